@@ -1,8 +1,8 @@
 """Strict YAML: plain data as YAML 1.2's core schema reads them, and the line and column of every value.
 
-PyYAML by itself reads YAML 1.1: `1e-3` a string, `no` false, `12:30` the number 750, `010` eight, a date a date, and of two
-equal keys the last one silently. A claim is data and must mean what a reader sees, so all of this is closed, and anchors,
-aliases, merge keys, tags and second documents are refused: nothing in a claim is inherited or computed.
+PyYAML by itself reads YAML 1.1: `1e-3` a string, `no` false, `12:30` the number 750, `010` eight, a date a date, and
+of two equal keys the last one silently. A claim is data and must mean what a reader sees, so all of this is closed, and
+anchors, aliases, merge keys, tags and second documents are refused: nothing in a claim is inherited or computed.
 """
 
 import math

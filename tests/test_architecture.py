@@ -1,0 +1,184 @@
+"""Who may import whom, read from the sources with ast, and what `import repro.cli` may load."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LONGEST = 330  # lines: "about 300" with some room
+
+# What each part of the package may import of the others. `tables` (repro/models/tables.py) and `known`
+# (repro/data/known.py) are plain facts without torch, parts of their own, which their packages may use too.
+FACTS = {"errors", "tables", "known"}
+MAY_IMPORT = {
+    "errors": set(),
+    "tables": {"errors"},
+    "known": {"errors"},
+    "spec": FACTS,
+    "store": FACTS | {"spec"},
+    "analysis": FACTS | {"spec", "store"},
+    "report": FACTS | {"spec", "store", "analysis"},
+    "models": {"errors", "tables"},
+    "data": {"errors", "known"},
+    "train": FACTS | {"models", "data"},
+    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train"},
+    "bench": FACTS | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"},
+    "cli": FACTS | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "bench"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+TORCH_FREE = {"errors", "tables", "known", "spec", "store", "analysis", "report"}
+BRINGS_TORCH = {"torch", "torchvision", "timm"}
+FACT_MODULES = {"repro.models.tables": "tables", "repro.data.known": "known"}
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+SOURCES = {module_of(file): file for file in sorted((ROOT / "repro").rglob("*.py"))}
+
+
+def part_of(module: str) -> str:
+    return FACT_MODULES.get(module) or [*module.split("."), "__init__"][1]
+
+
+def imports_of(source: str, module: str, package: bool = False) -> Iterator[tuple[str, int]]:
+    """(module imported, line), at every level, inside functions and under TYPE_CHECKING too."""
+    here = module.split(".") if package else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else []
+            name = ".".join([*base, *filter(None, [node.module])])
+            yield name, node.lineno
+            yield from (
+                (f"{name}.{alias.name}", node.lineno) for alias in node.names if f"{name}.{alias.name}" in SOURCES
+            )
+        elif (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__")
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield str(node.args[0].value), node.lineno
+
+
+def imports(module: str) -> set[tuple[str, int]]:
+    file = SOURCES[module]
+    return set(imports_of(file.read_text(), module, package=file.name == "__init__.py"))
+
+
+def loaded_with(module: str) -> set[str]:
+    """The project's modules that importing `module`, and calling into it, can load: packages run their __init__."""
+    found: set[str] = set()
+    left = {module}
+    while left:
+        name = left.pop()
+        if name in SOURCES and name not in found:
+            found.add(name)
+            left |= {name.rpartition(".")[0]} | {target for target, _ in imports(name)}
+    return found
+
+
+def at(module: str, line: int) -> str:
+    return f"{SOURCES[module].relative_to(ROOT)}:{line}"
+
+
+def test_the_reader_of_imports_sees_every_kind_of_import():
+    source = """
+import torch.nn as nn
+from repro import errors
+def inside():
+    from .tables import NETS
+    from ..errors import ReproError
+    importlib.import_module("timm")
+"""
+    found = {name for name, _ in imports_of(source, "repro.models.nets")}
+    assert {"torch.nn", "repro.errors", "repro.models.tables", "timm"} <= found
+
+
+def test_every_part_of_the_package_has_a_rule():
+    assert {part_of(module) for module in SOURCES} <= MAY_IMPORT.keys()
+
+
+def test_parts_import_only_what_lies_below_them():
+    wrong = [
+        f"{at(module, line)}: {part_of(module)} imports {target}"
+        for module in SOURCES
+        for target, line in imports(module)
+        if target.split(".")[0] == "repro" and target != "repro"
+        if part_of(target) not in MAY_IMPORT[part_of(module)] | {part_of(module)}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_torch_is_out_of_reach_of_everything_that_judges_and_reports():
+    """Whatever they import, however deep, and at whatever level."""
+    wrong = {
+        f"{at(module, line)}: {target}, within reach of {start}"
+        for start in SOURCES
+        if part_of(start) in TORCH_FREE
+        for module in loaded_with(start)
+        for target, line in imports(module)
+        if target.split(".")[0] in BRINGS_TORCH or target == "safetensors.torch"
+    }
+    assert not wrong, "\n".join(sorted(wrong))
+
+
+def test_models_and_data_know_neither_yaml_nor_the_store():
+    wrong = [
+        f"{at(module, line)}: {target}"
+        for module in SOURCES
+        if part_of(module) in {"models", "data", "tables", "known"}
+        for target, line in imports(module)
+        if target.split(".")[0] in {"yaml", "pydantic"} or target.startswith(("repro.spec", "repro.store"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_command_line_prints_and_exits():
+    wrong = []
+    for module, file in SOURCES.items():
+        if module in ("repro.cli", "repro.__main__"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if isinstance(node, ast.Raise) and node.exc is not None:
+                called = ast.unparse(node.exc).split("(")[0]
+            if called in {"print", "exit", "quit", "SystemExit", "sys.exit", "sys.stdout.write", "sys.stderr.write"}:
+                wrong.append(f"{at(module, node.lineno)}: {called}")
+        wrong += [f"{at(module, line)}: rich" for name, line in imports(module) if name.split(".")[0] == "rich"]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_files_stay_short():
+    long = {
+        module: lines for module, file in SOURCES.items() if (lines := len(file.read_text().splitlines())) >= LONGEST
+    }
+    assert not long
+
+
+def test_importing_the_command_line_loads_nothing_heavy():
+    program = "import sys, repro.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not {"torch", "torchvision", "timm", "altair", "vl_convert", "scipy", "sklearn", "pandas"} & set(
+        done.stdout.split()
+    )
+
+
+@pytest.mark.parametrize("part", sorted(TORCH_FREE))
+def test_judging_needs_no_torch_in_the_environment(part):
+    """The same by running: each torch-free module is imported where torch cannot be."""
+    modules = [module for module in SOURCES if part_of(module) == part]
+    program = (
+        f"import sys; sys.modules.update(torch=None, torchvision=None, timm=None)\nfor m in {modules}: __import__(m)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
