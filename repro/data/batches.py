@@ -1,0 +1,79 @@
+"""A set on a device as one tensor, and batches of it: plain tensor operations, no workers, no host synchronisation."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+
+from repro.data.sets import Images
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Batches:
+    """All images of a set on `device`, mean-subtracted as they are taken.
+
+    raw:           x - mean, on 0..255, as the era's nets read it (`source.md` 3: data_mean, no scaling).
+    standardised:  (x - mean) / s, s one deviation per channel of the mean-subtracted training set.
+
+    `mean` float32 [3, h, w] is the mean of each pixel over the training images (§2: "subtracting the mean activity over
+    the training set from each pixel"); `deviation` float32 [3, 1, 1]. Both come from sums of whole numbers, so the same
+    images give the same bits everywhere. Pixels are stored as uint8 [n, h, w, 3]: batches are channels-last for free.
+    """
+
+    def __init__(self, images: Images, *, device: torch.device | str, scale: Literal["raw", "standardised"]):
+        assert scale in ("raw", "standardised"), scale
+        sums = pixel_sums(images.train_x)
+        self.mean = (sums.double() / len(images.train_x)).float().to(device)
+        self.deviation = deviation(images.train_x, sums).float().to(device) if scale == "standardised" else None
+        self._shape = images.train_x.shape[1:]
+        # Rows of h * w * 3 bytes: taking a batch copies whole rows.
+        self._train_x, self._test_x = (_rows(x).to(device) for x in (images.train_x, images.test_x))
+        self._train_y, self._test_y = images.train_y.to(device), images.test_y.to(device)
+        self._mean = _rows(self.mean[None])
+        self._deviation = None if self.deviation is None else _rows(self.deviation.expand(self._shape)[None])
+
+    def __len__(self) -> int:
+        """Training images."""
+        return len(self._train_y)
+
+    def train(self, index: torch.Tensor) -> Batch:
+        """The training images `index` (int64 [b], on the device): x float32 [b, 3, h, w] channels-last, y int64 [b]."""
+        return self._scaled(self._train_x.index_select(0, index)), self._train_y.index_select(0, index)
+
+    def test(self, size: int) -> Iterator[Batch]:
+        """The test set in order, `size` images at a time, the last batch smaller where it must be."""
+        for x, y in zip(self._test_x.split(size), self._test_y.split(size), strict=True):
+            yield self._scaled(x), y
+
+    def _scaled(self, rows: torch.Tensor) -> torch.Tensor:
+        x = torch.sub(rows, self._mean)  # uint8 - float32: float32
+        if self._deviation is not None:
+            x.div_(self._deviation)
+        channels, height, width = self._shape
+        return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _rows(x: torch.Tensor) -> torch.Tensor:
+    """[n, 3, h, w] -> [n, h * w * 3], contiguous."""
+    return x.permute(0, 2, 3, 1).reshape(len(x), -1).contiguous()
+
+
+def pixel_sums(x: torch.Tensor) -> torch.Tensor:
+    """The exact sum of each pixel over uint8 [n, 3, h, w]: int64 [3, h, w]."""
+    return x.sum(0, dtype=torch.int64)
+
+
+def deviation(x: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+    """The deviation of each channel of uint8 [n, 3, h, w] about the mean image: float64 [3, 1, 1].
+
+    Over n images of P pixels with the sums S_p: variance = (n sum x^2 - sum_p S_p^2) / (n^2 P), in whole numbers up to
+    the one division, so nothing is lost to rounding.
+    """
+    n, channels, height, width = x.shape
+    values = torch.arange(256)
+    variances = []
+    for c in range(channels):
+        squares = int((torch.bincount(x[:, c].flatten(), minlength=256) * values**2).sum())
+        variances.append((n * squares - int((sums[c] ** 2).sum())) / (n * n * height * width))
+    return torch.tensor(variances, dtype=torch.float64).sqrt().view(channels, 1, 1)
