@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
 import torch
 
 from repro.data.sets import Images
@@ -23,15 +24,17 @@ class Batches:
 
     def __init__(self, images: Images, *, device: torch.device | str, scale: Literal["raw", "standardised"]):
         assert scale in ("raw", "standardised"), scale
+        self.device = torch.device(device)
+        self.classes = len(images.classes)
         sums = pixel_sums(images.train_x)
         self.mean = (sums.double() / len(images.train_x)).float().to(device)
         self.deviation = deviation(images.train_x, sums).float().to(device) if scale == "standardised" else None
-        self._shape = images.train_x.shape[1:]
+        self.image = tuple(images.train_x.shape[1:])
         # Rows of h * w * 3 bytes: taking a batch copies whole rows.
         self._train_x, self._test_x = (_rows(x).to(device) for x in (images.train_x, images.test_x))
         self._train_y, self._test_y = images.train_y.to(device), images.test_y.to(device)
         self._mean = _rows(self.mean[None])
-        self._deviation = None if self.deviation is None else _rows(self.deviation.expand(self._shape)[None])
+        self._deviation = None if self.deviation is None else _rows(self.deviation.expand(self.image)[None])
 
     def __len__(self) -> int:
         """Training images."""
@@ -50,7 +53,7 @@ class Batches:
         x = torch.sub(rows, self._mean)  # uint8 - float32: float32
         if self._deviation is not None:
             x.div_(self._deviation)
-        channels, height, width = self._shape
+        channels, height, width = self.image
         return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
@@ -61,7 +64,7 @@ def _rows(x: torch.Tensor) -> torch.Tensor:
 
 def pixel_sums(x: torch.Tensor) -> torch.Tensor:
     """The exact sum of each pixel over uint8 [n, 3, h, w]: int64 [3, h, w]."""
-    return x.sum(0, dtype=torch.int64)
+    return torch.from_numpy(x.numpy().sum(0, dtype=np.int64))  # forty times faster here than torch's own
 
 
 def deviation(x: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,176 @@
+"""A claim as it stands in `claims/*.yaml`: closed models whose defaults are the paper's own recipe, each with its section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from repro.models import tables
+from repro.spec.config import Closed
+
+ScaleName = Literal["smoke", "small", "medium", "paper"]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+ByLayer = dict[str, Annotated[float, Field(ge=0)]]
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, dict):
+        return "by layer"
+    return "rule" if isinstance(value, str) else "number"
+
+
+class Paper(Closed):
+    """The sentence on trial."""
+
+    section: str = Field(description="section of the paper")
+    figure: int | None = Field(None, description="figure of the paper")
+    table: int | None = Field(None, description="table of the paper")
+    source: str | None = Field(None, description="where the sentence stands when it is not in the paper")
+    says: str = Field(description="the sentence, in our words", min_length=10)
+    arms: dict[str, float] | None = Field(None, description="the paper's own value of the measure, per arm")
+
+
+class DataSpec(Closed):
+    """Which images."""
+
+    kind: Literal["cifar10", "digits"] = Field(description="data set")
+    images: int | None = Field(None, gt=0, description="a stratified part of the training set; all of it by default")
+    scale: Literal["raw", "standardised"] = Field(
+        "raw", description="raw: 0-255 minus the mean image (source.md 3.1); standardised: divided by the deviation too"
+    )
+
+
+class ModelSpec(Closed):
+    """Which net."""
+
+    kind: tables.Kind = Field(description="table of layers")
+    activation: tables.ActivationKind = Field("relu", description="non-linearity of every hidden layer (§3.1)")
+    init: Annotated[
+        Annotated[Literal["published", "he"], Tag("rule")]
+        | Annotated[dict[str, Positive], Tag("by layer"), Field(min_length=1)],
+        Discriminator(_form),
+    ] = Field("published", description="deviation of the initial weights: of the net's own files, He's, or by layer")
+    width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
+
+
+class TrainSpec(Closed):
+    """The training rule; the defaults are section 5's."""
+
+    batch: int = Field(128, gt=0, description="images per update (§5)")
+    epochs: int = Field(90, gt=0, description="the first horizon; planning lengthens it (§5)")
+    lr: float = Field(0.01, gt=0, description="rate of the weights (§5)")
+    bias_lr: float = Field(2.0, gt=0, description="factor on the rate for biases (source.md 1, 13)")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum (§5)")
+    weight_decay: Annotated[
+        Annotated[Literal["published"], Tag("rule")]
+        | Annotated[float, Tag("number"), Field(ge=0)]
+        | Annotated[ByLayer, Tag("by layer"), Field(min_length=1)],
+        Discriminator(_form),
+    ] = Field(0.0005, description="decay of the weights, one number or by layer; biases have none (§5)")
+    file_images: int = Field(
+        10_000, gt=0, description="images per data file; each file's last batch may be short (source.md 3.1)"
+    )
+    order: Literal["repeated", "fresh"] = Field(
+        "repeated", description="order of the images: drawn once a seed (source.md 1, 30), or anew each epoch"
+    )
+
+
+class Tune(Closed):
+    """Each arm's rate chosen independently, as the fastest (§3.1)."""
+
+    rates: list[Positive] = Field(alias="train.lr", min_length=1, description="the grid of rates, in steps of two")
+    per: Literal["arm"] = Field(description="who has a rate of its own")
+    choose: Literal["fastest"] = Field(description="smallest geometric mean of the time to the level")
+    on_seeds: list[Seed] = Field(min_length=1, description="tuning seeds, none of them a judging seed")
+    extend: int = Field(3, ge=0, le=8, description="how often a chosen end of the grid extends it (assumed)")
+
+
+class EpochsTo(Closed):
+    """Epochs until a metric first falls to a level, interpolated between epochs."""
+
+    kind: Literal["epochs_to"] = Field(description="the measure")
+    metric: Literal["train_error", "train_loss", "test_error"] = Field(description="what is followed")
+    level: float = Field(gt=0, lt=10, description="the level to reach")
+
+
+class TraceMeasure(Closed):
+    """The running training error over the first updates, averaged over stretches of `every` updates."""
+
+    kind: Literal["trace"] = Field(description="the measure")
+    metric: Literal["train_error"] = Field(description="what is followed")
+    every: int = Field(gt=0, description="updates per point")
+
+
+class Ratio(Closed):
+    """The ratio of two arms' measures."""
+
+    kind: Literal["ratio"] = Field(description="the effect")
+    of: list[str] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
+    paper: Positive = Field(description="the paper's number")
+    within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    direction: Literal["above 1", "below 1"] = Field(description="the paper's direction")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+    pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+
+
+class TraceRule(Closed):
+    """Our curves against the author's one curve."""
+
+    kind: Literal["trace"] = Field(description="the effect")
+    authors: list[Fraction] = Field(min_length=2, description="the author's printed points")
+    p_above: Fraction = Field(description="told apart at or below this p")
+    offset_within: list[float] = Field(
+        min_length=2, max_length=2, description="band of the mean offset, ours minus the author's"
+    )
+    confidence: Fraction = Field(0.95, description="of the prediction interval (assumed)")
+
+
+class Assumption(Closed):
+    """Something the paper leaves open."""
+
+    what: str = Field(description="what is open")
+    ours: str = Field(description="our choice, and why")
+    alternatives: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict, description="other choices: overrides of dotted keys, run one at a time and tuned again"
+    )
+
+
+class Deviation(Closed):
+    """Something we do otherwise than the paper."""
+
+    what: str = Field(description="what is otherwise")
+    why: str = Field(description="why")
+
+
+class Claim(Closed):
+    """One sentence of the paper, with its number."""
+
+    id: Name = Field(description="the file's name without .yaml")
+    version: int = Field(ge=1, description="raised when the claim's meaning changes")
+    paper: Paper
+    question: str = Field(description="what is measured, as a question", min_length=10)
+    data: DataSpec
+    model: ModelSpec
+    train: TrainSpec
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the training; fp32 has TF32 off")
+    arms: dict[Name, dict[str, Any]] = Field(min_length=1, description="what is compared: overrides of dotted keys")
+    varies: list[str] = Field(description="the dotted keys in which arms differ, beside what is tuned")
+    tune: Tune | None = Field(None, description="how rates are chosen")
+    seeds: list[Seed] = Field(min_length=1, description="judging seeds")
+    measure: Annotated[EpochsTo | TraceMeasure, Discriminator("kind")]
+    rule: Annotated[Ratio | TraceRule, Discriminator("kind")]
+    assumptions: list[Assumption] = Field(default_factory=list)
+    deviations: list[Deviation] = Field(default_factory=list)
+    scales: dict[ScaleName, dict[str, Any]] = Field(
+        min_length=1, description="how much of it is done: overrides of dotted keys, and which alternatives are run"
+    )
+
+    @property
+    def alternatives(self) -> dict[str, dict[str, Any]]:
+        """All alternatives of all assumptions, by name."""
+        return {name: over for assumption in self.assumptions for name, over in assumption.alternatives.items()}

@@ -1,0 +1,161 @@
+"""Runs as plain files: `runs/<id>/run.json`, `metrics.jsonl`, `result.json`, `correct.npy`, and a checkpoint until `gc`.
+
+A run is begun (run.json), grows by a line of metrics.jsonl for every epoch, and has stopped for now when result.json is
+there: written last, by renaming. Whoever trains holds the run's lock. Reading needs no torch.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from repro.errors import ReproError
+from repro.spec.config import RunConfig
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a store holds of one run. `result` is None while it trains or after it was killed."""
+
+    id: str
+    path: Path
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    result: dict[str, Any] | None
+
+    @cached_property
+    def epochs(self) -> list[dict[str, Any]]:
+        """A row per epoch, in order, as `repro.train.loop.Epoch` gives them."""
+        return _rows(self.path / "metrics.jsonl")
+
+    def series(self, metric: str) -> list[float]:
+        """A metric of epochs 1, 2, ...; an epoch in which the run diverged has none."""
+        return [row[metric] for row in self.epochs if row["diverged"] is None]
+
+    @property
+    def diverged(self) -> int | None:
+        """The update at which the loss was no longer finite."""
+        return self.epochs[-1]["diverged"] if self.epochs else None
+
+    @property
+    def failed(self) -> str | None:
+        """Why the run could not be trained, if it could not."""
+        return self.result["why"] if self.result and self.result["status"] == "failed" else None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a checkpoint is there."""
+        return (self.path / CHECKPOINT).is_file()
+
+
+Table = dict[str, Run]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One shelf of runs, a folder."""
+
+    root: Path
+
+    def table(self) -> Table:
+        """All runs of the shelf, by id, in order of id."""
+        if not self.root.is_dir():
+            return {}
+        return {path.name: run for path in sorted(self.root.iterdir()) if (run := self.read(path.name)) is not None}
+
+    def read(self, run_id: str) -> Run | None:
+        """One run, or None where it was never begun."""
+        path = self.root / run_id
+        about = _json(path / "run.json")
+        if about is None:
+            return None
+        return Run(run_id, path, about["config"], about["provenance"], _json(path / "result.json"))
+
+    @contextmanager
+    def begin(self, config: RunConfig, provenance: dict[str, Any]) -> Iterator[OpenRun]:
+        """Open a run for training, new or again; ReproError where another process trains it."""
+        path = self.root / config.id
+        path.mkdir(parents=True, exist_ok=True)
+        with (path / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ReproError(f"{path}: another process trains this run; wait for it, or stop it") from None
+            # written at every beginning: what trains from here on is what the run's last rows come from
+            replace(path / "run.json", json.dumps({"config": config.model_dump(), "provenance": provenance}, indent=1))
+            with suppress(FileNotFoundError):
+                (path / "result.json").unlink()
+            try:
+                yield OpenRun(path)
+            finally:
+                with suppress(FileNotFoundError):
+                    (path / "lock").unlink()
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run whose lock this process holds."""
+
+    path: Path
+
+    def keep(self, epochs: int) -> None:
+        """Drop rows beyond epoch `epochs`: those which a killed process wrote after its last checkpoint."""
+        rows = [row for row in _rows(self.path / "metrics.jsonl") if row["epoch"] <= epochs]
+        replace(self.path / "metrics.jsonl", "".join(_line(row) for row in rows))
+
+    def append(self, row: dict[str, Any]) -> None:
+        """One more epoch, on disk when this returns."""
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(_line(row))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """The run has stopped for now."""
+        replace(self.path / "result.json", json.dumps(result, indent=1))
+
+
+def replace(path: Path, content: str | bytes) -> None:
+    """Write a file so that at any moment either the old or the new one is there, whole."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, separators=(",", ":")) + "\n"
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ReproError(f"{path}: not JSON ({error}); remove the folder {path.parent} to train the run again") from None
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    # a line without its end is what a killed process left of it
+    return [json.loads(line) for line in lines if line.endswith("\n")]

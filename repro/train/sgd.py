@@ -1,0 +1,47 @@
+"""The paper's update rule (§5), with the original's doubled rate and missing decay of biases (source.md 1, 13-15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+
+class PaperSGD(Optimizer):
+    """v <- momentum v - weight_decay lr w - lr g;  w <- w + v, g the gradient averaged over the minibatch (§5).
+
+    The rate stands inside the velocity: what was gathered at an old rate keeps its size after a drop. torch.optim.SGD
+    multiplies the whole velocity by the current rate; the two agree while the rate is constant and differ after a drop.
+    """
+
+    def __init__(self, groups: list[dict], momentum: float) -> None:
+        super().__init__(groups, {"momentum": momentum})
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.state[parameter]["velocity"] = torch.zeros_like(parameter)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One update; `closure` is torch's interface and not used."""
+        for group in self.param_groups:
+            lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
+            for parameter in group["params"]:
+                velocity = self.state[parameter]["velocity"]
+                velocity.mul_(momentum).add_(parameter.grad, alpha=-lr)
+                if decay:
+                    velocity.add_(parameter, alpha=-lr * decay)
+                parameter.add_(velocity)
+
+
+def groups(net: nn.Module, *, lr: float, bias_lr: float, weight_decay: Mapping[str, float]) -> list[dict]:
+    """One group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases."""
+    return [
+        {
+            "params": [parameter],
+            "lr": lr * bias_lr if name.endswith(".bias") else lr,
+            "weight_decay": 0.0 if name.endswith(".bias") else weight_decay[name.removesuffix(".weight")],
+        }
+        for name, parameter in net.named_parameters()
+    ]
