@@ -29,7 +29,7 @@ class Run:
     id: str
     path: Path
     config: dict[str, Any]
-    provenance: dict[str, Any]
+    sessions: list[dict[str, Any]]  # provenance of every process that trained a part of it
     result: dict[str, Any] | None
 
     @cached_property
@@ -78,7 +78,7 @@ class Store:
         about = _json(path / "run.json")
         if about is None:
             return None
-        return Run(run_id, path, about["config"], about["provenance"], _json(path / "result.json"))
+        return Run(run_id, path, about["config"], about["sessions"], _json(path / "result.json"))
 
     @contextmanager
     def begin(self, config: RunConfig, provenance: dict[str, Any]) -> Iterator[OpenRun]:
@@ -90,15 +90,14 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ReproError(f"{path}: another process trains this run; wait for it, or stop it") from None
-            # written at every beginning: what trains from here on is what the run's last rows come from
-            replace(path / "run.json", json.dumps({"config": config.model_dump(), "provenance": provenance}, indent=1))
+            before = self.read(config.id)
+            sessions = before.sessions if before else []
+            if not sessions or sessions[-1] != provenance:
+                sessions = [*sessions, provenance]
+            replace(path / "run.json", json.dumps({"config": config.model_dump(), "sessions": sessions}, indent=1))
             with suppress(FileNotFoundError):
                 (path / "result.json").unlink()
-            try:
-                yield OpenRun(path)
-            finally:
-                with suppress(FileNotFoundError):
-                    (path / "lock").unlink()
+            yield OpenRun(path)
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,16 @@ class OpenRun:
 
     def keep(self, epochs: int) -> None:
         """Drop rows beyond epoch `epochs`: those which a killed process wrote after its last checkpoint."""
-        rows = [row for row in _rows(self.path / "metrics.jsonl") if row["epoch"] <= epochs]
+        rows = [row for row in self.rows() if row["epoch"] <= epochs]
         replace(self.path / "metrics.jsonl", "".join(_line(row) for row in rows))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The epochs so far."""
+        return _rows(self.path / "metrics.jsonl")
+
+    def write(self, name: str, content: bytes) -> None:
+        """A file beside the metrics, whole or not at all."""
+        replace(self.path / name, content)
 
     def append(self, row: dict[str, Any]) -> None:
         """One more epoch, on disk when this returns."""

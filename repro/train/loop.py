@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from repro.data import Batches
+from repro.data.batches import Batches
 from repro.models import nets
 from repro.train import sgd
 from repro.train.order import batch_sizes, permutation
@@ -37,7 +37,7 @@ class Epoch:
     test_error: float | None  # None after a divergence
     test_loss: float | None
     seconds: float
-    updates: list[tuple[int, float, int]]  # (update, mean loss of its minibatch, errors in it)
+    updates: list[tuple[int, float, int]]  # (update, mean loss of its minibatch, errors in it), all of them finite
     diverged: int | None  # the first update whose loss was not finite
 
 
@@ -89,15 +89,16 @@ class Trainer:
         if len(not_finite):
             done = int(not_finite[0]) + 1
             diverged = first + done
-            loss_of, errors_of = loss_of[:done], errors_of[:done]
+            loss_of, errors_of = loss_of[: done - 1], errors_of[: done - 1]
         self.epoch += 1
         sizes = self.sizes[: len(loss_of)]
+        seen = max(1, sum(sizes))
         test_error, test_loss = (None, None) if diverged else self._test()
         return Epoch(
             epoch=self.epoch,
             update=first + len(sizes),
-            train_error=sum(errors_of) / sum(sizes),
-            train_loss=sum(loss * size for loss, size in zip(loss_of, sizes, strict=True)) / sum(sizes),
+            train_error=sum(errors_of) / seen,
+            train_loss=sum(loss * size for loss, size in zip(loss_of, sizes, strict=True)) / seen,
             test_error=test_error,
             test_loss=test_loss,
             seconds=time.perf_counter() - start,

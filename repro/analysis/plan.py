@@ -1,0 +1,77 @@
+"""What is still to be run for a claim: a pure function of the claim and the table of runs so far."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+
+from repro.analysis.measures import Level, Observation, Want, observe
+from repro.analysis.tuning import Tuning, tune
+from repro.spec.claim import Claim
+from repro.spec.files import ClaimFile, run_config
+from repro.store import Table
+
+
+def wanted(file: ClaimFile, scale: str, table: Table) -> list[Want]:
+    """All runs wanted next for a claim at a scale, its alternatives with it, finished runs left out."""
+    wants = [
+        replace(want, label=f"{file.id}{f' ({alternative})' if alternative else ''}: {want.label}")
+        for alternative in [None, *file.alternatives_at(scale)]
+        for want in _wanted(file.at(scale, alternative), table)
+    ]
+    return [want for want in wants if not want.satisfied_by(table.get(want.config.id))]
+
+
+def _wanted(claim: Claim, table: Table) -> list[Want]:
+    if claim.measure.kind == "trace":
+        return [
+            Want(run_config(claim, arm, seed=seed), claim.train.epochs, None, f"{arm}, seed {seed}")
+            for arm in claim.arms
+            for seed in claim.seeds
+        ]
+    level: Level = (claim.measure.metric, claim.measure.level)
+    tunings: dict[str, Tuning] = {}
+    if claim.tune:
+        tunings, wants = tune(claim, level, table)
+        if wants:
+            return wants
+    out = []
+    for arm in claim.arms:
+        rate = tunings[arm].chosen if tunings else None
+        if tunings and rate is None:
+            continue  # no rate could be chosen: nothing to judge
+        horizon = horizon_of(claim, arm, tunings, table)
+        out += [
+            Want(run_config(claim, arm, seed=seed, lr=rate), horizon, level, f"{arm}, seed {seed}")
+            for seed in claim.seeds
+        ]
+    return out
+
+
+def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table) -> int:
+    """Epochs after which a judging run of `arm` counts as censored.
+
+    The claim's first horizon; for the slow arm at least twice (band top x the slowest judged run of the fast arm), so
+    that a censored run says something about the band.
+    """
+    first = claim.train.epochs
+    if claim.rule.kind != "ratio" or claim.measure.kind != "epochs_to":
+        return first
+    slow, fast = claim.rule.of if claim.rule.direction == "above 1" else claim.rule.of[::-1]
+    if arm != slow:
+        return first
+    top = claim.rule.within[1] if claim.rule.direction == "above 1" else 1 / claim.rule.within[0]
+    values = [o.value for o in judged(claim, fast, tunings, table, first) if o.value is not None]
+    return max(first, ceil(2 * top * max(values, default=0)))
+
+
+def judged(
+    claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table, horizon: int
+) -> tuple[Observation, ...]:
+    """The arm's judging seeds at its chosen rate, looked at up to `horizon`; none where no rate is chosen."""
+    assert claim.measure.kind == "epochs_to"
+    rate = tunings[arm].chosen if tunings else None
+    if tunings and rate is None:
+        return ()
+    level: Level = (claim.measure.metric, claim.measure.level)
+    return tuple(observe(table, run_config(claim, arm, seed=seed, lr=rate), level, horizon) for seed in claim.seeds)
