@@ -12,11 +12,16 @@ from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
 
 
-def wanted(file: ClaimFile, scale: str, table: Table) -> list[Want]:
-    """All runs wanted next for a claim at a scale, its alternatives with it, finished runs left out."""
+def wanted(
+    file: ClaimFile, scale: str, table: Table, alternatives: list[str | None] | None = None
+) -> list[Want]:
+    """All runs wanted next for a claim at a scale, under the base and its alternatives there (None: the base), or under
+    those given; finished runs left out."""
+    if alternatives is None:
+        alternatives = [None, *file.alternatives_at(scale)]
     wants = [
         replace(want, label=f"{file.id}{f' ({alternative})' if alternative else ''}: {want.label}")
-        for alternative in [None, *file.alternatives_at(scale)]
+        for alternative in alternatives
         for want in _wanted(file.at(scale, alternative), table)
     ]
     return [want for want in wants if not want.satisfied_by(table.get(want.config.id))]

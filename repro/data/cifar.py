@@ -2,8 +2,10 @@
 
 import io
 import pickle
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -32,7 +34,7 @@ def _read_parquet(folder: Path, known: Known) -> Splits:
 def _read_parquet_file(path: Path, known: Known) -> tuple[np.ndarray, np.ndarray]:
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with pq.ParquetFile(path) as file:
@@ -60,7 +62,8 @@ def _read_parquet_file(path: Path, known: Known) -> tuple[np.ndarray, np.ndarray
                 pixels = np.asarray(image.convert("RGB"))  # [h, w, 3]
         # Pillow's decoders say what is wrong in many classes: damaged PNG chunks are SyntaxError, bad sizes ValueError.
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise _wrong(path, f"row {row} does not decode as an image ({error})", "an encoded image", known) from error
+            why = "of no format that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
+            raise _wrong(path, f"row {row} does not decode as an image ({why})", "an encoded image", known) from error
         if pixels.shape != (height, width, 3):
             found = f"row {row} holds an image of {pixels.shape[1]}x{pixels.shape[0]}"
             raise _wrong(path, found, f"{width}x{height}", known)
@@ -86,11 +89,19 @@ def _read_official(folder: Path, known: Known) -> Splits:
                 size = path.stat().st_size
                 raise _wrong(path, f"md5 {found} ({size:,} bytes)", f"md5 {md5}, as torchvision lists it", known)
             with path.open("rb") as file:
-                batch = pickle.load(file, encoding="latin1")  # trusted: its checksum is the official one
+                batch = _unpickled(file)
             x = np.asarray(batch["data"], dtype=np.uint8).reshape(-1, *known.shape)
             parts.append((x, _checked_labels(batch["labels"], path, known)))
         splits[split] = _joined(parts, [folder / name for name, _ in listed], split, known)
     return splits
+
+
+def _unpickled(file: BinaryIO) -> dict:
+    """A batch as Python 2 and the numpy of 2009 wrote it. Only for files whose checksum is the official one."""
+    with warnings.catch_warnings():
+        # Since numpy 2.4: dtypes were pickled with 0 and 1 where False and True are wanted today. Nobody can mend that.
+        warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+        return pickle.load(file, encoding="latin1")
 
 
 def _checked_labels(labels: Sequence[int | None], path: Path, known: Known) -> np.ndarray:

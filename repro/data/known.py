@@ -42,7 +42,7 @@ KNOWN: dict[str, Known] = {
             kind="cifar10",
             title="CIFAR-10",
             source="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
-            classes=tuple("airplane automobile bird cat deer dog frog horse ship truck".split()),
+            classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
             content="c72b0292e775fe3b6a0e81576e8a19c1729837436ca006ee3fb9c92063bb0198",
         ),
     )

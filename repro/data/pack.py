@@ -60,15 +60,16 @@ def write(path: Path, splits: Splits, known: Known) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={"kind": known.kind, "content": known.content})
-        _fsync(part)
-        os.replace(part, path)
+        try:
+            save_file(tensors, part)  # no metadata: its order is random, and the same set shall be the same bytes
+            _fsync(part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
         _fsync(path.parent)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: the packed {known.kind} could not be written: {error}. "
                         "Free some room, or name another cache folder.") from error  # fmt: skip
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read(path: Path, known: Known) -> Splits:

@@ -52,8 +52,8 @@ def load(
     if images is not None:
         chosen = stratified(train_y, images, known)
         train_x, train_y = train_x[chosen], train_y[chosen]
-    tensors = [torch.from_numpy(array) for array in (train_x, train_y, test_x, test_y)]
-    return Images(kind, *tensors, classes=known.classes, content=known.content)
+    x, y, held_x, held_y = (torch.from_numpy(array) for array in (train_x, train_y, test_x, test_y))
+    return Images(kind, x, y, held_x, held_y, known.classes, known.content)
 
 
 def _read_source(kind: str, roots: Sequence[Path], known: Known, damage: str) -> pack.Splits:
@@ -72,7 +72,8 @@ def _read_source(kind: str, roots: Sequence[Path], known: Known, damage: str) ->
     if found != known.content:
         raise DataError(
             f"{source}: found content {found}; expected {known.content}. Counts and labels are in order, so the "
-            f"images differ from {known.title}: encoded with loss, shuffled, or altered. To have it: {how_to_get(kind)}."
+            f"images are not those of {known.title}: encoded with loss, mislabelled or altered. "
+            f"To have it: {how_to_get(kind)}."
         )
     return splits
 

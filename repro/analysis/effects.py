@@ -1,0 +1,165 @@
+"""Effects: two arms' measures compared over seeds, each with an interval that fits the number of seeds.
+
+Ratios are judged on the log scale. With a censored judging seed there is no t interval: a bound open to one side, of
+known confidence, takes its place. Student's t because a percentile bootstrap covers 74 % at n = 3 and 82 % at n = 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, inf, log, sqrt
+from statistics import fmean, stdev
+
+from repro.analysis.measures import Observation
+
+
+@dataclass(frozen=True)
+class Effect:
+    """An estimate with its interval. `low` or `high` is infinite where censoring leaves that side open.
+
+    `per_seed`: the paired effects, by seed, where both arms reached the level; the drawing's dots.
+    """
+
+    kind: str  # ratio, offset
+    estimate: float | None
+    low: float
+    high: float
+    confidence: float
+    n: int
+    method: str
+    per_seed: dict[int, float]
+
+
+def ratio(numerator: tuple[Observation, ...], denominator: tuple[Observation, ...], confidence: float, pairs: str
+          ) -> Effect | None:
+    """Ratio of two arms' times, numerator / denominator, the same seeds in the same order; None where it is not there.
+
+    None too where a censored seed is in both arms: then neither side of the ratio is bounded.
+    """
+    if not numerator or not denominator or any(o.status in ("missing", "failed") for o in (*numerator, *denominator)):
+        return None
+    per_seed = {
+        a.seed: a.value / b.value
+        for a, b in zip(numerator, denominator, strict=True)
+        if a.value is not None and b.value is not None
+    }
+    n = len(numerator)
+    open_above, open_below = any(o.censored for o in numerator), any(o.censored for o in denominator)
+    if open_above or open_below:
+        return None if open_above and open_below else _bound(numerator, denominator, per_seed, open_above)
+    if n < 2:
+        return None
+    a, b = ([log(o.value or inf) for o in arm] for arm in (numerator, denominator))
+    if pairs == "seeds":
+        low, middle, high = paired_interval([x - y for x, y in zip(a, b, strict=True)], confidence)
+        method = "Student t, log ratios of paired seeds"
+    else:
+        low, middle, high = welch_interval(a, b, confidence)
+        method = "Welch t, log values of unpaired seeds"
+    return Effect("ratio", exp(middle), exp(low), exp(high), confidence, n, method, per_seed)
+
+
+def _bound(
+    numerator: tuple[Observation, ...], denominator: tuple[Observation, ...], per_seed: dict[int, float], above: bool
+) -> Effect:
+    """The median ratio lies beyond the nearest paired ratio, the censored arm at its horizon, unless all n seeds fell
+    on the other side of it: one-sided, confidence 1 - 2^-n."""
+    at_horizon = [
+        (a.value if a.value is not None else a.horizon) / (b.value if b.value is not None else b.horizon)
+        for a, b in zip(numerator, denominator, strict=True)
+    ]
+    n = len(at_horizon)
+    low, high = (min(at_horizon), inf) if above else (0.0, max(at_horizon))
+    method = f"bound of the median: the {'smallest' if above else 'largest'} paired ratio, censored seeds at the horizon"
+    return Effect("ratio", None, low, high, 1 - 2.0**-n, n, method, per_seed)
+
+
+def paired_interval(differences: list[float], confidence: float) -> tuple[float, float, float]:
+    """(low, mean, high) of Student's t interval; equal values give an interval of no width."""
+    from scipy.stats import t  # 0.3 s: only judging pays for it
+
+    n, mean = len(differences), fmean(differences)
+    half = float(t.ppf((1 + confidence) / 2, n - 1)) * stdev(differences) / sqrt(n)
+    return mean - half, mean, mean + half
+
+
+def welch_interval(a: list[float], b: list[float], confidence: float) -> tuple[float, float, float]:
+    """(low, difference of means, high) of Welch's interval, a - b."""
+    from scipy.stats import t
+
+    va, vb = stdev(a) ** 2 / len(a), stdev(b) ** 2 / len(b)
+    middle = fmean(a) - fmean(b)
+    if va + vb == 0:
+        return middle, middle, middle
+    freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
+    half = float(t.ppf((1 + confidence) / 2, freedom)) * sqrt(va + vb)
+    return middle - half, middle, middle + half
+
+
+@dataclass(frozen=True)
+class TraceTest:
+    """One printed curve against ours (catalogue, cifar_trace).
+
+    `largest`: of each curve, the largest studentised deviation from the others; `authors_largest`: the author's.
+    `p`: the author's rank among all n + 1. `offset`: mean over the points of ours minus the author's, with the
+    prediction interval of one more curve.
+    """
+
+    p: float
+    authors_largest: float
+    at_point: int  # where the author's curve deviates most, 0-based
+    largest: dict[int, float]  # by seed
+    offset: float
+    low: float
+    high: float
+    confidence: float
+    n: int
+    mean: list[float]
+    point_low: list[float]  # prediction interval of one more curve, point by point: for the drawing only
+    point_high: list[float]
+
+
+def trace_test(curves: dict[int, list[float]], authors: list[float], confidence: float) -> TraceTest | None:
+    """None with fewer than three curves: a deviation needs at least two others."""
+    from scipy.stats import t
+
+    if len(curves) < 3:
+        return None
+    all_curves = [*curves.values(), authors]
+    scores = [_largest(curve, [c for c in all_curves if c is not curve]) for curve in all_curves]
+    at_point, authors_largest = scores[-1]
+    p = sum(score >= authors_largest for _, score in scores) / len(scores)
+    n = len(curves)
+    offsets = [fmean(curve) - fmean(authors) for curve in curves.values()]
+    quantile = float(t.ppf((1 + confidence) / 2, n - 1)) * sqrt(1 + 1 / n)
+    half = quantile * stdev(offsets)
+    points = list(zip(*curves.values(), strict=True))
+    mean = [fmean(point) for point in points]
+    width = [quantile * stdev(point) for point in points]
+    return TraceTest(
+        p=p,
+        authors_largest=authors_largest,
+        at_point=at_point,
+        largest={seed: score for seed, (_, score) in zip(curves, scores, strict=False)},
+        offset=fmean(offsets),
+        low=fmean(offsets) - half,
+        high=fmean(offsets) + half,
+        confidence=confidence,
+        n=n,
+        mean=mean,
+        point_low=[m - w for m, w in zip(mean, width, strict=True)],
+        point_high=[m + w for m, w in zip(mean, width, strict=True)],
+    )
+
+
+def _largest(curve: list[float], others: list[list[float]]) -> tuple[int, float]:
+    """(point, size) of a curve's largest deviation, studentised against the others."""
+    n = len(others)
+    scores = []
+    for i, value in enumerate(curve):
+        points = [other[i] for other in others]
+        spread = stdev(points) * sqrt(1 + 1 / n)
+        deviation = abs(value - fmean(points))
+        scores.append(deviation / spread if spread else (inf if deviation else 0.0))
+    size = max(scores)
+    return scores.index(size), size

@@ -1,0 +1,132 @@
+"""From a claim at a scale and the table of runs to a judgement: the effect judged by the rule written beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repro.analysis.effects import Effect, TraceTest, ratio, trace_test
+from repro.analysis.measures import Level, Observation, trace
+from repro.analysis.plan import horizon_of, judged, wanted
+from repro.analysis.tuning import Tuning, tune
+from repro.analysis.words import Verdict, of_ratio, of_trace
+from repro.data.known import KNOWN
+from repro.spec.claim import Claim
+from repro.spec.files import ClaimFile, run_config
+from repro.store import Table
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm: its tuning and its judged runs."""
+
+    name: str
+    tuning: Tuning | None
+    rate: float | None  # chosen, or the claim's own
+    observations: tuple[Observation, ...]
+    curves: dict[int, list[float]]  # of a trace: by seed
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim at a scale under one choice of assumptions, judged."""
+
+    claim: Claim  # with the scale and the alternative laid on
+    scale: str
+    alternative: str | None
+    verdict: Verdict
+    arms: dict[str, Arm]
+    effect: Effect | None
+    rate_range: tuple[float, float] | None  # the ratio over all rates within 10 % of the best, from tuning seeds
+    trace: TraceTest | None
+    to_do: int  # runs that are wanted and not there
+    run_ids: tuple[str, ...]  # every run of the table that this judgement looked at
+
+
+def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = None) -> Judgement:
+    """Judge one claim at one scale from the runs that are there."""
+    claim = file.at(scale, alternative)
+    to_do = len(wanted(file, scale, table, [alternative]))
+    if claim.measure.kind == "trace":
+        return _judge_trace(claim, scale, alternative, table, to_do)
+    return _judge_ratio(claim, scale, alternative, table, to_do)
+
+
+def _judge_ratio(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+    assert claim.measure.kind == "epochs_to" and claim.rule.kind == "ratio"
+    rule = claim.rule
+    level: Level = (claim.measure.metric, claim.measure.level)
+    tunings: dict[str, Tuning] = tune(claim, level, table)[0] if claim.tune else {}
+    arms = {}
+    for name in claim.arms:
+        tuning = tunings.get(name)
+        observations = judged(claim, name, tunings, table, horizon_of(claim, name, tunings, table))
+        rate = tuning.chosen if tuning else run_config(claim, name, seed=claim.seeds[0]).train.lr
+        arms[name] = Arm(name, tuning, rate, observations, {})
+    numerator, denominator = (arms[name] for name in rule.of)
+    effect = ratio(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
+    rate_range = _rate_range(tunings, rule.of) if tunings else None
+    ids = {o.run for arm in arms.values() for o in arm.observations}
+    ids |= {o.run for tuning in tunings.values() for rate in tuning.rates for o in rate.observations}
+    return Judgement(
+        claim=claim,
+        scale=scale,
+        alternative=alternative,
+        verdict=of_ratio(claim, scale, effect, numerator, denominator, rate_range, to_do),
+        arms=arms,
+        effect=effect,
+        rate_range=rate_range,
+        trace=None,
+        to_do=to_do,
+        run_ids=tuple(sorted(ids & table.keys())),
+    )
+
+
+def _rate_range(tunings: dict[str, Tuning], of: list[str]) -> tuple[float, float] | None:
+    """Smallest and largest ratio of tuning means over all rates within 10 % of each arm's best."""
+    near = []
+    for name in of:
+        means = [rate.mean for rate in tunings[name].rates if rate.state in ("chosen", "near")]
+        if not means:
+            return None
+        near.append([mean for mean in means if mean is not None])
+    above, below = near
+    return min(above) / max(below), max(above) / min(below)
+
+
+def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+    assert claim.measure.kind == "trace" and claim.rule.kind == "trace"
+    rule, arms, ids = claim.rule, {}, []
+    known = KNOWN[claim.data.kind]
+    for name in claim.arms:
+        curves = {}
+        for seed in claim.seeds:
+            config = run_config(claim, name, seed=seed)
+            run = table.get(config.id)
+            if run is None:
+                continue
+            ids.append(run.id)
+            curve = trace(
+                run,
+                every=claim.measure.every,
+                points=len(rule.authors),
+                batch=config.train.batch,
+                file_images=config.train.file_images,
+                images=config.data.images or known.train,
+            )
+            if curve is not None:
+                curves[seed] = curve
+        arms[name] = Arm(name, None, claim.train.lr, (), curves)
+    found = trace_test(next(iter(arms.values())).curves, rule.authors, rule.confidence) if to_do == 0 else None
+    return Judgement(
+        claim=claim,
+        scale=scale,
+        alternative=alternative,
+        verdict=of_trace(claim, scale, found, to_do),
+        arms=arms,
+        effect=None,
+        rate_range=None,
+        trace=found,
+        to_do=to_do,
+        run_ids=tuple(sorted(ids)),
+    )
+

@@ -1,0 +1,171 @@
+"""Verdict words, grades and sentences: what may be said of an effect, by the rule written in the claim before any run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, exp, inf, isinf, log
+from statistics import stdev
+from typing import TYPE_CHECKING
+
+from repro.analysis.effects import Effect, TraceTest
+from repro.spec.claim import Claim
+
+if TYPE_CHECKING:
+    from repro.analysis.judge import Arm
+
+JUDGING_SEEDS = 5  # DESIGN, a verdict: grade A and the words of small and medium scale need five
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word`: one of DESIGN's; `grade` A to D, or None where nothing is judged; `sentence`: the finding with its
+    numbers; `why`: what decided the word, or what is missing."""
+
+    word: str
+    grade: str | None
+    sentence: str
+    why: str
+
+
+def grade(scale: str, seeds: int) -> str | None:
+    """How much the evidence weighs: A paper scale with five judging seeds, B paper scale, C medium, D small."""
+    if scale == "paper":
+        return "A" if seeds >= JUDGING_SEEDS else "B"
+    return {"medium": "C", "small": "D"}.get(scale)
+
+
+def _unit(claim: Claim) -> str:
+    level = claim.measure.level if claim.measure.kind == "epochs_to" else 0
+    metric = claim.measure.metric.replace("_", " ").replace("train", "training")
+    return f"{100 * level:g} % {metric}" if metric.endswith("error") else f"a {metric} of {level:g}"
+
+
+def times(value: float) -> str:
+    """A ratio for people: three digits."""
+    return "any" if isinf(value) else f"{value:.3g}"
+
+
+def between(low: float, high: float) -> str:
+    """An interval for people."""
+    if isinf(high):
+        return f"above {times(low)}"
+    return f"below {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
+
+
+def of_ratio(
+    claim: Claim,
+    scale: str,
+    effect: Effect | None,
+    numerator: Arm,
+    denominator: Arm,
+    rate_range: tuple[float, float] | None,
+    to_do: int,
+) -> Verdict:
+    """The verdict on a ratio of two arms' times to a level."""
+    assert claim.rule.kind == "ratio"
+    rule, arms = claim.rule, (numerator, denominator)
+    observations = [o for arm in arms for o in arm.observations]
+    n = len(claim.seeds)
+    if failed := [o for o in observations if o.status == "failed"]:
+        return Verdict("error", None, "Could not measure.", f"{len(failed)} of {len(observations)} runs failed twice")
+    if to_do:
+        return Verdict("not run", None, "Not run yet.", f"{to_do} runs are to do before the next judgement")
+    if scale == "smoke":
+        return Verdict(
+            "not comparable", None, _found(claim, effect), "smoke scale proves the machinery; it cannot speak of the sentence"
+        )
+    weight = grade(scale, n)
+    if unchosen := [arm.name for arm in arms if arm.tuning and arm.tuning.chosen is None]:
+        why = f"no rate of {' and '.join(unchosen)} reached the level on every tuning seed"
+        return Verdict("inconclusive", weight, "No rate could be chosen.", why)
+    if effect is None:
+        why = "both arms have runs that never reached the level: neither side of the ratio is bounded"
+        return Verdict("inconclusive", weight, _found(claim, effect), why)
+    if ends := [arm.name for arm in arms if arm.tuning and arm.tuning.at_end]:
+        why = f"the fastest rate of {' and '.join(ends)} is still an end of the grid after {claim.tune.extend if claim.tune else 0} extensions"
+        return Verdict("inconclusive", weight, _found(claim, effect), why)
+    # from here on, "above 1" is the paper's direction: turn the other claims round
+    up = rule.direction == "above 1"
+    low, high = (effect.low, effect.high) if up else (1 / effect.high, 1 / effect.low if effect.low else inf)
+    if scale != "paper":
+        if n < JUDGING_SEEDS:
+            why = f"{n} judging seeds; a word at this scale needs {JUDGING_SEEDS}"
+            return Verdict("not run", None, _found(claim, effect), why)
+        word = "same direction" if low > 1 else "opposite direction" if high < 1 else "no difference seen"
+        why = f"{scale} scale cannot reproduce the number {rule.paper:g}, only show the direction"
+        return Verdict(word, weight, _found(claim, effect), f"{why}; {_settling(effect)}" if low <= 1 <= high else why)
+    inside = rule.within[0] <= effect.low and effect.high <= rule.within[1]
+    apart = effect.low > rule.within[1] or effect.high < rule.within[0]
+    band = f"the band {rule.within[0]:g} to {rule.within[1]:g}"
+    censored = any(o.censored for o in observations)
+    if high < 1:
+        return Verdict("contradicted", weight, _found(claim, effect), "the interval excludes no effect the other way")
+    if low <= 1:
+        return Verdict("inconclusive", weight, _found(claim, effect), f"the interval covers no effect; {_settling(effect)}")
+    if apart:
+        return Verdict("differs", weight, _found(claim, effect), f"the paper's direction, but wholly outside {band}")
+    if censored:
+        why = "runs that never reached the level leave one side of the ratio open"
+        return Verdict("direction only", weight, _found(claim, effect), why)
+    if not inside:
+        return Verdict("direction only", weight, _found(claim, effect), f"the interval is not inside {band}")
+    if rate_range and not (rule.within[0] <= rate_range[0] and rate_range[1] <= rule.within[1]):
+        why = f"over rates within 10 % of the best the ratio runs from {between(*rate_range)}, beyond {band}"
+        return Verdict("direction only", weight, _found(claim, effect), why)
+    return Verdict("reproduced", weight, _found(claim, effect), f"the interval excludes no effect and lies inside {band}")
+
+
+def _found(claim: Claim, effect: Effect | None) -> str:
+    """What was found, in a sentence."""
+    assert claim.rule.kind == "ratio"
+    slow, fast = claim.rule.of
+    if effect is None:
+        return f"No ratio of {slow} to {fast} could be formed."
+    interval = f"{100 * effect.confidence:.3g} % {between(effect.low, effect.high)}, n = {effect.n}"
+    if effect.estimate is None:
+        return f"{slow} needs {between(effect.low, effect.high)} times the epochs of {fast} to {_unit(claim)} ({interval})."
+    return f"{slow} needs {times(effect.estimate)} times the epochs of {fast} to {_unit(claim)} ({interval})."
+
+
+def _settling(effect: Effect) -> str:
+    """The smallest effect that would have shown, and how many seeds would settle the one seen."""
+    if effect.estimate is None or len(effect.per_seed) < 2:
+        return "one side is open, so the smallest effect that would have shown is not known"
+    half = log(effect.high / effect.low) / 2
+    smallest = exp(half)
+    seen = abs(log(effect.estimate))
+    spread = stdev([log(value) for value in effect.per_seed.values()])
+    text = f"a ratio of {times(smallest)} would have shown"
+    if seen < 0.02 * max(spread, 1e-9) or spread == 0:
+        return text
+    # two-sided 5 %, power 80 %: (1.96 + 0.84)^2 (deviation / effect)^2, at least 3
+    seeds = max(3, ceil((1.96 + 0.84) ** 2 * (spread / seen) ** 2))
+    return f"{text}; about {seeds} seeds would settle a ratio of {times(effect.estimate)}"
+
+
+def of_trace(claim: Claim, scale: str, found: TraceTest | None, to_do: int) -> Verdict:
+    """The verdict on one printed curve against ours."""
+    assert claim.rule.kind == "trace"
+    rule, n = claim.rule, len(claim.seeds)
+    if to_do:
+        return Verdict("not run", None, "Not run yet.", f"{to_do} runs are to do")
+    if found is None:
+        return Verdict("error", None, "Could not measure.", "fewer than three curves are long enough")
+    sentence = (
+        f"The author's curve is at p = {found.p:.2g} among ours (n = {found.n}); our mean offset is "
+        f"{100 * found.offset:+.2f} points (one more curve: {100 * found.low:+.2f} to {100 * found.high:+.2f})."
+    )
+    if scale == "smoke":
+        why = "smoke scale proves the machinery; it cannot speak of the sentence"
+        return Verdict("not comparable", None, sentence, why)
+    weight = grade(scale, n)
+    low, high = rule.offset_within
+    if found.p <= rule.p_above:
+        why = f"p <= {rule.p_above:g}: told apart, most at point {found.at_point + 1} of {len(rule.authors)}"
+        return Verdict("differs", weight, sentence, why)
+    if low <= found.offset <= high:
+        band = f"{100 * low:+g} to {100 * high:+g} points"
+        return Verdict("reproduced", weight, sentence, f"p > {rule.p_above:g} and the mean offset lies within {band}")
+    why = f"p > {rule.p_above:g}, but the mean offset is outside the band: too few seeds, or too wide a spread"
+    return Verdict("inconclusive", weight, sentence, why)
+
