@@ -3,9 +3,9 @@
 import io
 import pickle
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -88,20 +88,20 @@ def _read_official(folder: Path, known: Known) -> Splits:
             if found != md5:
                 size = path.stat().st_size
                 raise _wrong(path, f"md5 {found} ({size:,} bytes)", f"md5 {md5}, as torchvision lists it", known)
-            with path.open("rb") as file:
-                batch = _unpickled(file)
+            with path.open("rb") as file, _old_dtypes():
+                batch = pickle.load(file, encoding="latin1")  # trusted: its checksum is the official one
             x = np.asarray(batch["data"], dtype=np.uint8).reshape(-1, *known.shape)
             parts.append((x, _checked_labels(batch["labels"], path, known)))
         splits[split] = _joined(parts, [folder / name for name, _ in listed], split, known)
     return splits
 
 
-def _unpickled(file: BinaryIO) -> dict:
-    """A batch as Python 2 and the numpy of 2009 wrote it. Only for files whose checksum is the official one."""
+@contextmanager
+def _old_dtypes() -> Iterator[None]:
+    """Quiet numpy 2.4.0 to 2.4.4, which warn of dtypes pickled in 2009, with 0 and 1 for False and True."""
     with warnings.catch_warnings():
-        # Since numpy 2.4: dtypes were pickled with 0 and 1 where False and True are wanted today. Nobody can mend that.
         warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-        return pickle.load(file, encoding="latin1")
+        yield
 
 
 def _checked_labels(labels: Sequence[int | None], path: Path, known: Known) -> np.ndarray:
@@ -140,7 +140,8 @@ def get(root: Path) -> Path:
     from torchvision.datasets import CIFAR10
 
     try:
-        CIFAR10(root, download=True)
+        with _old_dtypes():
+            CIFAR10(root, download=True)
     # No network is an OSError (URLError), a failed checksum a RuntimeError.
     except (OSError, RuntimeError) as error:
         raise DataError(
