@@ -1,4 +1,4 @@
-"""Runs as plain files: `runs/<id>/run.json`, `metrics.jsonl`, `result.json`, `correct.npy`, and a checkpoint until `gc`.
+"""Runs as plain files: `runs/<id>/run.json`, `metrics.jsonl`, `result.json`, `correct.npy`; a checkpoint until `gc`.
 
 A run is begun (run.json), grows by a line of metrics.jsonl for every epoch, and has stopped for now when result.json is
 there: written last, by renaming. Whoever trains holds the run's lock. Reading needs no torch.
@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,33 +70,45 @@ class Store:
         """All runs of the shelf, by id, in order of id."""
         if not self.root.is_dir():
             return {}
-        return {path.name: run for path in sorted(self.root.iterdir()) if (run := self.read(path.name)) is not None}
+        folders = sorted(path for path in self.root.iterdir() if path.is_dir())
+        return {path.name: run for path in folders if (run := self.read(path.name)) is not None}
 
     def read(self, run_id: str) -> Run | None:
         """One run, or None where it was never begun."""
         path = self.root / run_id
-        about = _json(path / "run.json")
+        about = _json(path / "run.json", "config", "sessions")
         if about is None:
             return None
-        return Run(run_id, path, about["config"], about["sessions"], _json(path / "result.json"))
+        return Run(run_id, path, about["config"], about["sessions"], _json(path / "result.json", "status"))
 
     @contextmanager
     def begin(self, config: RunConfig, provenance: dict[str, Any]) -> Iterator[OpenRun]:
-        """Open a run for training, new or again; ReproError where another process trains it."""
+        """Open a run for training, new or again; ReproError where another process trains it.
+
+        A run trained under another numerics version is begun anew: two arithmetics make no trajectory.
+        """
         path = self.root / config.id
-        path.mkdir(parents=True, exist_ok=True)
-        with (path / "lock").open("w") as lock:
+        with _written(path / "lock"):
+            path.mkdir(parents=True, exist_ok=True)
+            lock = (path / "lock").open("w")
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ReproError(f"{path}: another process trains this run; wait for it, or stop it") from None
+                raise ReproError(
+                    f"{path}: another process trains this run; wait for it, or stop it, and run the same command again"
+                ) from None
             before = self.read(config.id)
             sessions = before.sessions if before else []
+            stale = [path / "result.json", *path.glob(".*.partial")]  # partial files: of a process that was killed
+            if sessions and sessions[-1].get("numerics") != provenance.get("numerics"):
+                sessions = []
+                stale += [path / CHECKPOINT, path / "metrics.jsonl", path / "correct.npy"]
+            for file in stale:
+                file.unlink(missing_ok=True)
             if not sessions or sessions[-1] != provenance:
                 sessions = [*sessions, provenance]
             replace(path / "run.json", json.dumps({"config": config.model_dump(), "sessions": sessions}, indent=1))
-            with suppress(FileNotFoundError):
-                (path / "result.json").unlink()
             yield OpenRun(path)
 
 
@@ -121,7 +133,8 @@ class OpenRun:
 
     def append(self, row: dict[str, Any]) -> None:
         """One more epoch, on disk when this returns."""
-        with (self.path / "metrics.jsonl").open("a") as file:
+        path = self.path / "metrics.jsonl"
+        with _written(path), path.open("a") as file:
             file.write(_line(row))
             file.flush()
             os.fsync(file.fileno())
@@ -134,29 +147,48 @@ class OpenRun:
 def replace(path: Path, content: str | bytes) -> None:
     """Write a file so that at any moment either the old or the new one is there, whole."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    with _written(path):
+        with partial.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        yield
+    except OSError as error:
+        raise ReproError(
+            f"{path}: cannot be written ({error.strerror or error}); what is trained is kept: make room or mend the "
+            "folder's rights, then run the same command again"
+        ) from error
 
 
 def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, separators=(",", ":")) + "\n"
+    return json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n"
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path, *keys: str) -> Any:
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ReproError(f"{path}: not JSON ({error}); remove the folder {path.parent} to train the run again") from None
+        raise _damaged(path, f"not JSON ({error})") from None
+    if not isinstance(found, dict) or not found.keys() >= set(keys):
+        raise _damaged(path, f"expected an object with {', '.join(keys)}")
+    return found
+
+
+def _damaged(path: Path, what: str) -> ReproError:
+    return ReproError(f"{path}: {what}; remove the folder {path.parent} to train the run again")
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -164,5 +196,17 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         lines = path.read_text().splitlines(keepends=True)
     except FileNotFoundError:
         return []
-    # a line without its end is what a killed process left of it
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    except ValueError as error:
+        raise _damaged(path, f"not text ({error})") from None
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith("\n"):
+            break  # the last line without its end is what a killed process left of it
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise _damaged(path, f"line {number} is not JSON ({error})") from None
+        if not isinstance(row, dict) or row.get("epoch") != number:
+            raise _damaged(path, f"line {number} is not the row of epoch {number}")
+        rows.append(row)
+    return rows

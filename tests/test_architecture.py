@@ -25,9 +25,10 @@ MAY_IMPORT = {
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
-    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance"},
+    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance", "workers"},
     "bench": FACTS | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"},
     "progress": set(),
+    "workers": {"errors"},
     "provenance": {"train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "bench", "progress", "provenance"},

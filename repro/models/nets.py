@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from math import sqrt
 
 import torch
@@ -24,10 +25,10 @@ def build(
     image: tuple[int, int, int],
     draw: Callable[[str], torch.Generator],
 ) -> nn.Sequential:
-    """Net `kind` with initial values from `draw(parameter name)`: images [n, c, h, w] in, logits [n, classes] out, fp32, on the CPU.
+    """Net `kind` with initial values from `draw(parameter name)`, fp32, on the CPU.
 
-    Parameters are named after the table's rows: `conv1.weight`. `init` is `he` (deviation sqrt(2 / fan-in)) or the
-    deviation for each layer by name.
+    Images [n, c, h, w] in, logits [n, classes] out. Parameters are named after the table's rows: `conv1.weight`.
+    `init` is `he` (deviation sqrt(2 / fan-in)) or the deviation for each layer by name.
     """
     rows = tables.table(kind, activation=activation, width=width, classes=classes)
     net = module(rows, image)
@@ -68,7 +69,7 @@ def _cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:
     # Every activation here is monotone, so it commutes with a maximum: the same values and gradients from a quarter of
     # the units. Ties may send the gradient to another input of the window, as they may in the original (source.md 4).
     ordered = list(rows)
-    for i, (row, after) in enumerate(zip(rows, rows[1:], strict=False)):
+    for i, (row, after) in enumerate(pairwise(rows)):
         if isinstance(row, tables.Activation) and isinstance(after, tables.Pool) and after.kind == "max":
             ordered[i], ordered[i + 1] = after, row
     return tuple(ordered)

@@ -125,7 +125,7 @@ _TABLES: dict[Kind, Callable[[str], tuple[Row, ...]]] = {
 
 
 def table(kind: Kind, *, activation: str = "relu", width: float = 1.0, classes: int = 10) -> tuple[Row, ...]:
-    """The rows of net `kind`; `width` scales every hidden layer's maps and units, the last layer has `classes` units."""
+    """The rows of net `kind`; `width` scales every hidden layer's maps or units, the last layer has `classes` units."""
     *hidden, last = _TABLES[kind](activation)
     assert isinstance(last, Dense)
     return (*(_scaled(row, width) for row in hidden), replace(last, units=classes))

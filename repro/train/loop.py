@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch.nn import functional as F
@@ -35,7 +36,7 @@ class Epoch:
     train_error: float  # running: counted while the weights move, as the original prints it
     train_loss: float
     test_error: float | None  # None after a divergence
-    test_loss: float | None
+    test_loss: float | None  # None where it is not finite too
     seconds: float
     updates: list[tuple[int, float, int]]  # (update, mean loss of its minibatch, errors in it), all of them finite
     diverged: int | None  # the first update whose loss was not finite
@@ -73,16 +74,9 @@ class Trainer:
         self.net.train()
         diverged = None
         for i, index in enumerate(order.split(self.sizes)):
-            x, y = self.batches.train(index)
-            logits = self._logits(x)
-            loss = F.cross_entropy(logits, y)
-            self.optimiser.zero_grad()
-            loss.backward()
-            self.optimiser.step()
-            losses[i] = loss.detach()
-            errors[i] = (logits.detach().argmax(1) != y).sum()
+            losses[i], errors[i] = self.update(index)
             # on a GPU asking would make the host wait: there the whole epoch is looked at once, below, and found alike
-            if self.batches.device.type == "cpu" and not loss.isfinite():
+            if self.batches.device.type == "cpu" and not losses[i].isfinite():
                 break
         loss_of, errors_of = losses[: i + 1].tolist(), errors[: i + 1].tolist()
         not_finite = (~losses[: i + 1].isfinite()).nonzero()
@@ -93,7 +87,7 @@ class Trainer:
         self.epoch += 1
         sizes = self.sizes[: len(loss_of)]
         seen = max(1, sum(sizes))
-        test_error, test_loss = (None, None) if diverged else self._test()
+        test_error, test_loss = (None, None) if diverged else self.test()
         return Epoch(
             epoch=self.epoch,
             update=first + len(sizes),
@@ -110,8 +104,19 @@ class Trainer:
             diverged=diverged,
         )
 
+    def update(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One update on the training images `index`: (mean loss, number of errors) before it, on the device."""
+        x, y = self.batches.train(index)
+        logits = self._logits(x)
+        loss = F.cross_entropy(logits, y)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach(), (logits.detach().argmax(1) != y).sum()
+
     @torch.no_grad()
-    def _test(self) -> tuple[float, float]:
+    def test(self) -> tuple[float, float | None]:
+        """(error, mean loss) over the test set; leaves in `correct` which images were right."""
         self.net.eval()
         correct, losses = [], []
         for x, y in self.batches.test(500):  # any size gives the same counts
@@ -119,7 +124,8 @@ class Trainer:
             correct.append(logits.argmax(1) == y)
             losses.append(F.cross_entropy(logits, y, reduction="sum"))
         self.correct = torch.cat(correct).cpu()
-        return float((~self.correct).sum()) / len(self.correct), float(torch.stack(losses).sum()) / len(self.correct)
+        loss = float(torch.stack(losses).sum()) / len(self.correct)
+        return float((~self.correct).sum()) / len(self.correct), loss if isfinite(loss) else None
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         # weights, sums and the loss stay fp32; bf16 is for the products alone
@@ -127,20 +133,29 @@ class Trainer:
             return self.net(x).float()
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Weights, velocities and the epoch: what a resumed run needs, since all randomness is a function of a name."""
+        """A copy of weights, velocities, epoch and `correct`: all a resumed run needs, since randomness has names."""
         state = {"epoch": torch.tensor(self.epoch)}
+        if self.correct is not None:
+            state["correct"] = self.correct.clone()
         for name, parameter in self.net.named_parameters():
-            state[f"weight.{name}"] = parameter.detach().contiguous()
-            state[f"velocity.{name}"] = self.optimiser.state[parameter]["velocity"].contiguous()
+            velocity = self.optimiser.state[parameter]["velocity"]
+            state[f"weight.{name}"] = parameter.detach().clone(memory_format=torch.contiguous_format)
+            state[f"velocity.{name}"] = velocity.clone(memory_format=torch.contiguous_format)
         return state
 
     @torch.no_grad()
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Take up a state given by `state`."""
         self.epoch = int(state["epoch"])
+        self.correct = state.get("correct")
         for name, parameter in self.net.named_parameters():
             parameter.copy_(state[f"weight.{name}"])
             self.optimiser.state[parameter]["velocity"].copy_(state[f"velocity.{name}"])
+
+
+def initial_net(model: Mapping, *, seed: int, classes: int, image: tuple[int, int, int]) -> torch.nn.Module:
+    """A configuration's net before the first update: fp32, on the CPU, whatever the run's precision and device."""
+    return nets.build(**model, classes=classes, image=image, draw=lambda name: generator(seed, "init", name))
 
 
 def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batches: Batches) -> Trainer:
@@ -150,9 +165,7 @@ def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batche
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    net = nets.build(
-        **model, classes=batches.classes, image=batches.image, draw=lambda name: generator(seed, "init", name)
-    ).to(batches.device)
+    net = initial_net(model, seed=seed, classes=batches.classes, image=batches.image).to(batches.device)
     return Trainer(
         net=net,
         optimiser=sgd.PaperSGD(

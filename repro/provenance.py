@@ -1,0 +1,65 @@
+"""What made a run: the sources and whether they were clean, versions, machine and device. Recorded, never hashed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import repro
+from repro.train import loop
+
+
+def provenance(device: str) -> dict[str, Any]:
+    """What made a run: commit and whether clean, versions, machine, device, threads, flags. No name of the machine."""
+    commit, clean = commit_of(Path(repro.__file__).parent)
+    gpu = torch.cuda.get_device_properties(0) if device == "cuda" else None
+    return {
+        "commit": commit,
+        "clean": clean,
+        "numerics": loop.NUMERICS,
+        "repro": repro.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "device": gpu.name if gpu else "cpu",
+        "cuda": torch.version.cuda if gpu else None,
+        "threads": 1 if device == "cpu" else torch.get_num_threads(),
+        "tf32": False,
+    }
+
+
+def commit_of(folder: Path) -> tuple[str | None, bool]:
+    """The commit of the sources and whether they and the claims are as committed; REPRO_COMMIT where git is not.
+
+    REPRO_COMMIT is a commit's name, followed by `+changed` where the tree differed from it.
+    """
+    if given := os.environ.get("REPRO_COMMIT"):
+        return given.removesuffix("+changed"), not given.endswith("+changed")
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        top = git("rev-parse", "--show-toplevel")
+        return git("rev-parse", "HEAD"), not git("-C", top, "status", "--porcelain", "--", "repro", "claims")
+    except (OSError, subprocess.CalledProcessError):
+        return None, False
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {key.strip(): value.strip() for key, value in facts.items()}
+    wide = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in named.get("flags", "").split()]
+    return f"{named.get('model name', platform.processor())} ({', '.join(wide)})"
