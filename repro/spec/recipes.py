@@ -28,3 +28,10 @@ SCALES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {},
     },
 }
+
+
+def meant_for(data: str, device: str) -> str:
+    """The largest scale meant for a kind of device: by what it takes (DESIGN, scales), never by a timing."""
+    if device == "cpu":
+        return "small"
+    return "paper" if data == "cifar10" else "medium"

@@ -1,0 +1,384 @@
+"""The command line: each verb unpacks its arguments and makes its calls. The only place that prints and exits.
+
+Nothing heavy is imported before a verb needs it: `--help`, `list` and `check` answer without torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import repro
+from repro.errors import DataError, ReproError
+
+if TYPE_CHECKING:
+    from repro.spec.files import ClaimFile
+
+HOME = Path(repro.__file__).resolve().parent.parent  # the clone: claims/, runs/reference/, reports/reference/
+SCALES = ("smoke", "small", "medium", "paper")
+
+EXAMPLES = """\
+examples:
+  python -m repro run claims/relu_speedup.yaml                 train, judge, report; the scale that fits this machine
+  python -m repro run claims/ --scale smoke                    prove the machinery in seconds a claim
+  python -m repro plan claims/relu_speedup.yaml --scale paper  what that would train here, and how long it takes
+  python -m repro show claims/relu_speedup.yaml --scale small  every value and where it comes from
+  python -m repro report                                       the pages again, from the runs there are
+
+exit codes: 0 done, whatever the verdict; 2 usage or claim; 3 data missing; 4 a run failed; 130 interrupted (resumable)
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; tests hold its flags and the documents to each other."""
+    top = argparse.ArgumentParser(
+        prog="repro",
+        description="The AlexNet paper on trial: train what a claim compares, judge it, report it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"repro {repro.__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, call: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(call=call)
+        return sub
+
+    for name, call, text in (
+        ("run", _run, "train what claims want and lack, judge them and write their pages"),
+        ("plan", _plan, "say what `run` would train, and how long it takes on this machine"),
+    ):
+        sub = verb(name, call, text)
+        sub.add_argument("claims", nargs="+", type=Path, metavar="CLAIM", help="claim files, or folders of them")
+        sub.add_argument("--scale", choices=SCALES, help="how much of it is done (default: what fits this machine)")
+        sub.add_argument("--seeds", type=_count, metavar="N", help="judge on N seeds: 0 to N-1")
+        sub.add_argument("--workers", type=_count, metavar="N", help="processes (default: one per core; one on a GPU)")
+        sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+        _places(sub)
+        if name == "run":
+            _out(sub)
+    sub = verb("list", _list, "list the claims")
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    sub = verb("show", _show, "print a claim's resolved configuration with the source of every value")
+    sub.add_argument("claim", type=Path, metavar="CLAIM", help="a claim file")
+    sub.add_argument("--scale", choices=SCALES, help="lay a scale on")
+    sub.add_argument("--arm", help="lay one arm on")
+    sub.add_argument("--alternative", help="lay one alternative on")
+    sub = verb("check", _check, "check claim files, every mistake with its line, without data or training")
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    sub = verb("report", _report, "write the pages from the runs there are")
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    _shelf(sub)
+    _out(sub)
+    sub = verb("data", _data, "fetch a data set, or say where the known ones are")
+    sub.add_argument("action", choices=("get", "list"), help="get: fetch; list: what is found where")
+    sub.add_argument("kind", nargs="?", help="data set: cifar10")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
+    sub = verb("gc", _gc, "remove the checkpoints of finished runs; a run extended later then starts again")
+    _shelf(sub)
+    sub = verb("bench", _bench, "time parts of this project beside what people would use instead")
+    sub.add_argument("part", choices=("startup", "step"), help="startup: commands that answer at once; step: a training step")
+    sub = verb("doctor", _doctor, "say what this machine has: versions, device, data, runs, and what to do next")
+    _places(sub)
+    return top
+
+
+def _shelf(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--runs", type=Path, metavar="DIR", help="the shelf of your runs (default: runs/)")
+    sub.add_argument("--reference", action="store_true", help="maintainers: work on the reference shelf")
+
+
+def _out(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--out", type=Path, metavar="DIR", help="where the pages go (default: reports/)")
+
+
+def _places(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
+    _shelf(sub)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"found {value}; expected 1 or more")
+    return value
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code."""
+    args = parser().parse_args(arguments)
+    try:
+        code = args.call(args)
+    except ReproError as error:
+        print(error, file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoints", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _files(paths: list[Path]) -> list[ClaimFile]:
+    """Claims named by files and folders; the mistakes of all of them at once."""
+    from repro.spec.files import load
+
+    found: list[Path] = []
+    for path in paths or [HOME / "claims"]:
+        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        if not inside:
+            raise ReproError(f"{path}: no claims there; expected files named *.yaml")
+        found += inside
+    files, mistakes = [], []
+    for path in found:
+        try:
+            files.append(load(path))
+        except ReproError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ReproError("\n".join(mistakes))
+    return files
+
+
+def _roots(args: argparse.Namespace) -> tuple[Path, ...]:
+    if args.data:
+        return (args.data,)
+    given = os.environ.get("REPRO_DATA")
+    return (Path(given),) if given else (Path("data"),)
+
+
+def _cache() -> Path:
+    if given := os.environ.get("REPRO_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repro"
+
+
+def _runs(args: argparse.Namespace) -> Path:
+    return args.runs or (HOME / "runs" / "reference" if args.reference else HOME / "runs")
+
+
+def _shown(path: Path) -> str:
+    """A path as a person would type it from here."""
+    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
+
+
+def _scale(file: ClaimFile, args: argparse.Namespace, device: str) -> tuple[str, str]:
+    """(scale, why): the one asked for, else the largest whose data are found and that is meant for this device."""
+    from repro.data.known import find, how_to_get
+    from repro.spec.recipes import meant_for
+
+    scales = [scale for scale in SCALES if scale in file.claim.scales]
+    if args.scale and args.scale not in scales:
+        raise ReproError(f"{file.path}: has no scale {args.scale}; it has {', '.join(scales)}")
+    kind = file.at(args.scale).data.kind
+    there = find(kind, _roots(args), _cache()) is not None
+    if args.scale:
+        if not there:
+            raise DataError(f"{file.id} at {args.scale} scale needs {kind}, which is not there: {how_to_get(kind)}")
+        return args.scale, "asked for"
+    if not there:
+        return "smoke", f"no {kind} found"
+    largest = meant_for(kind, device)
+    fitting = [scale for scale in scales if SCALES.index(scale) <= SCALES.index(largest)]
+    return fitting[-1], f"{kind} found; {largest} is the largest scale meant for {device}"
+
+
+def _prepared(args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
+    """What `run` and `plan` need: claims with scales, where and on what, and how many workers."""
+    import torch
+
+    from repro.execute import Setting
+    from repro.provenance import provenance
+    from repro.store import Store
+
+    files = [file.with_seeds(args.seeds) if args.seeds else file for file in _files(args.claims)]
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
+    made = provenance(device)
+    if args.reference and not made["clean"]:
+        raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
+    setting = Setting(Store(_runs(args)), device, _roots(args), _cache(), made)
+    chosen = []
+    for file in files:
+        scale, why = _scale(file, args, device)
+        others = ", ".join(s for s in file.claim.scales if s != scale)
+        print(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}", flush=True)
+        chosen.append((file, scale))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return chosen, setting, args.workers or (1 if device == "cuda" else cores)
+
+
+def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -> tuple[str, int]:
+    """A line on what is to do next and how long it takes at most, and how many runs that is."""
+    from repro.execute import remaining
+
+    runs, seconds = remaining(claims, setting)
+    if not runs:
+        return "nothing to train: every run that is wanted is there", 0
+    hours = f"{seconds / workers:.0f} s" if seconds / workers < 120 else f"{seconds / workers / 60:.0f} min"
+    return f"{runs} runs to train in this round, at most {hours} with {workers} worker(s), measured here", runs
+
+
+def _run(args: argparse.Namespace) -> int:
+    from repro.execute import execute
+    from repro.progress import shown
+
+    claims, setting, workers = _prepared(args)
+    line, runs = _estimate(claims, setting, workers)
+    print(line, flush=True)
+    if runs:
+        with shown(lambda line: print(line, flush=True)) as show:
+            trained = execute(claims, setting, workers=min(workers, runs), report=show)
+        print(f"{trained} run(s) trained, on the shelf {_shown(setting.store.root)}")
+    return _write([file for file, _ in claims], args, {file.id: scale for file, scale in claims})
+
+
+def _write(files: list[ClaimFile], args: argparse.Namespace, trained: dict[str, str]) -> int:
+    """Pages for all the project's claims and these, a line for each of these; 4 where a run failed."""
+    from repro.analysis.judge import judge
+    from repro.report import write
+    from repro.store import Store
+
+    out = args.out or (HOME / "reports" / "reference" if args.reference else HOME / "reports")
+    here = {file.path.resolve() for file in files}
+    theirs = [file for file in _files([]) if file.path.resolve() not in here]
+    shelves = {"reference": Store(HOME / "runs" / "reference").table()}
+    if not args.reference:
+        shelves = {"yours": Store(_runs(args)).table()} | shelves
+    write(sorted([*files, *theirs], key=lambda file: file.id), shelves, out)
+    code = 0
+    for file in files:
+        if scale := trained.get(file.id):
+            verdict = judge(file, scale, next(iter(shelves.values()))).verdict
+            code = 4 if verdict.word == "error" else code
+            print(f"\n{file.id}, {scale} scale: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})")
+            if scale == "smoke":
+                print(f"the machinery works here; the reference verdict: {_reference_line(file, shelves['reference'])}")
+    if args.reference:
+        from repro.report.readme import results, update
+
+        update(HOME / "README.md", results(files + theirs, shelves["reference"]))
+    print(f"\nreport: {_shown(out / 'index.html')}")
+    return code
+
+
+def _reference_line(file: ClaimFile, table: Any) -> str:
+    from repro.analysis.judge import judge
+
+    for scale in reversed(SCALES):
+        if scale in file.claim.scales:
+            verdict = judge(file, scale, table).verdict
+            if verdict.word != "not run":
+                return f"{verdict.word} at {scale} scale. {verdict.sentence}"
+    return "not run yet"
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from repro.analysis.plan import wanted
+
+    claims, setting, workers = _prepared(args)
+    table = setting.store.table()
+    finished = sum(run.result is not None for run in table.values())
+    resumable = sum(run.result is None and run.resumable for run in table.values())
+    print(f"on the shelf {_shown(setting.store.root)}: {finished} finished, {resumable} resumable")
+    for file, scale in claims:
+        for want in wanted(file, scale, table):
+            until = f", or until {want.level[0]} {want.level[1]:g}" if want.level else ""
+            there = len(table[want.config.id].epochs) if want.config.id in table else 0
+            print(f"  {want.config.id}  {want.label}: {there} of {want.epochs} epochs{until}")
+    print(_estimate(claims, setting, workers)[0])
+    print("later rounds follow from these: rates are chosen first, then judged")
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    for file in _files(args.claims):
+        print(f"{file.id:<24} §{file.claim.paper.section:<5} {', '.join(file.claim.scales):<22} {file.claim.question}")
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from repro.spec.files import sources
+
+    (file,) = _files([args.claim])
+    for flag, name, names in (
+        ("scale", args.scale, file.claim.scales),
+        ("arm", args.arm, file.claim.arms),
+        ("alternative", args.alternative, file.claim.alternatives),
+    ):
+        if name is not None and name not in names:
+            raise ReproError(f"--{flag} {name}: {file.path} has {', '.join(names) or 'none'}")
+    for key, value, source in sources(file, args.scale, args.alternative, args.arm):
+        print(f"{key:<24} {value!s:<44} {source}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    files = _files(args.claims)
+    print(f"{len(files)} claim(s), no mistakes")
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    return _write(_files(args.claims), args, {})
+
+
+def _data(args: argparse.Namespace) -> int:
+    from repro.data.known import KNOWN, find
+
+    if args.action == "get":
+        if args.kind not in KNOWN:
+            raise ReproError(f"data get: found {args.kind}; expected one of {', '.join(KNOWN)}")
+        from repro.data.sets import get
+
+        print(f"{args.kind}: {get(args.kind, _roots(args)[0])}")
+        return 0
+    for kind, known in KNOWN.items():
+        print(f"{kind:<10} {find(kind, _roots(args), _cache()) or 'not found':<60} {known.title}")
+    return 0
+
+
+def _gc(args: argparse.Namespace) -> int:
+    from repro.store import CHECKPOINT, Store
+
+    freed = 0
+    for run in Store(_runs(args)).table().values():
+        checkpoint = run.path / CHECKPOINT
+        if run.result is not None and checkpoint.is_file():
+            freed += checkpoint.stat().st_size
+            checkpoint.unlink()
+    print(f"{freed / 1e6:.1f} MB freed")
+    return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from repro.bench import BENCHES
+
+    print("\n".join(BENCHES[args.part]()))
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    import torch
+
+    from repro.data.known import KNOWN, find
+    from repro.provenance import provenance
+    from repro.store import Store
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for key, value in provenance(device).items():
+        print(f"{key:<12} {value}")
+    for kind in KNOWN:
+        print(f"data {kind:<7} {find(kind, _roots(args), _cache()) or 'not found'}")
+    table = Store(_runs(args)).table()
+    print(f"runs         {len(table)} on {_shown(_runs(args))}")
+    if find("cifar10", _roots(args), _cache()) is None:
+        print("next         `python -m repro data get cifar10 --data data`, for verdicts on real images")
+    else:
+        print("next         `python -m repro run claims/relu_speedup.yaml`")
+    return 0

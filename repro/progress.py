@@ -1,0 +1,60 @@
+"""Training as it happens: a live display on a terminal, one plain line per epoch elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+Event = dict[str, Any]  # as `repro.execute` reports them
+
+
+@contextmanager
+def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
+    """A receiver of events; `say` prints a line."""
+    from rich.console import Console
+
+    console = Console()
+    # rich believes FORCE_COLOR to be a terminal; a display needs one that can be drawn over
+    if not (console.is_interactive and console.is_terminal):
+        yield lambda event: _line(event, say)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    text, seen = TextColumn("{task.description}"), TextColumn("{task.fields[seen]}")
+    with Progress(text, BarColumn(), MofNCompleteColumn(), seen, TimeElapsedColumn(), console=console) as live:
+        tasks: dict[str, Any] = {}
+
+        def draw(event: Event) -> None:
+            run, what = event["run"], event["event"]
+            if what == "begin":
+                tasks[run] = live.add_task(
+                    event["label"], total=event["horizon"], completed=event["epoch"], seen=""
+                )
+            elif what == "epoch" and run in tasks:
+                live.update(tasks[run], completed=event["epoch"], seen=_seen(event))
+            elif what == "finish" and run in tasks:
+                live.remove_task(tasks.pop(run))
+                live.console.print(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
+            elif what == "failed":
+                live.console.print(_failed(event))
+
+        yield draw
+
+
+def _line(event: Event, say: Callable[[str], None]) -> None:
+    if event["event"] == "epoch":
+        say(f"{event['label']:<52} epoch {event['epoch']:>3}/{event['horizon']:<3} {_seen(event)}")
+    elif event["event"] == "failed":
+        say(_failed(event))
+
+
+def _seen(event: Event) -> str:
+    if event["diverged"]:
+        return f"diverged at update {event['diverged']}"
+    errors = f"training error {event['train_error']:.4f}  test error {event['test_error']:.4f}"
+    return f"loss {event['train_loss']:.4f}  {errors}  {event['seconds']:.1f} s"
+
+
+def _failed(event: Event) -> str:
+    return f"{event['label']}: failed, attempt {event['attempt']}: {event['why']}"

@@ -1,0 +1,216 @@
+"""The command line as a user meets it: real processes, real training on digits, exit codes, files, documents."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from repro import cli
+
+ROOT = Path(__file__).parent.parent
+RELU = ROOT / "claims" / "relu_speedup.yaml"
+TRACE = ROOT / "claims" / "cifar_trace.yaml"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Of a machine without CIFAR-10, whatever this one has."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("REPRO_DATA", "REPRO_CACHE")}
+    return kept | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"} | more
+
+
+def repro(*words: object, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "repro", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment(**more), timeout=300)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess]:
+    """Both claims at smoke scale, trained by the real command into a folder of its own."""
+    home = tmp_path_factory.mktemp("smoke")
+    return home, run_smoke(home)
+
+
+def run_smoke(home: Path) -> subprocess.CompletedProcess:
+    places = ("--runs", home / "runs", "--out", home / "reports", "--data", home / "none")
+    return repro("run", RELU, TRACE, *places, REPRO_CACHE=str(home / "cache"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_without_data_run_takes_smoke_scale_says_why_and_ends_with_the_verdict_and_the_report(smoke):
+    home, done = smoke
+    assert done.returncode == 0, done.stderr
+    assert "relu_speedup: scale smoke (no cifar10 found); others with --scale: small, paper" in done.stdout
+    assert re.search(r"\d+ runs to train in this round, at most \d+ s with \d+ worker", done.stdout)
+    assert "relu_speedup, smoke scale: NOT COMPARABLE." in done.stdout
+    assert "the machinery works here; the reference verdict: " in done.stdout
+    assert (home / "reports" / "index.html").is_file()
+    assert (home / "reports" / "relu_speedup.html").is_file()
+
+
+def test_a_second_identical_run_trains_nothing_and_writes_the_same_bytes(smoke):
+    home, _ = smoke
+    before = contents(home)
+    again = run_smoke(home)
+    assert again.returncode == 0, again.stderr
+    assert "nothing to train" in again.stdout
+    assert contents(home) == before
+
+
+def test_every_epoch_is_one_plain_line_where_there_is_no_terminal(smoke):
+    _, done = smoke
+    lines = [line for line in done.stdout.splitlines() if " epoch " in line and "loss" in line]
+    assert lines
+    assert not [line for line in lines if "\x1b" in line or "\r" in line]
+
+
+def test_a_store_reports_the_same_bytes_in_a_folder_without_data_and_a_process_without_torch(smoke, tmp_path):
+    home, _ = smoke
+    script = (
+        "import sys; sys.modules['torch'] = None; from repro.cli import main; "
+        f"main(['report', '--runs', {str(home / 'runs')!r}, '--out', {str(tmp_path / 'reports')!r}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment(), timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "reports") == contents(home / "reports")
+
+
+def test_plan_lists_what_is_wanted_and_counts_what_is_there(smoke, tmp_path):
+    home, _ = smoke
+    places = ("--data", home / "none")
+    after = repro("plan", RELU, "--runs", home / "runs", *places, REPRO_CACHE=str(home / "cache"))
+    assert "nothing to train" in after.stdout
+    before = repro("plan", RELU, "--runs", tmp_path / "runs", *places, REPRO_CACHE=str(home / "cache"))
+    assert "0 finished, 0 resumable" in before.stdout
+    # two arms, two rates, one tuning seed
+    assert len(re.findall(r"^  [0-9a-f]{16}  relu_speedup: (relu|tanh), rate .*tuning seed 100", before.stdout, re.M)) == 4
+
+
+def test_the_number_of_judging_seeds_can_be_chosen(smoke, tmp_path):
+    home, _ = smoke
+    done = repro("plan", TRACE, "--seeds", 7, "--runs", tmp_path, "--data", home / "none", REPRO_CACHE=str(home / "cache"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("cifar_trace: ours, seed") == 7
+
+
+def test_interrupting_exits_with_130_and_the_same_command_finishes(tmp_path):
+    command = [sys.executable, "-m", "repro", "run", str(TRACE), "--runs", str(tmp_path / "runs"), "--workers", "2"]
+    command += ["--out", str(tmp_path / "reports"), "--data", str(tmp_path)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " epoch " in line:
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
+    again = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["check", "claims/nothing.yaml"], 2, "claims/nothing.yaml: no such file"),
+        (["run", str(RELU), "--scale", "medium"], 2, "has no scale medium; it has smoke, small, paper"),
+        (["run", str(RELU), "--scale", "small"], 3, "repro data get cifar10"),
+        (["run", str(RELU), "--seeds", "0"], 2, "expected 1 or more"),
+        (["run"], 2, "usage: repro run"),
+        (["show", str(RELU), "--arm", "sigmoid"], 2, "has relu, tanh"),
+        (["data", "get", "imagenet"], 2, "expected one of digits, cifar10"),
+    ],
+)
+def test_mistakes_have_their_exit_code_and_a_message_without_traceback(words, code, said, tmp_path):
+    done = repro(*words, REPRO_DATA=str(tmp_path), REPRO_CACHE=str(tmp_path))
+    assert done.returncode == code, done.stdout + done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_all_mistakes_of_a_file_come_at_once_with_their_lines(tmp_path):
+    text = RELU.read_text().replace("momentum:", "momentun:").replace("version: 1", "version: one")
+    path = tmp_path / "relu_speedup.yaml"
+    path.write_text(text)
+    done = repro("check", path)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert any("relu_speedup.yaml:3:" in line and "version" in line for line in lines)
+    assert any("train.momentun: not a known key; did you mean momentum?" in line for line in lines)
+
+
+def test_show_says_where_every_value_comes_from():
+    done = repro("show", RELU, "--scale", "smoke", "--arm", "tanh")
+    assert done.returncode == 0, done.stderr
+    source = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert "arm tanh" in source["model.activation"]
+    assert "recipes.py" in source["data.kind"]
+    assert "relu_speedup.yaml:" in source["measure.level"]
+    assert "§5" in source["train.momentum"] or "relu_speedup.yaml:" in source["train.momentum"]
+    assert "source.md" in source["train.bias_lr"]
+
+
+def test_help_list_and_check_do_not_import_torch():
+    for words in (["--help"], ["run", "--help"], ["list"], ["check"]):
+        script = (
+            f"import sys\nfrom repro.cli import main\ntry: main({words!r})\nexcept SystemExit: pass\n"
+            "heavy = {'torch', 'torchvision', 'timm', 'scipy', 'altair', 'pandas'} & sys.modules.keys()\n"
+            "sys.exit(str(heavy) if heavy else 0)"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment())
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_flags_of_every_verb_are_these():
+    """A flag is a promise: whoever changes one changes this list, the README and the changelog."""
+    places = ["--data", "--reference", "--runs"]
+    choice = ["--device", "--scale", "--seeds", "--workers"]
+    expected = {
+        "run": sorted([*places, *choice, "--out"]),
+        "plan": sorted([*places, *choice]),
+        "list": [],
+        "show": ["--alternative", "--arm", "--scale"],
+        "check": [],
+        "report": ["--out", "--reference", "--runs"],
+        "data": ["--data"],
+        "bench": [],
+        "gc": ["--reference", "--runs"],
+        "doctor": places,
+    }
+    verbs = next(action for action in cli.parser()._actions if action.dest == "verb").choices
+    assert isinstance(verbs, dict)
+    flags = {
+        name: sorted(o for a in sub._actions for o in a.option_strings if o.startswith("--") and o != "--help")
+        for name, sub in verbs.items()
+    }
+    assert flags == expected
+
+
+def test_every_verb_and_flag_stands_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    verbs = next(action for action in cli.parser()._actions if action.dest == "verb").choices
+    assert isinstance(verbs, dict)
+    for name, sub in verbs.items():
+        assert re.search(rf"`{name}[ `]", text), f"README lacks the verb {name}"
+        for option in (o for a in sub._actions for o in a.option_strings if o.startswith("--") and o != "--help"):
+            assert option in text, f"README lacks {option}"
+
+
+def test_doctor_names_versions_device_and_the_next_command(tmp_path):
+    done = repro("doctor", "--data", tmp_path, REPRO_CACHE=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    for word in ("torch", "device", "processor", "not found", "repro data get cifar10"):
+        assert word in done.stdout
