@@ -31,7 +31,9 @@ def build(
     `init` is `he` (deviation sqrt(2 / fan-in)) or the deviation for each layer by name.
     """
     rows = tables.table(kind, activation=activation, width=width, classes=classes)
-    net = module(rows, image)
+    with torch.device("meta"):  # torch's own initial values would be drawn from global randomness
+        net = module(rows, image)
+    net = net.to_empty(device="cpu")
     for name, parameter in net.named_parameters():
         layer, role = name.split(".")
         row = next(row for row in tables.weighted(rows) if row.name == layer)

@@ -1,0 +1,96 @@
+"""The paper's update rule: equal to torch's at a constant rate, its own after a drop, and always the formula."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from repro.train.seeds import generator
+from repro.train.sgd import PaperSGD, groups
+
+RATES = [0.1, 0.1, 0.1, 0.01, 0.01, 0.001]  # a schedule with two drops
+GRADIENTS = [torch.randn(4, 3, generator=generator(0, "gradient", i)) for i in range(len(RATES))]
+START = torch.randn(4, 3, generator=generator(0, "start"))
+MOMENTUM, DECAY = 0.9, 0.05
+
+
+def trained(optimiser_of, rates: list[float]) -> torch.Tensor:
+    """The weights after one update per rate, with the same gradients for every optimiser."""
+    weight = nn.Parameter(START.clone())
+    optimiser = optimiser_of(weight)
+    for rate, gradient in zip(rates, GRADIENTS, strict=True):
+        optimiser.param_groups[0]["lr"] = rate
+        weight.grad = gradient.clone()
+        optimiser.step()
+    return weight.detach()
+
+
+def ours(weight: nn.Parameter) -> PaperSGD:
+    return PaperSGD([{"params": [weight], "lr": 0.0, "weight_decay": DECAY}], momentum=MOMENTUM)
+
+
+def torchs(weight: nn.Parameter) -> torch.optim.SGD:
+    return torch.optim.SGD([weight], lr=0.0, momentum=MOMENTUM, weight_decay=DECAY)
+
+
+def by_the_paper(rates: list[float]) -> np.ndarray:
+    w, v = START.double().numpy(), 0.0
+    for rate, gradient in zip(rates, GRADIENTS, strict=True):
+        v = MOMENTUM * v - DECAY * rate * w - rate * gradient.double().numpy()
+        w = w + v
+    return w
+
+
+def test_at_a_constant_rate_it_is_torchs_sgd():
+    constant = [0.1] * len(RATES)
+    torch.testing.assert_close(trained(ours, constant), trained(torchs, constant), rtol=1e-5, atol=1e-6)
+
+
+def test_after_a_drop_it_is_not_torchs_sgd():
+    assert (trained(ours, RATES) - trained(torchs, RATES)).abs().max() > 0.01
+
+
+def test_it_is_the_papers_formula_through_every_drop():
+    np.testing.assert_allclose(trained(ours, RATES).numpy(), by_the_paper(RATES), rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_gathered_at_the_old_rate_keeps_its_size_after_a_drop():
+    weight = nn.Parameter(torch.zeros(1))
+    optimiser = PaperSGD([{"params": [weight], "lr": 1.0, "weight_decay": 0.0}], momentum=0.5)
+    for rate, gradient, expected in ((1.0, 1.0, -1.0), (0.0, 1.0, -1.5)):
+        optimiser.param_groups[0]["lr"] = rate
+        weight.grad = torch.tensor([gradient])
+        optimiser.step()
+        assert weight.item() == expected
+
+
+def test_biases_move_at_twice_the_rate_and_do_not_decay():
+    net = nn.Sequential()
+    net.add_module("fc", nn.Linear(3, 2))
+    w, b = (p.detach().double().numpy() for p in (net.fc.weight, net.fc.bias))
+    optimiser = PaperSGD(groups(net, lr=0.1, bias_lr=2.0, weight_decay={"fc": DECAY}), momentum=MOMENTUM)
+    v, u = 0.0, 0.0
+    for _ in range(5):
+        net.fc.weight.grad, net.fc.bias.grad = torch.ones(2, 3), torch.ones(2)
+        optimiser.step()
+        v = MOMENTUM * v - DECAY * 0.1 * w - 0.1
+        u = MOMENTUM * u - 0.2
+        w, b = w + v, b + u
+    np.testing.assert_allclose(net.fc.weight.detach().numpy(), w, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(net.fc.bias.detach().numpy(), b, rtol=1e-5, atol=1e-6)
+
+
+def test_groups_give_every_parameter_its_rate_and_decay_by_layer():
+    net = nn.Sequential()
+    net.add_module("conv1", nn.Conv2d(3, 4, 5))
+    net.add_module("fc10", nn.Linear(4, 10))
+    found = groups(net, lr=0.001, bias_lr=2.0, weight_decay={"conv1": 0.004, "fc10": 3.0})
+    assert [(g["lr"], g["weight_decay"]) for g in found] == [(0.001, 0.004), (0.002, 0.0), (0.001, 3.0), (0.002, 0.0)]
+    assert [p for g in found for p in g["params"]] == list(net.parameters())
+
+
+def test_a_layer_without_a_decay_is_a_mistake():
+    net = nn.Sequential()
+    net.add_module("conv1", nn.Conv2d(3, 4, 5))
+    with pytest.raises(KeyError):
+        groups(net, lr=0.1, bias_lr=2.0, weight_decay={})
