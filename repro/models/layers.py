@@ -19,6 +19,7 @@ class SameMapNorm(nn.Module):
         self.size, self.alpha, self.beta = size, alpha, beta
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        wide = x.float() if x.dtype == torch.bfloat16 else x  # which has no number between 1 and 1.0078
         # count_include_pad divides by size^2 everywhere, so that alpha times the mean is alpha/size^2 times the sum
-        mean_square = F.avg_pool2d(x * x, self.size, stride=1, padding=self.size // 2, count_include_pad=True)
-        return x * (1 + self.alpha * mean_square) ** -self.beta
+        mean_square = F.avg_pool2d(wide * wide, self.size, stride=1, padding=self.size // 2, count_include_pad=True)
+        return (wide * (1 + self.alpha * mean_square) ** -self.beta).to(x.dtype)
