@@ -1,0 +1,224 @@
+"""The store: plain files that are whole at every moment, one trainer a run, and errors that name the file."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from repro.errors import ReproError
+from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
+from repro.store import CHECKPOINT, Store, replace
+
+HERE = {"numerics": 1, "commit": "a", "device": "cpu"}
+CONFIG = RunConfig(
+    data=RunData(kind="digits", content="0", images=None, scale="raw"),
+    model=RunModel(kind="cuda_convnet_19pct", activation="relu", width=1.0, init="he"),
+    train=RunTrain(
+        batch=128, lr=0.1, bias_lr=2.0, momentum=0.9, weight_decay={"fc10": 0.0}, file_images=9, order="repeated"
+    ),
+    precision="fp32",
+    seed=0,
+)
+
+
+def row(epoch: int) -> dict:
+    return {"epoch": epoch, "train_error": 0.5, "diverged": None}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs")
+
+
+@pytest.fixture
+def folder(store: Store) -> Path:
+    """A run of two epochs that stopped."""
+    with store.begin(CONFIG, HERE) as run:
+        run.append(row(1))
+        run.append(row(2))
+        run.finish({"status": "reached", "epoch": 2, "update": 20})
+    return store.root / CONFIG.id
+
+
+def elsewhere(program: str, *words: object) -> subprocess.Popen:
+    """A process of its own with the names of this file."""
+    command = [sys.executable, "-c", f"from test_store import *\n{program}", *map(str, words)]
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+
+
+def test_an_empty_shelf_has_no_runs(store, tmp_path):
+    assert store.table() == {}
+    assert store.read(CONFIG.id) is None
+    (tmp_path / "runs").mkdir()
+    assert store.table() == {}
+
+
+def test_a_run_reads_back_as_it_was_written(store, folder):
+    run = store.table()[CONFIG.id]
+    assert run.config == CONFIG.model_dump()
+    assert RunConfig(**run.config).id == run.id == folder.name
+    assert run.epochs == [row(1), row(2)]
+    assert run.series("train_error") == [0.5, 0.5]
+    assert run.sessions == [HERE]
+    assert run.result == {"status": "reached", "epoch": 2, "update": 20}
+    assert (run.failed, run.diverged, run.resumable) == (None, None, False)
+
+
+def test_what_is_no_run_is_passed_over(store, folder):
+    (store.root / "reference").mkdir()
+    (store.root / ".DS_Store").write_text("")
+    (store.root / "0000000000000000").mkdir()  # a process that was killed before it wrote anything
+    assert list(store.table()) == [CONFIG.id]
+
+
+def test_a_begun_run_has_no_result_until_it_has_stopped(store, folder):
+    with store.begin(CONFIG, HERE):
+        assert store.read(CONFIG.id).result is None
+        assert store.read(CONFIG.id).epochs == [row(1), row(2)]
+
+
+def test_sessions_grow_when_another_provenance_goes_on_and_only_then(store, folder):
+    with store.begin(CONFIG, HERE):
+        pass
+    assert store.read(CONFIG.id).sessions == [HERE]
+    there = HERE | {"commit": "b"}
+    with store.begin(CONFIG, there):
+        pass
+    assert store.read(CONFIG.id).sessions == [HERE, there]
+
+
+def test_a_run_of_other_numerics_is_begun_anew(store, folder):
+    (folder / CHECKPOINT).write_bytes(b"")
+    (folder / "correct.npy").write_bytes(b"")
+    moved = HERE | {"numerics": 2}
+    with store.begin(CONFIG, moved) as run:
+        assert run.rows() == []
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "run.json"]
+    assert store.read(CONFIG.id).sessions == [moved]
+
+
+def test_rows_beyond_the_checkpoint_are_dropped(store, folder):
+    with store.begin(CONFIG, HERE) as run:
+        run.keep(1)
+        assert run.rows() == [row(1)]
+        run.append(row(2))
+    assert store.read(CONFIG.id).epochs == [row(1), row(2)]
+
+
+# Whole at every moment
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one_and_never_a_part(tmp_path):
+    path, versions = tmp_path / "file", [letter * size for letter, size in (("a", 300_000), ("b", 20), ("c", 90_000))]
+    replace(path, versions[0])
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            for version in versions:
+                replace(path, version)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = {path.read_text() for _ in range(300)}
+    finally:
+        stop.set()
+        writer.join()
+    assert seen <= set(versions)
+    assert [left.name for left in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_reader_sees_whole_rows_while_another_process_appends(store, folder):
+    appends = "with Store(Path(sys.argv[1])).begin(CONFIG, HERE) as run:\n  for n in range(3, 203): run.append(row(n))"
+    lengths = []
+    with elsewhere(appends, store.root) as writer:
+        while writer.poll() is None:
+            rows = store.read(CONFIG.id).epochs
+            assert rows == [row(n) for n in range(1, len(rows) + 1)]
+            lengths.append(len(rows))
+    assert writer.returncode == 0
+    assert lengths == sorted(lengths)
+    assert len(store.read(CONFIG.id).epochs) == 202
+
+
+def test_a_last_line_without_its_end_is_what_a_killed_process_left(store, folder):
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(row(3))[:17])
+    assert store.read(CONFIG.id).epochs == [row(1), row(2)]
+    with store.begin(CONFIG, HERE) as run:
+        run.keep(2)
+        run.append(row(3))
+    assert store.read(CONFIG.id).epochs == [row(1), row(2), row(3)]
+
+
+def test_what_a_killed_process_left_half_written_goes_when_the_run_is_begun_again(store, folder):
+    (folder / f".{CHECKPOINT}.4711.partial").write_bytes(b"half a checkpoi")
+    with store.begin(CONFIG, HERE):
+        pass
+    assert not list(folder.glob(".*"))
+
+
+def test_a_number_that_json_does_not_have_is_never_written(store, folder):
+    with store.begin(CONFIG, HERE) as run, pytest.raises(ValueError, match="not JSON compliant"):
+        run.append(row(3) | {"test_loss": float("nan")})
+
+
+# One trainer a run
+
+
+def test_a_second_process_is_told_that_a_run_is_being_trained(store):
+    holds = "with Store(Path(sys.argv[1])).begin(CONFIG, HERE):\n  print('begun', flush=True)\n  sys.stdin.read()"
+    with elsewhere(holds, store.root) as holder:
+        assert holder.stdout.readline() == "begun\n"
+        told = rf"{CONFIG.id}: another process trains this run; wait"
+        with pytest.raises(ReproError, match=told) as error, store.begin(CONFIG, HERE):
+            pass
+        assert error.value.exit_code == 2
+        holder.kill()  # its lock goes with it
+    with store.begin(CONFIG, HERE):
+        pass
+
+
+# Errors that name the file
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("run.json", "{", r"run\.json: not JSON"),
+        ("run.json", "[]", r"run\.json: expected an object with config, sessions"),
+        ("run.json", '{"config": {}}', r"run\.json: expected an object with config, sessions"),
+        ("result.json", "", r"result\.json: not JSON"),
+        ("result.json", "\0\0\0", r"result\.json: not JSON"),
+        ("metrics.jsonl", '{"epoch": 1}\n{"epo\n', r"metrics\.jsonl: line 2 is not JSON"),
+        ("metrics.jsonl", '{"epoch": 1}\n{"epoch": 3}\n', r"metrics\.jsonl: line 2 is not the row of epoch 2"),
+        ("metrics.jsonl", "7\n", r"metrics\.jsonl: line 1 is not the row of epoch 1"),
+    ],
+)
+def test_a_damaged_file_is_named_with_the_next_step(store, folder, name, content, told):
+    (folder / name).write_text(content)
+    with pytest.raises(ReproError, match=rf"{folder}/{told}.*; remove the folder {folder} to train the run again"):
+        _ = store.table()[CONFIG.id].epochs
+
+
+def test_bytes_that_are_no_text_are_named(store, folder):
+    (folder / "metrics.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(ReproError, match=r"metrics\.jsonl: not text"):
+        _ = store.table()[CONFIG.id].epochs
+
+
+def test_a_shelf_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    with (
+        pytest.raises(ReproError, match=rf"{CONFIG.id}/lock: cannot be written .*run the same command again"),
+        Store(tmp_path / "runs").begin(CONFIG, HERE),
+    ):
+        pass
