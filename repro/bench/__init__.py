@@ -1,5 +1,5 @@
 """Speed beside what people would use instead: ratios taken in one process, in turn, never a clock alone."""
 
-from repro.bench import startup, step
+from repro.bench import lrn, startup, step
 
-BENCHES = {"startup": startup.measure, "step": step.measure}
+BENCHES = {"startup": startup.measure, "step": step.measure, "lrn": lrn.measure}

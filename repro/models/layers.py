@@ -1,10 +1,80 @@
-"""Layers that torch does not have, or not with the 2012 meaning."""
+"""Layers that torch does not have, or not with the 2012 meaning.
+
+Clipped average pooling needs none: `nn.AvgPool2d(size, stride, ceil_mode=True)` without padding divides by the pixels
+in the clipped window, as the original does (source.md 4; a test holds it). Norms are computed in fp32 at least, for
+bfloat16 has no number between 2 and 2.0156, where their denominators lie.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+
+class CrossMapNorm(nn.Module):
+    """Response normalisation across maps (§3.3; source.md 4, cmrnorm): [n, c, h, w] -> [n, c, h, w].
+
+    y = x / (k + alpha * sum of x^2 over the `size` maps centred at the map, clipped)^beta, as printed; the source's
+    alpha is divided by `size` beforehand. The maps fall into `groups` equal parts, and no sum crosses from one into
+    another. Forward and backward five to eight times as fast as nn.LocalResponseNorm on the CPU (`repro.bench.lrn`).
+    """
+
+    def __init__(self, size: int, alpha: float, beta: float, k: float, groups: int = 1) -> None:
+        super().__init__()
+        assert size % 2 == 1, size
+        self.size, self.alpha, self.beta, self.k, self.groups = size, alpha, beta, k, groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = _CrossMapNorm.apply(_wide(x), self.size, self.alpha, self.beta, self.k, self.groups)
+        return y.to(x.dtype)
+
+
+class _CrossMapNorm(torch.autograd.Function):
+    # By hand, because autograd would keep every shifted sum and pass a gradient through each of them.
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> torch.Tensor:
+        denominator = _sum_over_maps(x * x, size, groups).mul_(alpha).add_(k)
+        factor = _negative_power(denominator, beta)
+        ctx.save_for_backward(x, denominator, factor)
+        ctx.constants = size, alpha, beta, groups
+        return x * factor
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        # dx_i = dy_i D_i^-beta - 2 alpha beta x_i * sum over the windows j that hold i of dy_j y_j / D_j (source.md 4);
+        # for an odd size i lies in j's window if and only if j lies in i's
+        x, denominator, factor = ctx.saved_tensors
+        size, alpha, beta, groups = ctx.constants
+        direct = gradient * factor
+        through_sums = _sum_over_maps((direct * x).div_(denominator), size, groups)
+        return direct.addcmul_(x, through_sums, value=-2 * alpha * beta), None, None, None, None, None
+
+
+def _sum_over_maps(x: torch.Tensor, size: int, groups: int) -> torch.Tensor:
+    out = x.clone()
+    # views of [n, groups, c / groups, h, w]
+    summed, terms = out.unflatten(1, (groups, -1)), x.unflatten(1, (groups, -1))
+    for shift in range(1, min(size // 2 + 1, terms.shape[2])):
+        summed[:, :, shift:] += terms[:, :, :-shift]
+        summed[:, :, :-shift] += terms[:, :, shift:]
+    return out
+
+
+def _negative_power(x: torch.Tensor, beta: float) -> torch.Tensor:
+    if beta == 0.75:  # two roots, several times as fast as a power
+        root = x.rsqrt()
+        return root * root.sqrt()
+    return x**-beta
+
+
+def _wide(x: torch.Tensor) -> torch.Tensor:
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 class SameMapNorm(nn.Module):
@@ -19,7 +89,106 @@ class SameMapNorm(nn.Module):
         self.size, self.alpha, self.beta = size, alpha, beta
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        wide = x.float() if x.dtype == torch.bfloat16 else x  # which has no number between 1 and 1.0078
-        # count_include_pad divides by size^2 everywhere, so that alpha times the mean is alpha/size^2 times the sum
-        mean_square = F.avg_pool2d(wide * wide, self.size, stride=1, padding=self.size // 2, count_include_pad=True)
-        return (wide * (1 + self.alpha * mean_square) ** -self.beta).to(x.dtype)
+        wide = _wide(x)
+        return (wide * (1 + self.alpha * _mean_square(wide, self.size)) ** -self.beta).to(x.dtype)
+
+
+class ContrastNorm(nn.Module):
+    """Contrast normalisation within a map (source.md 4, cnorm): [n, c, h, w] -> [n, c, h, w].
+
+    y = x / (1 + alpha/size^2 * sum of d^2 over the size x size window centred at the pixel, clipped)^beta, where d is x
+    minus its mean over such a window, the mean of the pixels that there are. The numerator is x itself.
+    """
+
+    def __init__(self, size: int, alpha: float, beta: float) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta = size, alpha, beta
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        wide = _wide(x)
+        mean = F.avg_pool2d(wide, self.size, stride=1, padding=self.size // 2, count_include_pad=False)
+        return (wide * (1 + self.alpha * _mean_square(wide - mean, self.size)) ** -self.beta).to(x.dtype)
+
+
+def _mean_square(x: torch.Tensor, size: int) -> torch.Tensor:
+    # count_include_pad divides by size^2 everywhere, so that alpha times the mean is alpha/size^2 times the sum
+    return F.avg_pool2d(x * x, size, stride=1, padding=size // 2, count_include_pad=True)
+
+
+class Scale(nn.Module):
+    """y = factor * x."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+class Dropout(nn.Module):
+    """Dropout of 2012 (§4.2; source.md 1, 28): in training times a mask of 0 and 1, in testing times `keep`.
+
+    The mask comes from `generator`, which whoever trains sets before each update (`nets.draw_masks`), and which may
+    live on the CPU: the mask is then moved. `part` (i, n): x is the i-th of n equal parts of a layer, and the mask that
+    part of the whole layer's, so that a layer split between processes is thinned as the whole one is.
+    """
+
+    def __init__(self, keep: float, part: tuple[int, int] = (0, 1)) -> None:
+        super().__init__()
+        self.keep, self.part = keep, part
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return x * self.keep
+        if self.generator is None:
+            raise RuntimeError("dropout in training needs a generator: repro.models.nets.draw_masks sets it")
+        part, parts = self.part
+        whole = (x.shape[0], x.shape[1] * parts, *x.shape[2:])
+        mask = torch.rand(whole, generator=self.generator, device=self.generator.device) < self.keep
+        return x * mask.chunk(parts, dim=1)[part].to(x.device)
+
+
+class GroupedLinear(nn.Module):
+    """Fully connected within each of `groups` equal parts: [n, inputs] -> [n, units].
+
+    The weight is [units, inputs / groups], parts in order.
+    """
+
+    def __init__(self, inputs: int, units: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(units, inputs // groups))
+        self.bias = nn.Parameter(torch.zeros(units))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = zip(x.chunk(self.groups, 1), self.weight.chunk(self.groups), self.bias.chunk(self.groups), strict=True)
+        return torch.cat([F.linear(part, weight, bias) for part, weight, bias in parts], dim=1)
+
+
+class LocallyConnected(nn.Module):
+    """A convolution without shared weights (source.md 4, local): [n, c, h, w] -> [n, maps, rows, columns].
+
+    Stored as in the original: the weights module-major, [rows * columns, c, size, size, maps], a module being a place
+    of the window; the biases filter-major, [maps, rows, columns]. rows = 1 + ceil((2 pad + h - size) / stride), and
+    what windows miss is 0. Weights are left uninitialised; biases are 0.
+    """
+
+    def __init__(self, image: tuple[int, int, int], maps: int, size: int, stride: int = 1, pad: int = 0) -> None:
+        super().__init__()
+        self.size, self.stride, self.pad = size, stride, pad
+        channels, *sides = image
+        padded = [side + 2 * pad for side in sides]
+        rows, columns = (1 - (size - side) // stride for side in padded)  # minus a floor is the ceiling
+        self.places = rows, columns
+        self.missing = tuple((n - 1) * stride + size - side for n, side in zip(self.places, padded, strict=True))
+        self.weight = nn.Parameter(torch.empty(rows * columns, channels, size, size, maps))
+        self.bias = nn.Parameter(torch.zeros(maps, rows, columns))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        below, right = self.missing
+        padded = F.pad(x, (self.pad, self.pad + right, self.pad, self.pad + below))
+        windows = F.unfold(padded, self.size, stride=self.stride)  # [n, c * size * size, modules]
+        out = windows.permute(2, 0, 1) @ self.weight.flatten(1, 3)  # [modules, n, maps]
+        return out.permute(1, 2, 0).unflatten(2, self.places) + self.bias

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
-from math import sqrt
+from math import prod, sqrt
+from typing import Any
 
 import torch
 from torch import nn
 
-from repro.models import tables
-from repro.models.layers import SameMapNorm
+from repro.models import layers, registry, tables
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
 
 
 def build(
-    kind: str,
+    kind: registry.Kind,
     *,
-    activation: str = "relu",
-    width: float = 1.0,
-    init: str | Mapping[str, float],
+    init: str | Mapping[str, float] = "published",
     classes: int,
     image: tuple[int, int, int],
     draw: Callable[[str], torch.Generator],
+    **options: Any,
 ) -> nn.Sequential:
-    """Net `kind` with initial values from `draw(parameter name)`, fp32, on the CPU.
+    """Net `kind` with initial values from `draw(parameter name)`, fp32, on the CPU; `options` of `registry.table`.
 
     Images [n, c, h, w] in, logits [n, classes] out. Parameters are named after the table's rows: `conv1.weight`.
-    `init` is `he` (deviation sqrt(2 / fan-in)) or the deviation for each layer by name.
+    `init` is `published` (the rows' deviations), `he` (sqrt(2 / fan-in)) or the deviation for each layer by name.
     """
-    rows = tables.table(kind, activation=activation, width=width, classes=classes)
+    rows = registry.table(kind, classes=classes, **options)
     with torch.device("meta"):  # torch's own initial values would be drawn from global randomness
         net = module(rows, image)
     net = net.to_empty(device="cpu")
@@ -42,7 +41,7 @@ def build(
                 parameter.fill_(row.bias)
             else:
                 fan_in = parameter[0].numel()
-                std = sqrt(2 / fan_in) if isinstance(init, str) else init[layer]
+                std = {"he": sqrt(2 / fan_in), "published": row.std}[init] if isinstance(init, str) else init[layer]
                 parameter.normal_(0, std, generator=draw(name))
     return net.to(memory_format=torch.channels_last)
 
@@ -50,24 +49,55 @@ def build(
 def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequential:
     """The rows as one nn.Sequential; activations that stand before a max pooling are computed after it."""
     net = nn.Sequential()
-    for place, (row, entering, leaving) in enumerate(tables.shapes(_cheapest_order(rows), image)):
-        if isinstance(row, tables.Conv):
-            net.add_module(row.name, _convolution(row, entering, leaving))
-        elif isinstance(row, tables.Dense):
-            if len(entering) == 3:
-                net.add_module("flatten", nn.Flatten())
-            net.add_module(row.name, nn.Linear(_numel(entering), row.units))
-        elif isinstance(row, tables.Pool):
-            pool = nn.MaxPool2d if row.kind == "max" else nn.AvgPool2d
-            net.add_module(row.name, pool(row.size, row.stride, ceil_mode=True))
-        elif isinstance(row, tables.SameMapNorm):
-            net.add_module(row.name, SameMapNorm(row.size, row.alpha, row.beta))
-        else:
-            net.add_module(f"{row.kind}{place}", ACTIVATIONS[row.kind]())
+    for place, (row, entering, _) in enumerate(tables.shapes(cheapest_order(rows), image)):
+        for name, layer in modules(row, entering, place):
+            net.add_module(name, layer)
     return net
 
 
-def _cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:
+def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tuple[str, nn.Module]]:
+    """The modules of one row, each with its name in the net; `place` numbers rows that have no name."""
+    match row:
+        case tables.Conv():
+            right, below = tables.ceil_zeros(row, entering)
+            if right or below:  # torch rounds down where the original rounds up
+                yield f"{row.name}_zeros", nn.ZeroPad2d((0, right, 0, below))
+            yield (
+                row.name,
+                nn.Conv2d(entering[0], row.maps, row.size, stride=row.stride, padding=row.pad, groups=row.groups),
+            )
+        case tables.Dense():
+            if len(entering) == 3:
+                yield "flatten", nn.Flatten()
+            inputs = prod(entering)
+            if row.groups == 1:
+                yield row.name, nn.Linear(inputs, row.units)
+            else:
+                yield row.name, layers.GroupedLinear(inputs, row.units, row.groups)
+        case tables.Pool():
+            pool = nn.MaxPool2d if row.kind == "max" else nn.AvgPool2d
+            yield row.name, pool(row.size, row.stride, ceil_mode=True)
+        case tables.SameMapNorm():
+            yield row.name, layers.SameMapNorm(row.size, row.alpha, row.beta)
+        case tables.CrossMapNorm():
+            yield row.name, layers.CrossMapNorm(row.size, row.alpha, row.beta, row.k, row.groups)
+        case tables.Scale():
+            yield row.name, layers.Scale(row.factor)
+        case tables.Dropout():
+            yield row.name, layers.Dropout(row.keep)
+        case tables.Activation():
+            yield f"{row.kind}{place}", ACTIVATIONS[row.kind]()
+
+
+def draw_masks(net: nn.Module, draw: Callable[[str], torch.Generator]) -> None:
+    """Give each dropout layer the generator `draw(its name)`, made of the run's seed and the update: once an update."""
+    for name, layer in net.named_modules():
+        if isinstance(layer, layers.Dropout):
+            layer.generator = draw(name)
+
+
+def cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:
+    """The rows with every activation that stands before a max pooling after it."""
     # Every activation here is monotone, so it commutes with a maximum: the same values and gradients from a quarter of
     # the units. Ties may send the gradient to another input of the window, as they may in the original (source.md 4).
     ordered = list(rows)
@@ -75,14 +105,3 @@ def _cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:
         if isinstance(row, tables.Activation) and isinstance(after, tables.Pool) and after.kind == "max":
             ordered[i], ordered[i + 1] = after, row
     return tuple(ordered)
-
-
-def _convolution(row: tables.Conv, entering: tables.Shape, leaving: tables.Shape) -> nn.Conv2d:
-    conv = nn.Conv2d(entering[0], row.maps, row.size, stride=row.stride, padding=row.pad)
-    # torch rounds down where the original rounds up; a row for which they differ needs zeros right and bottom
-    assert (entering[1] + 2 * row.pad - row.size) // row.stride + 1 == leaving[1], row
-    return conv
-
-
-def _numel(shape: tables.Shape) -> int:
-    return shape[0] * shape[1] * shape[2] if len(shape) == 3 else shape[0]

@@ -18,7 +18,10 @@ Kind = Literal["cuda_convnet_18pct", "cuda_convnet_19pct", "cuda_convnet_80sec"]
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution, `maps` kernels of `size` x `size`, shared biases; out = 1 + ceil((2 pad + in - size) / stride)."""
+    """Convolution, `maps` kernels of `size` x `size`, shared biases; out = 1 + ceil((2 pad + in - size) / stride).
+
+    With `groups`, kernels and the maps they read fall into that many equal parts, in order: part i reads part i.
+    """
 
     name: str
     maps: int
@@ -28,17 +31,19 @@ class Conv:
     decay: float  # weight decay as published
     stride: int = 1
     bias: float = 0.0  # initial bias
+    groups: int = 1
 
 
 @dataclass(frozen=True)
 class Dense:
-    """Fully connected layer of `units` outputs."""
+    """Fully connected layer of `units` outputs; `groups` as for a convolution."""
 
     name: str
     units: int
     std: float
     decay: float
     bias: float = 0.0
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,38 @@ class SameMapNorm:
     beta: float
 
 
-Row = Conv | Dense | Pool | Activation | SameMapNorm
+@dataclass(frozen=True)
+class CrossMapNorm:
+    """Response normalisation across maps (§3.3): x / (k + alpha * sum over `size` adjacent maps of x^2)^beta.
+
+    `alpha` multiplies the sum, as printed. With `groups` the maps fall into as many parts; no sum crosses a border.
+    """
+
+    name: str
+    size: int
+    alpha: float
+    beta: float
+    k: float
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A constant factor on every unit."""
+
+    name: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """In training each unit is kept with probability `keep`, else 0; in testing multiplied by `keep` (§4.2)."""
+
+    name: str
+    keep: float
+
+
+Row = Conv | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout
 Shape = tuple[int, ...]  # (maps, height, width) or (units,)
 
 
@@ -145,9 +181,13 @@ def weighted(rows: tuple[Row, ...]) -> tuple[Conv | Dense, ...]:
 
 
 def shapes(rows: tuple[Row, ...], image: Shape) -> Iterator[tuple[Row, Shape, Shape]]:
-    """Each row with the shape that enters and the shape that leaves it; ValueError where an image is too small."""
+    """Each row with the shape that enters and the shape that leaves it; ValueError where a row does not fit."""
     entering = image
     for row in rows:
+        groups = getattr(row, "groups", 1)
+        outputs = row.maps if isinstance(row, Conv) else row.units if isinstance(row, Dense) else groups
+        if entering[0] % groups or outputs % groups:
+            raise ValueError(f"{row} does not split {entering} into {groups} equal parts")
         leaving = entering
         if isinstance(row, Conv):
             sides = [1 + ceil((2 * row.pad + side - row.size) / row.stride) for side in entering[1:]]
@@ -181,5 +221,27 @@ def multiply_adds(rows: tuple[Row, ...], image: Shape) -> dict[str, int]:
     }
 
 
+def neurons(rows: tuple[Row, ...], image: Shape) -> dict[str, int]:
+    """Units of each weighted layer, the inputs not counted."""
+    return {row.name: prod(leaving) for row, _, leaving in shapes(rows, image) if isinstance(row, Conv | Dense)}
+
+
+def shares(rows: tuple[Row, ...], image: Shape) -> dict[str, float]:
+    """The part of all parameters that each weighted layer holds; they sum to 1."""
+    held = parameters(rows, image)
+    return {name: count / sum(held.values()) for name, count in held.items()}
+
+
+def ceil_zeros(row: Conv, entering: Shape) -> tuple[int, int]:
+    """Zeros (right, bottom) beyond the padding that the last windows of a convolution reach into (source.md 1, 1)."""
+
+    def missing(side: int) -> int:
+        padded = side + 2 * row.pad
+        return ceil((padded - row.size) / row.stride) * row.stride + row.size - padded
+
+    _, height, width = entering
+    return missing(width), missing(height)
+
+
 def _fan_in(row: Conv | Dense, entering: Shape) -> int:
-    return entering[0] * row.size**2 if isinstance(row, Conv) else prod(entering)
+    return (entering[0] * row.size**2 if isinstance(row, Conv) else prod(entering)) // row.groups

@@ -1,0 +1,248 @@
+"""Each layer of 2012 beside its formula, written as loops in fp64. Same-map norm and pooling: tests/test_nets.py."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from repro.models import layers, nets
+from repro.models.layers import ContrastNorm, CrossMapNorm, Dropout, GroupedLinear, LocallyConnected
+from repro.train.seeds import generator
+
+
+def drawn(name: str, *shape: int, channels_last: bool = False) -> torch.Tensor:
+    x = torch.randn(*shape, dtype=torch.float64, generator=generator(0, name))
+    return x.to(memory_format=torch.channels_last) if channels_last else x
+
+
+# Across maps
+
+
+def normed_across_maps(x: np.ndarray, size: int, alpha: float, beta: float, k: float, groups: int) -> np.ndarray:
+    """§3.3's formula, its sum cut at the borders of the groups."""
+    out = np.empty(x.shape)
+    part = x.shape[1] // groups
+    for i in range(x.shape[1]):
+        first = i // part * part
+        maps = range(max(first, i - size // 2), min(first + part - 1, i + size // 2) + 1)
+        total = sum(x[:, j] ** 2 for j in maps)
+        out[:, i] = x[:, i] / (k + alpha * total) ** beta
+    return out
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize(
+    ("size", "beta", "groups"), [(5, 0.75, 1), (5, 0.75, 2), (5, 0.5, 3), (9, 0.75, 4), (1, 0.75, 1)]
+)
+def test_the_norm_across_maps_is_the_printed_formula_within_each_group(size, beta, groups, channels_last):
+    x = 10 * drawn("x", 2, 12, 3, 4, channels_last=channels_last)
+    expected = normed_across_maps(x.numpy(), size, 0.1, beta, 2.0, groups)
+    np.testing.assert_allclose(CrossMapNorm(size, 0.1, beta, 2.0, groups)(x).numpy(), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("size", "beta", "groups"), [(5, 0.75, 1), (3, 0.75, 2), (5, 0.5, 2), (9, 0.75, 2)])
+def test_the_norm_across_maps_has_the_gradient_of_its_formula(size, beta, groups):
+    x = drawn("x", 2, 6, 2, 2).requires_grad_()
+    assert torch.autograd.gradcheck(CrossMapNorm(size, 0.7, beta, 2.0, groups), (x,))
+
+
+def test_the_norm_across_maps_has_the_gradient_of_the_formula_in_the_layouts_of_training():
+    for channels_last in (False, True):
+        x = drawn("x", 2, 8, 3, 3, channels_last=channels_last).requires_grad_()
+        y = drawn("y", 2, 8, 3, 3)
+        found, expected = (
+            torch.autograd.grad((norm(x) * y).sum(), x)[0]
+            for norm in (CrossMapNorm(5, 0.7 / 5, 0.75, 2.0), nn.LocalResponseNorm(5, 0.7, 0.75, 2.0))
+        )
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_torch_divides_alpha_by_the_number_of_maps_as_the_source_does():
+    x = 30 * drawn("x", 2, 12, 3, 4)
+    torchs = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)(x)
+    torch.testing.assert_close(CrossMapNorm(5, 1e-4 / 5, 0.75, 2.0)(x), torchs, rtol=1e-13, atol=0)
+    printed = CrossMapNorm(5, 1e-4, 0.75, 2.0)(x)
+    assert (printed / torchs).min() < 0.95
+
+
+def test_norms_of_bfloat16_are_computed_in_fp32():
+    x = (300 * drawn("x", 2, 12, 5, 5)).bfloat16()
+    for norm in (CrossMapNorm(5, 1e-5, 0.75, 2.0), layers.SameMapNorm(5, 1e-4, 0.75), ContrastNorm(5, 1e-4, 0.75)):
+        assert norm(x).dtype == torch.bfloat16
+        assert torch.equal(norm(x), norm(x.float()).bfloat16())
+
+
+# Within maps
+
+
+def test_contrast_norm_divides_the_pixel_itself_by_the_spread_around_local_means():
+    x = 20 * drawn("x", 2, 3, 5, 6)
+    size, alpha, beta = 3, 0.05, 0.75
+
+    def window(a: np.ndarray, i: int, j: int) -> np.ndarray:
+        return a[:, :, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
+
+    image = x.numpy()
+    spread, expected = np.empty(x.shape), np.empty(x.shape)
+    for i, j in product(range(5), range(6)):
+        spread[:, :, i, j] = image[:, :, i, j] - window(image, i, j).mean(axis=(2, 3))
+    for i, j in product(range(5), range(6)):
+        squares = (window(spread, i, j) ** 2).sum(axis=(2, 3))
+        expected[:, :, i, j] = image[:, :, i, j] / (1 + alpha / size**2 * squares) ** beta
+    np.testing.assert_allclose(ContrastNorm(size, alpha, beta)(x).numpy(), expected, rtol=1e-13)
+
+
+def test_contrast_norm_has_the_gradient_of_its_formula():
+    x = drawn("x", 1, 2, 4, 5).requires_grad_()
+    assert torch.autograd.gradcheck(ContrastNorm(3, 0.5, 0.75), (x,))
+
+
+# Without shared weights
+
+
+def local(image: tuple[int, int, int], maps: int, size: int, stride: int, pad: int) -> LocallyConnected:
+    layer = LocallyConnected(image, maps, size, stride, pad).double()
+    with torch.no_grad():
+        for name, p in layer.named_parameters():
+            p.normal_(generator=generator(0, name))
+    return layer
+
+
+@pytest.mark.parametrize(("size", "stride", "pad"), [(3, 1, 1), (3, 2, 0), (5, 4, 2), (2, 1, 0)])
+def test_a_locally_connected_layer_has_kernels_and_biases_of_its_own_at_every_place(size, stride, pad):
+    image, maps = (2, 6, 7), 3
+    layer = local(image, maps, size, stride, pad)
+    x = drawn("x", 2, *image)
+    rows, columns = layer.places
+    # the original's flat storage: weights (modules * channels * size * size) x filters, biases filters * modules
+    weights, biases = layer.weight.detach().reshape(-1, maps).numpy(), layer.bias.detach().flatten().numpy()
+    ample = np.pad(x.numpy(), ((0, 0), (0, 0), (pad, 20), (pad, 20)))
+    expected = np.empty((2, maps, rows, columns))
+    kernel = image[0] * size**2
+    for f, i, j in product(range(maps), range(rows), range(columns)):
+        module = i * columns + j
+        window = ample[:, :, i * stride : i * stride + size, j * stride : j * stride + size].reshape(2, -1)
+        own = weights[module * kernel : (module + 1) * kernel, f]
+        expected[:, f, i, j] = window @ own + biases[f * rows * columns + module]
+    assert (rows, columns) == tuple(1 - (size - side - 2 * pad) // stride for side in image[1:])
+    np.testing.assert_allclose(layer(x).detach().numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_locally_connected_layer_whose_kernels_agree_is_a_convolution():
+    layer = local((4, 6, 6), maps=5, size=3, stride=1, pad=1)
+    shared, bias = drawn("kernel", 5, 4, 3, 3), drawn("bias", 5)
+    with torch.no_grad():
+        layer.weight.copy_(shared.permute(1, 2, 3, 0).expand_as(layer.weight))
+        layer.bias.copy_(bias[:, None, None].expand_as(layer.bias))
+    x = drawn("x", 2, 4, 6, 6)
+    torch.testing.assert_close(layer(x), nn.functional.conv2d(x, shared, bias, padding=1))
+
+
+def test_a_locally_connected_layer_has_the_gradient_of_its_formula():
+    layer = local((2, 4, 5), maps=2, size=3, stride=2, pad=1)
+    x = drawn("x", 2, 2, 4, 5).requires_grad_()
+
+    def output(x, weight, bias):
+        return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (x,))
+
+    assert torch.autograd.gradcheck(output, (x, layer.weight, layer.bias))
+
+
+def test_the_locally_connected_layers_of_the_13pct_net_have_the_published_parameters():
+    conv1, conv2 = 64 * (3 * 25 + 1), 64 * (64 * 25 + 1)
+    locals_ = [LocallyConnected((64, 6, 6), 32, 3, pad=1), LocallyConnected((32, 6, 6), 32, 3, pad=1)]
+    held = sum(p.numel() for layer in locals_ for p in layer.parameters())
+    assert conv1 + conv2 + held + 10 * (1152 + 1) == 1_116_490  # source.md 3.2 D
+
+
+# In groups
+
+
+def test_a_grouped_linear_layer_is_one_linear_layer_per_part():
+    layer = GroupedLinear(6, 4, groups=2).double().requires_grad_(False)
+    layer.weight.normal_(generator=generator(0, "weight"))
+    layer.bias.normal_(generator=generator(0, "bias"))
+    x = drawn("x", 3, 6)
+    expected = np.zeros((3, 4))
+    for n, unit in product(range(3), range(4)):
+        for i in range(3):
+            expected[n, unit] += float(layer.weight[unit, i]) * float(x[n, unit // 2 * 3 + i])
+        expected[n, unit] += float(layer.bias[unit])
+    np.testing.assert_allclose(layer(x).numpy(), expected, rtol=1e-13)
+
+
+# Dropout
+
+
+def dropout(keep: float = 0.5, **options) -> Dropout:
+    layer = Dropout(keep, **options)
+    layer.generator = generator(0, "dropout", 1, "drop6")
+    return layer
+
+
+def test_dropout_in_training_zeroes_some_units_and_leaves_the_others_as_they_are():
+    x = 1 + drawn("x", 50, 40).abs()
+    y = dropout(keep=0.8)(x)
+    kept = y != 0
+    assert torch.equal(y[kept], x[kept])
+    assert abs(float(kept.double().mean()) - 0.8) < 5 * (0.8 * 0.2 / 2000) ** 0.5
+
+
+def test_dropout_in_testing_multiplies_by_the_probability_of_keeping():
+    x = drawn("x", 5, 4)
+    assert torch.equal(dropout(keep=0.8).eval()(x), x * 0.8)
+
+
+def test_masks_are_a_function_of_the_generator_alone():
+    x = torch.ones(8, 16)
+    before = torch.random.get_rng_state()
+    one, again, other = dropout(), dropout(), dropout()
+    other.generator = generator(0, "dropout", 2, "drop6")
+    assert torch.equal(one(x), again(x))
+    assert not torch.equal(dropout()(x), other(x))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_the_gradient_passes_where_the_mask_is_one():
+    x = drawn("x", 8, 16).requires_grad_()
+    y = dropout()(x)
+    y.sum().backward()
+    assert torch.equal(x.grad, (y != 0).double())
+
+
+def test_a_part_of_a_layer_is_thinned_as_the_whole_layer_is():
+    x = 1 + drawn("x", 8, 16).abs()
+    parts = [dropout(part=(i, 2))(half) for i, half in enumerate(x.chunk(2, dim=1))]
+    assert torch.equal(torch.cat(parts, dim=1), dropout()(x))
+
+
+def test_dropout_in_training_without_a_generator_is_refused():
+    with pytest.raises(RuntimeError, match="draw_masks"):
+        Dropout(0.5)(torch.ones(2, 2))
+
+
+def test_draw_masks_gives_each_dropout_layer_a_generator_of_its_name():
+    net = nn.Sequential()
+    net.add_module("drop6", Dropout(0.5))
+    net.add_module("drop7", Dropout(0.5))
+    nets.draw_masks(net, lambda name: generator(3, "dropout", 17, name))
+    for layer, name in ((net.drop6, "drop6"), (net.drop7, "drop7")):
+        assert layer.generator.initial_seed() == generator(3, "dropout", 17, name).initial_seed()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_a_cpu_generator_gives_the_same_mask_and_a_generator_there_its_own():
+    x = torch.ones(8, 16)
+    assert torch.equal(dropout()(x.cuda()).cpu(), dropout()(x))
+    layer = dropout()
+    layer.generator = torch.Generator("cuda").manual_seed(1)
+    assert set(layer(x.cuda()).unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_the_norm_across_maps_is_what_it_is_on_the_cpu():
+    x = drawn("x", 2, 12, 3, 4, channels_last=True)
+    norm = CrossMapNorm(5, 0.1, 0.75, 2.0, groups=2)
+    torch.testing.assert_close(norm(x.cuda()).cpu(), norm(x), rtol=1e-12, atol=0)
