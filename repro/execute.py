@@ -31,8 +31,6 @@ from repro.train.machine import settle_process, step_seconds
 from repro.train.order import batch_sizes
 from repro.workers import Report, work_through
 
-CHECKPOINT_SECONDS = 30  # assumed: with one epoch, the most that a kill loses; DESIGN allows 60
-
 Event = dict[str, Any]  # {"event": "begin" | "epoch" | "finish" | "failed", "run": id, "label": ..., ...}
 
 
@@ -46,6 +44,7 @@ class Setting:
     cache: Path
     provenance: dict[str, Any]
     keep_old: bool = False  # the reference shelf: runs of an earlier numerics version stay and are marked
+    checkpoint_seconds: float = 30  # assumed: with one epoch, the most that a kill loses; DESIGN allows 60
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ def train(job: Job, setting: Setting, report: Report) -> None:
             row = asdict(next(trainer.epochs(trainer.epoch + 1)))
             run.append(row)
             rows.append(row)
-            if row["diverged"] is None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            if row["diverged"] is None and time.monotonic() - saved > setting.checkpoint_seconds:
                 run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
                 saved = time.monotonic()
             seen = {k: row[k] for k in ("epoch", "train_error", "train_loss", "test_error", "seconds", "diverged")}

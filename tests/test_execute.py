@@ -1,0 +1,491 @@
+"""Planning and training until nothing is left: real runs on digits, real processes, really killed."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from repro import execute as executing
+from repro.data.batches import Batches
+from repro.data.sets import load as load_set
+from repro.errors import DataError, ReproError, RunError
+from repro.execute import Job, Setting, execute, jobs, probe, remaining, standing
+from repro.provenance import commit_of, provenance
+from repro.spec.files import ClaimFile, load, run_config
+from repro.store import CHECKPOINT, Store
+from repro.train import loop
+
+TINY = """\
+id: tiny
+version: 1
+paper: {section: "3.1", says: A network with ReLUs learns faster than one with tanh units.}
+question: How many times fewer epochs does the ReLU network need?
+data: {kind: digits, images: 60, scale: standardised}
+model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
+train: {batch: 20, epochs: 3, lr: 0.01, weight_decay: 0.0}
+arms: {relu: {model.activation: relu}, tanh: {model.activation: tanh}}
+varies: [model.activation]
+seeds: [0]
+measure: {kind: epochs_to, metric: train_error, level: 0.01}
+rule: {kind: ratio, of: [tanh, relu], paper: 6.0, within: [4.0, 9.0], direction: above 1}
+scales: {smoke: {}, small: {}}
+"""
+# a trajectory long enough to be interrupted: one run of 30 epochs
+LONG = {
+    "epochs: 3,": "epochs: 30,",
+    "{relu: {model.activation: relu}, tanh: {model.activation: tanh}}": "{ours: {}}",
+    "varies: [model.activation]": "varies: []",
+    "{kind: epochs_to, metric: train_error, level: 0.01}": "{kind: trace, metric: train_error, every: 3}",
+    "{kind: ratio, of: [tanh, relu], paper: 6.0, within: [4.0, 9.0], direction: above 1}": (
+        "{kind: trace, authors: [0.8, 0.7], p_above: 0.05, offset_within: [-0.1, 0.1]}"
+    ),
+}
+
+
+def claim(folder: Path, changes: dict[str, str] | None = None, scale: str = "smoke") -> list[tuple[ClaimFile, str]]:
+    """The tiny claim, some of its text replaced, as `execute` takes it."""
+    text = TINY
+    for old, new in (changes or {}).items():
+        assert old in text, old
+        text = text.replace(old, new)
+    (folder / "tiny.yaml").write_text(text)
+    return [(load(folder / "tiny.yaml"), scale)]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    load_set("digits", cache=folder)
+    return folder
+
+
+@pytest.fixture
+def setting(tmp_path: Path, cache: Path) -> Setting:
+    return Setting(Store(tmp_path / "runs"), "cpu", (), cache, provenance("cpu"))
+
+
+def silent(event: dict) -> None:
+    pass
+
+
+def shelf(store: Store) -> dict[str, dict]:
+    """All that a shelf holds of its runs, but for the seconds and who made them."""
+    out = {}
+    for run_id, run in store.table().items():
+        rows = [{key: value for key, value in row.items() if key != "seconds"} for row in run.epochs]
+        files = {name: (run.path / name).read_bytes() for name in (CHECKPOINT, "correct.npy")}
+        out[run_id] = {"config": run.config, "result": run.result, "rows": rows} | files
+    return out
+
+
+# Until nothing is left
+
+
+def test_all_that_a_claim_wants_is_trained_and_a_second_time_nothing(setting, tmp_path):
+    claims = claim(tmp_path)
+    assert remaining(claims, setting)[0] == 2
+    assert execute(claims, setting, workers=1, report=silent) == 2
+    before = {path: path.read_bytes() for path in setting.store.root.rglob("*") if path.is_file()}
+    assert len(before) == 2 * len(["run.json", "metrics.jsonl", "result.json", "correct.npy", CHECKPOINT, "lock"])
+    events: list[dict] = []
+    assert execute(claims, setting, workers=1, report=events.append) == 0
+    assert remaining(claims, setting) == (0, 0.0)
+    assert events == []
+    assert {path: path.read_bytes() for path in setting.store.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_records_which_test_images_were_right_at_its_end(setting, tmp_path):
+    execute(claim(tmp_path), setting, workers=1, report=silent)
+    for run in setting.store.table().values():
+        right = np.unpackbits(np.load(run.path / "correct.npy"), count=355)
+        assert run.epochs[-1]["test_error"] == 1 - right.sum() / 355
+        assert run.result == {"status": "reached", "epoch": 3, "update": 9}
+
+
+def test_one_worker_and_two_make_the_same_runs_bit_for_bit_and_no_event_is_lost(setting, tmp_path):
+    """With rates to choose, so that there are rounds: two arms, two rates, then a judging seed for each arm."""
+    rates = "tune: {train.lr: [0.005, 0.01], per: arm, choose: fastest, on_seeds: [100], extend: 0}\nseeds: [0]"
+    claims = claim(tmp_path, {"seeds: [0]": rates, "level: 0.01": "level: 0.85"})
+    events: dict[str, list[dict]] = {}
+    other = replace(setting, store=Store(tmp_path / "other"))
+
+    def note(event: dict) -> None:
+        events.setdefault(event["run"], []).append(event)
+
+    assert execute(claims, setting, workers=1, report=silent) == 6
+    assert execute(claims, other, workers=2, report=note) == 6
+    assert shelf(setting.store) == shelf(other.store)
+    assert multiprocessing.active_children() == []
+    for run_id, run in other.store.table().items():
+        first, *epochs, last = events[run_id]
+        assert (first["event"], first["epoch"]) == ("begin", 0)
+        assert [(e["event"], e["epoch"]) for e in epochs] == [("epoch", row["epoch"]) for row in run.epochs]
+        assert (last["event"], last["status"]) == ("finish", "reached")
+
+
+def test_a_run_that_two_claims_want_is_trained_once_as_far_as_the_longer_asks(tmp_path):
+    (tmp_path / "longer").mkdir()
+    both = claim(tmp_path) + claim(tmp_path / "longer", {"epochs: 3,": "epochs: 5,"})
+    found = jobs(both, {})
+    assert len(found) == 2
+    assert [job.wants for job in found] == [((3, ("train_error", 0.01)), (5, ("train_error", 0.01)))] * 2
+    assert [job.horizon for job in found] == [5, 5]
+
+
+def test_a_run_stopped_at_a_level_and_extended_is_one_that_never_stopped(setting, tmp_path):
+    ((file, scale),) = claim(tmp_path)
+    config = run_config(file.at(scale), "relu", seed=0)
+    straight = replace(setting, store=Store(tmp_path / "straight"))
+    executing.train(Job(config, ((9, None),), "straight"), straight, silent)
+    executing.train(Job(config, ((9, ("train_error", 0.85)),), "to a level"), setting, silent)
+    stopped = setting.store.read(config.id).result["epoch"]
+    assert 1 <= stopped < 9
+    events: list[dict] = []
+    executing.train(Job(config, ((9, None),), "extended"), setting, events.append)
+    assert (events[0]["event"], events[0]["epoch"]) == ("begin", stopped)
+    assert shelf(setting.store) == shelf(straight.store)
+
+
+def test_sessions_grow_by_one_when_another_provenance_goes_on_with_a_run(setting, tmp_path):
+    execute(claim(tmp_path), setting, workers=1, report=silent)
+    there = replace(setting, provenance=setting.provenance | {"commit": "another"})
+    execute(claim(tmp_path, {"epochs: 3,": "epochs: 4,"}), there, workers=1, report=silent)
+    for run in setting.store.table().values():
+        assert len(run.epochs) == 4
+        assert run.sessions == [setting.provenance, there.provenance]
+
+
+def test_runs_of_earlier_numerics_are_trained_again_but_for_those_of_the_reference_shelf(setting, tmp_path):
+    claims = claim(tmp_path)
+    earlier = replace(setting, provenance=setting.provenance | {"numerics": loop.NUMERICS - 1})
+    execute(claims, earlier, workers=1, report=silent)
+    assert standing(setting) == {}
+    assert execute(claims, replace(setting, keep_old=True), workers=1, report=silent) == 0
+    assert execute(claims, setting, workers=1, report=silent) == 2
+    assert all(run.sessions == [setting.provenance] for run in setting.store.table().values())
+
+
+def test_a_diverged_run_is_a_result_and_not_trained_again(setting, tmp_path):
+    claims = claim(tmp_path, {"lr: 0.01": "lr: 1.0e+38"})
+    events: list[dict] = []
+    assert execute(claims, setting, workers=1, report=events.append) == 2
+    assert [e["status"] for e in events if e["event"] == "finish"] == ["diverged", "diverged"]
+    for run in setting.store.table().values():
+        assert run.result == {"status": "diverged", "epoch": 1, "update": run.diverged - 1}
+        assert run.failed is None
+        assert not run.resumable
+    assert execute(claims, setting, workers=1, report=silent) == 0
+
+
+# What is checked before any training
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_missing_data_set_is_told_before_any_training(setting, tmp_path, workers):
+    claims = claim(tmp_path, {"kind: digits": "kind: cifar10"}, "small")
+    with pytest.raises(DataError, match="cifar10: not found") as error:
+        execute(claims, replace(setting, roots=(tmp_path / "none",)), workers=workers, report=silent)
+    assert error.value.exit_code == 3
+    assert not setting.store.root.exists()
+
+
+def test_arms_that_start_otherwise_are_refused_with_arm_and_parameter(setting, tmp_path, monkeypatch):
+    unnamed = torch.Generator().manual_seed(0)
+    monkeypatch.setattr(loop, "generator", lambda seed, *name: unnamed)
+    with pytest.raises(ReproError, match=r"tiny\.yaml: arms relu and tanh: conv1\.weight \(8, 3, 5, 5\) starts with"):
+        execute(claim(tmp_path), setting, workers=1, report=silent)
+    assert not setting.store.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "arms"),
+    [
+        ("model.init", "{relu: {}, tanh: {model.init: published}}"),
+        (
+            "model.init",
+            "{relu: {model.init: {conv1: 0.1, other: 0.01}}, tanh: {model.init: {conv1: 0.2, other: 0.01}}}",
+        ),
+        ("model.width", "{relu: {}, tanh: {model.width: 0.5}}"),
+        ("model.kind, train.weight_decay", "{relu: {}, tanh: {model.kind: cuda_convnet_80sec}}"),
+    ],
+)
+def test_what_arms_vary_of_their_start_is_not_held_against_them(tmp_path, key, arms):
+    changes = {
+        "{relu: {model.activation: relu}, tanh: {model.activation: tanh}}": arms,
+        "[model.activation]": f"[{key}]",
+    }
+    ((file, scale),) = claim(tmp_path, changes)
+    executing.check_initial_values(file, scale)
+
+
+def test_a_layer_whose_start_is_not_varied_is_compared_even_where_another_is(tmp_path, monkeypatch):
+    arms = "{relu: {model.init: {conv1: 0.1, other: 0.01}}, tanh: {model.init: {conv1: 0.2, other: 0.01}}}"
+    changes = {
+        "{relu: {model.activation: relu}, tanh: {model.activation: tanh}}": arms,
+        "[model.activation]": "[model.init]",
+    }
+    ((file, scale),) = claim(tmp_path, changes)
+    unnamed = torch.Generator().manual_seed(0)
+    monkeypatch.setattr(loop, "generator", lambda seed, *name: unnamed)
+    with pytest.raises(ReproError, match=r"conv2\.weight"):
+        executing.check_initial_values(file, scale)
+
+
+# What goes wrong on the way
+
+
+class Failing(Batches):
+    """Fails at the second batch of every training, as a GPU out of memory does, until `left` is used up."""
+
+    left = 0
+    taken = 0
+
+    def train(self, index):
+        self.taken += 1
+        if self.taken == 2 and Failing.left:
+            Failing.left -= 1
+            self.taken = 0
+            raise RuntimeError("out of memory")
+        return super().train(index)
+
+
+@pytest.fixture
+def failing(setting, monkeypatch):
+    """Say how often training fails."""
+    images = load_set("digits", cache=setting.cache, images=60)
+
+    def times(n: int) -> None:
+        monkeypatch.setattr(Failing, "left", n)
+        monkeypatch.setattr(executing, "batches", lambda *a: Failing(images, device="cpu", scale="standardised"))
+
+    return times
+
+
+def test_a_run_that_fails_is_repeated_once(setting, tmp_path, failing):
+    failing(1)
+    events: list[dict] = []
+    execute(claim(tmp_path), setting, workers=1, report=events.append)
+    told = [(e["attempt"], e["why"]) for e in events if e["event"] == "failed"]
+    assert told == [(1, "RuntimeError: out of memory")]
+    assert {run.result["status"] for run in setting.store.table().values()} == {"reached"}
+
+
+def test_a_run_that_fails_twice_is_recorded_as_failed_and_others_go_on(setting, tmp_path, failing):
+    claims = claim(tmp_path)
+    failing(2)
+    events: list[dict] = []
+    assert execute(claims, setting, workers=1, report=events.append) == 2
+    assert [e["attempt"] for e in events if e["event"] == "failed"] == [1, 2]
+    assert [e["status"] for e in events if e["event"] == "finish"] == ["failed", "reached"]
+    (failed,) = [run for run in setting.store.table().values() if run.failed]
+    assert failed.result == {"status": "failed", "why": "RuntimeError: out of memory"}
+    assert failed.diverged is None
+    # the next command tries again
+    assert execute(claims, setting, workers=1, report=silent) == 1
+    assert not setting.store.read(failed.id).failed
+
+
+def test_a_run_killed_between_its_last_epoch_and_its_result_is_finished(setting, tmp_path):
+    claims = claim(tmp_path)
+    execute(claims, setting, workers=1, report=silent)
+    expected = shelf(setting.store)
+    folder = setting.store.root / next(iter(expected))
+    (folder / "result.json").unlink()
+    (folder / "correct.npy").unlink()
+    events: list[dict] = []
+    assert execute(claims, setting, workers=1, report=events.append) == 1
+    assert [e["event"] for e in events] == ["begin", "finish"]
+    assert shelf(setting.store) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (CHECKPOINT, b"not a checkpoint", r"checkpoint\.safetensors: not a checkpoint of this run .*remove it"),
+        (CHECKPOINT, safetensors.torch.save({"epoch": torch.tensor(1)}), r"not a checkpoint of this run \('weight\."),
+        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 3, where the checkpoint beside it stands; remove"),
+    ],
+)
+def test_a_damaged_run_is_named_when_it_shall_go_on(setting, tmp_path, name, content, told):
+    execute(claim(tmp_path), setting, workers=1, report=silent)
+    for run in setting.store.table().values():
+        (run.path / name).write_bytes(content)
+    with pytest.raises(ReproError, match=told):
+        execute(claim(tmp_path, {"epochs: 3,": "epochs: 4,"}), setting, workers=1, report=silent)
+
+
+# Killed and interrupted: real processes
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, dict]:
+    """The long claim, trained in one go."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    setting = Setting(Store(folder / "runs"), "cpu", (), cache, provenance("cpu"))
+    assert execute(claim(folder, LONG), setting, workers=1, report=silent) == 1
+    return shelf(setting.store)
+
+
+def train_as_a_command(folder: str, cache: str, workers: str) -> None:
+    """What the processes below do; a checkpoint now and then, so that a kill finds epochs beyond the last one."""
+    where = Path(folder)
+    setting = Setting(Store(where / "runs"), "cpu", (), Path(cache), provenance("cpu"), checkpoint_seconds=0.1)
+    try:
+        execute(claim(where, LONG), setting, workers=int(workers), report=silent)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def a_command(folder: Path, cache: Path, workers: int) -> subprocess.Popen:
+    """It, in a process group of its own, as a shell starts it."""
+    program = "import sys, test_execute; test_execute.train_as_a_command(*sys.argv[1:])"
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(folder), str(cache), str(workers)],
+        env=os.environ | {"PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def until(condition, command: subprocess.Popen | None = None):
+    """Wait for it, two minutes at most."""
+    for _ in range(2400):
+        if condition():
+            return
+        assert command is None or command.poll() is None, f"ended too soon: {command.stderr.read()}"
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def trains(folder: Path) -> bool:
+    """Whether the run has come to eight epochs and to a checkpoint."""
+    (run,) = [*folder.glob("runs/*"), None][:1]
+    rows = run and run / "metrics.jsonl"
+    return bool(rows and rows.is_file() and rows.read_text().count("\n") >= 8 and (run / CHECKPOINT).is_file())
+
+
+def processes_of(group: int) -> list[str]:
+    found = subprocess.run(["ps", "-A", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    return [line for line in found.splitlines() if line.split()[0] == str(group) and line.split()[1][0] != "Z"]
+
+
+def goes_on_as_if_nothing_had_been(folder: Path, setting: Setting, uninterrupted: dict) -> None:
+    (begun,) = setting.store.table().values()
+    assert begun.result is None, "was interrupted while it trained"
+    events: list[dict] = []
+    assert execute(claim(folder, LONG), setting, workers=1, report=events.append) == 1
+    assert events[0]["event"] == "begin"
+    assert 0 < events[0]["epoch"] < 30, "went on from a checkpoint"
+    assert shelf(setting.store) == uninterrupted
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_command_run_again_is_the_uninterrupted_one_bit_for_bit(setting, tmp_path, uninterrupted, workers):
+    with a_command(tmp_path, setting.cache, workers) as command:
+        until(lambda: trains(tmp_path), command)
+        command.kill()  # -9
+        command.communicate()
+    until(lambda: not processes_of(command.pid))  # a worker ends with its parent, and its lock is free
+    goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)
+
+
+def test_ctrl_c_ends_the_workers_and_leaves_runs_that_go_on(setting, tmp_path, uninterrupted):
+    with a_command(tmp_path, setting.cache, workers=2) as command:
+        until(lambda: trains(tmp_path), command)
+        os.killpg(command.pid, signal.SIGINT)  # to every process of the terminal, as Ctrl-C does
+        _, told = command.communicate()
+    assert command.returncode == 130
+    assert told == "", "workers end without a word"
+    until(lambda: not processes_of(command.pid))
+    goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)
+
+
+def test_a_worker_ended_from_outside_is_told_with_the_next_step(setting, tmp_path, uninterrupted):
+    killed = []
+
+    def kill_when_it_trains(event: dict) -> None:
+        if trains(tmp_path) and not killed:
+            (worker,) = multiprocessing.active_children()
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
+
+    often = replace(setting, checkpoint_seconds=0.1)
+    told = r"ours, seed 0: the worker that trained it was ended by signal 9 .*run the same command again, with fewer"
+    with pytest.raises(RunError, match=told) as error:
+        execute(claim(tmp_path, LONG), often, workers=2, report=kill_when_it_trains)
+    assert error.value.exit_code == 4
+    assert len(killed) == 1
+    assert multiprocessing.active_children() == []
+    goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)
+
+
+# What a plan says of the time
+
+
+def test_a_probe_needs_no_data_and_counts_updates_and_test_images(setting, tmp_path):
+    (tmp_path / "cifar").mkdir()
+    ((digits, scale),) = claim(tmp_path)
+    ((cifar, small),) = claim(tmp_path / "cifar", {"kind: digits, images: 60": "kind: cifar10"}, "small")
+    config = run_config(digits.at(scale), "relu", seed=0)
+    once = probe(config, setting)
+    assert once > 0
+    assert probe(config.model_copy(update={"seed": 7}), setting) == once, "measured once for each net"
+    # 120 images make three updates more
+    more = config.model_copy(update={"data": config.data.model_copy(update={"images": 120})})
+    most = config.model_copy(update={"data": config.data.model_copy(update={"images": 180})})
+    assert probe(most, setting) - probe(more, setting) == pytest.approx(probe(more, setting) - once)
+    assert probe(run_config(cifar.at(small), "relu", seed=0), setting) > 10 * once
+
+
+def test_what_remains_counts_the_epochs_that_are_left(setting, tmp_path):
+    claims = claim(tmp_path, LONG)
+    runs, seconds = remaining(claims, setting)
+    assert runs == 1
+    execute(claim(tmp_path, LONG | {"epochs: 3,": "epochs: 20,"}), setting, workers=1, report=silent)
+    assert remaining(claim(tmp_path, LONG), setting) == (1, pytest.approx(seconds / 3))
+
+
+# What made a run
+
+
+def test_provenance_tells_sources_versions_and_machine_but_not_whose(setting):
+    made = provenance("cpu")
+    assert made["numerics"] == loop.NUMERICS
+    assert made["torch"] == torch.__version__
+    assert (made["device"], made["threads"], made["cuda"]) == ("cpu", 1, None)
+    assert os.uname().nodename not in json.dumps(made)
+    assert json.loads(json.dumps(made)) == made
+
+
+def test_the_commit_is_that_of_the_sources_and_clean_only_as_committed(tmp_path, monkeypatch):
+    monkeypatch.delenv("REPRO_COMMIT", raising=False)
+    assert commit_of(tmp_path) == (None, False)
+
+    def git(*words: str) -> str:
+        author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        return subprocess.run(["git", *author, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    (tmp_path / "repro").mkdir()
+    (tmp_path / "repro" / "a.py").write_text("")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    head = git("rev-parse", "HEAD").strip()
+    (tmp_path / "notes").write_text("neither sources nor claims")
+    assert commit_of(tmp_path / "repro") == (head, True)
+    (tmp_path / "repro" / "a.py").write_text("changed")
+    assert commit_of(tmp_path / "repro") == (head, False)
+    monkeypatch.setenv("REPRO_COMMIT", "abc+changed")
+    assert commit_of(tmp_path) == ("abc", False)
