@@ -22,7 +22,7 @@ from repro.data.batches import Batches
 from repro.data.known import KNOWN, packed
 from repro.data.sets import load
 from repro.errors import ReproError
-from repro.models import tables
+from repro.models import registry, tables
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.store import CHECKPOINT, OpenRun, Store, Table
@@ -135,7 +135,8 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
         for arm in claim.arms if len(claim.arms) > 1 else ():
             config = run_config(claim, arm, seed=seed)
             model, known = config.model, KNOWN[config.data.kind]
-            rows = tables.table(model.kind, activation=model.activation, width=model.width, classes=len(known.classes))
+            options = model.model_dump(exclude={"kind", "init"})
+            rows = registry.table(model.kind, classes=len(known.classes), **options)
             rules: dict[str, Any] = {f"{row.name}.bias": row.bias for row in tables.weighted(rows)}
             for row in tables.weighted(rows):
                 rules[f"{row.name}.weight"] = model.init if isinstance(model.init, str) else model.init[row.name]

@@ -14,7 +14,7 @@ import torch
 from repro.data.batches import Batches
 from repro.data.known import KNOWN
 from repro.data.sets import Images
-from repro.models import tables
+from repro.models import registry, tables
 from repro.train import loop
 
 TEST_IMAGES = 500  # of a probe's test pass: one batch of the loop's own
@@ -37,7 +37,7 @@ def settle_process(device: str) -> None:
 
 @lru_cache
 def step_seconds(
-    data: str, scale: Any, kind: tables.Kind, activation: str, width: float, batch: int, precision: str, device: str
+    data: str, scale: Any, kind: registry.Kind, activation: str, width: float, batch: int, precision: str, device: str
 ) -> tuple[float, float]:
     """Seconds of (an update of `batch` images, one image of the test pass): the loop's own steps, measured once warm.
 
@@ -56,7 +56,7 @@ def step_seconds(
             "lr": 1e-6,
             "bias_lr": 2.0,
             "momentum": 0.9,
-            "weight_decay": {row.name: 0.0005 for row in tables.weighted(tables.table(kind))},
+            "weight_decay": {row.name: 0.0005 for row in tables.weighted(registry.table(kind, classes=2))},
             "file_images": len(x),
             "order": "repeated",
         },
