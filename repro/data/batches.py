@@ -1,6 +1,6 @@
 """A set on a device as one tensor, and batches of it: plain tensor operations, no workers, no host synchronisation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -43,6 +43,14 @@ class Batches:
     def train(self, index: torch.Tensor) -> Batch:
         """The training images `index` (int64 [b], on the device): x float32 [b, 3, h, w] channels-last, y int64 [b]."""
         return self._scaled(self._train_x.index_select(0, index)), self._train_y.index_select(0, index)
+
+    def draw(self, generator: torch.Generator, *, colour: bool = True) -> None:
+        """Nothing is drawn for whole images: the same call as `PhotoBatches.draw`."""
+
+    def epoch(self, order: torch.Tensor, sizes: Sequence[int], draws: None = None) -> Iterator[Batch]:
+        """Minibatches of `sizes` of the training images in `order` (int64 [n]), as `train` gives them."""
+        for index in order.to(self.device).split(list(sizes)):
+            yield self.train(index)
 
     def test(self, size: int) -> Iterator[Batch]:
         """The test set in order, `size` images at a time, the last batch smaller where it must be."""

@@ -1,4 +1,8 @@
-"""The sets this project knows, what their packed images hash to, and where to look for their files. No torch here."""
+"""The sets this project knows, what their packed images hash to, and where to look for their files. No torch here.
+
+Photos (`Known.photos`) are packed at a size, into a folder of their own for each (`repro.data.photosets`); small images
+are packed as they are, into one file.
+"""
 
 import importlib.util
 from collections.abc import Sequence
@@ -14,6 +18,11 @@ class Known:
 
     `content` is the sha256 of the packed set (`repro.data.pack.content`): it depends on pixels and labels alone, never
     on the container, the order or the names of the files they came in. `shape` is (channels, height, width).
+
+    Photos: `content` is over encoded bytes and labels (`repro.data.photopack.content`), whatever size they are packed
+    at; empty where no copy was at hand to take it from, and the set is held to its counts and known by its pack's
+    manifest. `shape` is what the files hold, (3, 0, 0) where that varies. `classes` are numbers where names come with
+    the data. `folders`: names of the class folders, in the order of the labels. `places`: where it may lie in a root.
     """
 
     kind: str
@@ -24,6 +33,9 @@ class Known:
     shape: tuple[int, int, int] = (3, 32, 32)
     train: int = 50_000
     test: int = 10_000
+    photos: bool = False
+    folders: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 KNOWN: dict[str, Known] = {
@@ -45,9 +57,56 @@ KNOWN: dict[str, Known] = {
             classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
             content="c72b0292e775fe3b6a0e81576e8a19c1729837436ca006ee3fb9c92063bb0198",
         ),
+        Known(
+            kind="imagenette",
+            title="Imagenette, ten classes of ImageNet, photos of 224x224",
+            source="J. Howard, Imagenette, 2019: a subset of ILSVRC-2012's training photos",
+            classes=(
+                "tench", "English springer", "cassette player", "chain saw", "church",
+                "French horn", "garbage truck", "gas pump", "golf ball", "parachute",
+            ),
+            content="3d439d99f2783cd95aa711561c1ba0206fa16d2a503c3f166208458529d56bab",
+            shape=(3, 224, 224),
+            train=9_469,
+            test=3_925,
+            photos=True,
+            folders=(
+                "n01440764", "n02102040", "n02979186", "n03000684", "n03028079",
+                "n03394916", "n03417042", "n03425413", "n03445777", "n03888257",
+            ),
+            places=("imagenette",),
+        ),
+        Known(
+            kind="ilsvrc2012",
+            title="ILSVRC-2012, ImageNet's thousand classes, its validation photos as the test split",
+            source="O. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015",
+            classes=tuple(map(str, range(1000))),
+            content="",
+            shape=(3, 0, 0),
+            train=1_281_167,
+            test=50_000,
+            photos=True,
+            places=("ilsvrc2012", "imagenet-1k", "imagenet", "ILSVRC/Data/CLS-LOC"),
+        ),
+        Known(
+            kind="ilsvrc2010",
+            title="ILSVRC-2010, a thousand classes, with labelled test photos",
+            source="A. Berg, J. Deng, L. Fei-Fei, ImageNet Large Scale Visual Recognition Challenge 2010",
+            classes=tuple(map(str, range(1000))),
+            content="",
+            shape=(3, 0, 0),
+            train=1_261_406,
+            test=150_000,
+            photos=True,
+            places=("ilsvrc2010",),
+        ),
     )
-}
+}  # fmt: skip
 
+TRAINING = ("train", "training")
+EVALUATION = ("test", "validation", "val", "valid")  # names of the split that measures, the first that has labels
+
+MANIFEST = "manifest.json"  # of packed photos
 OFFICIAL = "cifar-10-batches-py"  # the folder inside the official archive, and torchvision's name for it
 
 
@@ -59,18 +118,27 @@ def of_kind(kind: str) -> Known:
 
 
 def packed(known: Known, cache: Path) -> Path:
-    """Where the packed set lies in a cache folder, whether it is there or not."""
+    """Where the packed set lies in a cache folder, whether it is there or not. Photos: `packed_photos`."""
     return cache / f"{known.kind}-{known.content}.safetensors"
+
+
+def packed_photos(known: Known, cache: Path, size: int | None = None) -> list[Path]:
+    """The packs of known photos at a size (any size for None) that are in a cache folder: one, as a rule, or none."""
+    packs = cache.glob(f"{known.kind}-{known.content or '*'}-{size or '*'}/{MANIFEST}")
+    return sorted(path.parent for path in packs)
 
 
 def find(kind: str, roots: Sequence[Path], cache: Path | None = None) -> Path | None:
     """Where the set can be had from, or None: its packed file in `cache`, else the first of `roots` that has it.
 
+    Photos are a folder: `ROOT/PLACE`, or a root of that name itself, with parquet files or a folder of training photos.
     CIFAR-10 is a folder: `ROOT/cifar10` or `ROOT` itself with `train-*.parquet`, or `ROOT/cifar-10-batches-py` (also
     one level down, in `ROOT/cifar10`). Digits is the file inside the installed scikit-learn, whatever the roots.
     Only looks at names: `repro.data.sets.load` judges what is inside.
     """
     known = of_kind(kind)
+    if cache is not None and known.photos and packed_photos(known, cache):
+        return packed_photos(known, cache)[0]
     if cache is not None and packed(known, cache).is_file():
         return packed(known, cache)
     return find_source(kind, roots)
@@ -78,7 +146,12 @@ def find(kind: str, roots: Sequence[Path], cache: Path | None = None) -> Path | 
 
 def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
     """`find` without the cache."""
-    if of_kind(kind).kind == "digits":
+    known = of_kind(kind)
+    if known.photos:
+        folders = [root / place for root in roots for place in known.places]
+        folders += [root for root in roots if root.resolve().name in known.places]
+        return next((folder for folder in folders if _has_photos(folder)), None)
+    if kind == "digits":
         spec = importlib.util.find_spec("sklearn")  # found, not imported
         if spec is None or not spec.submodule_search_locations:
             return None
@@ -100,6 +173,18 @@ def parquet_files(folder: Path) -> dict[str, list[Path]]:
     return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in ("train", "test")}
 
 
+def _has_photos(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in TRAINING) or any(
+        parquet_files(place)["train"] for place in (folder, folder / "data")
+    )
+
+
 def how_to_get(kind: str) -> str:
     """The next command for somebody who lacks a set or has a damaged one."""
+    known = of_kind(kind)
+    if known.photos:
+        return (
+            f"set REPRO_DATA to a folder that holds {known.places[0]}/ with train-*.parquet and validation-*.parquet, "
+            "or with train/CLASS/ and val/CLASS/"
+        )
     return f"run `python -m repro data get {kind} --data DIR`, or set REPRO_DATA to a folder that holds it"

@@ -38,6 +38,7 @@ def load(
     Raises DataError where the set is missing, damaged, or not the one it claims to be.
     """
     known = known or of_kind(kind)
+    assert not known.photos, f"{kind} are photos: repro.data.photosets loads them"
     path = packed(known, cache)
     splits, damage = None, ""
     if path.is_file():
@@ -98,7 +99,9 @@ def stratified(labels: np.ndarray, images: int, known: Known) -> np.ndarray:
 
 def get(kind: str, root: Path) -> Path:
     """Fetch a set into `root` and return where it lies. Digits come with scikit-learn: nothing to fetch."""
-    of_kind(kind)
+    if of_kind(kind).photos:
+        raise DataError(f"{kind}: cannot be fetched from here, photos ask for an agreement with their owners; expected "
+                        f"them on the disk. Fetch them, then {how_to_get(kind)}.")  # fmt: skip
     if kind == "digits":
         path = find_source(kind, ())
         if path is None:

@@ -1,0 +1,149 @@
+"""Crops, reflections and colour noise (§4.1), as the paper prints them and as the source does them.
+
+All randomness of an epoch is drawn at once, on the CPU, from the generator that the caller passes: devices agree, and
+an epoch can be repeated. Crops are taken where the photos lie, one gather for a whole minibatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import torch
+
+Crops = Literal["paper", "source", "none"]
+Colour = Literal["paper", "source", "none"]
+View = tuple[int, int, bool]  # offset down, offset right, mirrored
+
+SHARED = 32  # source.md 1, 22: so many consecutive images share one offset and one reflection
+STRENGTH = 0.1  # §4.1: the deviation of alpha; source.md 1, 19: the noise's coefficient
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What is drawn for some images, in the order in which they are shown.
+
+    `y`, `x` int64 [n]: offsets of the crop; `mirrored` bool [n]; `shift` float32 [n, 3]: grey levels (0..255 scale) to
+    add to R, G, B, or None. With the source's noise images are divided by 1.1 afterwards: `divisor`.
+    """
+
+    y: torch.Tensor
+    x: torch.Tensor
+    mirrored: torch.Tensor
+    shift: torch.Tensor | None = None
+    divisor: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def to(self, device: torch.device | str) -> Draws:
+        """The same on a device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def split(self, sizes: Sequence[int]) -> Iterator[Draws]:
+        """Consecutive parts, as `Tensor.split` gives them: views, no copies."""
+        start = 0
+        for size in sizes:
+            part = slice(start, start + size)
+            yield self._each(lambda tensor, part=part: tensor[part])
+            start += size
+
+    def _each(self, change) -> Draws:  # type: ignore[no-untyped-def]
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Draws(**{k: change(v) if isinstance(v, torch.Tensor) else v for k, v in values.items()})
+
+
+@dataclass(frozen=True)
+class Components:
+    """Principal components of the RGB values of the training set, on the 0..255 scale.
+
+    `variances` float64 [3], ascending: the eigenvalues of the covariance of R, G, B; `vectors` float64 [3, 3]: its
+    columns the eigenvectors, the largest entry of each positive.
+    """
+
+    variances: np.ndarray
+    vectors: np.ndarray
+
+
+def components(sums: np.ndarray, products: np.ndarray, images: int) -> Components:
+    """From the whole-number sums over a training set: of each pixel int64 [h, w, 3], of products of channels [3, 3]."""
+    pixels = images * sums.shape[0] * sums.shape[1]
+    totals = [int(total) for total in sums.sum((0, 1))]
+    covariance = np.array(
+        [[(pixels * int(products[a, b]) - totals[a] * totals[b]) / pixels**2 for b in range(3)] for a in range(3)]
+    )
+    variances, vectors = np.linalg.eigh(covariance)
+    largest = vectors[np.abs(vectors).argmax(0), range(3)]
+    return Components(variances.clip(0), vectors * np.where(largest < 0, -1, 1))  # eigh leaves the sign open
+
+
+def outcomes(border: int, crops: Crops, mirror: bool) -> int:
+    """Different (offset, reflection) that an image can get: 2048 in the paper's reading of border 32, 2178 in the
+    source's."""
+    return _offsets(border, crops) ** 2 * (2 if mirror else 1)
+
+
+def _offsets(border: int, crops: Crops) -> int:
+    """The paper counts 32 offsets on a border of 32 (2048 = 32 x 32 x 2), the source draws 0..32 (source.md 1, 21)."""
+    return {"paper": max(1, border), "source": border + 1, "none": 1}[crops]
+
+
+def draw(
+    images: int,
+    generator: torch.Generator,
+    *,
+    border: int,
+    crops: Crops = "paper",
+    mirror: bool = True,
+    colour: Colour = "none",
+    of: Components | None = None,
+) -> Draws:
+    """All draws for `images` images shown one after the other; `border`: stored size minus crop size.
+
+    crops: paper     an offset and a reflection for each image
+           source    one for 32 consecutive images, counted from the first (source.md 1, 22)
+           none      the centre, no randomness; `mirror` then reflects each image for itself
+    colour: paper    sum_j p_j alpha_j lambda_j, alpha ~ N(0, 0.1), lambda the variances of values in [0, 1] (§4.1)
+            source   0.1 sum_j p_j s_j z_j, s the deviations; then everything divided by 1.1 (source.md 1, 19)
+
+    Offsets are drawn first, then reflections, then noise, each whole: switching a later one off moves no earlier one.
+    """
+    shared = SHARED if crops == "source" else 1
+    groups = -(-images // shared)
+    if crops == "none":
+        y = x = torch.full((groups,), border // 2)
+    else:
+        y, x = torch.randint(_offsets(border, crops), (2, groups), generator=generator)
+    mirrored = torch.zeros(groups, dtype=torch.bool)
+    if mirror:
+        mirrored = torch.randint(2, (groups,), generator=generator).bool()
+    y, x, mirrored = (tensor.repeat_interleave(shared)[:images] for tensor in (y, x, mirrored))
+    if colour == "none":
+        return Draws(y, x, mirrored)
+    assert of is not None, "colour noise needs the components of the training set"
+    z = torch.randn(images, 3, generator=generator, dtype=torch.float64)
+    # on [0, 1] the variances are lambda / 255^2; the noise there, times 255, is in grey levels
+    strength = of.variances / 255 if colour == "paper" else np.sqrt(of.variances)
+    by_component = torch.from_numpy((of.vectors * (STRENGTH * strength)).T.copy())  # [component, channel]
+    shift = (z[:, :, None] * by_component).sum(1)  # float64 in one order: every machine rounds alike
+    return Draws(y, x, mirrored, shift.float(), 1.0 if colour == "paper" else 1 + STRENGTH)
+
+
+def crop(pixels: torch.Tensor, rows: torch.Tensor, draws: Draws, size: int) -> torch.Tensor:
+    """The crops of images `rows` (int64 [b]) of `pixels` [n, h, w, 3], contiguous: [b, size, size, 3], mirrored where
+    drawn so. Offset (0, 0) is the upper left corner."""
+    _, height, width, channels = pixels.shape
+    photo, line, point, value = pixels.stride()
+    # every crop of every image, as one view: [n, offsets, offsets, size, size, 3]
+    shape = (len(pixels), height - size + 1, width - size + 1, size, size, channels)
+    out = pixels.as_strided(shape, (photo, line, point, line, point, value))[rows, draws.y, draws.x]
+    return torch.where(draws.mirrored[:, None, None, None], out.flip(2), out)
+
+
+def ten_views(border: int) -> list[View]:
+    """Corners and centre, then the same mirrored, in the source's order (source.md 1, 26)."""
+    middle = border // 2
+    offsets = [(0, 0), (0, border), (middle, middle), (border, 0), (border, border)]
+    return [(y, x, mirrored) for mirrored in (False, True) for y, x in offsets]
