@@ -5,7 +5,8 @@ writes each photo into its row. Every chunk leaves a mark when it is done, so th
 here: the processes start quickly.
 
 A pack is a folder: `train.npy`, `test.npy` (uint8 [n, size, size, 3], sorted by digest), `train_labels.npy`,
-`test_labels.npy` (int32 [n]), `train_sums.npz` (whole-number sums over the training photos) and `manifest.json`.
+`test_labels.npy` (int32 [n]), `train_sums.npy` and `train_products.npy` (see `repro.data.photosets.Photos`) and
+`manifest.json`.
 """
 
 import fcntl
@@ -247,7 +248,8 @@ def _finish(
             leave_out(made / f"{split}.npy", np.sort(rows[~usable & (in_test == (split == "test"))]))
     for split in SPLITS:
         write_whole(made / f"{split}_labels.npy", partial(np.save, arr=labels[kept[split]].astype("<i4")))
-    write_whole(made / "train_sums.npz", partial(np.savez, sums=sums, products=products))
+    write_whole(made / "train_sums.npy", partial(np.save, arr=sums))
+    write_whole(made / "train_products.npy", partial(np.save, arr=products))
     total = sum(map(len, kept.values()))
     deviations = [f"{enlarged:,} of {total:,} photos had a short side below {recipe['size']} and were enlarged "
                   f"({recipe['enlarge']})"] if enlarged else []  # fmt: skip

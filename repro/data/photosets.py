@@ -105,8 +105,7 @@ def open_pack(folder: Path, size: int, *, images: int | None = None, held_out: i
         manifest = json.loads((folder / MANIFEST).read_text())
         x = {split: np.load(folder / f"{split}.npy", mmap_mode="r") for split in ("train", "test")}
         y = {split: np.load(folder / f"{split}_labels.npy").astype(np.int64) for split in ("train", "test")}
-        with np.load(folder / "train_sums.npz") as stored:
-            sums, products = stored["sums"], stored["products"]
+        sums, products = np.load(folder / "train_sums.npy"), np.load(folder / "train_products.npy")
         fits = manifest["format"] == FORMAT and all(
             x[s].shape == (manifest["photos"][s], size, size, 3)
             and np.bincount(y[s], minlength=len(manifest["classes"])).tolist() == manifest["of_class"][s]

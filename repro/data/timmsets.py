@@ -51,9 +51,9 @@ class Stream:
         for image, label in _open(self.name, self.root, self.theirs):
             yield f"{self.theirs} {seen}", int(label), _as_ppm(image)
             seen += 1
-        if self.photos_said and seen != self.photos_said:  # timm passes over what it cannot decode
+        if seen != (self.photos_said or max(1, seen)):  # timm passes over what it cannot decode
             raise DataError(f"timm:{self.name}, {self.theirs}: found {seen:,} photos that can be read; expected "
-                            f"{self.photos_said:,}, as the set says of itself. Get the set again.")  # fmt: skip
+                            f"{max(1, self.photos_said):,}, as the set says of itself. Get the set again.")  # fmt: skip
 
 
 def open_timm(name: str, root: Path) -> Source:
@@ -78,6 +78,8 @@ def open_timm(name: str, root: Path) -> Source:
     else:
         raise DataError(f"timm:{name} in {root}: found no labelled split among {', '.join(EVALUATION)}; expected one "
                         f"that measures. {why or 'Name another data set.'}")  # fmt: skip
+    if not _is_stream(train) and not len(train):
+        raise DataError(f"timm:{name} in {root}: found no training photos; expected some. Fetch the files first.")
     chunks: list[Chunk] = []
     for split, their_name, data in (("train", "train", train), ("test", theirs, test)):
         if _is_stream(data):
