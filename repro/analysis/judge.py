@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repro.analysis.effects import Effect, TraceTest, ratio, trace_test
-from repro.analysis.measures import Level, Observation, trace
+from repro.analysis.measures import Observation, trace
 from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Tuning, tune
 from repro.analysis.words import Verdict, of_ratio, of_trace
 from repro.data.known import KNOWN
-from repro.spec.claim import Claim
+from repro.spec.claim import Claim, ScaleName
 from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
+
+SCALES: tuple[ScaleName, ...] = ("paper", "medium", "small", "smoke")  # from the highest
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,25 @@ def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = N
     return _judge_ratio(claim, scale, alternative, table, to_do)
 
 
+def judgements(file: ClaimFile, table: Table) -> Iterator[Judgement]:
+    """The claim at every scale that it has, from the highest, each judged when it is asked for."""
+    return (judge(file, scale, table) for scale in SCALES if scale in file.claim.scales)
+
+
+def complete(judgement: Judgement) -> bool:
+    """Whether it was measured, whatever was found."""
+    return judgement.verdict.word not in ("not run", "error")
+
+
+def highest(file: ClaimFile, table: Table) -> Judgement | None:
+    """The judgement at the highest complete scale; None where no scale is complete."""
+    return next(filter(complete, judgements(file, table)), None)
+
+
 def _judge_ratio(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
-    assert claim.measure.kind == "epochs_to" and claim.rule.kind == "ratio"
+    assert claim.rule.kind == "ratio"
     rule = claim.rule
-    level: Level = (claim.measure.metric, claim.measure.level)
-    tunings: dict[str, Tuning] = tune(claim, level, table)[0] if claim.tune else {}
+    tunings: dict[str, Tuning] = tune(claim, table)[0] if claim.tune else {}
     arms = {}
     for name in claim.arms:
         tuning = tunings.get(name)
@@ -94,8 +111,10 @@ def _rate_range(tunings: dict[str, Tuning], of: list[str]) -> tuple[float, float
 
 
 def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
-    assert claim.measure.kind == "trace" and claim.rule.kind == "trace"
+    assert claim.measure.kind == "trace"
+    assert claim.rule.kind == "trace"
     rule, arms, ids = claim.rule, {}, []
+    failed = diverged = 0
     known = KNOWN[claim.data.kind]
     for name in claim.arms:
         curves = {}
@@ -115,13 +134,17 @@ def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table
             )
             if curve is not None:
                 curves[seed] = curve
+            elif run.failed:
+                failed += 1
+            elif run.diverged:
+                diverged += 1
         arms[name] = Arm(name, None, claim.train.lr, (), curves)
     found = trace_test(next(iter(arms.values())).curves, rule.authors, rule.confidence) if to_do == 0 else None
     return Judgement(
         claim=claim,
         scale=scale,
         alternative=alternative,
-        verdict=of_trace(claim, scale, found, to_do),
+        verdict=of_trace(claim, scale, found, to_do, failed, diverged),
         arms=arms,
         effect=None,
         rate_range=None,
@@ -129,4 +152,3 @@ def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table
         to_do=to_do,
         run_ids=tuple(sorted(ids)),
     )
-

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil, log
 
 from repro.data.known import KNOWN
+from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.store import Run, Table
 
@@ -47,34 +48,52 @@ class Observation:
     seed: int
     run: str
     value: float | None
-    horizon: int
+    horizon: int  # epochs that were seen, at most `limit`
     status: str  # reached, not reached, not started, diverged, failed, missing
+    limit: int  # epochs looked up to: a run without a value takes longer, also where it diverged before
 
     @property
     def censored(self) -> bool:
         """Seen to the end without reaching the level: a result, open to one side."""
         return self.status in ("not reached", "not started", "diverged")
 
+    @property
+    def at_least(self) -> float:
+        """The value, or what is known to be below it."""
+        return self.limit if self.value is None else self.value
 
-def observe(table: Table, config: RunConfig, level: Level, horizon: int) -> Observation:
-    """Epochs that `config` took to the level, looked at up to `horizon`; `missing` while it has not shown it."""
-    run = table.get(config.id)
-    want = Want(config, horizon, level, label="")
-    if run is None or not want.satisfied_by(run):
-        return Observation(config.seed, config.id, None, len(run.epochs) if run else 0, "missing")
-    if run.failed:
-        return Observation(config.seed, config.id, None, len(run.epochs), "failed")
+
+def level_of(claim: Claim) -> Level:
+    """What the claim's runs are to fall to."""
+    assert claim.measure.kind == "epochs_to"
+    return claim.measure.metric, claim.measure.level
+
+
+def observe(claim: Claim, config: RunConfig, table: Table, limit: int) -> Observation:
+    """Epochs that `config` took to the claim's level, looked at up to `limit` whatever was trained beyond it.
+
+    `missing` while the run has not shown as much; `failed` where it cannot.
+    """
+    (metric, level), run_id = level_of(claim), config.id
+    run = table.get(run_id)
+    rows = run.epochs if run else []
+    if not done(rows, limit, (metric, level)):
+        status = "failed" if run and run.failed else "missing"
+        return Observation(config.seed, run_id, None, len(rows), status, limit)
+    rows = rows[:limit]
+    diverged = rows[-1]["diverged"] is not None
     classes = len(KNOWN[config.data.kind].classes)
-    value = epochs_to(run.series(level[0])[:horizon], level[1], start=chance(level[0], classes))
+    start = chance(metric, classes)
+    assert level < start, "a level that chance meets takes no time; the claim's check refuses it"
+    value = epochs_to([row[metric] for row in (rows[:-1] if diverged else rows)], level, start=start)
     if value is not None:
-        return Observation(config.seed, config.id, value, horizon, "reached")
-    rows = run.epochs[:horizon]
-    if rows[-1]["diverged"] is not None:
-        return Observation(config.seed, config.id, None, rows[-1]["epoch"], "diverged")
-    # DESIGN: a run whose training loss is not below 0.9 ln C after a fifth of the horizon has not started
-    fifth = rows[: ceil(horizon / 5)]
-    started = any(row["train_loss"] < 0.9 * log(classes) for row in fifth)
-    return Observation(config.seed, config.id, None, horizon, "not reached" if started else "not started")
+        return Observation(config.seed, run_id, value, limit, "reached", limit)
+    if diverged:
+        return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
+    # DESIGN: a run whose training loss is not below 0.9 ln C after a fifth of the claim's horizon has not started
+    fifth = ceil(claim.train.epochs / 5)
+    started = len(rows) < fifth or any(row["train_loss"] < 0.9 * log(classes) for row in rows[:fifth])
+    return Observation(config.seed, run_id, None, limit, "not reached" if started else "not started", limit)
 
 
 def chance(metric: str, classes: int) -> float:
@@ -96,12 +115,12 @@ def epochs_to(series: list[float], level: float, *, start: float) -> float | Non
 
 
 def trace(run: Run, *, every: int, points: int, batch: int, file_images: int, images: int) -> list[float] | None:
-    """The running training error over stretches of `every` updates, `points` of them; None where the run is shorter.
+    """The running training error over stretches of `every` updates, `points` of them; None where it lacks an update.
 
     A stretch's error is errors over images, as the original prints it for each of its data files (source.md 3.2 B).
     """
-    errors = [u[2] for row in run.epochs for u in row["updates"]][: every * points]
-    if len(errors) < every * points:
+    errors = {update: wrong for row in run.epochs for update, _, wrong in row["updates"]}
+    if not all(update in errors for update in range(1, every * points + 1)):
         return None
     sizes: list[int] = []
     for start in range(0, images, file_images):
@@ -110,5 +129,5 @@ def trace(run: Run, *, every: int, points: int, batch: int, file_images: int, im
     out = []
     for p in range(points):
         stretch = range(p * every, (p + 1) * every)
-        out.append(sum(errors[u] for u in stretch) / sum(sizes[u % len(sizes)] for u in stretch))
+        out.append(sum(errors[u + 1] for u in stretch) / sum(sizes[u % len(sizes)] for u in stretch))
     return out

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
-from repro.analysis.measures import Level, Observation, Want, observe
+from repro.analysis.measures import Observation, Want, level_of, observe
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
 
 
-def wanted(
-    file: ClaimFile, scale: str, table: Table, alternatives: list[str | None] | None = None
-) -> list[Want]:
+def wanted(file: ClaimFile, scale: str, table: Table, alternatives: list[str | None] | None = None) -> list[Want]:
     """All runs wanted next for a claim at a scale, under the base and its alternatives there (None: the base), or under
     those given; finished runs left out."""
     if alternatives is None:
@@ -34,10 +32,9 @@ def _wanted(claim: Claim, table: Table) -> list[Want]:
             for arm in claim.arms
             for seed in claim.seeds
         ]
-    level: Level = (claim.measure.metric, claim.measure.level)
     tunings: dict[str, Tuning] = {}
     if claim.tune:
-        tunings, wants = tune(claim, level, table)
+        tunings, wants = tune(claim, table)
         if wants:
             return wants
     out = []
@@ -47,7 +44,7 @@ def _wanted(claim: Claim, table: Table) -> list[Want]:
             continue  # no rate could be chosen: nothing to judge
         horizon = horizon_of(claim, arm, tunings, table)
         out += [
-            Want(run_config(claim, arm, seed=seed, lr=rate), horizon, level, f"{arm}, seed {seed}")
+            Want(run_config(claim, arm, seed=seed, lr=rate), horizon, level_of(claim), f"{arm}, seed {seed}")
             for seed in claim.seeds
         ]
     return out
@@ -70,13 +67,9 @@ def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table)
     return max(first, ceil(2 * top * max(values, default=0)))
 
 
-def judged(
-    claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table, horizon: int
-) -> tuple[Observation, ...]:
+def judged(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table, horizon: int) -> tuple[Observation, ...]:
     """The arm's judging seeds at its chosen rate, looked at up to `horizon`; none where no rate is chosen."""
-    assert claim.measure.kind == "epochs_to"
     rate = tunings[arm].chosen if tunings else None
     if tunings and rate is None:
         return ()
-    level: Level = (claim.measure.metric, claim.measure.level)
-    return tuple(observe(table, run_config(claim, arm, seed=seed, lr=rate), level, horizon) for seed in claim.seeds)
+    return tuple(observe(claim, run_config(claim, arm, seed=seed, lr=rate), table, horizon) for seed in claim.seeds)

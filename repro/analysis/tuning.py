@@ -2,18 +2,20 @@
 
 Equal grids for all arms. Passes of doubling horizon on the first tuning seed; after a pass, rates already past 1.5
 times the best finished geometric mean are stopped. The other seeds run only for rates within 1.5 of the best. Chosen is
-the smallest geometric mean of the time to the level; a rate with an unfinished or diverged tuning seed cannot be. A
-chosen end of the grid extends all grids by a step. Everything is derived from the table: neither the order of runs nor
-the number of workers can matter.
+the smallest geometric mean of the time to the level; a rate with an unfinished or diverged tuning seed cannot be, and
+where the best so far turns out to be such a rate, or slower on its other seeds, what was stopped for its sake goes on.
+A chosen end of the grid extends all grids by a step. Everything is derived from the table, and each step waits until
+all runs of the one before are there: neither the order of runs nor the number of workers can matter.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, fsum, log
+from math import exp, fsum, inf, isfinite, log
 
-from repro.analysis.measures import Level, Observation, Want, observe
+from repro.analysis.measures import Observation, Want, level_of, observe
 from repro.spec.claim import Claim
+from repro.spec.config import RunConfig
 from repro.spec.files import run_config
 from repro.store import Table
 
@@ -28,13 +30,20 @@ class Rate:
 
     rate: float
     observations: tuple[Observation, ...]
-    state: str  # chosen, near (within 10 % of the best), slower, stopped, diverged, not reached, running
+    state: str  # chosen, near (within 10 % of the best), slower, stopped, diverged, failed, not reached, running
 
     @property
     def mean(self) -> float | None:
         """Geometric mean of the epochs to the level over the tuning seeds; None unless all of them reached it."""
-        values = [o.value for o in self.observations]
-        return geometric_mean([v for v in values if v is not None]) if values and None not in values else None
+        return self.at_least if all(o.value is not None for o in self.observations) else None
+
+    @property
+    def at_least(self) -> float:
+        """The geometric mean, or a lower bound of it: what has not reached the level takes longer than was looked at,
+        and a rate on which a seed diverged or failed is no choice however long."""
+        if any(o.status in ("diverged", "failed") for o in self.observations):
+            return inf
+        return geometric_mean([o.at_least for o in self.observations])
 
 
 @dataclass(frozen=True)
@@ -52,14 +61,14 @@ def geometric_mean(values: list[float]) -> float:
     return exp(fsum(map(log, values)) / len(values))
 
 
-def tune(claim: Claim, level: Level, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
+def tune(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
     """Every arm's tuning so far, and the runs wanted next; no wants: it is finished."""
     assert claim.tune is not None
     grid = list(claim.tune.rates)
     for extension in range(claim.tune.extend + 1):
         arms, wants = {}, []
         for arm in claim.arms:
-            arms[arm], more = _tune_arm(claim, arm, grid, level, table)
+            arms[arm], more = _tune_arm(claim, arm, grid, table)
             wants += more
         ends = {tuning.chosen for tuning in arms.values()} & {grid[0], grid[-1]}
         if wants or not ends or extension == claim.tune.extend:
@@ -68,100 +77,52 @@ def tune(claim: Claim, level: Level, table: Table) -> tuple[dict[str, Tuning], l
     raise AssertionError("the loop returns")
 
 
-def _tune_arm(claim: Claim, arm: str, grid: list[float], level: Level, table: Table) -> tuple[Tuning, list[Want]]:
+def _tune_arm(claim: Claim, arm: str, grid: list[float], table: Table) -> tuple[Tuning, list[Want]]:
     assert claim.tune is not None
-    first, *others = claim.tune.on_seeds
-    seeds = {rate: [first] for rate in grid}
-    stopped: set[float] = set()
-    horizon = min(FIRST_PASS, claim.train.epochs)
+    on_seeds, last = claim.tune.on_seeds, claim.train.epochs
+    base = run_config(claim, arm, seed=on_seeds[0])
+
+    def config(rate: float, seed: int) -> RunConfig:  # run_config's own, in a tenth of the time
+        return base.model_copy(update={"seed": seed, "train": base.train.model_copy(update={"lr": rate})})
+
+    seeds = dict.fromkeys(grid, on_seeds[:1])
+    limits = dict.fromkeys(grid, min(FIRST_PASS, last))
+    rates: dict[float, Rate] = {}
+    step = grid  # the rates of which more is to be seen
     while True:
-        seen = {
-            rate: tuple(
-                observe(table, run_config(claim, arm, seed=seed, lr=rate), level, horizon) for seed in seeds[rate]
-            )
-            for rate in grid
-            if rate not in stopped
-        }
-        wants = [
-            Want(run_config(claim, arm, seed=o.seed, lr=rate), horizon, level, f"{arm}, rate {rate:g}, tuning seed {o.seed}")
-            for rate, observations in seen.items()
-            for o in observations
-            if o.status == "missing"
-        ]
+        wants = []
+        for rate in step:
+            seen = tuple(observe(claim, config(rate, seed), table, limits[rate]) for seed in seeds[rate])
+            rates[rate] = Rate(rate, seen, "running")
+            for o in seen:
+                if o.status == "missing":
+                    label = f"{arm}, rate {rate:g}, tuning seed {o.seed}"
+                    wants.append(Want(config(rate, o.seed), limits[rate], level_of(claim), label))
         if wants:
-            return _result(claim, arm, grid, seeds, stopped, level, horizon, table, final=False), wants
-        means = {rate: mean for rate, observations in seen.items() if (mean := _mean(observations)) is not None}
-        best = min(means.values(), default=None)
-        if best is not None:
-            stopped |= {r for r, observations in seen.items() if _at_least(observations) > SLOWER * best}
-        running = [
-            r
-            for r, observations in seen.items()
-            if r not in stopped and any(o.status in ("not reached", "not started") for o in observations)
-        ]
-        if running and horizon < claim.train.epochs:
-            horizon = min(2 * horizon, claim.train.epochs)
-            continue
-        contenders = [r for r in means if best is not None and means[r] <= SLOWER * best and seeds[r] == [first]]
-        if others and contenders:
-            for rate in contenders:
-                seeds[rate] = [first, *others]
-            continue
-        return _result(claim, arm, grid, seeds, stopped, level, horizon, table, final=True), []
+            return Tuning(arm, tuple(rates[rate] for rate in grid), None, at_end=False), wants
+        best = min((mean for rate in rates.values() if (mean := rate.mean) is not None), default=inf)
+        racing = [rate for rate in grid if isfinite(rates[rate].at_least) and rates[rate].at_least <= SLOWER * best]
+        if unfinished := [rate for rate in racing if rates[rate].mean is None and limits[rate] < last]:
+            shortest = min(limits[rate] for rate in unfinished)
+            step = [rate for rate in unfinished if limits[rate] == shortest]
+            limits |= dict.fromkeys(step, min(2 * shortest, last))
+        elif step := [rate for rate in racing if rates[rate].mean is not None and seeds[rate] != on_seeds]:
+            seeds |= dict.fromkeys(step, on_seeds)
+        else:
+            return _choose(arm, [rates[rate] for rate in grid], best), []
 
 
-def _mean(observations: tuple[Observation, ...]) -> float | None:
-    values = [o.value for o in observations if o.value is not None]
-    return geometric_mean(values) if len(values) == len(observations) else None
+def _choose(arm: str, rates: list[Rate], best: float) -> Tuning:
+    """The end of an arm's tuning; `best`: the smallest geometric mean, infinite where no rate finished."""
+    chosen = next((rate.rate for rate in rates if rate.mean == best), None)
 
+    def state(rate: Rate) -> str:
+        for status in ("diverged", "failed"):
+            if any(o.status == status for o in rate.observations):
+                return status
+        if rate.mean is None:
+            return "stopped" if rate.at_least > SLOWER * best else "not reached"
+        return "chosen" if rate.rate == chosen else "near" if rate.mean <= NEAR * best else "slower"
 
-def _at_least(observations: tuple[Observation, ...]) -> float:
-    """A lower bound of the geometric mean: what has not reached the level takes longer than its horizon."""
-    if any(o.status in ("diverged", "failed") for o in observations):
-        return float("inf")
-    return geometric_mean([o.value if o.value is not None else o.horizon for o in observations])
-
-
-def _result(
-    claim: Claim,
-    arm: str,
-    grid: list[float],
-    seeds: dict[float, list[int]],
-    stopped: set[float],
-    level: Level,
-    horizon: int,
-    table: Table,
-    final: bool,
-) -> Tuning:
-    seen: dict[float, tuple[Observation, ...]] = {}
-    for rate in grid:
-        configs = [run_config(claim, arm, seed=seed, lr=rate) for seed in seeds[rate]]
-        # a stopped rate is looked at as far as it was trained
-        lengths = [len(table[c.id].epochs) if c.id in table and rate in stopped else horizon for c in configs]
-        seen[rate] = tuple(observe(table, c, level, n) for c, n in zip(configs, lengths, strict=True))
-    assert claim.tune is not None
-    full = len(claim.tune.on_seeds)
-    means = {
-        rate: mean
-        for rate, observations in seen.items()
-        if len(observations) == full and (mean := _mean(observations)) is not None
-    }
-    best = min(means.values(), default=None)
-    chosen = min((r for r in means if means[r] == best), default=None) if final else None
-
-    def state(rate: float) -> str:
-        statuses = {o.status for o in seen[rate]}
-        if rate == chosen:
-            return "chosen"
-        if "diverged" in statuses or "failed" in statuses:
-            return "diverged" if "diverged" in statuses else "failed"
-        if not final:
-            return "running"
-        if rate in means and best is not None:
-            return "near" if means[rate] <= NEAR * best else "slower"
-        if _mean(seen[rate]) is not None:
-            return "slower"  # its first seed was already past 1.5 times the best
-        return "stopped" if rate in stopped else "not reached"
-
-    rates = tuple(Rate(rate, seen[rate], state(rate)) for rate in grid)
-    return Tuning(arm, rates, chosen, at_end=chosen in (grid[0], grid[-1]))
+    described = tuple(Rate(rate.rate, rate.observations, state(rate)) for rate in rates)
+    return Tuning(arm, described, chosen, at_end=chosen in (rates[0].rate, rates[-1].rate))

@@ -1,19 +1,21 @@
-"""Verdict words, grades and sentences: what may be said of an effect, by the rule written in the claim before any run."""
+"""Verdict words, grades and sentences: what may be said of an effect, by the rule written in a claim before any run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, exp, inf, isinf, log
-from statistics import stdev
+from math import ceil, exp, inf, isinf, log, log2
 from typing import TYPE_CHECKING
 
-from repro.analysis.effects import Effect, TraceTest
+from repro.analysis.effects import Effect, TraceTest, deviation
 from repro.spec.claim import Claim
 
 if TYPE_CHECKING:
     from repro.analysis.judge import Arm
 
 JUDGING_SEEDS = 5  # DESIGN, a verdict: grade A and the words of small and medium scale need five
+
+
+_SMOKE = "smoke scale proves the machinery; it cannot speak of the sentence"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ def grade(scale: str, seeds: int) -> str | None:
     if scale == "paper":
         return "A" if seeds >= JUDGING_SEEDS else "B"
     return {"medium": "C", "small": "D"}.get(scale)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
 
 
 def _unit(claim: Claim) -> str:
@@ -65,43 +71,52 @@ def of_ratio(
     assert claim.rule.kind == "ratio"
     rule, arms = claim.rule, (numerator, denominator)
     observations = [o for arm in arms for o in arm.observations]
+    tuned = [o for arm in arms if arm.tuning for rate in arm.tuning.rates for o in rate.observations]
     n = len(claim.seeds)
-    if failed := [o for o in observations if o.status == "failed"]:
-        return Verdict("error", None, "Could not measure.", f"{len(failed)} of {len(observations)} runs failed twice")
+    if failed := sum(o.status == "failed" for o in observations + tuned):
+        why = f"{failed} of {len(observations) + len(tuned)} runs failed twice"
+        return Verdict("error", None, "Could not measure.", why)
     if to_do:
-        return Verdict("not run", None, "Not run yet.", f"{to_do} runs are to do before the next judgement")
+        return Verdict("not run", None, "Not run yet.", f"{_runs(to_do)} still to do before the next judgement")
     if scale == "smoke":
-        return Verdict(
-            "not comparable", None, _found(claim, effect), "smoke scale proves the machinery; it cannot speak of the sentence"
-        )
+        return Verdict("not comparable", None, _found(claim, effect), _SMOKE)
+    if scale != "paper" and n < JUDGING_SEEDS:
+        why = f"{n} judging seeds; a word at this scale needs {JUDGING_SEEDS}"
+        return Verdict("not run", None, _found(claim, effect), why)
     weight = grade(scale, n)
     if unchosen := [arm.name for arm in arms if arm.tuning and arm.tuning.chosen is None]:
         why = f"no rate of {' and '.join(unchosen)} reached the level on every tuning seed"
         return Verdict("inconclusive", weight, "No rate could be chosen.", why)
+    censored = any(o.censored for o in observations)
     if effect is None:
         why = "both arms have runs that never reached the level: neither side of the ratio is bounded"
+        if not censored:
+            why = "a single judging seed has no interval; the least that has one is two"
         return Verdict("inconclusive", weight, _found(claim, effect), why)
     if ends := [arm.name for arm in arms if arm.tuning and arm.tuning.at_end]:
-        why = f"the fastest rate of {' and '.join(ends)} is still an end of the grid after {claim.tune.extend if claim.tune else 0} extensions"
+        steps = claim.tune.extend if claim.tune else 0
+        why = f"the fastest rate of {' and '.join(ends)} is still an end of the grid after {steps} extensions"
+        return Verdict("inconclusive", weight, _found(claim, effect), why)
+    if effect.confidence < rule.confidence:
+        needed = ceil(-log2(1 - rule.confidence))
+        why = f"with runs that never reached the level, {n} seeds bound the ratio with confidence "
+        why += f"{100 * effect.confidence:.3g} %; {100 * rule.confidence:.3g} % needs {needed} judging seeds"
         return Verdict("inconclusive", weight, _found(claim, effect), why)
     # from here on, "above 1" is the paper's direction: turn the other claims round
     up = rule.direction == "above 1"
     low, high = (effect.low, effect.high) if up else (1 / effect.high, 1 / effect.low if effect.low else inf)
     if scale != "paper":
-        if n < JUDGING_SEEDS:
-            why = f"{n} judging seeds; a word at this scale needs {JUDGING_SEEDS}"
-            return Verdict("not run", None, _found(claim, effect), why)
         word = "same direction" if low > 1 else "opposite direction" if high < 1 else "no difference seen"
         why = f"{scale} scale cannot reproduce the number {rule.paper:g}, only show the direction"
         return Verdict(word, weight, _found(claim, effect), f"{why}; {_settling(effect)}" if low <= 1 <= high else why)
     inside = rule.within[0] <= effect.low and effect.high <= rule.within[1]
     apart = effect.low > rule.within[1] or effect.high < rule.within[0]
     band = f"the band {rule.within[0]:g} to {rule.within[1]:g}"
-    censored = any(o.censored for o in observations)
     if high < 1:
         return Verdict("contradicted", weight, _found(claim, effect), "the interval excludes no effect the other way")
     if low <= 1:
-        return Verdict("inconclusive", weight, _found(claim, effect), f"the interval covers no effect; {_settling(effect)}")
+        why = f"the interval covers no effect; {_settling(effect)}"
+        return Verdict("inconclusive", weight, _found(claim, effect), why)
     if apart:
         return Verdict("differs", weight, _found(claim, effect), f"the paper's direction, but wholly outside {band}")
     if censored:
@@ -112,7 +127,8 @@ def of_ratio(
     if rate_range and not (rule.within[0] <= rate_range[0] and rate_range[1] <= rule.within[1]):
         why = f"over rates within 10 % of the best the ratio runs from {between(*rate_range)}, beyond {band}"
         return Verdict("direction only", weight, _found(claim, effect), why)
-    return Verdict("reproduced", weight, _found(claim, effect), f"the interval excludes no effect and lies inside {band}")
+    why = f"the interval excludes no effect and lies inside {band}"
+    return Verdict("reproduced", weight, _found(claim, effect), why)
 
 
 def _found(claim: Claim, effect: Effect | None) -> str:
@@ -121,10 +137,10 @@ def _found(claim: Claim, effect: Effect | None) -> str:
     slow, fast = claim.rule.of
     if effect is None:
         return f"No ratio of {slow} to {fast} could be formed."
-    interval = f"{100 * effect.confidence:.3g} % {between(effect.low, effect.high)}, n = {effect.n}"
-    if effect.estimate is None:
-        return f"{slow} needs {between(effect.low, effect.high)} times the epochs of {fast} to {_unit(claim)} ({interval})."
-    return f"{slow} needs {times(effect.estimate)} times the epochs of {fast} to {_unit(claim)} ({interval})."
+    interval = between(effect.low, effect.high)
+    ours = interval if effect.estimate is None else times(effect.estimate)
+    sure = f"{100 * effect.confidence:.3g} % {interval}, n = {effect.n}"
+    return f"{slow} needs {ours} times the epochs of {fast} to {_unit(claim)} ({sure})."
 
 
 def _settling(effect: Effect) -> str:
@@ -134,7 +150,7 @@ def _settling(effect: Effect) -> str:
     half = log(effect.high / effect.low) / 2
     smallest = exp(half)
     seen = abs(log(effect.estimate))
-    spread = stdev([log(value) for value in effect.per_seed.values()])
+    spread = deviation([log(value) for value in effect.per_seed.values()])
     text = f"a ratio of {times(smallest)} would have shown"
     if seen < 0.02 * max(spread, 1e-9) or spread == 0:
         return text
@@ -143,23 +159,31 @@ def _settling(effect: Effect) -> str:
     return f"{text}; about {seeds} seeds would settle a ratio of {times(effect.estimate)}"
 
 
-def of_trace(claim: Claim, scale: str, found: TraceTest | None, to_do: int) -> Verdict:
-    """The verdict on one printed curve against ours."""
+def of_trace(claim: Claim, scale: str, found: TraceTest | None, to_do: int, failed: int, diverged: int) -> Verdict:
+    """The verdict on one printed curve against ours; `failed`, `diverged`: seeds that gave no curve, and why."""
     assert claim.rule.kind == "trace"
     rule, n = claim.rule, len(claim.seeds)
+    if failed:
+        return Verdict("error", None, "Could not measure.", f"{failed} of {n} runs failed twice")
     if to_do:
-        return Verdict("not run", None, "Not run yet.", f"{to_do} runs are to do")
+        return Verdict("not run", None, "Not run yet.", f"{_runs(to_do)} still to do")
     if found is None:
-        return Verdict("error", None, "Could not measure.", "fewer than three curves are long enough")
+        why = f"{diverged} of {n} runs diverged: " if diverged else ""
+        return Verdict("error", None, "Could not measure.", f"{why}fewer than three curves are long enough")
     sentence = (
         f"The author's curve is at p = {found.p:.2g} among ours (n = {found.n}); our mean offset is "
         f"{100 * found.offset:+.2f} points (one more curve: {100 * found.low:+.2f} to {100 * found.high:+.2f})."
     )
     if scale == "smoke":
-        why = "smoke scale proves the machinery; it cannot speak of the sentence"
-        return Verdict("not comparable", None, sentence, why)
+        return Verdict("not comparable", None, sentence, _SMOKE)
     weight = grade(scale, n)
     low, high = rule.offset_within
+    if diverged:
+        why = f"{diverged} of {n} runs diverged, and a curve with no end cannot be ranked"
+        return Verdict("inconclusive", weight, sentence, why)
+    if (smallest := 1 / (found.n + 1)) > rule.p_above:
+        why = f"{found.n} curves cannot tell one apart: p cannot fall below {smallest:.2g}"
+        return Verdict("inconclusive", weight, sentence, why)
     if found.p <= rule.p_above:
         why = f"p <= {rule.p_above:g}: told apart, most at point {found.at_point + 1} of {len(rule.authors)}"
         return Verdict("differs", weight, sentence, why)
@@ -168,4 +192,3 @@ def of_trace(claim: Claim, scale: str, found: TraceTest | None, to_do: int) -> V
         return Verdict("reproduced", weight, sentence, f"p > {rule.p_above:g} and the mean offset lies within {band}")
     why = f"p > {rule.p_above:g}, but the mean offset is outside the band: too few seeds, or too wide a spread"
     return Verdict("inconclusive", weight, sentence, why)
-

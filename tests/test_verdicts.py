@@ -1,0 +1,271 @@
+"""The words said of effects: every one that a claim can reach, by cases."""
+
+from __future__ import annotations
+
+import random
+from math import exp, log, sqrt
+from statistics import fmean
+
+import numpy as np
+import pytest
+from scipy import stats
+from small_runs import Failed
+from small_tables import MIRROR, RULE, claim_file, play, reaching, run_of, seen
+
+from repro.analysis.effects import TraceTest, ratio, trace_test
+from repro.analysis.judge import Arm, highest, judge
+from repro.analysis.measures import Observation
+from repro.analysis.words import Verdict, grade, of_ratio, of_trace
+from repro.spec.claim import Claim
+from repro.spec.files import ClaimFile, run_config
+from repro.store import Table
+
+TRACE = """
+id: author
+version: 1
+paper: {section: "3.1", says: The author's own run shows this running training error.}
+question: Can the author's printed training curve be told apart from ours?
+data: {kind: cifar10}
+model: {kind: cuda_convnet_19pct}
+train: {epochs: 1, lr: 0.001, weight_decay: published}
+arms:
+  ours: {}
+varies: []
+seeds: [0, 1, 2, 3]
+measure: {kind: trace, metric: train_error, every: 79}
+rule: {kind: trace, authors: [0.88, 0.86, 0.84], p_above: 0.25, offset_within: [-0.02, 0.02]}
+scales:
+  smoke: {measure.every: 8, train.lr: 0.01}
+  paper: {}
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
+    return claim_file(tmp_path_factory.mktemp("claims"))
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
+    return claim_file(tmp_path_factory.mktemp("claims"), (RULE, MIRROR))
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
+    return claim_file(tmp_path_factory.mktemp("claims"), text=TRACE)
+
+
+# Words of a ratio
+
+SIX = seen(6.0, 6.5, 5.5, 6.2, 5.8)
+SLOW = {  # epochs of tanh against SIX of relu, and the word at paper scale and below it
+    "six times": (seen(37, 37, 34, 36, 36), "reproduced", "same direction"),
+    "four to eight times": (seen(18, 40, 40, 30, 46), "direction only", "same direction"),
+    "twice": (seen(12, 14, 11, 12, 11), "differs", "same direction"),
+    "twenty times": (seen(120, 130, 110, 130, 118), "differs", "same direction"),
+    "half": (seen(3, 3.3, 2.7, 3.2, 2.8), "contradicted", "opposite direction"),
+    "about as many": (seen(6, 7, 5, 7, 5), "inconclusive", "no difference seen"),
+    "one beyond the horizon": (seen(37, None, 34, 36, 36), "direction only", "same direction"),
+    "all beyond the horizon": (seen(*[None] * 5), "differs", "same direction"),
+    "all diverged": (seen(*["diverged"] * 5), "differs", "same direction"),
+    "beyond a near horizon": (seen(*[None] * 5, limit=6), "inconclusive", "no difference seen"),
+    "one slow, one fast": (seen(5, 40, None, 37, 36), "inconclusive", "no difference seen"),
+}
+
+
+def said(
+    claim: Claim,
+    scale: str,
+    tanh: tuple[Observation, ...],
+    relu: tuple[Observation, ...],
+    to_do: int = 0,
+    rate_range: tuple[float, float] | None = None,
+) -> Verdict:
+    """The verdict, the arms in the order of the claim's rule."""
+    assert claim.rule.kind == "ratio"
+    arms = {"tanh": Arm("tanh", None, 0.01, tanh, {}), "relu": Arm("relu", None, 0.01, relu, {})}
+    above, below = (arms[name] for name in claim.rule.of)
+    claim = claim.model_copy(update={"seeds": list(range(len(tanh)))})
+    effect = ratio(above.observations, below.observations, claim.rule.confidence, claim.rule.pairs)
+    return of_ratio(claim, scale, effect, above, below, rate_range, to_do)
+
+
+@pytest.mark.parametrize("case", SLOW)
+def test_every_word_of_a_ratio_is_said_where_it_is_due_and_alike_in_both_directions(
+    file: ClaimFile, mirrored: ClaimFile, case: str
+) -> None:
+    tanh, at_paper, below = SLOW[case]
+    for claim in (file.at("paper"), mirrored.at("paper")):
+        assert (said(claim, "paper", tanh, SIX).word, said(claim, "paper", tanh, SIX).grade) == (at_paper, "A")
+        assert (said(claim, "small", tanh, SIX).word, said(claim, "small", tanh, SIX).grade) == (below, "D")
+        assert (said(claim, "medium", tanh, SIX).word, said(claim, "medium", tanh, SIX).grade) == (below, "C")
+        smoke = said(claim, "smoke", tanh, SIX)
+        assert (smoke.word, smoke.grade) == ("not comparable", None)
+
+
+@pytest.mark.parametrize(
+    ("relu", "at_paper", "below"),
+    [
+        (seen(6, 6, None, 6, 6, limit=40), "inconclusive", "no difference seen"),  # at most 6
+        (seen(*[None] * 5, limit=40), "contradicted", "opposite direction"),  # at most 36 / 40
+        (seen(6, 6, 6, 6, None, limit=30), "inconclusive", "no difference seen"),
+    ],
+)
+def test_a_fast_arm_that_never_reaches_the_level_leaves_the_other_side_open(
+    file: ClaimFile, mirrored: ClaimFile, relu: tuple[Observation, ...], at_paper: str, below: str
+) -> None:
+    tanh = seen(36, 36, 36, 36, 36)
+    for claim in (file.at("paper"), mirrored.at("paper")):
+        assert said(claim, "paper", tanh, relu).word == at_paper
+        assert said(claim, "small", tanh, relu).word == below
+
+
+def test_with_both_arms_censored_nothing_is_concluded(file: ClaimFile) -> None:
+    found = said(file.at("paper"), "paper", seen(36, 36, 36, 36, None), seen(6, 6, 6, None, 6))
+    assert (found.word, found.grade) == ("inconclusive", "A")
+    assert "neither side" in found.why
+
+
+def test_fewer_than_five_judging_seeds_are_grade_b_at_paper_scale_and_no_word_below_it(file: ClaimFile) -> None:
+    four = said(file.at("paper"), "paper", seen(37, 37, 34, 36), seen(6, 6.5, 5.5, 6.2))
+    assert (four.word, four.grade) == ("reproduced", "B")
+    for scale in ("small", "medium"):
+        found = said(file.at("paper"), scale, seen(37, 37, 34, 36), seen(6, 6.5, 5.5, 6.2))
+        assert (found.word, found.grade) == ("not run", None)
+        assert found.why == "4 judging seeds; a word at this scale needs 5"
+        assert "n = 4" in found.sentence
+    one = said(file.at("paper"), "paper", seen(36), seen(6))
+    assert (one.word, one.grade) == ("inconclusive", "B")
+    assert "a single judging seed" in one.why
+
+
+def test_a_bound_of_less_than_the_claims_confidence_concludes_nothing(file: ClaimFile) -> None:
+    found = said(file.at("paper"), "paper", seen(None, None, None, 36), seen(6, 6, 6, 6))
+    assert (found.word, found.grade) == ("inconclusive", "B")
+    assert "93.8 %" in found.why
+    assert "95 % needs 5 judging seeds" in found.why
+    assert said(file.at("paper"), "paper", seen(None, None, None, 36, 36), seen(6, 6, 6, 6, 6)).word == "direction only"
+
+
+@pytest.mark.parametrize(("rates", "word"), [
+    (None, "reproduced"), ((4.0, 9.0), "reproduced"), ((3.9, 7.0), "direction only"), ((5.0, 9.1), "direction only")
+])  # fmt: skip
+def test_reproduced_needs_the_band_over_all_rates_within_ten_percent_too(
+    file: ClaimFile, mirrored: ClaimFile, rates: tuple[float, float] | None, word: str
+) -> None:
+    tanh = SLOW["six times"][0]
+    assert said(file.at("paper"), "paper", tanh, SIX, rate_range=rates).word == word
+    turned = rates and (1 / rates[1], 1 / rates[0])
+    assert said(mirrored.at("paper"), "paper", tanh, SIX, rate_range=turned).word == word
+
+
+@pytest.mark.parametrize("scale", ["smoke", "small", "medium", "paper"])
+@pytest.mark.parametrize("tanh", [tanh for tanh, *_ in SLOW.values()])
+def test_what_was_not_measured_never_looks_measured(file: ClaimFile, scale: str, tanh: tuple[Observation, ...]) -> None:
+    claim = file.at("paper")
+    failed = said(claim, scale, seen(*["failed"] * 5), tanh)
+    one = said(claim, scale, (*tanh[:4], seen(*["failed"] * 5)[4]), SIX, to_do=3)
+    missing = said(claim, scale, (*tanh[:4], seen(*["missing"] * 5)[4]), SIX, to_do=1)
+    assert [(v.word, v.grade) for v in (failed, one, missing)] == [("error", None), ("error", None), ("not run", None)]
+    assert one.why == "1 of 10 runs failed twice"
+    assert missing.why.startswith("1 run still to do")
+
+
+def test_grades_weigh_the_scale_and_at_paper_scale_the_seeds() -> None:
+    assert [grade("paper", n) for n in (1, 4, 5, 20)] == ["B", "B", "A", "A"]
+    assert [grade(scale, 5) for scale in ("medium", "small", "smoke")] == ["C", "D", None]
+
+
+def test_inconclusive_says_what_would_have_shown_and_how_many_seeds_would_settle_it(file: ClaimFile) -> None:
+    tanh = SLOW["about as many"][0]
+    logs = [log(a.value / b.value) for a, b in zip(tanh, SIX, strict=True) if a.value and b.value]
+    spread = float(np.std(logs, ddof=1))
+    shows = exp(stats.t.ppf(0.975, 4) * spread / sqrt(5))
+    # two-sided 5 %, power 80 %, by the normal approximation
+    seeds = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) ** 2 * (spread / fmean(logs)) ** 2
+    why = said(file.at("paper"), "paper", tanh, SIX).why
+    assert f"a ratio of {shows:.3g} would have shown" in why
+    assert int(why.split("about ")[1].split(" seeds")[0]) == pytest.approx(seeds, rel=0.01)
+
+
+def test_the_highest_complete_scale_is_the_one_that_speaks(file: ClaimFile) -> None:
+    curve = reaching(lambda arm, rate, seed: (6 if arm == "relu" else 36) * 1.4 ** abs(np.log2(rate / 0.002)))
+    assert highest(file, {}) is None
+    small = play((file, "small"), curve=curve)
+    found = highest(file, small)
+    assert found is not None
+    assert (found.scale, found.verdict.word) == ("small", "same direction")
+    assert judge(file, "paper", small).verdict.word == "not run"
+    paper = small | play((file, "paper"), curve=curve)
+    found = highest(file, paper)
+    assert found is not None
+    assert (found.scale, found.verdict.word, found.to_do) == ("paper", "reproduced", 0)
+
+    def failing(config, epoch):
+        raise Failed("out of memory")
+
+    failed = play((file, "paper"), curve=failing)
+    assert judge(file, "paper", failed).verdict.word == "error"
+    assert highest(file, failed) is None
+
+
+# Words of a trace
+
+
+def among(ours: list[list[float]], authors: list[float]) -> TraceTest:
+    found = trace_test(dict(enumerate(ours)), authors, 0.95)
+    assert found is not None
+    return found
+
+
+def test_every_word_of_a_trace_is_said_where_it_is_due(traced: ClaimFile) -> None:
+    claim, draw = traced.at("paper"), random.Random(1)
+    ours = [[level + draw.gauss(0, 0.005) for level in (0.88, 0.86, 0.84)] for _ in range(4)]
+    near, off = among(ours, [0.881, 0.861, 0.841]), among(ours, [0.5, 0.86, 0.84])
+    # wide apart from each other, so that the author is among them, three points off in the mean
+    wide = among([[x + shift for x in (0.88, 0.86, 0.84)] for shift in (-0.09, -0.04, 0.0, 0.01)], [0.88, 0.86, 0.84])
+
+    def word(found: TraceTest | None, scale: str = "paper", to_do: int = 0, failed: int = 0, diverged: int = 0) -> str:
+        verdict = of_trace(claim, scale, found, to_do, failed, diverged)
+        assert (verdict.grade is None) == (verdict.word in ("not run", "error", "not comparable"))
+        return verdict.word
+
+    assert (word(near), word(off), word(wide)) == ("reproduced", "differs", "inconclusive")
+    assert word(near, scale="smoke") == "not comparable"
+    assert word(near, diverged=1) == "inconclusive"
+    assert [word(found, to_do=1) for found in (near, off, None)] == ["not run"] * 3
+    assert [word(found, failed=1, to_do=1) for found in (near, off, None)] == ["error"] * 3
+    assert word(None) == word(None, diverged=3) == "error"
+
+
+def test_curves_too_few_to_tell_one_apart_conclude_nothing(traced: ClaimFile) -> None:
+    claim = traced.at("paper")
+    strict = claim.model_copy(update={"rule": claim.rule.model_copy(update={"p_above": 0.05})})
+    ours = [[0.88, 0.86, 0.84], [0.87, 0.85, 0.83], [0.89, 0.87, 0.85], [0.88, 0.85, 0.84]]
+    for authors in ([0.88, 0.86, 0.84], [0.1, 0.1, 0.1]):  # alike, and far off
+        found = of_trace(strict, "paper", among(ours, authors), 0, 0, 0)
+        assert found.word == "inconclusive"
+        assert "p cannot fall below 0.2" in found.why
+
+
+def test_a_trace_is_judged_from_its_runs_and_none_of_them_is_dropped_in_silence(traced: ClaimFile) -> None:
+    def curve(config, epoch):
+        return 0.9 - 0.1 * epoch + 0.01 * (config.seed - 1.5)
+
+    def word(table: Table) -> tuple[str, int, list[int]]:
+        found = judge(traced, "paper", table)
+        return found.verdict.word, found.to_do, list(found.arms["ours"].curves)
+
+    def failing(config, epoch):
+        if config.seed == 3:
+            raise Failed("out of memory")
+        return curve(config, epoch)
+
+    table = play((traced, "paper"), curve=curve, every_update=True)
+    assert word(table) == ("reproduced", 0, [0, 1, 2, 3])
+    config = run_config(traced.at("paper"), "ours", seed=3)
+    (row,) = table[config.id].epochs
+    spoiled = run_of(config, [row | {"updates": row["updates"][:100], "diverged": 101}])
+    assert word(table | {config.id: spoiled}) == ("inconclusive", 0, [0, 1, 2])
+    assert word(play((traced, "paper"), curve=failing, every_update=True)) == ("error", 0, [0, 1, 2])
+    assert judge(traced, "paper", {}).verdict.word == "not run"
