@@ -1,38 +1,51 @@
-"""A claim as it stands in `claims/*.yaml`: closed models whose defaults are the paper's own recipe, each with its section."""
+"""A claim as it stands in `claims/*.yaml`: closed models; defaults are the paper's own recipe, each with its section.
+
+A field's description is what `repro show`, the JSON Schema and the error for a missing key say.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from math import ceil, log
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag
 
 from repro.models import tables
 from repro.spec.config import Closed
+from repro.spec.yaml import Loc
 
 ScaleName = Literal["smoke", "small", "medium", "paper"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(gt=-1, lt=1)]
+Number = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
-ByLayer = dict[str, Annotated[float, Field(ge=0)]]
+# Tags of unions stand in angle brackets, so that they can be told from keys in the places that pydantic reports.
+ByLayer = Annotated[dict[str, Annotated[float, Field(ge=0)]], Tag("<by layer>"), Field(min_length=1)]
 
 
 def _form(value: Any) -> str:
     if isinstance(value, dict):
-        return "by layer"
-    return "rule" if isinstance(value, str) else "number"
+        return "<by layer>"
+    return "<rule>" if isinstance(value, str) else "<number>"
+
+
+def _kind(value: Any) -> str:
+    return f"<{value.get('kind') if isinstance(value, dict) else getattr(value, 'kind', None)}>"
 
 
 class Paper(Closed):
     """The sentence on trial."""
 
-    section: str = Field(description="section of the paper")
-    figure: int | None = Field(None, description="figure of the paper")
-    table: int | None = Field(None, description="table of the paper")
-    source: str | None = Field(None, description="where the sentence stands when it is not in the paper")
+    section: Text = Field(description="section of the paper")
+    figure: Number | None = Field(None, description="figure of the paper")
+    table: Number | None = Field(None, description="table of the paper")
+    source: Text | None = Field(None, description="where the sentence stands when it is not in the paper")
     says: str = Field(description="the sentence, in our words", min_length=10)
-    arms: dict[str, float] | None = Field(None, description="the paper's own value of the measure, per arm")
+    arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
 
 
 class DataSpec(Closed):
@@ -51,25 +64,23 @@ class ModelSpec(Closed):
     kind: tables.Kind = Field(description="table of layers")
     activation: tables.ActivationKind = Field("relu", description="non-linearity of every hidden layer (§3.1)")
     init: Annotated[
-        Annotated[Literal["published", "he"], Tag("rule")]
-        | Annotated[dict[str, Positive], Tag("by layer"), Field(min_length=1)],
+        Annotated[Literal["published", "he"], Tag("<rule>")]
+        | Annotated[dict[str, Positive], Tag("<by layer>"), Field(min_length=1)],
         Discriminator(_form),
     ] = Field("published", description="deviation of the initial weights: of the net's own files, He's, or by layer")
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
 
 
 class TrainSpec(Closed):
-    """The training rule; the defaults are section 5's."""
+    """The training rule; the defaults are section 5's. Upper bounds only catch slips (assumed)."""
 
     batch: int = Field(128, gt=0, description="images per update (§5)")
-    epochs: int = Field(90, gt=0, description="the first horizon; planning lengthens it (§5)")
+    epochs: int = Field(90, gt=0, le=10_000, description="the first horizon; planning lengthens it (§5)")
     lr: float = Field(0.01, gt=0, description="rate of the weights (§5)")
-    bias_lr: float = Field(2.0, gt=0, description="factor on the rate for biases (source.md 1, 13)")
+    bias_lr: float = Field(2.0, gt=0, le=100, description="factor on the rate for biases (source.md 1, 13)")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum (§5)")
     weight_decay: Annotated[
-        Annotated[Literal["published"], Tag("rule")]
-        | Annotated[float, Tag("number"), Field(ge=0)]
-        | Annotated[ByLayer, Tag("by layer"), Field(min_length=1)],
+        Annotated[Literal["published"], Tag("<rule>")] | Annotated[float, Tag("<number>"), Field(ge=0)] | ByLayer,
         Discriminator(_form),
     ] = Field(0.0005, description="decay of the weights, one number or by layer; biases have none (§5)")
     file_images: int = Field(
@@ -90,12 +101,17 @@ class Tune(Closed):
     extend: int = Field(3, ge=0, le=8, description="how often a chosen end of the grid extends it (assumed)")
 
 
+def chance(metric: str, classes: int) -> float:
+    """The metric of a net that has learned nothing: where every curve stands at epoch 0."""
+    return log(classes) if metric.endswith("loss") else 1 - 1 / classes
+
+
 class EpochsTo(Closed):
     """Epochs until a metric first falls to a level, interpolated between epochs."""
 
     kind: Literal["epochs_to"] = Field(description="the measure")
     metric: Literal["train_error", "train_loss", "test_error"] = Field(description="what is followed")
-    level: float = Field(gt=0, lt=10, description="the level to reach")
+    level: float = Field(gt=0, description="the level to reach, below what chance gives")
 
 
 class TraceMeasure(Closed):
@@ -110,7 +126,7 @@ class Ratio(Closed):
     """The ratio of two arms' measures."""
 
     kind: Literal["ratio"] = Field(description="the effect")
-    of: list[str] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
+    of: list[Name] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
     paper: Positive = Field(description="the paper's number")
     within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     direction: Literal["above 1", "below 1"] = Field(description="the paper's direction")
@@ -124,17 +140,22 @@ class TraceRule(Closed):
     kind: Literal["trace"] = Field(description="the effect")
     authors: list[Fraction] = Field(min_length=2, description="the author's printed points")
     p_above: Fraction = Field(description="told apart at or below this p")
-    offset_within: list[float] = Field(
+    offset_within: list[Share] = Field(
         min_length=2, max_length=2, description="band of the mean offset, ours minus the author's"
     )
     confidence: Fraction = Field(0.95, description="of the prediction interval (assumed)")
+
+    @property
+    def seeds_needed(self) -> int:
+        """How many curves of ours it takes before the author's, ranked among them, can have p at or below `p_above`."""
+        return ceil(1 / self.p_above - 1e-9) - 1
 
 
 class Assumption(Closed):
     """Something the paper leaves open."""
 
-    what: str = Field(description="what is open")
-    ours: str = Field(description="our choice, and why")
+    what: Text = Field(description="what is open")
+    ours: Text = Field(description="our choice, and why")
     alternatives: dict[Name, dict[str, Any]] = Field(
         default_factory=dict, description="other choices: overrides of dotted keys, run one at a time and tuned again"
     )
@@ -143,8 +164,8 @@ class Assumption(Closed):
 class Deviation(Closed):
     """Something we do otherwise than the paper."""
 
-    what: str = Field(description="what is otherwise")
-    why: str = Field(description="why")
+    what: Text = Field(description="what is otherwise")
+    why: Text = Field(description="why")
 
 
 class Claim(Closed):
@@ -152,20 +173,24 @@ class Claim(Closed):
 
     id: Name = Field(description="the file's name without .yaml")
     version: int = Field(ge=1, description="raised when the claim's meaning changes")
-    paper: Paper
+    paper: Paper = Field(description="the sentence on trial, and where it stands")
     question: str = Field(description="what is measured, as a question", min_length=10)
-    data: DataSpec
-    model: ModelSpec
-    train: TrainSpec
+    data: DataSpec = Field(description="which images")
+    model: ModelSpec = Field(description="which net")
+    train: TrainSpec = Field(description="the training rule")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the training; fp32 has TF32 off")
     arms: dict[Name, dict[str, Any]] = Field(min_length=1, description="what is compared: overrides of dotted keys")
-    varies: list[str] = Field(description="the dotted keys in which arms differ, beside what is tuned")
+    varies: list[Text] = Field(description="the dotted keys in which arms differ, beside what is tuned")
     tune: Tune | None = Field(None, description="how rates are chosen")
     seeds: list[Seed] = Field(min_length=1, description="judging seeds")
-    measure: Annotated[EpochsTo | TraceMeasure, Discriminator("kind")]
-    rule: Annotated[Ratio | TraceRule, Discriminator("kind")]
-    assumptions: list[Assumption] = Field(default_factory=list)
-    deviations: list[Deviation] = Field(default_factory=list)
+    measure: Annotated[
+        Annotated[EpochsTo, Tag("<epochs_to>")] | Annotated[TraceMeasure, Tag("<trace>")], Discriminator(_kind)
+    ] = Field(description="what is read off a run")
+    rule: Annotated[Annotated[Ratio, Tag("<ratio>")] | Annotated[TraceRule, Tag("<trace>")], Discriminator(_kind)] = (
+        Field(description="how the effect is judged, written before any run")
+    )
+    assumptions: list[Assumption] = Field(default_factory=list, description="what the paper leaves open")
+    deviations: list[Deviation] = Field(default_factory=list, description="what we do otherwise than the paper")
     scales: dict[ScaleName, dict[str, Any]] = Field(
         min_length=1, description="how much of it is done: overrides of dotted keys, and which alternatives are run"
     )
@@ -174,3 +199,31 @@ class Claim(Closed):
     def alternatives(self) -> dict[str, dict[str, Any]]:
         """All alternatives of all assumptions, by name."""
         return {name: over for assumption in self.assumptions for name, over in assumption.alternatives.items()}
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _keys() -> dict[str, Loc]:
+    keys: dict[str, Loc] = {}
+    for section in ("data", "model", "train", "precision", "tune", "seeds", "measure", "rule"):
+        models = _models(Claim.model_fields[section].annotation)
+        names = [field.alias or name for model in models for name, field in model.model_fields.items()]
+        keys |= {f"{section}.{name}": (section, name) for name in names} if models else {section: (section,)}
+    return keys
+
+
+# What a scale or an alternative may override, and an arm of it what makes up a run: by dotted key, as it is written.
+KEYS: Final[dict[str, Loc]] = _keys()
+ARM_KEYS: Final = {key: path for key, path in KEYS.items() if path[0] in ("data", "model", "train", "precision")}
+BY_LAYER: Final = ("model.init", "train.weight_decay")  # keys whose value may be given layer by layer
+
+
+def path_of(key: str) -> Loc | None:
+    """`train.lr` -> ("train", "lr"), `tune.train.lr` -> ("tune", "train.lr"), `model.init.fc10` -> ("model", "init",
+    "fc10"); None of what is no key."""
+    head, _, layer = key.rpartition(".")
+    return (*KEYS[head], layer) if head in BY_LAYER and layer else KEYS.get(key)

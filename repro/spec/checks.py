@@ -1,0 +1,286 @@
+"""What the keys of a claim must be to each other, once each by itself is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any
+
+from repro.data.known import KNOWN
+from repro.models import tables
+from repro.spec import recipes, schema
+from repro.spec.claim import ARM_KEYS, KEYS, Claim, chance, path_of
+from repro.spec.config import flat
+from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
+from repro.spec.problems import Problem, nearest, shown
+from repro.spec.resolve import net, run_config, weighted
+from repro.spec.yaml import Document, Loc
+
+RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
+
+Arms = Mapping[str, tuple[Claim, Layers]]  # by name: the claim with the arm laid on, and its layers
+Scale = str | None
+At = tuple[Scale, str | None]  # a scale and an alternative; None: the claim itself, the base
+
+
+def combinations(data: dict[str, Any]) -> list[At]:
+    """What is checked, and may be run: the claim, its scales, and the alternatives of each."""
+    declared = [name for name, _ in alternatives(data)]
+    out: list[At] = [(None, name) for name in [None, *declared]]
+    for scale in mapping(data, "scales"):
+        chosen = [name for name in names(data, "scales", scale, "alternatives") if name in declared]
+        out += [(scale, name) for name in [None, *chosen]]
+    return out
+
+
+def of_file(document: Document) -> list[Problem]:
+    """Names and keys of the plain file that no model knows: its own name, overrides, alternatives, scales."""
+    data, base = document.data, Layers(document, document.data)
+    out = []
+    if isinstance(data.get("id"), str) and data["id"] != document.path.stem:
+        text = f"id: found {data['id']!r}; expected the file's name, {document.path.stem!r}"
+        out.append(base.problem(("id",), text))
+    for by, loc, overrides, known in _overrides(data):
+        for key in overrides:
+            if (path := path_of(key)) is None:
+                out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
+            elif loc[0] == "arms" and not of_arm(key):
+                text = f"{by}: {key}: an arm overrides data, model, train or precision only"
+                out.append(base.problem((*loc, key), text, key=True))
+            elif path[0] == "tune" and "tune" not in data:
+                text = f"{by}: {key}: the claim tunes nothing; write its `tune`"
+                out.append(base.problem((*loc, key), text, key=True))
+    declared, kind = [name for name, _ in alternatives(data)], reach(data, ("data", "kind"))
+    has = recipes.SCALES.get(kind, {}) if isinstance(kind, str) else {}
+    for i, (name, loc) in enumerate(alternatives(data)):
+        if name in declared[:i]:
+            out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
+    for scale in mapping(data, "scales"):
+        out += _chosen(base, scale, declared)
+        if isinstance(kind, str) and kind in KNOWN and scale in schema.keys(("scales",)) and scale not in has:
+            text = f"scales.{scale}: {kind} has no such scale; it has {', '.join(has) or 'none'}"
+            out.append(base.problem(("scales", scale), text, key=True))
+    scales = mapping(data, "scales").keys()
+    if scales and scales <= set(schema.keys(("scales",))) and "smoke" not in scales:
+        text = "scales: smoke is missing, which proves the machinery on any machine"
+        out.append(base.problem(("scales",), text, key=True))
+    return out
+
+
+def of_arm(key: str) -> bool:
+    """Whether an arm may override `key`: it is part of what makes up a run."""
+    path = path_of(key)
+    return path is not None and path[0] in ("data", "model", "train", "precision")
+
+
+def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bool:
+    """Whether every key that a scale and an alternative override is one: else what they make is not worth checking."""
+    loc = dict(alternatives(data)).get(alternative or "", ())
+    laid = [*(exceptions(data, scale) if scale else ()), *(mapping(data, *loc) if loc else ())]
+    return all(path_of(key) is not None for key in laid)
+
+
+def _overrides(data: dict[str, Any]) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
+    for arm in mapping(data, "arms"):
+        yield f"arm {arm}", ("arms", arm), mapping(data, "arms", arm), ARM_KEYS
+    for scale in mapping(data, "scales"):
+        yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": ()}
+    for name, loc in alternatives(data):
+        yield f"alternative {name}", loc, mapping(data, *loc), KEYS
+
+
+def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
+    """The alternatives that a scale runs: a list of declared names."""
+    loc: Loc = ("scales", scale, "alternatives")
+    found = reach(base.data, loc)
+    if found is None and "alternatives" not in mapping(base.data, "scales", scale):
+        return []
+    if not isinstance(found, list):
+        text = f"scale {scale}: alternatives: found {shown(found)}; expected a list of names"
+        return [base.problem(loc, text)]
+    out = []
+    for i, name in enumerate(found):
+        if name not in declared:
+            text = f"alternative {shown(name)}: not declared under assumptions{nearest(name, declared)}"
+            out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
+        elif name in found[:i]:
+            out.append(base.problem((*loc, i), f"scale {scale}: alternative {name}: named twice"))
+    return out
+
+
+def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
+    """Overrides that change nothing: each key of a scale against what the scale means anyway, each key of an
+    alternative against the claim, each alternative at a scale against the scale."""
+    data, base = document.data, Layers(document, document.data)
+    out = []
+
+    def compare(before: Claim | None, after: Claim | None, overrides: dict[str, Any], by: str, loc: Loc) -> None:
+        if before is None or after is None:
+            return
+        old, new = before.model_dump(by_alias=True), after.model_dump(by_alias=True)
+        for key in overrides:
+            path = path_of(key)
+            if path and reach(data, path[:1]) is not None and (value := reach(old, path)) == reach(new, path):
+                text = f"{by}: {key}: changes nothing; it is {shown(value)} already"
+                out.append(base.problem((*loc, key), text, key=True))
+
+    for scale in mapping(data, "scales"):
+        own = exceptions(data, scale)
+        compare(recipes_only.get(scale), claims.get((scale, None)), own, f"scale {scale}", ("scales", scale))
+    for name, loc in alternatives(data):
+        compare(claims.get((None, None)), claims.get((None, name)), mapping(data, *loc), f"alternative {name}", loc)
+    for (at, chosen), claim in claims.items():
+        if at and chosen and claim == claims.get((at, None)):
+            text = f"scale {at}: alternative {chosen}: changes nothing at this scale"
+            out.append(base.problem(("scales", at, "alternatives"), text))
+    return out
+
+
+def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
+    """What concerns a claim with its overrides laid on."""
+    out = []
+    there = KNOWN[claim.data.kind].train
+    images = claim.data.images or there
+    for loc, found, most in ((("data", "images"), images, there), (("train", "batch"), claim.train.batch, images)):
+        if found > most:
+            text = f"{'.'.join(loc)}: found {found}; expected at most {most}, the images there are"
+            out.append(layers.problem(loc, text))
+    for arm in claim.paper.arms or ():
+        if arm not in claim.arms:
+            text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
+            out.append(layers.problem(("paper", "arms", arm), text, key=True))
+    out += [*_seeds(claim, layers, smoke), *_tuned(claim, layers), *_measure(claim, layers), *_rule(claim, layers)]
+    return out + _arms(claim, layers, arms)
+
+
+def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
+    """Each arm's net, and that arms differ in what varies and in nothing else."""
+    out = []
+    for armed, laid in arms.values():
+        out += [laid.problem(loc, text) for loc, text in _net(armed)]
+        if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
+            out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
+    for i, key in enumerate(claim.varies):
+        if key not in ARM_KEYS:
+            out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
+    if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
+        return out
+    rate = claim.tune.rates[0] if claim.tune else None
+    configs = [flat(run_config(claim, arm, seed=0, lr=rate).model_dump()) for arm in claim.arms]
+    absent = object()  # a layer that another arm's net lacks
+    differing = {key for a in configs for key in a if any(b.get(key, absent) != a[key] for b in configs)}
+    for key in sorted(differing):
+        if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
+            out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))
+    for i, named in enumerate(claim.varies):
+        if not any(key == named or key.startswith(f"{named}.") for key in differing):
+            near = f"; they differ in {', '.join(sorted(differing))}" if differing else ""
+            out.append(layers.problem(("varies", i), f"varies: no arm differs in {named}{near}"))
+    return out
+
+
+def _net(armed: Claim) -> list[tuple[Loc, str]]:
+    """Layers that are named and not there, layers that are left out, shapes that do not fit."""
+    out: list[tuple[Loc, str]] = []
+    layers = [row.name for row in weighted(armed.data, armed.model)]
+    for section, name, given in (
+        ("model", "init", armed.model.init),
+        ("train", "weight_decay", armed.train.weight_decay),
+    ):
+        if not isinstance(given, dict):
+            continue
+        unknown = given.keys() - {*layers, "other"}
+        for layer in unknown:
+            text = "no such layer" + (nearest(layer, [*layers, "other"]) or f"; expected {', '.join(layers)} or other")
+            out.append(((section, name, layer), f"{section}.{name}.{layer}: {text}"))
+        lacking = [layer for layer in layers if layer not in given and "other" not in given]
+        if lacking and not unknown:
+            text = f"nothing for {', '.join(lacking)}; name them, or give `other`"
+            out.append(((section, name), f"{section}.{name}: {text}"))
+    try:
+        list(tables.shapes(net(armed.data, armed.model), KNOWN[armed.data.kind].shape))
+    except ValueError as error:
+        out.append((("model", "kind"), f"model.kind: {error}"))
+    return out
+
+
+def _seeds(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
+    out = []
+    lists: list[tuple[Loc, list[int]]] = [(("seeds",), claim.seeds)]
+    if claim.tune:
+        lists.append((("tune", "on_seeds"), claim.tune.on_seeds))
+        for i, seed in enumerate(claim.tune.on_seeds):
+            if seed in claim.seeds:
+                out.append(layers.problem(("tune", "on_seeds", i), f"tune.on_seeds: {seed} is a judging seed too"))
+    for loc, seeds in lists:
+        for i, seed in enumerate(seeds):
+            if seed in seeds[:i]:
+                out.append(layers.problem((*loc, i), f"{'.'.join(map(str, loc))}: {seed} stands twice"))
+    if claim.rule.kind == "trace" and not smoke and len(claim.seeds) < claim.rule.seeds_needed:
+        needed = claim.rule.seeds_needed
+        text = f"seeds: {len(claim.seeds)} can never give p = {claim.rule.p_above:g}; expected {needed} or more"
+        out.append(layers.problem(("seeds",), text))
+    return out
+
+
+def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
+    if claim.tune is None:
+        return []
+    out = []
+    if reach(layers.data, ("train", "lr")) is not None:
+        out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
+    for i, (low, high) in enumerate(zip(claim.tune.rates, claim.tune.rates[1:], strict=False), start=1):
+        if high != 2 * low:
+            text = f"tune.train.lr: found {high:g} after {low:g}; expected {2 * low:g}, a grid in steps of two"
+            out.append(layers.problem(("tune", "train.lr", i), text))
+    return out
+
+
+def _measure(claim: Claim, layers: Layers) -> list[Problem]:
+    """The measure can be reached: a level below chance, updates enough for a trace, all of them recorded."""
+    known, measure = KNOWN[claim.data.kind], claim.measure
+    if measure.kind == "epochs_to":
+        top = chance(measure.metric, len(known.classes))
+        text = f"measure.level: found {measure.level:g}; expected below {top:.4g}, what chance gives"
+        return [layers.problem(("measure", "level"), text)] if measure.level >= top else []
+    if claim.rule.kind != "trace":
+        return []
+    points = len(claim.rule.authors)
+    needed = measure.every * points
+    if needed > RECORDED:
+        text = f"measure.every: {points} points need {needed} updates; only the first {RECORDED} are recorded"
+        return [layers.problem(("measure", "every"), text)]
+    images, size = claim.data.images or known.train, claim.train.file_images
+    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
+    found, epochs = claim.train.epochs, ceil(needed / updates)
+    if found < epochs:
+        text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
+        return [layers.problem(("train", "epochs"), text)]
+    return []
+
+
+def _rule(claim: Claim, layers: Layers) -> list[Problem]:
+    rule, out = claim.rule, []
+    fitting = {"epochs_to": "ratio", "trace": "trace"}[claim.measure.kind]
+    if rule.kind != fitting:
+        text = f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {fitting}"
+        out.append(layers.problem(("rule", "kind"), text))
+    name, band = ("within", rule.within) if rule.kind == "ratio" else ("offset_within", rule.offset_within)
+    target = rule.paper if rule.kind == "ratio" else 0.0
+    if not band[0] < band[1]:
+        out.append(layers.problem(("rule", name), f"rule.{name}: found {band}; expected [low, high] with low < high"))
+    elif not band[0] <= target <= band[1]:
+        out.append(layers.problem(("rule", name), f"rule.{name}: {band} does not hold the paper's {target:g}"))
+    if rule.kind == "trace":
+        if len(claim.arms) != 1:
+            text = f"arms: found {len(claim.arms)}; a trace is judged against one arm"
+            out.append(layers.problem(("arms",), text, key=True))
+        return out
+    for i, arm in enumerate(rule.of):
+        if arm not in claim.arms:
+            out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
+    if rule.of[0] == rule.of[1]:
+        out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
+    if (rule.paper > 1) != (rule.direction == "above 1"):
+        out.append(layers.problem(("rule", "direction"), f"rule.direction: {rule.paper:g} is not {rule.direction}"))
+    return out

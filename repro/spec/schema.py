@@ -1,0 +1,161 @@
+"""The claim's JSON Schema: what editors complete and underline, and what messages name as expected.
+
+Draft 7, which yaml-language-server reads: no `prefixItems`, `definitions` instead of `$defs`. It is committed as
+`claims/claim.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim
+from repro.spec.yaml import Loc
+
+Node = dict[str, Any]
+
+
+@cache
+def schema() -> Node:
+    """The schema of a claim's file. Overrides are closed too: a misspelled dotted key is underlined in place."""
+    out = _plain(Claim.model_json_schema(by_alias=True, ref_template="#/definitions/{model}"))
+    definitions: Node = out.pop("$defs")
+    properties = out["properties"]
+    definitions["ArmOverrides"] = _overrides(list(ARM_KEYS), properties, definitions)
+    definitions["Overrides"] = over = _overrides(list(KEYS), properties, definitions)
+    alternatives = definitions["Assumption"]["properties"]["alternatives"]["patternProperties"]
+    (name,) = alternatives
+    alternatives[name] = _ref("Overrides")
+    properties["arms"]["patternProperties"][name] = _ref("ArmOverrides")
+    properties["scales"]["additionalProperties"] = _ref("Scale")
+    listed = {
+        "description": "names of the alternatives that are run at this scale",
+        "type": "array",
+        "items": {"type": "string", "pattern": name},
+    }
+    definitions["Scale"] = over | {"properties": over["properties"] | {"alternatives": listed}}
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "A claim of repro"}
+    return head | out | {"definitions": dict(sorted(definitions.items()))}
+
+
+def text() -> str:
+    """`claims/claim.schema.json`."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def expected(loc: Loc, kind: object = None) -> str:
+    """What may stand at `loc` of a claim, in words; `kind`: that of the measure or rule which `loc` lies in."""
+    return " or ".join(dict.fromkeys(_words(node) for node in _branches_at(loc, kind))) or "a value"
+
+
+def described(loc: Loc, kind: object = None) -> str:
+    """The description of what stands at `loc`, or nothing."""
+    return next((node["description"] for node in _nodes_at(loc, kind) if "description" in node), "")
+
+
+def keys(loc: Loc, kind: object = None) -> list[str]:
+    """The keys that the mapping at `loc` may have; none where they are free."""
+    return [
+        key
+        for node in _branches_at(loc, kind)
+        for key in (*node.get("properties", ()), *node.get("propertyNames", {}).get("enum", ()))
+    ]
+
+
+def choices(loc: Loc, kind: object = None) -> list[str]:
+    """The words that may stand at `loc`; none where it holds something else."""
+    return [word for node in _branches_at(loc, kind) for word in _choices(node)]
+
+
+def _plain(node: Any) -> Any:
+    """Without the titles that pydantic makes of names, and closed where keys have a pattern."""
+    if isinstance(node, list):
+        return [_plain(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    out = {key: _plain(part) for key, part in node.items() if key != "title" or not isinstance(part, str)}
+    return out | {"additionalProperties": False} if "patternProperties" in out else out
+
+
+def _ref(name: str) -> Node:
+    return {"$ref": f"#/definitions/{name}"}
+
+
+def _overrides(names: list[str], properties: Node, definitions: Node) -> Node:
+    found = {}
+    for key in names:
+        section, *below = KEYS[key]
+        nodes = _below([properties[str(section)]], tuple(below), None, definitions)
+        different = [node for i, node in enumerate(nodes) if node not in nodes[:i]]
+        found[key] = different[0] if len(different) == 1 else {"anyOf": different}
+    by_layer = "|".join(key.replace(".", r"\.") for key in BY_LAYER)
+    return {
+        "type": "object",
+        "properties": found,
+        "patternProperties": {rf"^({by_layer})\.": {"type": "number", "minimum": 0}},
+        "additionalProperties": False,
+    }
+
+
+def _nodes_at(loc: Loc, kind: object) -> list[Node]:
+    return _below([schema()], loc, kind, schema()["definitions"])
+
+
+def _branches_at(loc: Loc, kind: object) -> list[Node]:
+    return _branches(_nodes_at(loc, kind), kind, schema()["definitions"])
+
+
+def _below(nodes: list[Node], loc: Loc, kind: object, definitions: Node) -> list[Node]:
+    """What may stand at `loc` below any of `nodes`."""
+    for part in loc:
+        found: list[Node] = []
+        for node in _branches(nodes, kind, definitions):
+            named = node.get("properties", {}).get(part)
+            free = [node.get("items"), node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+            found += [named] if named else [other for other in free if isinstance(other, dict)]
+        nodes = found
+    return nodes
+
+
+def _branches(nodes: list[Node], kind: object, definitions: Node) -> list[Node]:
+    """References followed, unions opened, null left out; of models told apart by their kind, those of `kind` if any."""
+    out: list[Node] = []
+    for node in nodes:
+        if "$ref" in node:
+            out += _branches([definitions[node["$ref"].rpartition("/")[2]]], kind, definitions)
+        elif options := node.get("anyOf") or node.get("oneOf"):
+            out += _branches(options, kind, definitions)
+        elif node.get("type") != "null":
+            out.append(node)
+    return [node for node in out if node.get("properties", {}).get("kind", {}).get("const") == kind] or out
+
+
+def _choices(node: Node) -> list[str]:
+    return [node["const"]] if "const" in node else node.get("enum", [])
+
+
+_BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+
+
+def _words(node: Node) -> str:
+    """One node in words: `a number at least 0 and below 1`."""
+    if words := _choices(node):
+        return " or ".join(words)
+    match node["type"]:
+        case "string" if "pattern" in node:
+            return "a name of small letters, digits and _"
+        case "string" if node.get("minLength", 0) > 1:
+            return f"a text of {node['minLength']} letters or more"
+        case "string":
+            return "a text"
+        case "integer" | "number" as kind:
+            bounds = " and ".join(f"{word} {node[bound]:,}" for bound, word in _BOUNDS.items() if bound in node)
+            return f"a{' whole' * (kind == 'integer')} number {bounds}".rstrip()
+        case "array":
+            low, high = node.get("minItems", 0), node.get("maxItems")
+            size = f" of {low}" if low and low == high else f" of {low} or more" if low > 1 else ""
+            items = " or ".join(_words(item) for item in _branches([node["items"]], None, schema()["definitions"]))
+            return f"a list{size}, each {items}"
+        case _:
+            return "a mapping" + " that is not empty" * ("minProperties" in node)
