@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import repro
-from repro.errors import DataError, ReproError
+from repro import places
+from repro.errors import ReproError
+from repro.places import HOME, SCALES
 
 if TYPE_CHECKING:
     from repro.spec.files import ClaimFile
+    from repro.store import Store
 
-HOME = Path(repro.__file__).resolve().parent.parent  # the clone: claims/, runs/reference/, reports/reference/
-SCALES = ("smoke", "small", "medium", "paper")
+
+PARTS = ("startup", "step", "lrn")  # of `repro.bench`
 
 EXAMPLES = """\
 examples:
@@ -59,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--seeds", type=_count, metavar="N", help="judge on N seeds: 0 to N-1")
         sub.add_argument("--workers", type=_count, metavar="N", help="processes (default: one per core; one on a GPU)")
         sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-        _places(sub)
+        _where(sub)
         if name == "run":
             _out(sub)
     sub = verb("list", _list, "list the claims")
@@ -82,9 +85,9 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("gc", _gc, "remove the checkpoints of finished runs; a run extended later then starts again")
     _shelf(sub)
     sub = verb("bench", _bench, "time parts of this project beside what people would use instead")
-    sub.add_argument("part", choices=("startup", "step"), help="startup: commands that answer at once; step: a training step")
+    sub.add_argument("part", choices=PARTS, help="commands that answer at once; a training step; the normalisation")
     sub = verb("doctor", _doctor, "say what this machine has: versions, device, data, runs, and what to do next")
-    _places(sub)
+    _where(sub)
     return top
 
 
@@ -97,7 +100,7 @@ def _out(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="where the pages go (default: reports/)")
 
 
-def _places(sub: argparse.ArgumentParser) -> None:
+def _where(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
     _shelf(sub)
 
@@ -144,56 +147,12 @@ def _files(paths: list[Path]) -> list[ClaimFile]:
     return files
 
 
-def _roots(args: argparse.Namespace) -> tuple[Path, ...]:
-    if args.data:
-        return (args.data,)
-    given = os.environ.get("REPRO_DATA")
-    return (Path(given),) if given else (Path("data"),)
-
-
-def _cache() -> Path:
-    if given := os.environ.get("REPRO_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repro"
-
-
-def _runs(args: argparse.Namespace) -> Path:
-    return args.runs or (HOME / "runs" / "reference" if args.reference else HOME / "runs")
-
-
-def _shown(path: Path) -> str:
-    """A path as a person would type it from here."""
-    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
-
-
-def _scale(file: ClaimFile, args: argparse.Namespace, device: str) -> tuple[str, str]:
-    """(scale, why): the one asked for, else the largest whose data are found and that is meant for this device."""
-    from repro.data.known import find, how_to_get
-    from repro.spec.recipes import meant_for
-
-    scales = [scale for scale in SCALES if scale in file.claim.scales]
-    if args.scale and args.scale not in scales:
-        raise ReproError(f"{file.path}: has no scale {args.scale}; it has {', '.join(scales)}")
-    kind = file.at(args.scale).data.kind
-    there = find(kind, _roots(args), _cache()) is not None
-    if args.scale:
-        if not there:
-            raise DataError(f"{file.id} at {args.scale} scale needs {kind}, which is not there: {how_to_get(kind)}")
-        return args.scale, "asked for"
-    if not there:
-        return "smoke", f"no {kind} found"
-    largest = meant_for(kind, device)
-    fitting = [scale for scale in scales if SCALES.index(scale) <= SCALES.index(largest)]
-    return fitting[-1], f"{kind} found; {largest} is the largest scale meant for {device}"
-
-
 def _prepared(args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
     """What `run` and `plan` need: claims with scales, where and on what, and how many workers."""
     import torch
 
     from repro.execute import Setting
     from repro.provenance import provenance
-    from repro.store import Store
 
     files = [file.with_seeds(args.seeds) if args.seeds else file for file in _files(args.claims)]
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -202,10 +161,11 @@ def _prepared(args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], An
     made = provenance(device)
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
-    setting = Setting(Store(_runs(args)), device, _roots(args), _cache(), made)
+    data = places.roots(args.data)
+    setting = Setting(_store(args), device, data, places.cache(), made, keep_old=args.reference)
     chosen = []
     for file in files:
-        scale, why = _scale(file, args, device)
+        scale, why = places.fitting_scale(file, args.scale, device, setting.roots)
         others = ", ".join(s for s in file.claim.scales if s != scale)
         print(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}", flush=True)
         chosen.append((file, scale))
@@ -234,7 +194,7 @@ def _run(args: argparse.Namespace) -> int:
     if runs:
         with shown(lambda line: print(line, flush=True)) as show:
             trained = execute(claims, setting, workers=min(workers, runs), report=show)
-        print(f"{trained} run(s) trained, on the shelf {_shown(setting.store.root)}")
+        print(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
     return _write([file for file, _ in claims], args, {file.id: scale for file, scale in claims})
 
 
@@ -244,12 +204,12 @@ def _write(files: list[ClaimFile], args: argparse.Namespace, trained: dict[str, 
     from repro.report import write
     from repro.store import Store
 
-    out = args.out or (HOME / "reports" / "reference" if args.reference else HOME / "reports")
+    out = places.shelf("reports", args.out, args.reference)
     here = {file.path.resolve() for file in files}
     theirs = [file for file in _files([]) if file.path.resolve() not in here]
     shelves = {"reference": Store(HOME / "runs" / "reference").table()}
     if not args.reference:
-        shelves = {"yours": Store(_runs(args)).table()} | shelves
+        shelves = {"yours": _store(args).table()} | shelves
     write(sorted([*files, *theirs], key=lambda file: file.id), shelves, out)
     code = 0
     for file in files:
@@ -263,34 +223,35 @@ def _write(files: list[ClaimFile], args: argparse.Namespace, trained: dict[str, 
         from repro.report.readme import results, update
 
         update(HOME / "README.md", results(files + theirs, shelves["reference"]))
-    print(f"\nreport: {_shown(out / 'index.html')}")
+    print(f"\nreport: {places.shown(out / 'index.html')}")
     return code
 
 
 def _reference_line(file: ClaimFile, table: Any) -> str:
-    from repro.analysis.judge import judge
+    from repro.analysis.judge import highest
 
-    for scale in reversed(SCALES):
-        if scale in file.claim.scales:
-            verdict = judge(file, scale, table).verdict
-            if verdict.word != "not run":
-                return f"{verdict.word} at {scale} scale. {verdict.sentence}"
-    return "not run yet"
+    found = highest(file, table)
+    return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
+
+
+def _store(args: argparse.Namespace) -> Store:
+    from repro.store import Store
+
+    return Store(places.shelf("runs", args.runs, args.reference))
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from repro.analysis.plan import wanted
+    from repro.execute import jobs, standing
 
     claims, setting, workers = _prepared(args)
-    table = setting.store.table()
-    finished = sum(run.result is not None for run in table.values())
-    resumable = sum(run.result is None and run.resumable for run in table.values())
-    print(f"on the shelf {_shown(setting.store.root)}: {finished} finished, {resumable} resumable")
-    for file, scale in claims:
-        for want in wanted(file, scale, table):
-            until = f", or until {want.level[0]} {want.level[1]:g}" if want.level else ""
-            there = len(table[want.config.id].epochs) if want.config.id in table else 0
-            print(f"  {want.config.id}  {want.label}: {there} of {want.epochs} epochs{until}")
+    finished, runs = standing(setting), setting.store.table()
+    resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
+    print(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
+    for job in jobs(claims, finished):
+        there = len(runs[job.id].epochs) if job.id in runs else 0
+        levels = {f"{metric} {value:g}" for _, level in job.wants if level for metric, value in [level]}
+        until = f", or until {' and '.join(sorted(levels))}" if levels else ""
+        print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}")
     print(_estimate(claims, setting, workers)[0])
     print("later rounds follow from these: rates are chosen first, then judged")
     return 0
@@ -336,18 +297,18 @@ def _data(args: argparse.Namespace) -> int:
             raise ReproError(f"data get: found {args.kind}; expected one of {', '.join(KNOWN)}")
         from repro.data.sets import get
 
-        print(f"{args.kind}: {get(args.kind, _roots(args)[0])}")
+        print(f"{args.kind}: {get(args.kind, places.roots(args.data)[0])}")
         return 0
     for kind, known in KNOWN.items():
-        print(f"{kind:<10} {find(kind, _roots(args), _cache()) or 'not found':<60} {known.title}")
+        print(f"{kind:<10} {find(kind, places.roots(args.data), places.cache()) or 'not found':<60} {known.title}")
     return 0
 
 
 def _gc(args: argparse.Namespace) -> int:
-    from repro.store import CHECKPOINT, Store
+    from repro.store import CHECKPOINT
 
     freed = 0
-    for run in Store(_runs(args)).table().values():
+    for run in _store(args).table().values():
         checkpoint = run.path / CHECKPOINT
         if run.result is not None and checkpoint.is_file():
             freed += checkpoint.stat().st_size
@@ -368,16 +329,15 @@ def _doctor(args: argparse.Namespace) -> int:
 
     from repro.data.known import KNOWN, find
     from repro.provenance import provenance
-    from repro.store import Store
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for key, value in provenance(device).items():
         print(f"{key:<12} {value}")
     for kind in KNOWN:
-        print(f"data {kind:<7} {find(kind, _roots(args), _cache()) or 'not found'}")
-    table = Store(_runs(args)).table()
-    print(f"runs         {len(table)} on {_shown(_runs(args))}")
-    if find("cifar10", _roots(args), _cache()) is None:
+        print(f"data {kind:<7} {find(kind, places.roots(args.data), places.cache()) or 'not found'}")
+    store = _store(args)
+    print(f"runs         {len(store.table())} on {places.shown(store.root)}")
+    if find("cifar10", places.roots(args.data), places.cache()) is None:
         print("next         `python -m repro data get cifar10 --data data`, for verdicts on real images")
     else:
         print("next         `python -m repro run claims/relu_speedup.yaml`")

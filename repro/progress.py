@@ -28,6 +28,8 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
         def draw(event: Event) -> None:
             run, what = event["run"], event["event"]
             if what == "begin":
+                if run in tasks:  # tried again
+                    live.remove_task(tasks[run])
                 tasks[run] = live.add_task(
                     event["label"], total=event["horizon"], completed=event["epoch"], seen=""
                 )

@@ -28,10 +28,11 @@ MAY_IMPORT = {
     "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance", "workers"},
     "bench": FACTS | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"},
     "progress": set(),
+    "places": FACTS | {"spec"},
     "workers": {"errors"},
     "provenance": {"train"},
     "cli": FACTS
-    | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "bench", "progress", "provenance"},
+    | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "bench", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -1,0 +1,58 @@
+"""Where things are unless a flag says otherwise: the clone, data, the cache, the shelves; and which scale fits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import repro
+from repro.data.known import find, how_to_get
+from repro.errors import DataError, ReproError
+from repro.spec.files import ClaimFile
+from repro.spec.recipes import meant_for
+
+HOME = Path(repro.__file__).resolve().parent.parent  # the clone: claims/, runs/reference/, reports/reference/
+SCALES = ("smoke", "small", "medium", "paper")  # from the lowest
+
+
+def roots(given: Path | None) -> tuple[Path, ...]:
+    """Folders of data sets: --data, else REPRO_DATA, else ./data."""
+    return (given or Path(os.environ.get("REPRO_DATA") or "data"),)
+
+
+def cache() -> Path:
+    """Where sets are packed once: REPRO_CACHE, else the user's cache folder."""
+    if given := os.environ.get("REPRO_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repro"
+
+
+def shelf(name: str, given: Path | None, reference: bool) -> Path:
+    """`runs` or `reports`: the folder given, else the clone's, the user's own or the reference one."""
+    return given or (HOME / name / "reference" if reference else HOME / name)
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it from here."""
+    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
+
+
+def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[Path, ...]) -> tuple[str, str]:
+    """(scale, why): the one asked for, else the largest whose data are found and that is meant for this device.
+
+    ReproError where the claim lacks the scale, DataError where its data are not there.
+    """
+    scales = [scale for scale in SCALES if scale in file.claim.scales]
+    if asked and asked not in scales:
+        raise ReproError(f"{file.path}: has no scale {asked}; it has {', '.join(scales)}")
+    kind = file.at(asked).data.kind
+    there = find(kind, data, cache()) is not None
+    if asked:
+        if not there:
+            raise DataError(f"{file.id} at {asked} scale needs {kind}, which is not there: {how_to_get(kind)}")
+        return asked, "asked for"
+    if not there:
+        return scales[0], f"no {kind} found"
+    largest = meant_for(kind, device)
+    fitting = [scale for scale in scales if SCALES.index(scale) <= SCALES.index(largest)]
+    return fitting[-1], f"{kind} found; {largest} is the largest scale meant for {device}"
