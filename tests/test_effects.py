@@ -11,7 +11,7 @@ import pytest
 from scipy import special, stats
 from small_tables import claim_file, run_of, seen
 
-from repro.analysis.effects import Effect, TraceTest, paired_interval, ratio, trace_test, welch_interval
+from repro.analysis.effects import Effect, TraceTest, paired_interval, ratio, seeds_needed, trace_test, welch_interval
 from repro.analysis.measures import Observation, epochs_to, observe, trace
 from repro.spec.files import ClaimFile, run_config
 
@@ -108,6 +108,14 @@ def test_intervals_are_those_of_scipys_t_tests(n: int, confidence: float) -> Non
         assert effect.estimate == pytest.approx(stats.gmean(a) / stats.gmean(b))
         assert list(effect.per_seed.values()) == pytest.approx(list(a / b))
         assert (effect.n, effect.confidence) == (n, confidence)
+
+
+@pytest.mark.parametrize(("effect", "seeds"), [(2.0, 5), (1.0, 10), (0.5, 34), (0.4, 52)])
+def test_seeds_needed_are_those_of_the_exact_power_of_a_paired_t_test(effect: float, seeds: int) -> None:
+    assert seeds_needed(effect, 1.0, 0.95) == seeds
+    assert seeds_needed(3 * effect, 3.0, 0.95) == seeds
+    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, effect * sqrt(n)) for n in (seeds - 1, seeds)]
+    assert power[0] < 0.8 <= power[1]
 
 
 def test_welch_takes_arms_of_different_sizes_and_equal_values_give_no_width() -> None:

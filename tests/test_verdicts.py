@@ -181,11 +181,20 @@ def test_inconclusive_says_what_would_have_shown_and_how_many_seeds_would_settle
     logs = [log(a.value / b.value) for a, b in zip(tanh, SIX, strict=True) if a.value and b.value]
     spread = float(np.std(logs, ddof=1))
     shows = exp(stats.t.ppf(0.975, 4) * spread / sqrt(5))
-    # two-sided 5 %, power 80 %, by the normal approximation
-    seeds = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) ** 2 * (spread / fmean(logs)) ** 2
+    size = abs(fmean(logs)) / spread
+    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, size * sqrt(n)) for n in range(2, 2000)]
+    seeds = next(n for n, found in enumerate(power, start=2) if found >= 0.8)  # two-sided 5 %
     why = said(file.at("paper"), "paper", tanh, SIX).why
     assert f"a ratio of {shows:.3g} would have shown" in why
-    assert int(why.split("about ")[1].split(" seeds")[0]) == pytest.approx(seeds, rel=0.01)
+    assert f"about {seeds} seeds would settle" in why
+
+
+@pytest.mark.parametrize("ratios", [(1.1, 1.2), (1.1, 1.2, 0.95), (1.3, 1.1, 1.1, 1.1, 0.99)])
+def test_more_seeds_are_asked_for_than_have_just_failed_to_settle_it(
+    file: ClaimFile, ratios: tuple[float, ...]
+) -> None:
+    why = said(file.at("paper"), "paper", seen(*(6 * ratio for ratio in ratios)), seen(*(6.0 for _ in ratios))).why
+    assert int(why.split("about ")[1].split(" seeds")[0]) > len(ratios)
 
 
 def test_the_highest_complete_scale_is_the_one_that_speaks(file: ClaimFile) -> None:

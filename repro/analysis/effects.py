@@ -111,6 +111,20 @@ def _student(confidence: float, freedom: float) -> float:
     return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
+def seeds_needed(effect: float, spread: float, confidence: float, power: float = 0.8) -> int:
+    """Paired seeds with which a two-sided t test shows `effect` with this power, where pairs spread by `spread`.
+
+    Exact, by the noncentral t distribution. `effect` and `spread` above 0, in the same unit.
+    """
+    from scipy.special import nctdtr, ndtri
+
+    size = effect / spread
+    n = max(2, int(((ndtri((1 + confidence) / 2) + ndtri(power)) / size) ** 2))  # by the normal distribution: too few
+    while 1 - nctdtr(n - 1, sqrt(n) * size, _student(confidence, n - 1)) < power:
+        n += 1
+    return n
+
+
 @dataclass(frozen=True)
 class TraceTest:
     """One printed curve against ours (catalogue, cifar_trace).

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, log
 
 from repro.data.known import KNOWN
-from repro.spec.claim import Claim
+from repro.spec.claim import Claim, chance
 from repro.spec.config import RunConfig
 from repro.store import Run, Table
 
@@ -94,11 +94,6 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: int) -> Observ
     fifth = ceil(claim.train.epochs / 5)
     started = len(rows) < fifth or any(row["train_loss"] < 0.9 * log(classes) for row in rows[:fifth])
     return Observation(config.seed, run_id, None, limit, "not reached" if started else "not started", limit)
-
-
-def chance(metric: str, classes: int) -> float:
-    """The metric of a net that has learned nothing: where every curve stands at epoch 0."""
-    return log(classes) if metric.endswith("loss") else 1 - 1 / classes
 
 
 def epochs_to(series: list[float], level: float, *, start: float) -> float | None:

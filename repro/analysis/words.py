@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, exp, inf, isinf, log, log2
 from typing import TYPE_CHECKING
 
-from repro.analysis.effects import Effect, TraceTest, deviation
+from repro.analysis.effects import Effect, TraceTest, deviation, seeds_needed
 from repro.spec.claim import Claim
 
 if TYPE_CHECKING:
@@ -154,8 +154,8 @@ def _settling(effect: Effect) -> str:
     text = f"a ratio of {times(smallest)} would have shown"
     if seen < 0.02 * max(spread, 1e-9) or spread == 0:
         return text
-    # two-sided 5 %, power 80 %: (1.96 + 0.84)^2 (deviation / effect)^2, at least 3
-    seeds = max(3, ceil((1.96 + 0.84) ** 2 * (spread / seen) ** 2))
+    # with power 80 %; never fewer than those that have just failed to
+    seeds = max(effect.n + 1, seeds_needed(seen, spread, effect.confidence))
     return f"{text}; about {seeds} seeds would settle a ratio of {times(effect.estimate)}"
 
 
