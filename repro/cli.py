@@ -52,19 +52,16 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(call=call)
         return sub
 
-    for name, call, text in (
-        ("run", _run, "train what claims want and lack, judge them and write their pages"),
-        ("plan", _plan, "say what `run` would train, and how long it takes on this machine"),
-    ):
-        sub = verb(name, call, text)
+    run = verb("run", _run, "train what claims want and lack, judge them and write their pages")
+    plan = verb("plan", _plan, "say what `run` would train, and how long it takes on this machine")
+    for sub in (run, plan):
         sub.add_argument("claims", nargs="+", type=Path, metavar="CLAIM", help="claim files, or folders of them")
         sub.add_argument("--scale", choices=SCALES, help="how much of it is done (default: what fits this machine)")
         sub.add_argument("--seeds", type=_count, metavar="N", help="judge on N seeds: 0 to N-1")
         sub.add_argument("--workers", type=_count, metavar="N", help="processes (default: one per core; one on a GPU)")
         sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
         _where(sub)
-        if name == "run":
-            _out(sub)
+    _out(run)
     sub = verb("list", _list, "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
     sub = verb("show", _show, "print a claim's resolved configuration with the source of every value")
@@ -180,8 +177,8 @@ def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -
     runs, seconds = remaining(claims, setting)
     if not runs:
         return "nothing to train: every run that is wanted is there", 0
-    hours = f"{seconds / workers:.0f} s" if seconds / workers < 120 else f"{seconds / workers / 60:.0f} min"
-    return f"{runs} runs to train in this round, at most {hours} with {workers} worker(s), measured here", runs
+    at_most = f"{seconds / workers:.0f} s" if seconds / workers < 120 else f"{seconds / workers / 60:.0f} min"
+    return f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here", runs
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -280,8 +277,7 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    files = _files(args.claims)
-    print(f"{len(files)} claim(s), no mistakes")
+    print(f"{len(_files(args.claims))} claim(s), no mistakes")
     return 0
 
 
@@ -305,15 +301,7 @@ def _data(args: argparse.Namespace) -> int:
 
 
 def _gc(args: argparse.Namespace) -> int:
-    from repro.store import CHECKPOINT
-
-    freed = 0
-    for run in _store(args).table().values():
-        checkpoint = run.path / CHECKPOINT
-        if run.result is not None and checkpoint.is_file():
-            freed += checkpoint.stat().st_size
-            checkpoint.unlink()
-    print(f"{freed / 1e6:.1f} MB freed")
+    print(f"{_store(args).remove_checkpoints() / 1e6:.1f} MB freed")
     return 0
 
 
@@ -335,10 +323,7 @@ def _doctor(args: argparse.Namespace) -> int:
         print(f"{key:<12} {value}")
     for kind in KNOWN:
         print(f"data {kind:<7} {find(kind, places.roots(args.data), places.cache()) or 'not found'}")
-    store = _store(args)
-    print(f"runs         {len(store.table())} on {places.shown(store.root)}")
-    if find("cifar10", places.roots(args.data), places.cache()) is None:
-        print("next         `python -m repro data get cifar10 --data data`, for verdicts on real images")
-    else:
-        print("next         `python -m repro run claims/relu_speedup.yaml`")
+    print(f"runs         {len(_store(args).table())} on {places.shown(_store(args).root)}")
+    there = find("cifar10", places.roots(args.data), places.cache())
+    print(f"next         `python -m repro {'run claims/relu_speedup.yaml' if there else 'data get cifar10 --data data'}`")
     return 0

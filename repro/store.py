@@ -81,6 +81,16 @@ class Store:
             return None
         return Run(run_id, path, about["config"], about["sessions"], _json(path / "result.json", "status"))
 
+    def remove_checkpoints(self) -> int:
+        """Of all runs that have stopped; the bytes freed. A run that is extended later starts again."""
+        freed = 0
+        for run in self.table().values():
+            path = run.path / CHECKPOINT
+            if run.result is not None and path.is_file():
+                freed += path.stat().st_size
+                path.unlink()
+        return freed
+
     @contextmanager
     def begin(self, config: RunConfig, provenance: dict[str, Any]) -> Iterator[OpenRun]:
         """Open a run for training, new or again; ReproError where another process trains it.

@@ -20,7 +20,7 @@ TRACE = ROOT / "claims" / "cifar_trace.yaml"
 def environment(**more: str) -> dict[str, str]:
     """Of a machine without CIFAR-10, whatever this one has."""
     kept = {key: value for key, value in os.environ.items() if key not in ("REPRO_DATA", "REPRO_CACHE")}
-    return kept | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"} | more
+    return kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | more
 
 
 def repro(*words: object, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess:
@@ -84,6 +84,17 @@ def test_a_store_reports_the_same_bytes_in_a_folder_without_data_and_a_process_w
     assert contents(tmp_path / "reports") == contents(home / "reports")
 
 
+def test_gc_removes_the_checkpoints_of_stopped_runs_and_nothing_that_a_page_needs(tmp_path):
+    place = ("--runs", tmp_path / "runs", "--data", tmp_path)
+    done = repro("run", TRACE, *place, "--out", tmp_path / "before")
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "runs").rglob("checkpoint*"))
+    assert "MB freed" in repro("gc", "--runs", tmp_path / "runs").stdout
+    assert not list((tmp_path / "runs").rglob("checkpoint*"))
+    repro("report", TRACE, "--runs", tmp_path / "runs", "--out", tmp_path / "after")
+    assert contents(tmp_path / "after") == contents(tmp_path / "before")
+
+
 def test_plan_lists_what_is_wanted_and_counts_what_is_there(smoke, tmp_path):
     home, _ = smoke
     places = ("--data", home / "none")
@@ -92,12 +103,14 @@ def test_plan_lists_what_is_wanted_and_counts_what_is_there(smoke, tmp_path):
     before = repro("plan", RELU, "--runs", tmp_path / "runs", *places, REPRO_CACHE=str(home / "cache"))
     assert "0 finished, 0 resumable" in before.stdout
     # two arms, two rates, one tuning seed
-    assert len(re.findall(r"^  [0-9a-f]{16}  relu_speedup: (relu|tanh), rate .*tuning seed 100", before.stdout, re.M)) == 4
+    pattern = r"^  [0-9a-f]{16}  relu_speedup: (relu|tanh), rate .*tuning seed 100"
+    assert len(re.findall(pattern, before.stdout, re.M)) == 4
 
 
 def test_the_number_of_judging_seeds_can_be_chosen(smoke, tmp_path):
     home, _ = smoke
-    done = repro("plan", TRACE, "--seeds", 7, "--runs", tmp_path, "--data", home / "none", REPRO_CACHE=str(home / "cache"))
+    places = ("--runs", tmp_path, "--data", home / "none")
+    done = repro("plan", TRACE, "--seeds", 7, *places, REPRO_CACHE=str(home / "cache"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("cifar_trace: ours, seed") == 7
 
