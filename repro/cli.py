@@ -324,6 +324,6 @@ def _doctor(args: argparse.Namespace) -> int:
     for kind in KNOWN:
         print(f"data {kind:<7} {find(kind, places.roots(args.data), places.cache()) or 'not found'}")
     print(f"runs         {len(_store(args).table())} on {places.shown(_store(args).root)}")
-    there = find("cifar10", places.roots(args.data), places.cache())
-    print(f"next         `python -m repro {'run claims/relu_speedup.yaml' if there else 'data get cifar10 --data data'}`")
+    lacking = find("cifar10", places.roots(args.data), places.cache()) is None
+    print("next         python -m repro", "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml")
     return 0

@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "workers": {"errors"},
     "provenance": {"train"},
     "cli": FACTS
-    | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "bench", "places", "progress", "provenance"},
+    | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
+    | {"bench", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -26,8 +26,8 @@ ROUNDS = 10  # assumed
 def measure() -> list[str]:
     """Images/s of each, the ratio ours / theirs, and ours against the rate of a 1024^3 matrix product."""
     torch.set_num_threads(1)
-    rivals = {"plain PyTorch loop": _plain(torch.contiguous_format), "the same, channels_last": _plain(torch.channels_last)}
-    theirs = {name: _seconds(step) for name, step in rivals.items()}  # before the process is settled: as people run it
+    formats = {"plain PyTorch loop": torch.contiguous_format, "the same, channels_last": torch.channels_last}
+    theirs = {name: _seconds(_plain(of)) for name, of in formats.items()}  # before the process is settled
     settle_process("cpu")
     ours = _seconds(_ours())
     a = torch.randn(1024, 1024)
@@ -38,7 +38,8 @@ def measure() -> list[str]:
     needed = BATCH * (3 * sum(adds.values()) - adds["conv1"])
     at_product_rate = needed / (1024**3 / product)
     lines = [f"{'ours':<26} {BATCH / ours:7.0f} images/s"]
-    lines += [f"{name:<26} {BATCH / s:7.0f} images/s   ours is {s / ours:.2f} times as fast" for name, s in theirs.items()]
+    for name, seconds in theirs.items():
+        lines.append(f"{name:<26} {BATCH / seconds:7.0f} images/s   ours is {seconds / ours:.2f} times as fast")
     lines.append(f"a step takes {ours / at_product_rate:.2f} times what its multiply-adds take as one matrix product")
     return lines
 
