@@ -1,0 +1,198 @@
+"""From claims and runs to pages, a pure function: the same store gives the same bytes. No torch, clock or network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from repro.report import charts, prose, svg
+from repro.report.assumptions import assumptions, deciding, turning
+from repro.report.evidence import sections
+from repro.report.export import rows_csv, whole
+from repro.report.index import Entry, entry
+from repro.report.parts import Figure
+from repro.report.ratio import effect
+from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row, shelves
+from repro.spec.files import ClaimFile
+from repro.store import Table, replace
+
+HERE = Path(__file__).parent
+FONTS = (("normal", "stix-two-text.woff2"), ("italic", "stix-two-text-italic.woff2"))
+TYPE = (
+    (re.compile(r"(?<![\w-])-(?=\d)"), "−"),
+    (re.compile(r"(?<=\w)'(?=\w)"), "’"),
+    (re.compile(r"(?<=\d) (?=%)"), "\u202f"),
+    (re.compile(r"(?<=\b[np]) = (?=[\d.])"), "\u00a0=\u00a0"),
+)
+
+
+def write(claims: list[ClaimFile], shelves_: dict[str, Table], out: Path) -> list[Path]:
+    """Pages, JSON and CSV of all claims into the folder `out`; the paths written.
+
+    `shelves_`: tables of runs by shelf, `yours` and `reference`, in the order in which they are shown.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_set,
+    )
+    names = ["index.html", *(f"{file.id}.html" for file in claims), "static/vega.js"]
+    before = {name: (out / name).read_text() for name in names if (out / name).is_file()}
+    environment.globals["still"] = svg.Stills(before.values())
+    files: dict[str, str] = {
+        "static/page.css": _stylesheet(),
+        "static/page.js": (HERE / "static" / "page.js").read_text(),
+        "static/vega.js": svg.bundle(before.get("static/vega.js", "")),
+    }
+    ordered = sorted(claims, key=lambda file: file.id)
+    found = {file.id: shelves(file, shelves_) for file in ordered}
+    for file in ordered:
+        files[f"{file.id}.html"] = environment.get_template("claim.html").render(_claim(file, found[file.id]))
+        files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
+        files[f"{file.id}.csv"] = rows_csv(found[file.id])
+    files["index.html"] = environment.get_template("index.html").render(_index(ordered, found))
+    written = []
+    for name, content in files.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, content)
+        written.append(path)
+    return written
+
+
+def _set(value: Any) -> Any:
+    """Text as a compositor sets it: true minus signs and apostrophes, and numbers on one line with their signs."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    for pattern, by in TYPE:
+        value = pattern.sub(by, value)
+    return value
+
+
+def _stylesheet() -> str:
+    """The style of all pages with its fonts inside: browsers differ in whether a page on disk may load a font."""
+    faces = []
+    for style, name in FONTS:
+        content = base64.b64encode((HERE / "static" / name).read_bytes()).decode()
+        faces.append(
+            f'@font-face{{font-family:"STIX Two Text";font-style:{style};font-weight:400 700;font-display:block;'
+            f"src:url(data:font/woff2;base64,{content}) format('woff2')}}\n"
+        )
+    return "".join(faces) + (HERE / "static" / "page.css").read_text()
+
+
+def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
+    """Everything that templates/claim.html prints."""
+    # the evidence that speaks stands first; of equals, the reader's own
+    ordered = sorted((s for s in found if s.measured), key=lambda shown: not shown.speaks)
+    parts = [{"shelf": s.shelf, "title": TITLES.get(s.shelf, s.shelf), "sections": sections(s)} for s in ordered]
+    main = ordered[0] if ordered else found[-1]
+    fixed: list[tuple[str, str, list[tuple[str, str]]]] = [
+        ("What the paper leaves open", "assumptions", []),
+        ("What we do otherwise", "deviations", []),
+        ("How it is judged", "rule", []),
+        ("Run it yourself", "again", []),
+    ]
+    contents: list[tuple[str, str, list[tuple[str, str]]]] = []
+    for part in parts:
+        inner = [(section.title, section.id) for section in part["sections"]]  # type: ignore[attr-defined]
+        contents += [(part["title"], part["shelf"], inner)] if len(parts) > 1 else [(t, h, []) for t, h in inner]  # type: ignore[list-item]
+    return {
+        "id": file.id,
+        "version": file.claim.version,
+        "section_name": prose.section(file),
+        "says_label": "The sentence on trial" if file.claim.paper.source else "The paper says",
+        "says": file.claim.paper.says,
+        "question": file.claim.question,
+        "paper": prose.number(file),
+        "boxes": [box(shown, found) for shown in found],
+        "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
+        "effects": _effects(found),
+        "parts": parts,
+        "contents": contents + fixed,
+        "assumptions": assumptions(file, found),
+        "deciding": deciding(file, found),
+        "forest": _forest(found),
+        "deviations": file.claim.deviations,
+        "method": prose.method(main.judgement),
+        "rule_scale": main.scale,
+        "conditions": prose.conditions(main.judgement),
+        "marks": MARKS,
+        "scales": [_scale(file, scale, found) for scale in file.claim.scales],
+    }
+
+
+def _effects(found: list[Shown]) -> Figure | None:
+    """The ratio on every shelf that says something of the sentence."""
+    speaking = [shown for shown in found if shown.speaks]
+    whose = f", {TITLES[speaking[0].shelf].lower()}," if len(found) > 1 and len(speaking) == 1 else ""
+    return effect("effect", speaking, whose)
+
+
+def _forest(found: list[Shown]) -> Figure | None:
+    """All choices in one drawing: ours and each alternative, on every shelf that says something."""
+    rows, words = [], []
+    for shown in (s for s in found if s.speaks):
+        for judgement in (shown.judgement, *shown.alternatives):
+            name = judgement.alternative or "ours"
+            if (drawn := row(judgement, name if len(found) == 1 else f"{name}, {shown.shelf}")) is not None:
+                rows.append(drawn)
+                words.append(f"{drawn.label}: {prose.ours(judgement)}")
+    if len(rows) < 2:
+        return None
+    drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", axis(found[0]), rows)
+    note = "Each alternative is laid on our choices alone and tuned again."
+    return Figure(drawing, "The effect under each choice.", note)
+
+
+def _scale(file: ClaimFile, scale: str, found: list[Shown]) -> dict[str, Any]:
+    own = {key: value for key, value in file.claim.scales[scale].items() if key != "alternatives"}  # type: ignore[index]
+    states = []
+    for shown in found:
+        verdict = shown.scales[scale].verdict
+        text = verdict.word if verdict.word != "not run" else f"not run: {verdict.why}"
+        states.append(text if len(found) == 1 else f"{shown.shelf}: {text}")
+    return {
+        "name": scale,
+        "what": prose.SCALES[scale][0].upper() + prose.SCALES[scale][1:] + ".",
+        "overrides": ", ".join(f"{key} {value}" for key, value in own.items()),
+        "command": command(file, scale),
+        "states": states,
+    }
+
+
+def _index(files: list[ClaimFile], found: dict[str, list[Shown]]) -> dict[str, Any]:
+    """Everything that templates/index.html prints."""
+    everything = [shown for all_shelves in found.values() for shown in all_shelves]
+    entries: list[Entry] = [entry(file, found[file.id], everything) for file in files]
+    best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
+    words = Counter(shown.judgement.verdict.word if shown else "not run" for shown in best)
+    counted = [f"{n} {word}" for word, n in sorted(words.items(), key=lambda item: (list(MARKS).index(item[0])))]
+    missing = [
+        (file.id, _missing(shown), command(file, next_scale(shown)))
+        for file in files
+        if not any(s.speaks for s in found[file.id])
+        for shown in found[file.id][-1:]
+    ]
+    many = f"{len(files)} claim{'s' * (len(files) != 1)}"
+    return {
+        "claims": entries,
+        "summary": f"{many}: {', '.join(counted)}." if files else "No claim was given.",
+        "missing": missing,
+        "legend": [(word, MARKS[word], meaning) for word, meaning in prose.WORDS.items()],
+    }
+
+
+def _missing(shown: Shown) -> str:
+    if shown.complete:
+        return "only the machinery has been run, at smoke scale."
+    return f"{shown.judgement.verdict.why}."

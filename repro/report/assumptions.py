@@ -1,0 +1,122 @@
+"""What the paper leaves open: our choices, the verdict under each alternative, and which of them decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repro.analysis.judge import Judgement, complete
+from repro.analysis.words import times
+from repro.report import prose
+from repro.report.view import MARKS, Shown
+from repro.spec.files import ClaimFile
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One alternative to an assumption on one shelf, judged."""
+
+    name: str
+    shelf: str
+    rates: str
+    found: str
+    word: str
+    mark: str
+    effect: str  # what it does to the verdict
+
+
+@dataclass(frozen=True)
+class Open:
+    """Something that the paper leaves open: our choice, the alternatives' overrides and their verdicts."""
+
+    what: str
+    ours: str
+    alternatives: tuple[tuple[str, str], ...]
+    choices: tuple[Choice, ...]
+
+
+def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
+    """Every assumption of the claim, in its order."""
+    out = []
+    for assumption in file.claim.assumptions:
+        choices = [
+            _choice(shown, judgement)
+            for shown in found
+            for judgement in shown.alternatives
+            if judgement.alternative in assumption.alternatives
+        ]
+        named = tuple(
+            (name, ", ".join(f"{key} {_value(value)}" for key, value in over.items()))
+            for name, over in assumption.alternatives.items()
+        )
+        out.append(Open(assumption.what, assumption.ours, named, tuple(choices)))
+    return out
+
+
+def _value(value: object) -> str:
+    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+
+
+def _choice(shown: Shown, judgement: Judgement) -> Choice:
+    base, verdict = shown.judgement, judgement.verdict
+    rates = ", ".join(f"{arm.name} {arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None)
+    if not complete(judgement):
+        effect = f"not known yet: {verdict.why}"
+    elif decides(base, judgement):
+        effect = f"decides: “{verdict.word}” instead of “{base.verdict.word}”"
+    elif base.effect and judgement.effect and _apart(base, judgement):
+        effect = "the word stays, the size does not: the two intervals do not overlap"
+    else:
+        effect = "changes nothing that shows"
+    return Choice(
+        str(judgement.alternative), shown.shelf, rates, prose.ours(judgement), verdict.word, MARKS[verdict.word], effect
+    )
+
+
+def decides(base: Judgement, other: Judgement) -> bool:
+    """Whether an alternative's verdict is another word or another direction."""
+    if base.verdict.word == "not comparable":
+        return False
+    return other.verdict.word != base.verdict.word or prose.direction(other) != prose.direction(base)
+
+
+def _apart(base: Judgement, other: Judgement) -> bool:
+    assert base.effect is not None
+    assert other.effect is not None
+    return base.effect.high < other.effect.low or other.effect.high < base.effect.low
+
+
+def _judged(found: list[Shown]) -> list[tuple[Shown, Judgement]]:
+    return [(shown, j) for shown in found if shown.speaks for j in shown.alternatives if complete(j)]
+
+
+def turning(file: ClaimFile, found: list[Shown]) -> str:
+    """The sentence on the assumptions that the verdict depends on; empty where it depends on none."""
+    judged = _judged(found)
+    whats = {name: a.what for a in file.claim.assumptions for name in a.alternatives}
+    many = len({shown.shelf for shown, _ in judged}) > 1
+    named = [
+        f"{whats[str(j.alternative)]} (under {j.alternative}{f', {s.shelf}' if many else ''}: {j.verdict.word})"
+        for s, j in judged
+        if decides(s.judgement, j)
+    ]
+    return f"It depends on what the paper leaves open: {prose.listed(named)}." if named else ""
+
+
+def deciding(file: ClaimFile, found: list[Shown]) -> str:
+    """Which assumption decides, which only moves the size, or that none has been judged."""
+    judged = _judged(found)
+    if not judged:
+        return "No alternative has been judged yet, so it is not known whether one of these choices decides."
+    text = turning(file, found) or "No alternative that was judged changes the verdict."
+    moved = [
+        f"from {_size(s.judgement)} to {_size(j)} under {j.alternative}"
+        for s, j in judged
+        if s.judgement.effect and j.effect and _apart(s.judgement, j)
+    ]
+    return f"{text} The effect moves {prose.listed(list(dict.fromkeys(moved)))}." if moved else text
+
+
+def _size(judgement: Judgement) -> str:
+    effect = judgement.effect
+    assert effect is not None
+    return times(effect.estimate) if effect.estimate is not None else prose.ours(judgement)

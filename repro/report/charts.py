@@ -1,0 +1,158 @@
+"""What the pages draw of effects: intervals against the band, the paper's number and no effect.
+
+Functions take plain numbers and return drawings; nothing is computed but positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf, isinf, log10
+
+from repro.report.svg import (
+    ACCENT,
+    GROUND,
+    INK,
+    MUTED,
+    PLAIN,
+    TINT,
+    Drawing,
+    Spec,
+    chart,
+    draw,
+    label,
+    layer,
+    name,
+    number,
+)
+
+ACROSS: Spec = {"x": number("x"), "x2": {"field": "end"}}  # of a row with `x` and `end`
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How an effect is drawn: its scale (log, linear), no effect, the paper's number and band."""
+
+    kind: str
+    title: str
+    none: float
+    none_label: str
+    paper: float
+    paper_label: str
+    band: tuple[float, float]
+    band_label: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One effect with its interval (an open side is infinite, or 0 below a ratio), its seeds, and words beside it."""
+
+    estimate: float | None
+    low: float
+    high: float
+    seeds: dict[int, float]
+    label: str = ""
+    value: str = ""
+
+
+def _domain(axis: Axis, rows: Sequence[Row]) -> tuple[float, float]:
+    """What the axis spans: no effect, the band, the paper and every finite end, with a margin."""
+    values = [axis.none, axis.paper, *axis.band]
+    for row in rows:
+        ends = [v for v in (row.low, row.high, *row.seeds.values()) if not isinf(v)]
+        values += [v for v in ends if v > 0 or axis.kind != "log"]
+    low, high = min(values), max(values)
+    if axis.kind == "log":
+        margin = (high / low) ** 0.08
+        return low / margin, high * margin
+    return low - 0.08 * (high - low), high + 0.08 * (high - low)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers on a log axis: the more of them, the shorter the axis."""
+    span = high / low
+    steps = (1, 2, 5) if span > 40 else (1, 2, 3, 4, 6, 8) if span > 4 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    decades = range(int(log10(low)) - 1, int(log10(high)) + 2)
+    return [tick for d in decades for s in steps if low <= (tick := round(s * 10.0**d, 9)) <= high]
+
+
+def _middle(axis: Axis, low: float, high: float) -> float:
+    return (low * high) ** 0.5 if axis.kind == "log" else (low + high) / 2
+
+
+def interval(id: str, title: str, alt_text: str, axis: Axis, rows: Sequence[Row]) -> Drawing:
+    """Effects with their intervals against the band, the paper's number and no effect; each seed a dot."""
+    low, high = _domain(axis, rows)
+    worded = any(row.label for row in rows)
+    step = 6 if max(len(row.seeds) for row in rows) <= 8 else 3.5  # pixels between one seed's dot and the next
+    band = max(axis.band[0], low), min(axis.band[1], high)
+    lines = [(axis.paper, ACCENT, [1, 0], 1.5, axis.paper_label)]
+    if axis.none != axis.paper:
+        lines.append((axis.none, MUTED, [2, 3], 1, axis.none_label))
+    ticks: Spec = {"values": log_ticks(low, high)} if axis.kind == "log" else {"tickCount": 6}
+
+    def build(width: int, hover: bool) -> Spec:
+        beside = worded and width > 400  # words in columns of their own, or else above each interval
+        sides = (8 + 7 * max(len(row.label) for row in rows), 10 + 7 * max(len(row.value) for row in rows))
+        top = 22.0  # below the line of words above
+        places = []
+        for row in rows:
+            places.append(top + (30 if worded and not beside else 18))
+            top = places[-1] + 14 + step * len(row.seeds)
+        bottom = top + 6
+        tall: Spec = {"y": {"value": 18}, "y2": {"value": bottom}}
+        layers = [
+            layer([{"x": band[0], "end": band[1]}], "rect", ACROSS | tall, color=TINT),
+            label({"datum": _middle(axis, *band)}, {"value": bottom + 10}, axis.band_label, ACCENT, align="center"),
+        ]
+        for place, color, dash, thick, words in lines:
+            stroke = {"color": color, "strokeDash": dash, "strokeWidth": thick}
+            layers.append(layer([{"x": place}], "rule", {"x": number("x"), **tall}, **stroke))
+            weight = "bold" if color == ACCENT else "normal"
+            layers.append(label({"datum": place}, {"value": 9}, words, color, align="center", fontWeight=weight))
+        for row, at in zip(rows, places, strict=True):
+            layers += _row(row, at, step, low, high, hover)
+            if beside:
+                left: Spec = {"align": "right", "dx": -12, "fontWeight": "bold"}
+                layers.append(label({"value": 0}, {"value": at}, row.label, INK, **left))
+                layers.append(label({"value": "width"}, {"value": at}, row.value, INK, dx=12))
+            elif worded:
+                layers.append(label({"value": 0}, {"value": at - 15}, f"{row.label}: {row.value}", INK))
+        x_axis = {"title": axis.title, "grid": False, "offset": 18, "labelExpr": PLAIN, **ticks}
+        x = {"scale": {"type": axis.kind, "domain": [low, high], "nice": False}, "axis": x_axis}
+        return chart(layers, x, {"scale": None, "axis": None}, width, bottom, sides=sides if beside else (2, 4))
+
+    return draw(id, title, alt_text, build)
+
+
+def _row(row: Row, at: float, step: float, low: float, high: float, hover: bool) -> list[Spec]:
+    """One interval at `at` pixels from the top, and its seeds below it; an open side ends in an arrow."""
+    ends = {"x": max(row.low, low), "end": min(row.high, high)}
+    out = [layer([ends], "rule", ACROSS | {"y": {"value": at}}, color=INK, strokeWidth=3.5)]
+    points = [(ends["x"], "triangle-left", INK)] if row.low in (0.0, -inf) else []
+    points += [(ends["end"], "triangle-right", INK)] if isinf(row.high) else []
+    points += [(row.estimate, "diamond", GROUND)] if row.estimate is not None else []
+    for value, shape, fill in points:
+        style = {"shape": shape, "color": INK, "fill": fill, "strokeWidth": 2, "size": 100, "opacity": 1}
+        out.append(layer([{"x": value}], "point", {"x": number("x"), "y": {"value": at}}, **style))
+    dots = [{"seed": s, "effect": v, "y": at + 12 + step * i} for i, (s, v) in enumerate(row.seeds.items())]
+    tip = {"tooltip": [name("seed"), number("effect") | {"format": ".4~g"}]} if hover else {}
+    if dots:
+        place = {"x": number("effect"), "y": number("y"), **tip}
+        out.append(layer(dots, "circle", place, color=INK, opacity=0.8, size=24))
+    return out
+
+
+def small(id: str, alt_text: str, axis: Axis, row: Row) -> Drawing:
+    """The same in a line of text, 240 pixels wide: no words, no axis."""
+    low, high = _domain(axis, [row])
+    tall: Spec = {"y": {"value": 0}, "y2": {"value": 26}}
+    layers = [
+        layer([{"x": max(axis.band[0], low), "end": min(axis.band[1], high)}], "rect", ACROSS | tall, color=TINT),
+        layer([{"x": axis.none}], "rule", {"x": number("x"), **tall}, color=MUTED, strokeDash=[2, 2]),
+        layer([{"x": axis.paper}], "rule", {"x": number("x"), **tall}, color=ACCENT, strokeWidth=1.5),
+        *_row(replace(row, seeds={}), 13, 0, low, high, hover=False),
+    ]
+    x = {"scale": {"type": axis.kind, "domain": [low, high], "nice": False}, "axis": None}
+    drawn = chart(layers, x, {"scale": None, "axis": None}, 240, 26) | {"padding": 0, "autosize": "none"}
+    return Drawing(id, "The interval", alt_text, {"wide": drawn}, {})

@@ -1,0 +1,289 @@
+"""What the pages draw of runs: learning curves, tuning, and one printed curve among ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from repro.report.charts import log_ticks
+from repro.report.svg import (
+    ACCENT,
+    FAINT,
+    GROUND,
+    INK,
+    MUTED,
+    PLAIN,
+    SECOND,
+    Drawing,
+    Spec,
+    chart,
+    draw,
+    label,
+    layer,
+    name,
+    number,
+)
+
+STROKES = (INK, SECOND, MUTED)  # of arms in their order, then again; as in the paper's Figure 1: solid, then dashed
+DASHES = ((1, 0), (5, 3), (2, 2))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run: (epoch, value) in order. `reached`: epochs to the level, None where it never was."""
+
+    arm: str
+    seed: int
+    points: tuple[tuple[float, float], ...]
+    reached: float | None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place that somebody states: the paper's epochs, or the mean of ours."""
+
+    label: str
+    epochs: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """One arm's rates: (rate, geometric mean), (rate, seed, epochs, status), and the rate chosen."""
+
+    arm: str
+    means: tuple[tuple[float, float], ...]
+    seeds: tuple[tuple[float, int, float, str], ...]
+    chosen: float | None
+
+
+def _by_arm(arms: Sequence[str]) -> Spec:
+    """Colour and dash of every arm."""
+    colors = [STROKES[i % len(STROKES)] for i in range(len(arms))]
+    dashes = [list(DASHES[i % len(DASHES)]) for i in range(len(arms))]
+    return {
+        channel: name("arm") | {"scale": {"domain": list(arms), "range": values}, "legend": None}
+        for channel, values in (("color", colors), ("strokeDash", dashes))
+    }
+
+
+def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], top: float) -> Spec:
+    """Ticks at round values and at the levels, which are set off: `True` is the paper's own."""
+    step, form = (0.2, "'~%'") if metric.endswith("error") else (0.5, "'~g'")
+    rounds = [round(i * step, 9) for i in range(int(top / step) + 1)]
+    ticks = [tick for tick in rounds if all(abs(tick - level) > 0.3 * step or tick == level for level, _ in levels)]
+    tests = [(f"datum.value == {level}", ACCENT if paper else INK) for level, paper in levels]
+    return {
+        "title": None,
+        "values": sorted({*ticks, *(level for level, _ in levels)}),
+        "labelExpr": f"format(datum.value, {form})",
+        "labelColor": {"condition": [{"test": test, "value": color} for test, color in tests], "value": MUTED},
+        "labelFontWeight": {"condition": [{"test": test, "value": "bold"} for test, _ in tests], "value": "normal"},
+        "domain": False,
+        "ticks": False,
+    }
+
+
+def learning(
+    id: str,
+    title: str,
+    alt_text: str,
+    curves: Sequence[Curve],
+    *,
+    metric: str,
+    named: str,
+    levels: Sequence[tuple[float, bool]],
+    start: float,
+    ours: Sequence[Mark],
+    paper: Sequence[Mark],
+) -> Drawing:
+    """Every run's metric against epochs, log or linear, with the level, our means and the paper's epochs on it.
+
+    `levels`: the judged one first, each with whether it is the paper's own and not the judged one; `start`: where every
+    curve stands at epoch 0. Between epochs curves are straight in epochs: the point at the level ends each.
+    """
+    level = levels[0][0]
+    arms = list(dict.fromkeys(curve.arm for curve in curves))
+    rows: list[Spec] = [
+        {"arm": c.arm, "seed": c.seed, "epoch": round(e, 3), "value": round(v, 4)}
+        for c in curves
+        for e, v in ((0.0, start), *c.points)
+    ]
+    hits = [{"epoch": round(c.reached, 3), "value": level} for c in curves if c.reached is not None]
+    last_points = [c.points[-1] for c in curves if c.reached is None and c.points]
+    ends = [{"epoch": e, "value": round(v, 4)} for e, v in last_points]
+    stated: list[Spec] = [{"epoch": m.epochs, "value": m.value} for m in paper]
+    places = [row["epoch"] for row in (*rows, *stated) if row["epoch"] > 0]
+    first, last = min(1.0, *places) * 0.94, max(places) * 1.08
+    top = max(row["value"] for row in rows) * 1.03
+    place = {"x": number("epoch"), "y": number("value")}
+    form = ".2%" if metric.endswith("error") else ".3f"
+
+    def words(kind: str, low: float) -> list[Spec]:
+        out, below = [], {level: 0}  # lines of words so far below each level
+        for mark, color, weight in [(m, INK, "bold") for m in ours] + [(m, ACCENT, "normal") for m in paper]:
+            line = below[mark.value] = below.get(mark.value, 0) + 1
+            late = (mark.epochs / low) ** 1.35 > last / low if kind == "log" else mark.epochs > 0.85 * last
+            side: Spec = {"align": "right", "dx": 5} if late else {"align": "center"}
+            at = {"datum": mark.epochs}, {"datum": mark.value}
+            out.append(label(*at, mark.label, color, fontWeight=weight, dy=3 + 15 * line, **side))
+        return out
+
+    def build(kind: str, width: int, hover: bool) -> Spec:
+        low = first if kind == "log" else 0.0
+        across = {"x": {"value": 0}, "x2": {"value": "width"}, "y": number("value")}
+        layers = [
+            layer([{"value": v}], "rule", across, color=ACCENT if theirs else INK, strokeDash=[1.5, 3])
+            for v, theirs in levels
+        ]
+        seen = {"transform": [{"filter": f"datum.epoch >= {low}"}]}
+        lines = place | {"detail": name("seed")} | _by_arm(arms)
+        layers.append(layer(rows, "line", lines, strokeWidth=1.4, opacity=0.9) | seen)
+        if hover:
+            value = number("value") | {"format": form, "title": named}
+            tip = [name("arm"), name("seed"), number("epoch") | {"format": ".4~g"}, value]
+            layers.append(layer(rows, "circle", place | {"tooltip": tip}, size=90, opacity=0, color=INK) | seen)
+        for points, shape, color, fill, size in (
+            (hits, "circle", INK, INK, 22),
+            (ends, "circle", INK, GROUND, 40),
+            (stated, "diamond", ACCENT, ACCENT, 70),
+        ):
+            if points:
+                layers.append(layer(points, "point", place, shape=shape, color=color, fill=fill, size=size, opacity=1))
+        ticks: Spec = {"values": log_ticks(low, last)} if kind == "log" else {"tickCount": 8 if width > 400 else 5}
+        x_axis = {"title": f"epochs, {kind} scale", "grid": False, "labelExpr": PLAIN, **ticks}
+        x = {"scale": {"type": kind, "domain": [low, last], "nice": False}, "axis": x_axis}
+        y = {"scale": {"domain": [0, top], "nice": False}, "axis": _y_axis(metric, levels, top)}
+        return chart(layers + words(kind, low), x, y, width, 340 if width > 400 else 300, named)
+
+    def log(width: int, hover: bool) -> Spec:
+        return build("log", width, hover)
+
+    def linear(width: int, hover: bool) -> Spec:
+        return build("linear", width, hover)
+
+    return draw(id, title, alt_text, log, {"linear": linear})
+
+
+def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str) -> Drawing:
+    """Epochs to the level against the rate: tuning seeds as dots, means as lines, chosen rates as diamonds.
+
+    A diverged seed stands above all others, since it never gets there.
+    """
+    names = [arm.arm for arm in arms]
+    means: list[Spec] = [{"arm": a.arm, "rate": r, "epochs": round(v, 3)} for a in arms for r, v in a.means]
+    slowest = max(v for a in arms for _, _, v, _ in a.seeds)
+    seeds: list[Spec] = [
+        {"arm": a.arm, "rate": r, "seed": s, "epochs": round(1.3 * slowest if e == "diverged" else v, 3), "end": e}
+        for a in arms
+        for r, s, v, e in a.seeds
+    ]
+    best = [row for row in means if (row["arm"], row["rate"]) in {(arm.arm, arm.chosen) for arm in arms}]
+    rates = sorted({row["rate"] for row in seeds})
+    low, high = min(row["epochs"] for row in seeds) / 1.5, max(row["epochs"] for row in seeds) * 1.2
+    shapes = {"reached": "circle", "not reached": "triangle-up", "not started": "triangle-up", "diverged": "cross"}
+    place = {"x": number("rate"), "y": number("epochs")}
+
+    def build(width: int, hover: bool) -> Spec:
+        shape = name("end") | {"scale": {"domain": list(shapes), "range": list(shapes.values())}, "legend": None}
+        tip = [name("arm"), number("rate"), name("seed"), number("epochs") | {"format": ".2f"}, name("end")]
+        dots = place | {"color": _by_arm(names)["color"], "shape": shape} | ({"tooltip": tip} if hover else {})
+        layers = [
+            layer(means, "line", place | _by_arm(names), strokeWidth=1.4),
+            layer(seeds, "point", dots, fill=GROUND, size=22, strokeWidth=1.2, opacity=1),
+            layer(best, "point", place, shape="diamond", color=INK, fill=GROUND, strokeWidth=2, size=110, opacity=1),
+        ]
+        for row in best:
+            at = {"datum": row["rate"]}, {"datum": row["epochs"]}
+            layers.append(label(*at, f"{row['arm']} {row['rate']:g}", INK, align="center", dy=18, fontWeight="bold"))
+        shown = rates if width > 400 else rates[:: -(-len(rates) // 4)]
+        x_axis = {"title": "learning rate, log scale", "grid": False, "values": shown, "labelExpr": PLAIN}
+        y_axis = {"title": None, "values": log_ticks(low, high), "labelExpr": PLAIN, "domain": False, "ticks": False}
+        x = {"scale": {"type": "log", "domain": [rates[0] / 1.3, rates[-1] * 1.3], "nice": False}, "axis": x_axis}
+        y = {"scale": {"type": "log", "domain": [low, high], "nice": False}, "axis": y_axis}
+        return chart(layers, x, y, width, 230, goal)
+
+    return draw(id, title, alt_text, build)
+
+
+def trace(
+    id: str,
+    title: str,
+    alt_text: str,
+    epochs: Sequence[float],
+    curves: dict[int, list[float]],
+    authors: Sequence[float],
+    band: tuple[Sequence[float], Sequence[float]],
+    *,
+    less: Sequence[float] | None = None,
+) -> Drawing:
+    """The author's points among our curves and the prediction band; `less` is taken from all of them (our mean)."""
+    base = less or [0.0] * len(epochs)
+
+    def rows(values: Sequence[float], **more: Any) -> list[Spec]:
+        return [
+            more | {"epoch": round(e, 3), "value": round(v - b, 4)}
+            for e, v, b in zip(epochs, values, base, strict=True)
+        ]
+
+    lines = [row for seed, curve in curves.items() for row in rows(curve, seed=seed)]
+    theirs, lower, upper = rows(authors), rows(band[0]), rows(band[1])
+    area = [a | {"high": b["value"]} for a, b in zip(lower, upper, strict=True)]
+    every = [row["value"] for row in (*lines, *theirs, *lower, *upper)]
+    pad = 0.06 * (max(every) - min(every))
+    heading = "running training error" if less is None else "less the mean of our curves, percentage points"
+    ticks = "format(datum.value, '~%')" if less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
+    place = {"x": number("epoch"), "y": number("value")}
+
+    def build(width: int, hover: bool) -> Spec:
+        tip = [number("epoch") | {"format": ".2~f"}, number("value") | {"format": ".2%"}]
+        layers = [
+            layer(area, "area", place | {"y2": {"field": "high"}}, color=FAINT, opacity=1),
+            layer(lines, "line", place | {"detail": name("seed")}, color=INK, strokeWidth=0.7, opacity=0.4),
+            layer(theirs, "line", place, color=ACCENT, strokeWidth=1.2),
+        ]
+        if hover:
+            near = place | {"tooltip": [name("seed"), *tip]}
+            layers.append(layer(lines, "circle", near, size=60, opacity=0, color=INK))
+        dots = place | ({"tooltip": tip} if hover else {})
+        layers.append(layer(theirs, "circle", dots, color=ACCENT, size=44, opacity=1))
+        x_axis = {"title": "epochs", "grid": False, "tickCount": 7, "labelExpr": PLAIN}
+        y_axis = {"title": None, "labelExpr": ticks, "tickCount": 5, "domain": False, "ticks": False}
+        x = {"scale": {"domain": [0, max(epochs) * 1.02], "nice": False}, "axis": x_axis}
+        y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
+        return chart(layers, x, y, width, (320 if width > 400 else 260) if less is None else 200, heading)
+
+    return draw(id, title, alt_text, build)
+
+
+def ranks(id: str, title: str, alt_text: str, largest: dict[int, float], authors: float) -> Drawing:
+    """Every curve's largest studentised deviation, in order of size, the author's among them."""
+    sizes = [size for size in (*largest.values(), authors) if isfinite(size)]
+    far = 1.2 * max([1.0, *sizes])  # where an infinite one is drawn
+    curves = [(f"seed {seed}", min(size, far), False) for seed, size in largest.items()]
+    curves.append(("the author", min(authors, far), True))
+    curves.sort(key=lambda curve: (curve[1], curve[2]))
+    rows: list[Spec] = [
+        {"curve": who, "size": round(size, 3), "zero": 0, "y": 6 + 11 * i} for i, (who, size, _) in enumerate(curves)
+    ]
+    ours, (theirs,) = ([row for row, c in zip(rows, curves, strict=True) if c[2] is author] for author in (False, True))
+    most = max(1.08 * curves[-1][1], 1.3 * min(authors, far))  # with room for the author's name
+
+    def build(width: int, hover: bool) -> Spec:
+        layers = []
+        tip = {"tooltip": [name("curve"), number("size") | {"format": ".2f"}]} if hover else {}
+        for part, color, thick, opacity, size in ((ours, INK, 1, 0.3, 28), ([theirs], ACCENT, 1.5, 1, 44)):
+            stem = {"x": number("zero"), "x2": {"field": "size"}, "y": number("y")}
+            layers.append(layer(part, "rule", stem, color=color, strokeWidth=thick, opacity=opacity))
+            head = {"x": number("size"), "y": number("y"), **tip}
+            layers.append(layer(part, "circle", head, color=color, size=size, opacity=1))
+        at = {"datum": theirs["size"]}, {"value": theirs["y"]}
+        layers.append(label(*at, "the author’s", ACCENT, fontWeight="bold", dx=9))
+        axis_title = "largest deviation from all other curves, in standard deviations"
+        x_axis = {"title": axis_title, "grid": False, "tickCount": 6, "labelExpr": PLAIN}
+        x = {"scale": {"domain": [0, most], "nice": False}, "axis": x_axis}
+        return chart(layers, x, {"scale": None, "axis": None}, width, 11 * len(rows) + 4)
+
+    return draw(id, title, alt_text, build)

@@ -1,0 +1,63 @@
+"""What a verdict on one shelf rests on: the sections of its kind of claim, then provenance and cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from repro.report import prose, ratio, trace
+from repro.report.parts import Grid, Section
+from repro.report.view import Shown
+from repro.store import Table
+
+_ABOUT = ("", "commit of the sources", "device", "system", "versions", "numerics")
+
+
+def sections(shown: Shown) -> list[Section]:
+    """All evidence of one claim on one shelf, where something was measured."""
+    found = trace.sections(shown) if shown.judgement.trace is not None else ratio.sections(shown)
+    return [*found, _made(shown)]
+
+
+def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
+    """Runs, the epochs they trained and the seconds these took."""
+    runs = [table[run] for run in sorted(ids)]
+    return len(runs), sum(len(run.epochs) for run in runs), sum(row["seconds"] for run in runs for row in run.epochs)
+
+
+def _made(shown: Shown) -> Section:
+    """Provenance and cost of every run behind the shown judgement and its alternatives."""
+    base = set(shown.judgement.run_ids)
+    every = base.union(*(judgement.run_ids for judgement in shown.alternatives))
+    setups: Counter[tuple[tuple[str, Any], ...]] = Counter()
+    for run in sorted(every):
+        setups.update({tuple(sorted(session.items())) for session in shown.table[run].sessions})
+    ordered = sorted(setups.items(), key=lambda setup: (-setup[1], repr(setup[0])))
+    columns = [_setup(dict(session), runs) for session, runs in ordered]
+    head, *rows = ((name, *(column[i] for column in columns)) for i, name in enumerate(_ABOUT))
+    text = [f"This verdict rests on {_cost(shown.table, base)}."]
+    if every != base:
+        text.append(f"With the alternatives: {_cost(shown.table, every)}.")
+    made = Grid("What made the runs", head, tuple(rows))
+    return Section(f"{shown.shelf}-made", "Provenance and cost", tuple(text), (made,))
+
+
+def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
+    """One machine and its software, as `_ABOUT` names it."""
+    threads = session["threads"]
+    device = session["processor"] if session["device"] == "cpu" else session["device"]
+    named = {name: session[name.lower()] for name in ("repro", "Python", "torch", "numpy", "CUDA")}
+    versions = [f"{name} {version}" for name, version in named.items() if version]
+    return (
+        f"{runs} run{'s' * (runs != 1)}",
+        f"{session['commit'] or 'none'} ({'clean' if session['clean'] else 'changed'})",
+        f"{device}, {threads} thread{'s' * (threads != 1)}",
+        session["system"],
+        ", ".join(versions),
+        str(session["numerics"]),
+    )
+
+
+def _cost(table: Table, ids: set[str]) -> str:
+    runs, epochs, seconds = cost(table, ids)
+    return f"{runs:,} runs, {epochs:,} epochs trained, {prose.duration(seconds)} of training in all"

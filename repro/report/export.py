@@ -1,0 +1,156 @@
+"""The same as data: everything of a claim's page as JSON, and every run's measure as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from math import isfinite
+from typing import Any
+
+from repro.analysis.judge import Arm, Judgement
+from repro.analysis.measures import Observation
+from repro.report.assumptions import decides
+from repro.report.view import Shown
+from repro.spec.files import ClaimFile
+
+COLUMNS = ("shelf", "scale", "alternative", "arm", "use", "rate", "seed", "epochs", "status", "horizon", "run")
+POINTS = ("shelf", "scale", "arm", "seed", "point", "train_error", "run")
+
+
+def whole(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
+    """The claim as written and its judgement on every shelf; open sides of intervals are null."""
+    return {
+        "claim": file.claim.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "shelves": [
+            {
+                "shelf": shown.shelf,
+                "shown": shown.scale,
+                "scales": {name: _verdict(judgement) for name, judgement in shown.scales.items()},
+                "judgement": _judgement(shown.judgement),
+                "alternatives": [
+                    _judgement(judgement) | {"decides": decides(shown.judgement, judgement)}
+                    for judgement in shown.alternatives
+                ],
+                "provenance": {
+                    run: shown.table[run].sessions
+                    for run in sorted({r for j in (shown.judgement, *shown.alternatives) for r in j.run_ids})
+                },
+            }
+            for shown in found
+        ],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
+
+
+def _verdict(judgement: Judgement) -> dict[str, Any]:
+    verdict = judgement.verdict
+    return {
+        "word": verdict.word,
+        "grade": verdict.grade,
+        "sentence": verdict.sentence,
+        "why": verdict.why,
+        "runs_to_do": judgement.to_do,
+    }
+
+
+def _judgement(judgement: Judgement) -> dict[str, Any]:
+    effect, trace = judgement.effect, judgement.trace
+    out: dict[str, Any] = {
+        "scale": judgement.scale,
+        "alternative": judgement.alternative,
+        "verdict": _verdict(judgement),
+        "arms": {name: _arm(arm) for name, arm in judgement.arms.items()},
+        "runs": list(judgement.run_ids),
+    }
+    if effect is not None:
+        out["effect"] = {
+            "kind": effect.kind,
+            "estimate": effect.estimate,
+            "low": _finite(effect.low) or None,  # 0 is an open side
+            "high": _finite(effect.high),
+            "confidence": effect.confidence,
+            "n": effect.n,
+            "method": effect.method,
+            "per_seed": effect.per_seed,
+        }
+    if judgement.rate_range is not None:
+        out["ratio_over_rates_near_the_best"] = list(judgement.rate_range)
+    if trace is not None:
+        out["trace"] = {
+            "p": trace.p,
+            "authors_largest_deviation": _finite(trace.authors_largest),
+            "at_point": trace.at_point + 1,
+            "largest_deviations": {seed: _finite(size) for seed, size in trace.largest.items()},
+            "offset": trace.offset,
+            "low": trace.low,
+            "high": trace.high,
+            "confidence": trace.confidence,
+            "n": trace.n,
+            "mean": trace.mean,
+            "point_low": trace.point_low,
+            "point_high": trace.point_high,
+        }
+    return out
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    out: dict[str, Any] = {"rate": arm.rate, "judged": [_observation(o) for o in arm.observations]}
+    if arm.curves:
+        out = {"rate": arm.rate, "curves": arm.curves}
+    if arm.tuning is not None:
+        out["tuning"] = [
+            {
+                "rate": rate.rate,
+                "state": rate.state,
+                "geometric_mean": rate.mean,
+                "seeds": [_observation(o) for o in rate.observations],
+            }
+            for rate in arm.tuning.rates
+        ]
+    return out
+
+
+def _observation(seen: Observation) -> dict[str, Any]:
+    return {"seed": seen.seed, "epochs": seen.value, "status": seen.status, "horizon": seen.horizon, "run": seen.run}
+
+
+def rows_csv(found: list[Shown]) -> str:
+    """A row for each run of each judgement that is shown; for a printed curve, a row for each point of each run."""
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    if found[0].judgement.claim.measure.kind == "trace":
+        out.writerow(POINTS)
+        for shown in found:
+            out.writerows(_points(shown))
+        return text.getvalue()
+    out.writerow(COLUMNS)
+    for shown in found:
+        for judgement in (shown.judgement, *shown.alternatives):
+            about = (shown.shelf, judgement.scale, judgement.alternative or "")
+            for name, arm in judgement.arms.items():
+                for rate in arm.tuning.rates if arm.tuning else ():
+                    out.writerows((*about, name, "tuning", f"{rate.rate:g}", *_cells(o)) for o in rate.observations)
+                out.writerows((*about, name, "judging", f"{arm.rate:g}", *_cells(o)) for o in arm.observations)
+    return text.getvalue()
+
+
+def _cells(seen: Observation) -> tuple[Any, ...]:
+    return seen.seed, "" if seen.value is None else f"{seen.value:.6g}", seen.status, seen.horizon, seen.run
+
+
+def _points(shown: Shown) -> list[tuple[Any, ...]]:
+    judgement, rule = shown.judgement, shown.judgement.claim.rule
+    runs = {shown.table[run].config["seed"]: run for run in judgement.run_ids}
+    about = (shown.shelf, judgement.scale)
+    rows: list[tuple[Any, ...]] = [
+        (*about, name, seed, i, f"{value:.6g}", runs[seed])
+        for name, arm in judgement.arms.items()
+        for seed, curve in arm.curves.items()
+        for i, value in enumerate(curve, start=1)
+    ]
+    if rule.kind == "trace":
+        rows += [(*about, "the author", "", i, f"{value:g}", "") for i, value in enumerate(rule.authors, start=1)]
+    return rows

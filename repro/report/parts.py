@@ -1,0 +1,41 @@
+"""What a page's evidence is made of: headings, figures and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repro.report.svg import Drawing
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: the first column names its rows; `numbers` and `codes` are columns, `strong` rows."""
+
+    caption: str
+    head: Row
+    rows: tuple[Row, ...]
+    numbers: frozenset[int] = frozenset()
+    codes: frozenset[int] = frozenset()
+    strong: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing above its caption; `choice`: the control that redraws it, as (question, ((value, name), ...))."""
+
+    drawing: Drawing
+    caption: str
+    note: str = ""
+    choice: tuple[str, tuple[tuple[str, str], ...]] | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with what stands under it, in order."""
+
+    id: str
+    title: str
+    text: tuple[str, ...] = ()
+    parts: tuple[Figure | Grid, ...] = ()

@@ -1,0 +1,44 @@
+"""The results table of README, from the reference shelf: nothing in it is typed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from repro.errors import ReproError
+from repro.report import prose
+from repro.report.view import show
+from repro.spec.files import ClaimFile
+from repro.store import Table, replace
+
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+
+
+def results(claims: list[ClaimFile], table: Table) -> str:
+    """A markdown table, a row for each claim in order of id."""
+    lines = [
+        "| claim | the paper says | paper | ours, with interval | verdict | grade | scale | n |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for file in sorted(claims, key=lambda file: file.id):
+        shown = show(file, "reference", table)
+        verdict = shown.judgement.verdict
+        page = f"[{file.id}](reports/reference/{file.id}.html)"
+        n = prose.seeds(shown.judgement) if shown.complete else 0
+        cells = (
+            page, file.claim.paper.says, prose.number(file), prose.ours(shown.judgement) if shown.complete else "–",
+            f"`{verdict.word}`", verdict.grade or "–", shown.scale, str(n or "–"),
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def update(readme: Path, text: str) -> None:
+    """Put `text` between the markers of a README, where it is not there already."""
+    before = readme.read_text()
+    if before.count(BEGIN) != 1 or before.count(END) != 1 or before.index(BEGIN) > before.index(END):
+        raise ReproError(f"{readme}: expected one {BEGIN} and, below it, one {END}: the results go between them")
+    head, rest = before.split(BEGIN)
+    tail = rest.split(END)[1]
+    after = f"{head}{BEGIN}\n{text.strip()}\n{END}{tail}"
+    if after != before:
+        replace(readme, after)

@@ -1,0 +1,181 @@
+"""Which judgement a page shows, and the verdict at its head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repro.analysis.judge import Judgement, complete, judge, judgements
+from repro.report import prose
+from repro.report.charts import Axis, Row
+from repro.spec.files import ClaimFile
+from repro.store import Table
+
+# A sign for every word, so that colour says nothing alone: the name of a symbol in templates/marks.svg.
+MARKS = {
+    "reproduced": "check",
+    "true as printed": "check",
+    "direction only": "half",
+    "same direction": "arrow",
+    "differs": "unequal",
+    "no difference seen": "equal",
+    "inconclusive": "question",
+    "contradicted": "cross",
+    "opposite direction": "back",
+    "false as printed": "cross",
+    "not comparable": "dash",
+    "not run": "empty",
+    "error": "bang",
+}
+TITLES = {"yours": "Your runs", "reference": "Reference runs"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One claim on one shelf: every scale judged, and the judgement that is shown."""
+
+    shelf: str
+    file: ClaimFile
+    table: Table
+    judgement: Judgement
+    alternatives: tuple[Judgement, ...]  # those of the shown scale, in the claim's order
+    scales: dict[str, Judgement]  # the base at every scale of the claim, from the highest
+
+    @property
+    def scale(self) -> str:
+        """The scale that is shown."""
+        return self.judgement.scale
+
+    @property
+    def complete(self) -> bool:
+        """Whether the shown scale is judged."""
+        return complete(self.judgement)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is evidence to show: a verdict, or what failed."""
+        return self.complete or self.judgement.verdict.word == "error"
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it says something of the sentence: complete, and more than the machinery."""
+        return self.complete and self.scale != "smoke"
+
+
+def command(file: ClaimFile, scale: str) -> str:
+    """The command for one scale, from the project's folder."""
+    return f"python -m repro run claims/{file.path.name} --scale {scale}"
+
+
+def show(file: ClaimFile, shelf: str, table: Table) -> Shown:
+    """The highest complete scale; else the highest that failed; else the easiest that would say something."""
+    scales = {judgement.scale: judgement for judgement in judgements(file, table)}
+    chosen = next((j for j in scales.values() if complete(j)), None)
+    if chosen is None:
+        chosen = next((j for j in scales.values() if j.verdict.word == "error"), None)
+    if chosen is None:
+        chosen = next((j for scale, j in reversed(scales.items()) if scale != "smoke"), *list(scales.values())[-1:])
+    names = file.alternatives_at(chosen.scale) if complete(chosen) else []
+    others = tuple(judge(file, chosen.scale, table, name) for name in names)
+    return Shown(shelf, file, table, chosen, others, scales)
+
+
+def shelves(file: ClaimFile, tables: dict[str, Table]) -> list[Shown]:
+    """The claim on every shelf in the order given; one without anything is left out where another has a verdict."""
+    found = [show(file, shelf, table) for shelf, table in tables.items()]
+    started = [s for s in found if s.measured or s.judgement.run_ids]
+    return started or found[-1:]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A verdict at the head of a page."""
+
+    shelf: str
+    title: str
+    word: str
+    mark: str
+    headline: str
+    sentence: str
+    why: str
+    facts: tuple[str, ...]
+    quiet: bool  # it says nothing of the sentence
+    command: str  # what is still to be done, or nothing
+
+
+def box(shown: Shown, others: list[Shown]) -> Box:
+    """The verdict of one shelf; a smoke run points at the others."""
+    verdict, claim = shown.judgement.verdict, shown.judgement.claim
+    headline, sentence, why = verdict.word, verdict.sentence, verdict.why
+    if verdict.word == "not run" and not prose.seeds(shown.judgement):
+        sentence = ""  # the headline says it
+    smoke = shown.complete and not shown.speaks
+    if smoke:
+        headline = "The machinery works here"
+        sentence = "Every step ran, from data to verdict, on a few embedded digits. They cannot speak of the sentence."
+        spoken = [other for other in others if other.speaks]
+        why = "No shelf has a verdict yet"
+        if spoken:
+            why = f"The {spoken[0].shelf} verdict is: {spoken[0].judgement.verdict.word}"
+    facts = [f"grade {verdict.grade}"] if verdict.grade else []
+    facts.append(f"{shown.scale} scale")
+    if shown.complete and (n := prose.seeds(shown.judgement)):
+        facts += [f"{n} judging seeds", prose.data(claim).split(",")[0]]
+    to_do = "" if shown.speaks else command(shown.file, next_scale(shown))
+    return Box(
+        shown.shelf,
+        TITLES.get(shown.shelf, shown.shelf),
+        verdict.word,
+        MARKS[verdict.word],
+        headline[0].upper() + headline[1:],
+        sentence,
+        why[0].upper() + why[1:] if why[1:2].isalpha() else why,
+        tuple(facts),
+        smoke,
+        to_do,
+    )
+
+
+def next_scale(shown: Shown) -> str:
+    """The easiest scale that would say something of the sentence."""
+    return next((scale for scale in reversed(shown.scales) if scale != "smoke"), "smoke")
+
+
+def axis(shown: Shown) -> Axis:
+    """How this claim's effect is drawn."""
+    rule = shown.judgement.claim.rule
+    if rule.kind == "ratio":
+        of, over = rule.of
+        title = f"epochs of {of} / epochs of {over}, log scale"
+        low, high = rule.within
+        band = f"the band, {low:g} to {high:g}"
+        return Axis("log", title, 1.0, "no effect", rule.paper, f"the paper: {rule.paper:g}", (low, high), band)
+    low, high = (100 * bound for bound in rule.offset_within)
+    title = "mean offset, ours less the author’s, percentage points"
+    band = f"the band, {prose.signed(low)} to {prose.signed(high)}"
+    return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
+
+
+def row(judgement: Judgement, label: str = "") -> Row | None:
+    """The effect as it is drawn; None where there is none."""
+    value = prose.ours(judgement) if label else ""
+    if (effect := judgement.effect) is not None:
+        return Row(effect.estimate, effect.low, effect.high, effect.per_seed, label, value)
+    if (found := judgement.trace) is not None:
+        offsets = {seed: 100 * offset for seed, offset in found.offsets.items()}
+        return Row(100 * found.offset, 100 * found.low, 100 * found.high, offsets, label, value)
+    return None
+
+
+def interval_words(shown: Shown) -> str:
+    """The finding of the interval's drawing, for those who do not see it."""
+    judgement = shown.judgement
+    rule, found = judgement.claim.rule, prose.ours(judgement)
+    if rule.kind == "ratio":
+        inside = judgement.effect is not None and (
+            rule.within[0] <= judgement.effect.low and judgement.effect.high <= rule.within[1]
+        )
+        where = "inside" if inside else "not inside"
+        band = f"{rule.within[0]:g} to {rule.within[1]:g}"
+        return f"Ratio {found}, {where} the band {band}; the paper says {rule.paper:g}."
+    band = " to ".join(prose.points(bound) for bound in rule.offset_within)
+    return f"Mean offset {found}; the band is {band} points."
