@@ -1,0 +1,59 @@
+"""What ships with the project: reference runs that are whole, and pages and a README that follow from them alone."""
+
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from repro.report import write
+from repro.report.readme import results
+from repro.spec.config import RunConfig
+from repro.spec.files import load
+from repro.store import Store
+
+ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "reports" / "reference"
+CLAIMS = [load(path) for path in sorted((ROOT / "claims").glob("*.yaml"))]
+TABLE = Store(ROOT / "runs" / "reference").table()
+DRAWN_BY = (ROOT / "tox.ini").read_text().partition("vl-convert-python==")[2].split()[0]
+
+
+@pytest.mark.parametrize("run_id", TABLE)
+def test_a_reference_run_is_finished_made_from_a_clean_commit_and_lies_under_its_own_address(run_id):
+    run = TABLE[run_id]
+    assert RunConfig.model_validate(run.config).id == run_id
+    assert run.result is not None
+    assert run.result["epoch"] == len(run.epochs)
+    assert [row["epoch"] for row in run.epochs] == list(range(1, len(run.epochs) + 1))
+    for session in run.sessions:
+        assert session["clean"]
+        assert len(session["commit"]) == 40
+
+
+def test_the_reference_shelf_holds_no_weights():
+    shelf = ROOT / "runs" / "reference"
+    assert {path.name for path in shelf.rglob("*") if path.is_file() and path.name not in (
+        "checkpoint.safetensors", "lock"  # a maintainer's, ignored by git
+    )} <= {"run.json", "metrics.jsonl", "result.json", "correct.npy"}
+    ignored = (ROOT / ".gitignore").read_text()
+    assert "/runs/reference/*/*.safetensors" in ignored
+
+
+def test_the_committed_pages_are_those_of_the_committed_runs_byte_by_byte(tmp_path):
+    if version("vl-convert-python") != DRAWN_BY:
+        pytest.skip(f"charts are compared as vl-convert {DRAWN_BY} draws them; here is {version('vl-convert-python')}")
+    written = write(CLAIMS, {"reference": TABLE}, tmp_path)
+    made = {str(path.relative_to(tmp_path)): path.read_bytes() for path in written}
+    committed = {str(path.relative_to(PAGES)): path.read_bytes() for path in PAGES.rglob("*") if path.is_file()}
+    different = sorted(name for name in made.keys() | committed.keys() if made.get(name) != committed.get(name))
+    assert not different, "run: python -m repro report --reference"
+
+
+def test_the_results_in_the_readme_are_those_of_the_committed_runs():
+    assert results(CLAIMS, TABLE).strip() in (ROOT / "README.md").read_text(), "run: python -m repro report --reference"
+
+
+def test_the_version_that_draws_the_charts_is_one_that_the_package_allows():
+    allowed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert any(line.startswith("vl-convert-python>=") for line in allowed)
