@@ -499,6 +499,16 @@ def test_the_epochs_can_be_shown_on_a_linear_axis(chromium, pages):
     page.context.close()
 
 
+def test_a_point_of_a_curve_names_its_run(chromium, pages):
+    page, _, _ = opened(chromium, pages / "speed.html")
+    page.locator("#reference-curves-chart .live:not([hidden]) .mark-symbol path").nth(1).hover()
+    shown = page.locator("#vg-tooltip-element.visible")
+    shown.wait_for()
+    # relu at seed 0 falls by 0.2 an epoch from 0.9
+    assert " ".join(shown.inner_text().split()) == "arm relu seed 0 epoch 2 running training error 50.00%"
+    page.context.close()
+
+
 def test_a_printed_page_is_light_and_shows_the_drawings(chromium, pages):
     page, _, _ = opened(chromium, pages / "speed.html", color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")

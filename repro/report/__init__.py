@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 FONTS = (("normal", "stix-two-text.woff2"), ("italic", "stix-two-text-italic.woff2"))
 TYPE = (
     (re.compile(r"(?<![\w-])-(?=\d)"), "−"),
-    (re.compile(r"(?<=\w)'(?=\w)"), "’"),
+    (re.compile(r"(?<=\w)'(?=\w)|(?<=s)'(?=\s)"), "’"),
     (re.compile(r"(?<=\d) (?=%)"), "\u202f"),
     (re.compile(r"(?<=\b[np]) = (?=[\d.])"), "\u00a0=\u00a0"),
 )

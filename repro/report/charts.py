@@ -93,7 +93,6 @@ def interval(id: str, title: str, alt_text: str, axis: Axis, rows: Sequence[Row]
 
     def build(width: int, hover: bool) -> Spec:
         beside = worded and width > 400  # words in columns of their own, or else above each interval
-        sides = (8 + 7 * max(len(row.label) for row in rows), 10 + 7 * max(len(row.value) for row in rows))
         top = 22.0  # below the line of words above
         places = []
         for row in rows:
@@ -120,7 +119,7 @@ def interval(id: str, title: str, alt_text: str, axis: Axis, rows: Sequence[Row]
                 layers.append(label({"value": 0}, {"value": at - 15}, f"{row.label}: {row.value}", INK))
         x_axis = {"title": axis.title, "grid": False, "offset": 18, "labelExpr": PLAIN, **ticks}
         x = {"scale": {"type": axis.kind, "domain": [low, high], "nice": False}, "axis": x_axis}
-        return chart(layers, x, {"scale": None, "axis": None}, width, bottom, sides=sides if beside else (2, 4))
+        return chart(layers, x, {"scale": None, "axis": None}, width, bottom)
 
     return draw(id, title, alt_text, build)
 

@@ -196,8 +196,8 @@ def method(judgement: Judgement) -> list[str]:
         tune = claim.tune
         out.append(
             "Each arm's rate is the fastest of its own, as the paper says. All arms share one grid, "
-            f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {_seed_list(tune.on_seeds)}, none of "
-            "which judges. "
+            f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {_seed_list(tune.on_seeds)}, apart "
+            "from those that judge. "
             f"Rates more than {SLOWER:g} times slower than the best are given up; the chosen one has the "
             "smallest geometric mean over the tuning seeds. A rate on which a tuning seed diverged or did not finish "
             "cannot be chosen; a fastest rate at an end of the grid extends it."

@@ -21,12 +21,14 @@ def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
     drawn = [r for r in rows if r is not None]
     if not drawn:
         return None
-    first = next(s.judgement.effect for s in shown if s.judgement.effect is not None)
+    found = [s.judgement.effect for s in shown if s.judgement.effect is not None]
+    kinds = {
+        f"{100 * e.confidence:.3g} % {'bound, open where the arrow points' if e.estimate is None else 'interval'}": None
+        for e in found
+    }
     words = " ".join(interval_words(s) for s in shown)
     drawing = charts.interval(id, "The effect and its interval", words, axis(shown[0]), drawn)
-    bar = f"Bar: {100 * first.confidence:.3g} % interval; diamond: estimate"
-    if first.estimate is None:
-        bar = f"Bar: bound of {100 * first.confidence:.3g} % confidence, open where the arrow points"
+    bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
     note = f"The ratio of epochs{whose} against the paper's number. {bar}; dots: one for each judging seed; shaded: "
     return Figure(drawing, "", note + "what counts as reproduced at paper scale.")
 
@@ -39,7 +41,7 @@ def sections(shown: Shown) -> list[Section]:
     if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
         text = "Whatever it is: smoke scale cannot speak of the sentence."
         out.append(Section(f"{shown.shelf}-effect", "The effect", (text,), (drawn,)))
-    if any(o.run in shown.table for arm in arms for o in arm.observations):
+    if any(o.run in shown.table and shown.table[o.run].epochs for arm in arms for o in arm.observations):
         out.append(Section(f"{shown.shelf}-curves", title, parts=(_learning(shown),)))
     if any(arm.tuning for arm in arms):
         out.append(_tuning(shown))

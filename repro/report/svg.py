@@ -23,7 +23,8 @@ WIDE, NARROW = 720, 342  # CSS pixels: the text column, and a 390 px screen less
 INK, SECOND, MUTED, FAINT = "var(--ink)", "var(--second)", "var(--muted)", "var(--faint)"
 ACCENT, TINT, GROUND = "var(--accent)", "var(--tint)", "var(--ground)"  # ink: what was measured; accent: the paper
 PLAIN = "format(datum.value, '~g')"  # an axis label as the number is; Vega writes 0.001 as 1m
-FONT = "Liberation Sans"  # bundled with vl-convert, as wide as Helvetica and Arial: texts are measured alike everywhere
+# The first is bundled with vl-convert and as wide as the next two: texts are measured alike everywhere.
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _DROPPED = {"class", "role", "pointer-events", "font-family", "version", "stroke-miterlimit"}
@@ -33,6 +34,7 @@ _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 
 CONFIG: dict[str, Any] = {
     "font": FONT,
+    "aria": False,  # the whole drawing has its words
     "background": None,
     "view": {"stroke": None},
     "axis": {
@@ -159,17 +161,15 @@ def label(x: Spec, y: Spec, text: str, color: str = MUTED, **style: Any) -> Spec
     return layer([{"text": text}], "text", {"x": x, "y": y, "text": name("text")}, **style)
 
 
-def chart(
-    layers: list[Spec], x: Spec, y: Spec, width: int, height: float, title: str = "", sides: tuple[int, int] = (2, 4)
-) -> Spec:
-    """Layers on one pair of scales: `width` pixels with all texts, `height` for the plot; `sides`: room beside it."""
+def chart(layers: list[Spec], x: Spec, y: Spec, width: int, height: float, title: str = "") -> Spec:
+    """Layers on one pair of scales: `width` pixels with all texts, `height` for the plot."""
     return {
         "layer": layers,
         "encoding": {"x": x, "y": y},
         "width": width,
         "height": int(height),
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "padding": {"left": sides[0], "right": sides[1], "top": 4, "bottom": 2},
+        "padding": {"left": 2, "right": 4, "top": 4, "bottom": 2},
         **({"title": title} if title else {}),
     }
 

@@ -136,7 +136,9 @@ def box(shown: Shown, others: list[Shown]) -> Box:
 
 
 def next_scale(shown: Shown) -> str:
-    """The easiest scale that would say something of the sentence."""
+    """What failed, or else the easiest scale that would say something of the sentence."""
+    if shown.judgement.verdict.word == "error":
+        return shown.scale
     return next((scale for scale in reversed(shown.scales) if scale != "smoke"), "smoke")
 
 
