@@ -174,9 +174,9 @@ def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str)
     """
     names = [arm.arm for arm in arms]
     means: list[Spec] = [{"arm": a.arm, "rate": r, "epochs": round(v, 3)} for a in arms for r, v in a.means]
-    slowest = max(v for a in arms for _, _, v, _ in a.seeds)
+    longest = max(v for a in arms for _, _, v, _ in a.seeds)
     seeds: list[Spec] = [
-        {"arm": a.arm, "rate": r, "seed": s, "epochs": round(1.3 * slowest if e == "diverged" else v, 3), "end": e}
+        {"arm": a.arm, "rate": r, "seed": s, "epochs": round(1.3 * longest if e == "diverged" else v, 3), "end": e}
         for a in arms
         for r, s, v, e in a.seeds
     ]
@@ -195,9 +195,12 @@ def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str)
             layer(seeds, "point", dots, fill=GROUND, size=22, strokeWidth=1.2, opacity=1),
             layer(best, "point", place, shape="diamond", color=INK, fill=GROUND, strokeWidth=2, size=110, opacity=1),
         ]
+        slowest = max((row["epochs"] for row in best), default=0)
         for row in best:
             at = {"datum": row["rate"]}, {"datum": row["epochs"]}
-            layers.append(label(*at, f"{row['arm']} {row['rate']:g}", INK, align="center", dy=18, fontWeight="bold"))
+            above = len(best) > 1 and row["epochs"] == slowest  # or it might stand on the other arm's diamond
+            style = {"align": "center", "dy": -16 if above else 18, "fontWeight": "bold"}
+            layers.append(label(*at, f"{row['arm']} {row['rate']:g}", INK, **style))
         shown = rates if width > 400 else rates[:: -(-len(rates) // 4)]
         x_axis = {"title": "learning rate, log scale", "grid": False, "values": shown, "labelExpr": PLAIN}
         y_axis = {"title": None, "values": log_ticks(low, high), "labelExpr": PLAIN, "domain": False, "ticks": False}

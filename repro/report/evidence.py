@@ -10,7 +10,7 @@ from repro.report.parts import Grid, Section
 from repro.report.view import Shown
 from repro.store import Table
 
-_ABOUT = ("", "commit of the sources", "device", "system", "versions", "numerics")
+_ABOUT = ("made by", "commit of the sources", "device", "system", "versions", "numerics")
 
 
 def sections(shown: Shown) -> list[Section]:

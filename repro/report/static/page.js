@@ -16,6 +16,10 @@
       tooltip: { disableDefaultStyle: true },
     });
     const svg = place.querySelector("svg");
+    for (const part of svg.querySelectorAll("[role]")) {
+      part.removeAttribute("role"); // the drawing has its words as a whole
+      part.removeAttribute("aria-roledescription");
+    }
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", chart.dataset.alt);
     for (const old of chart.children) if (old !== place) old.hidden = true;
