@@ -21,8 +21,14 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    text, seen = TextColumn("{task.description}"), TextColumn("{task.fields[seen]}")
-    with Progress(text, BarColumn(), MofNCompleteColumn(), seen, TimeElapsedColumn(), console=console) as live:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[seen]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as live:
         tasks: dict[str, Any] = {}
 
         def draw(event: Event) -> None:
@@ -34,7 +40,8 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
                     event["label"], total=event["horizon"], completed=event["epoch"], seen=""
                 )
             elif what == "epoch" and run in tasks:
-                live.update(tasks[run], completed=event["epoch"], seen=_seen(event))
+                error = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
+                live.update(tasks[run], completed=event["epoch"], seen=error)
             elif what == "finish" and run in tasks:
                 live.remove_task(tasks.pop(run))
                 live.console.print(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
