@@ -195,11 +195,12 @@ def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str)
             layer(seeds, "point", dots, fill=GROUND, size=22, strokeWidth=1.2, opacity=1),
             layer(best, "point", place, shape="diamond", color=INK, fill=GROUND, strokeWidth=2, size=110, opacity=1),
         ]
-        slowest = max((row["epochs"] for row in best), default=0)
         for row in best:
             at = {"datum": row["rate"]}, {"datum": row["epochs"]}
-            above = len(best) > 1 and row["epochs"] == slowest  # or it might stand on the other arm's diamond
-            style = {"align": "center", "dy": -16 if above else 18, "fontWeight": "bold"}
+            # below the diamond, unless another arm's is there
+            near = [b for b in best if b["epochs"] < row["epochs"] < 1.6 * b["epochs"]]
+            crowded = any(0.4 < row["rate"] / other["rate"] < 2.5 for other in near)
+            style: Spec = {"align": "center", "dy": -16 if crowded else 18, "fontWeight": "bold"}
             layers.append(label(*at, f"{row['arm']} {row['rate']:g}", INK, **style))
         shown = rates if width > 400 else rates[:: -(-len(rates) // 4)]
         x_axis = {"title": "learning rate, log scale", "grid": False, "values": shown, "labelExpr": PLAIN}
