@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -177,7 +178,7 @@ def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -
     runs, seconds = remaining(claims, setting)
     if not runs:
         return "nothing to train: every run that is wanted is there", 0
-    at_most = f"{seconds / workers:.0f} s" if seconds / workers < 120 else f"{seconds / workers / 60:.0f} min"
+    at_most = f"{ceil(seconds / workers)} s" if seconds / workers < 120 else f"{ceil(seconds / workers / 60)} min"
     return f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here", runs
 
 
