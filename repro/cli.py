@@ -171,15 +171,16 @@ def _prepared(args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], An
     return chosen, setting, args.workers or (1 if device == "cuda" else cores)
 
 
-def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -> tuple[str, int]:
-    """A line on what is to do next and how long it takes at most, and how many runs that is."""
+def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -> int:
+    """How many runs are to be trained next; says so, and how long it takes at most."""
     from repro.execute import remaining
 
     runs, seconds = remaining(claims, setting)
-    if not runs:
-        return "nothing to train: every run that is wanted is there", 0
-    at_most = f"{ceil(seconds / workers)} s" if seconds / workers < 120 else f"{ceil(seconds / workers / 60)} min"
-    return f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here", runs
+    each = seconds / workers
+    at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
+    found = f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here"
+    print(found if runs else "nothing to train: every run that is wanted is there", flush=True)
+    return runs
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -187,9 +188,7 @@ def _run(args: argparse.Namespace) -> int:
     from repro.progress import shown
 
     claims, setting, workers = _prepared(args)
-    line, runs = _estimate(claims, setting, workers)
-    print(line, flush=True)
-    if runs:
+    if runs := _estimate(claims, setting, workers):
         with shown(lambda line: print(line, flush=True)) as show:
             trained = execute(claims, setting, workers=min(workers, runs), report=show)
         print(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
@@ -250,7 +249,7 @@ def _plan(args: argparse.Namespace) -> int:
         levels = {f"{metric} {value:g}" for _, level in job.wants if level for metric, value in [level]}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""
         print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}")
-    print(_estimate(claims, setting, workers)[0])
+    _estimate(claims, setting, workers)
     print("later rounds follow from these: rates are chosen first, then judged")
     return 0
 

@@ -13,8 +13,9 @@ from small_runs import Failed
 from small_tables import MIRROR, RULE, claim_file, play, reaching, run_of, seen
 
 from repro.analysis.effects import TraceTest, ratio, trace_test
-from repro.analysis.judge import Arm, highest, judge
+from repro.analysis.judge import highest, judge
 from repro.analysis.measures import Observation
+from repro.analysis.tuning import Arm
 from repro.analysis.words import Verdict, grade, of_ratio, of_trace
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repro.analysis.effects import Effect, TraceTest, ratio, trace_test
-from repro.analysis.measures import Observation, trace
+from repro.analysis.measures import trace
 from repro.analysis.plan import horizon_of, judged, wanted
-from repro.analysis.tuning import Tuning, tune
+from repro.analysis.tuning import Arm, Tuning, tune
 from repro.analysis.words import Verdict, of_ratio, of_trace
 from repro.data.known import KNOWN
 from repro.spec.claim import Claim, ScaleName
@@ -16,17 +16,6 @@ from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
 
 SCALES: tuple[ScaleName, ...] = ("paper", "medium", "small", "smoke")  # from the highest
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One arm: its tuning and its judged runs."""
-
-    name: str
-    tuning: Tuning | None
-    rate: float | None  # chosen, or the claim's own
-    observations: tuple[Observation, ...]
-    curves: dict[int, list[float]]  # of a trace: by seed
 
 
 @dataclass(frozen=True)

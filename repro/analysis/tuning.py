@@ -56,6 +56,17 @@ class Tuning:
     at_end: bool  # the chosen rate is an end of the grid, and the grid may not be extended further
 
 
+@dataclass(frozen=True)
+class Arm:
+    """One arm: its tuning and its judged runs."""
+
+    name: str
+    tuning: Tuning | None
+    rate: float | None  # chosen, or the claim's own
+    observations: tuple[Observation, ...]
+    curves: dict[int, list[float]]  # of a trace: by seed
+
+
 def geometric_mean(values: list[float]) -> float:
     """exp of the mean logarithm."""
     return exp(fsum(map(log, values)) / len(values))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, exp, inf, isinf, log, log2
-from typing import TYPE_CHECKING
 
 from repro.analysis.effects import Effect, TraceTest, deviation, seeds_needed
+from repro.analysis.tuning import Arm
 from repro.spec.claim import Claim
-
-if TYPE_CHECKING:
-    from repro.analysis.judge import Arm
 
 JUDGING_SEEDS = 5  # DESIGN, a verdict: grade A and the words of small and medium scale need five
 
@@ -54,8 +51,8 @@ def times(value: float) -> str:
 def between(low: float, high: float) -> str:
     """An interval for people."""
     if isinf(high):
-        return f"above {times(low)}"
-    return f"below {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
+        return f"more than {times(low)}"
+    return f"less than {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
 
 
 def of_ratio(
@@ -138,8 +135,8 @@ def _found(claim: Claim, effect: Effect | None) -> str:
     if effect is None:
         return f"No ratio of {slow} to {fast} could be formed."
     interval = between(effect.low, effect.high)
-    ours = interval if effect.estimate is None else times(effect.estimate)
-    sure = f"{100 * effect.confidence:.3g} % {interval}, n = {effect.n}"
+    ours, form = (interval, "bound") if effect.estimate is None else (times(effect.estimate), "interval")
+    sure = f"{100 * effect.confidence:.3g} % {form} {interval}, n = {effect.n}"
     return f"{slow} needs {ours} times the epochs of {fast} to {_unit(claim)} ({sure})."
 
 

@@ -7,8 +7,9 @@ import io
 from math import isfinite
 from typing import Any
 
-from repro.analysis.judge import Arm, Judgement
+from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation
+from repro.analysis.tuning import Arm
 from repro.report.assumptions import decides
 from repro.report.view import Shown
 from repro.spec.files import ClaimFile

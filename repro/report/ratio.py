@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from repro.analysis.judge import Arm, Judgement
+from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation
-from repro.analysis.tuning import NEAR, Rate, geometric_mean
+from repro.analysis.tuning import NEAR, Arm, Rate, geometric_mean
 from repro.analysis.words import between, times
 from repro.data.known import KNOWN
 from repro.report import charts, curves, prose
