@@ -120,13 +120,20 @@ def test_passes_double_from_the_first_to_the_claims_horizon(file: ClaimFile) -> 
 def test_after_a_pass_rates_past_one_and_a_half_times_the_best_are_stopped(file: ClaimFile) -> None:
     table = play((file, "paper"), curve=reaching(PLAIN))
     relu = tuned(file, table, "relu")
-    # the best takes 5 epochs, seen in the pass of 6; 6 is not past 7.5, 12 is
+    # the best takes 5 epochs, seen in the pass of 6; 6 is not past 7.5, 8 is, and the pass after it is no longer
     assert {rate.rate: rate.state for rate in relu.rates} == {
-        0.001: "stopped", 0.002: "slower", 0.004: "chosen", 0.008: "slower"
+        0.001: "stopped", 0.002: "stopped", 0.004: "chosen", 0.008: "stopped"
     }  # fmt: skip
-    assert trained(file, table, "relu", 0.001, 100) == 12
-    assert trained(file, table, "relu", 0.002, 100) == 10
-    assert [o.horizon for o in at(relu, 0.001).observations] == [12]
+    assert [trained(file, table, "relu", rate, 100) for rate in (0.001, 0.002, 0.008)] == [8, 8, 8]
+    assert [o.horizon for o in at(relu, 0.001).observations] == [8]
+
+
+def test_a_rate_just_within_one_and_a_half_times_the_best_is_followed_to_its_end(file: ClaimFile) -> None:
+    table = play((file, "paper"), curve=reaching(by_rate(relu=(inf, 7.4, 5, 7.6), tanh=(40, 30, 40, inf))))
+    states = {rate.rate: rate.state for rate in tuned(file, table, "relu").rates}
+    assert states == {0.001: "stopped", 0.002: "slower", 0.004: "chosen", 0.008: "slower"}
+    seeds = {rate.rate: len(rate.observations) for rate in tuned(file, table, "relu").rates}
+    assert seeds == {0.001: 1, 0.002: 3, 0.004: 3, 0.008: 1}
 
 
 def test_the_other_tuning_seeds_run_only_for_rates_within_one_and_a_half_of_the_best(file: ClaimFile) -> None:
@@ -265,7 +272,7 @@ def test_a_run_that_leaves_chance_too_late_is_called_not_started_but_not_before_
     assert seen == {0: ("not started", 90), 1: reached, 2: ("diverged", 30), 3: reached, 4: reached}
     table = play((file, "paper"), curve=reaching(by_rate(relu=(inf, 4, 3, 4), tanh=(40, 30, 40, 50))))
     (stopped,) = at(tuned(file, table, "relu"), 0.001).observations
-    assert (stopped.status, stopped.horizon) == ("not reached", 6)  # a fifth of 48 is 10
+    assert (stopped.status, stopped.horizon) == ("not reached", 5)  # past 1.5 x 3; a fifth of 48 is 10
 
 
 def test_the_ratio_over_rates_within_ten_percent_is_of_the_tuning_means(file: ClaimFile) -> None:

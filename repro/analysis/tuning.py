@@ -1,17 +1,18 @@
 """Each arm's rate chosen independently, as the fastest (§3.1): what has been tuned so far, and what is to run next.
 
-Equal grids for all arms. Passes of doubling horizon on the first tuning seed; after a pass, rates already past 1.5
-times the best finished geometric mean are stopped. The other seeds run only for rates within 1.5 of the best. Chosen is
-the smallest geometric mean of the time to the level; a rate with an unfinished or diverged tuning seed cannot be, and
-where the best so far turns out to be such a rate, or slower on its other seeds, what was stopped for its sake goes on.
-A chosen end of the grid extends all grids by a step. Everything is derived from the table, and each step waits until
-all runs of the one before are there: neither the order of runs nor the number of workers can matter.
+Equal grids for all arms. Passes of doubling horizon on the first tuning seed, none longer than it takes to stop a rate;
+after a pass, rates already past 1.5 times the best finished geometric mean are stopped. The other seeds run only for
+rates within 1.5 of the best. Chosen is the smallest geometric mean of the time to the level; a rate with an unfinished
+or diverged tuning seed cannot be, and where the best so far turns out to be such a rate, or slower on its other seeds,
+what was stopped for its sake goes on. A chosen end of the grid extends all grids by a step. Everything is derived from
+the table, and each step waits until all runs of the one before are there: neither the order of runs nor the number of
+workers can matter.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, fsum, inf, isfinite, log
+from math import exp, floor, fsum, inf, isfinite, log
 
 from repro.analysis.measures import Observation, Want, level_of, observe
 from repro.spec.claim import Claim
@@ -116,11 +117,20 @@ def _tune_arm(claim: Claim, arm: str, grid: list[float], table: Table) -> tuple[
         if unfinished := [rate for rate in racing if rates[rate].mean is None and limits[rate] < last]:
             shortest = min(limits[rate] for rate in unfinished)
             step = [rate for rate in unfinished if limits[rate] == shortest]
-            limits |= dict.fromkeys(step, min(2 * shortest, last))
+            limits |= dict.fromkeys(step, _next_limit(shortest, last, best))
         elif step := [rate for rate in racing if rates[rate].mean is not None and seeds[rate] != on_seeds]:
             seeds |= dict.fromkeys(step, on_seeds)
         else:
             return _choose(arm, [rates[rate] for rate in grid], best), []
+
+
+def _next_limit(limit: int, last: int, best: float) -> int:
+    """Epochs of the pass after one of `limit`: twice as many, but no more than show that a rate is past 1.5 times the
+    best finished mean, where it is stopped anyway: half of a slow arm's tuning is saved, and the choice is the same."""
+    doubled = min(2 * limit, last)
+    past = floor(SLOWER * best) + 1 if isfinite(best) else doubled
+    # a rate that is not past it there has other seeds that were faster: it goes on by doubling
+    return min(doubled, past) if past > limit else doubled
 
 
 def _choose(arm: str, rates: list[Rate], best: float) -> Tuning:
