@@ -188,9 +188,9 @@ def _run(args: argparse.Namespace) -> int:
     from repro.progress import shown
 
     claims, setting, workers = _prepared(args)
-    if runs := _estimate(claims, setting, workers):
+    if _estimate(claims, setting, workers):
         with shown(lambda line: print(line, flush=True)) as show:
-            trained = execute(claims, setting, workers=min(workers, runs), report=show)
+            trained = execute(claims, setting, workers=workers, report=show)
         print(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
     return _write([file for file, _ in claims], args, {file.id: scale for file, scale in claims})
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import repro
 from repro.data.known import find, how_to_get
 from repro.errors import DataError, ReproError
-from repro.spec.recipes import meant_for
+from repro.spec.recipes import ScaleName, meant_for
 
 if TYPE_CHECKING:  # pydantic takes longer to import than `--help` may
     from repro.spec.files import ClaimFile
 
 HOME = Path(repro.__file__).resolve().parent.parent  # the clone: claims/, runs/reference/, reports/reference/
-SCALES = ("smoke", "small", "medium", "paper")  # from the lowest
+SCALES: tuple[str, ...] = get_args(ScaleName)  # from the lowest
 
 
 def roots(given: Path | None) -> tuple[Path, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from repro.analysis.effects import Effect, TraceTest, ratio, trace_test
 from repro.analysis.measures import trace
@@ -11,11 +12,12 @@ from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Arm, Tuning, tune
 from repro.analysis.words import Verdict, of_ratio, of_trace
 from repro.data.known import KNOWN
-from repro.spec.claim import Claim, ScaleName
+from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
+from repro.spec.recipes import ScaleName
 from repro.store import Table
 
-SCALES: tuple[ScaleName, ...] = ("paper", "medium", "small", "smoke")  # from the highest
+SCALES: tuple[ScaleName, ...] = get_args(ScaleName)[::-1]  # from the highest
 
 
 @dataclass(frozen=True)

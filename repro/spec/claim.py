@@ -12,9 +12,9 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 
 from repro.models import tables
 from repro.spec.config import Closed
+from repro.spec.recipes import ScaleName
 from repro.spec.yaml import Loc
 
-ScaleName = Literal["smoke", "small", "medium", "paper"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+ScaleName = Literal["smoke", "small", "medium", "paper"]  # from the lowest
 
 # Dotted overrides laid on a claim before its own exceptions; keys of sections that a claim lacks are passed over.
 # smoke: 256 digits, two rates, two judging seeds, one net at quarter width with initial values and inputs that start
