@@ -28,7 +28,7 @@ from repro.spec.files import ClaimFile, run_config
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop
 from repro.train.machine import settle_process, step_seconds
-from repro.train.order import batch_sizes
+from repro.train.minibatches import batch_sizes
 from repro.workers import Report, work_through
 
 Event = dict[str, Any]  # {"event": "begin" | "epoch" | "finish" | "failed", "run": id, "label": ..., ...}

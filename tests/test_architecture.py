@@ -12,12 +12,14 @@ ROOT = Path(__file__).parent.parent
 LONGEST = 330  # lines: "about 300" with some room
 
 # What each part of the package may import of the others. `tables` (repro/models/tables.py) and `known`
-# (repro/data/known.py) are plain facts without torch, parts of their own, which their packages may use too.
-FACTS = {"errors", "tables", "known"}
+# (repro/data/known.py) are plain facts without torch, parts of their own, which their packages may use too; so is
+# the arithmetic of minibatches (repro/train/minibatches.py).
+FACTS = {"errors", "tables", "known", "minibatches"}
 MAY_IMPORT = {
     "errors": set(),
     "tables": {"errors"},
     "known": {"errors"},
+    "minibatches": set(),
     "spec": FACTS,
     "store": FACTS | {"spec"},
     "analysis": FACTS | {"spec", "store"},
@@ -37,9 +39,9 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "__init__": set(),
 }
-TORCH_FREE = {"errors", "tables", "known", "spec", "store", "analysis", "report"}
+TORCH_FREE = {"errors", "tables", "known", "minibatches", "spec", "store", "analysis", "report"}
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
-FACT_MODULES = {"repro.models.tables": "tables", "repro.data.known": "known"}
+FACT_MODULES = {"repro.models.tables": "tables", "repro.data.known": "known", "repro.train.minibatches": "minibatches"}
 
 
 def module_of(file: Path) -> str:

@@ -19,7 +19,8 @@ from repro.data.sets import Images, load
 from repro.models import tables
 from repro.provenance import provenance
 from repro.train import loop
-from repro.train.order import batch_sizes, permutation
+from repro.train.minibatches import batch_sizes
+from repro.train.order import permutation
 from repro.train.seeds import generator
 
 GOLDEN = Path(__file__).parent / "golden" / "cpu.json"

@@ -9,6 +9,7 @@ from repro.data.known import KNOWN
 from repro.spec.claim import Claim, chance
 from repro.spec.config import RunConfig
 from repro.store import Run, Table
+from repro.train.minibatches import batch_sizes
 
 Level = tuple[str, float]  # (metric, value to fall to)
 
@@ -117,10 +118,7 @@ def trace(run: Run, *, every: int, points: int, batch: int, file_images: int, im
     errors = {update: wrong for row in run.epochs for update, _, wrong in row["updates"]}
     if not all(update in errors for update in range(1, every * points + 1)):
         return None
-    sizes: list[int] = []
-    for start in range(0, images, file_images):
-        whole, rest = divmod(min(file_images, images - start), batch)
-        sizes += [batch] * whole + [rest] * (rest > 0)
+    sizes = batch_sizes(images, batch=batch, file_images=file_images)
     out = []
     for p in range(points):
         stretch = range(p * every, (p + 1) * every)

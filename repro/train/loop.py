@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from repro.data.batches import Batches
 from repro.models import nets
 from repro.train import sgd
-from repro.train.order import batch_sizes, permutation
+from repro.train.minibatches import batch_sizes
+from repro.train.order import permutation
 from repro.train.seeds import generator
 
 # Moves only when the golden losses of tests/golden do; recorded with every run, never part of its address.

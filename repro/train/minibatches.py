@@ -1,0 +1,15 @@
+"""The original's minibatch arithmetic: plain numbers, no torch, for training and for what is read off its records."""
+
+from __future__ import annotations
+
+
+def batch_sizes(images: int, *, batch: int, file_images: int) -> list[int]:
+    """Sizes of an epoch's minibatches: the images are cut into files, each file into minibatches, its last one short.
+
+    CIFAR-10's five files of 10,000 give 78 minibatches of 128 and one of 16 each: 395 updates (source.md 3.1).
+    """
+    sizes = []
+    for start in range(0, images, file_images):
+        whole, rest = divmod(min(file_images, images - start), batch)
+        sizes += [batch] * whole + [rest] * (rest > 0)
+    return sizes
