@@ -15,7 +15,7 @@ from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
 from repro.report.export import rows_csv, whole
 from repro.report.index import Entry, entry
-from repro.report.parts import Figure
+from repro.report.parts import Figure, Grid, Row
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row, shelves
 from repro.spec.files import ClaimFile
 from repro.store import Table, replace
@@ -117,6 +117,7 @@ def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
         "boxes": [box(shown, found) for shown in found],
         "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
         "effects": _effects(found),
+        "record": _record(file, found),
         "parts": parts,
         "contents": contents + fixed,
         "assumptions": assumptions(file, found),
@@ -129,6 +130,24 @@ def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
         "marks": MARKS,
         "scales": [_scale(file, scale, found) for scale in file.claim.scales],
     }
+
+
+def _record(file: ClaimFile, found: list[Shown]) -> Grid | None:
+    """The paper's value, the authors' notes, later work and ours, side by side; None where only the paper speaks."""
+    paper = file.claim.paper
+    if paper.notes is None and not paper.later:
+        return None
+    rows: list[Row] = [("the paper", prose.number(file), paper.says, f"§{paper.section}")]
+    rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
+    rows += [("later work", record.value, record.says, record.source) for record in paper.later]
+    for shown in (s for s in found if s.speaks):
+        verdict, where = shown.judgement.verdict, f"{shown.shelf}, {shown.scale} scale"
+        rows.append(
+            ("ours", prose.ours(shown.judgement), f"{verdict.word}: {prose.data(shown.judgement.claim)}", where)
+        )
+    if not any(shown.speaks for shown in found):
+        rows.append(("ours", "not run", "", ""))
+    return Grid("What is on record of the same sentence", ("whose", "value", "what it is", "where"), tuple(rows))
 
 
 def _effects(found: list[Shown]) -> Figure | None:

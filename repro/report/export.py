@@ -137,7 +137,7 @@ def rows_csv(found: list[Shown]) -> str:
                 for rate in arm.tuning.rates if arm.tuning else ():
                     about_rate = (*about, name, "tuning", f"{rate.rate:g}")
                     out.writerows((*about_rate, *_cells(judgement.claim, o)) for o in rate.observations)
-                judging = (*about, name, "judging", f"{arm.rate:g}")
+                judging = (*about, name, "judging", "" if arm.rate is None else f"{arm.rate:g}")
                 out.writerows((*judging, *_cells(judgement.claim, o)) for o in arm.observations)
     return text.getvalue()
 

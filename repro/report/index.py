@@ -31,6 +31,7 @@ class Entry:
     section: str
     says: str
     paper: str
+    notes: str
     lines: tuple[Line, ...]
     shares: tuple[str, ...]
 
@@ -58,7 +59,8 @@ def entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entry
             )
         )
     return Entry(
-        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, prose.number(file), tuple(lines),
+        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, prose.number(file),
+        file.claim.paper.notes.value if file.claim.paper.notes else "", tuple(lines),
         tuple(_shares(found, everything)),
     )  # fmt: skip
 

@@ -136,9 +136,8 @@ def observed(claim: Claim, observation: Observation) -> str:
     if observation.status == "diverged":
         return f"diverged in epoch {observation.horizon:g}"
     if observation.censored:
-        return f"> {observation.horizon * per_epoch(claim)[1]:g}" + (
-            ", not started" if observation.status == "not started" else ""
-        )
+        ended = ", not started" if observation.status == "not started" else ""
+        return f"> {observation.horizon * per_epoch(claim)[1]:g}{ended}"
     return {"missing": "not run", "failed": "failed"}[observation.status]
 
 
@@ -181,11 +180,11 @@ def conditions(judgement: Judgement) -> list[Condition]:
             (
                 "reproduced",
                 f"the interval excludes no effect and lies inside the band, {inside}"
-                f"{rates if judgement.claim.tune else ''}{'; every judged run reached the level' if timed else ''}",
+                f"{rates if judgement.claim.tune else ''}{'; every judged run reached the level' * timed}",
             ),
             (
                 "direction only",
-                f"the paper's direction, but not inside the band{', or a run never reached the level' if timed else ''}",
+                "the paper's direction, but not inside the band" + ", or a run never reached the level" * timed,
             ),
             ("differs", f"the paper's direction, but wholly outside {inside}"),
             ("contradicted", "the interval excludes no effect the other way"),
@@ -210,10 +209,10 @@ def method(judgement: Judgement) -> list[str]:
     claim, rule, measure = judgement.claim, judgement.claim.rule, judgement.claim.measure
     if measure.kind == "trace" and rule.kind == "trace":
         return [
-            f"Each of our {len(claim.seeds)} seeds gives one curve: the {words.NAMES[measure.metric]} over stretches of "
-            f"{measure.every} updates, {len(rule.authors)} points. At each point every curve, the author's among them, "
-            "is compared with all others and its deviation divided by their standard deviation, widened for one more "
-            "curve. Only the largest of its deviations counts, since points along one curve are not independent.",
+            f"Each of our {len(claim.seeds)} seeds gives one curve: the {words.NAMES[measure.metric]} over stretches "
+            f"of {measure.every} updates, {len(rule.authors)} points. At each point every curve, the author's among "
+            "them, is compared with all others and its deviation divided by their standard deviation, widened for one "
+            "more curve. Only the largest of its deviations counts, since points along one curve are not independent.",
             "The share of curves, the author's included, that stray at least as far as the author's is p. The offset "
             f"is the mean over the points of ours less the author's, with a {100 * rule.confidence:g} % prediction "
             "interval for one more curve (Student t).",
@@ -266,17 +265,17 @@ def _measured(claim: Claim) -> str:
     if measure.kind == "epochs_to":
         return (
             f"The measure is the number of epochs to {goal}: where it is first reached, on straight lines between "
-            f"epochs, from chance at epoch 0. A run that has not reached it by its horizon, {claim.train.epochs} epochs "
-            f"or more, {censored}"
+            f"epochs, from chance at epoch 0. A run that has not reached it by its horizon, {claim.train.epochs} "
+            f"epochs or more, {censored}"
         )
     if measure.kind == "updates_to":
         most = min(RECORDED, claim.train.epochs * int(per_epoch(claim)[1]))
         return f"The measure is the number of updates to {goal}. A run that has not reached it after {most} {censored}"
     if measure.kind == "converged":
         return (
-            f"The measure is the number of epochs until a run is first {goal}. It is looked at each half epoch, in test "
-            "mode, as medians of three; a run goes on for twice the time found, so that its lowest is known. One that "
-            f"keeps improving to the end {censored}"
+            f"The measure is the number of epochs until a run is first {goal}. It is looked at each half epoch, in "
+            "test mode, as medians of three; a run goes on for twice the time found, so that its lowest is known. One "
+            f"that keeps improving to the end {censored}"
         )
     return f"The measure is the {goal} after {claim.train.epochs} epochs, the same for all arms."
 

@@ -16,16 +16,18 @@ BEGIN, END = "<!-- results -->", "<!-- /results -->"
 def results(claims: list[ClaimFile], table: Table) -> str:
     """A markdown table, a row for each claim in order of id."""
     lines = [
-        "| claim | the paper says | paper | ours, with interval | verdict | grade | scale | n |",
-        "|---|---|---|---|---|---|---|---|",
+        "| claim | the paper says | paper | lab notes | ours, with interval | verdict | grade | scale | n |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for file in sorted(claims, key=lambda file: file.id):
         shown = show(file, "reference", table)
         verdict = shown.judgement.verdict
         page = f"[{file.id}](reports/reference/{file.id}.html)"
+        notes = file.claim.paper.notes.value if file.claim.paper.notes else "–"
         n = prose.seeds(shown.judgement) if shown.complete else 0
         cells = (
-            page, file.claim.paper.says, prose.number(file), prose.ours(shown.judgement) if shown.complete else "–",
+            page, file.claim.paper.says, prose.number(file), notes,
+            prose.ours(shown.judgement) if shown.complete else "–",
             f"`{verdict.word}`", verdict.grade or "–", shown.scale, str(n or "–"),
         )  # fmt: skip
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
