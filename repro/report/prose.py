@@ -10,7 +10,7 @@ from repro.analysis.tuning import NEAR, SLOWER
 from repro.analysis.words import JUDGING_SEEDS, between, times
 from repro.data.known import KNOWN
 from repro.spec.claim import Claim
-from repro.spec.files import ClaimFile
+from repro.spec.files import AnyFile, ClaimFile
 
 METRICS = {"train_error": "running training error", "train_loss": "training loss", "test_error": "test error"}
 SCALES = {
@@ -30,6 +30,8 @@ WORDS = {
     "no difference seen": "below paper scale: covers no effect",
     "opposite direction": "below paper scale: the other way",
     "not comparable": "this scale cannot speak of the sentence",
+    "true as printed": "a fact that needs no training: counted, and as the paper has it",
+    "false as printed": "a fact that needs no training: counted, and not as the paper has it",
     "not run": "runs are missing; the page says which command makes them",
     "error": "could not measure, which is not measured and failed",
 }
@@ -53,7 +55,7 @@ def level(claim: Claim) -> str:
     return f"a {metric} of {value:g}" if claim.measure.metric.endswith("loss") else f"{100 * value:g} % {metric}"
 
 
-def section(file: ClaimFile) -> str:
+def section(file: AnyFile) -> str:
     """Where the sentence stands."""
     paper = file.claim.paper
     parts = [f"Section {paper.section}"]

@@ -37,7 +37,7 @@ def _kind(value: Any) -> str:
     return f"<{value.get('kind') if isinstance(value, dict) else getattr(value, 'kind', None)}>"
 
 
-class Paper(Closed):
+class Sentence(Closed):
     """The sentence on trial."""
 
     section: Text = Field(description="section of the paper")
@@ -45,6 +45,11 @@ class Paper(Closed):
     table: Number | None = Field(None, description="table of the paper")
     source: Text | None = Field(None, description="where the sentence stands when it is not in the paper")
     says: str = Field(description="the sentence, in our words", min_length=10)
+
+
+class Paper(Sentence):
+    """The sentence on trial, of arms that are compared."""
+
     arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
 
 
@@ -151,11 +156,16 @@ class TraceRule(Closed):
         return ceil(1 / self.p_above - 1e-9) - 1
 
 
-class Assumption(Closed):
+class Choice(Closed):
     """Something the paper leaves open."""
 
     what: Text = Field(description="what is open")
     ours: Text = Field(description="our choice, and why")
+
+
+class Assumption(Choice):
+    """Something the paper leaves open, with other choices that can be trained."""
+
     alternatives: dict[Name, dict[str, Any]] = Field(
         default_factory=dict, description="other choices: overrides of dotted keys, run one at a time and tuned again"
     )
