@@ -36,9 +36,7 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
             if what == "begin":
                 if run in tasks:  # tried again
                     live.remove_task(tasks[run])
-                tasks[run] = live.add_task(
-                    event["label"], total=event["horizon"], completed=event["epoch"], seen=""
-                )
+                tasks[run] = live.add_task(event["label"], total=event["horizon"], completed=event["epoch"], seen="")
             elif what == "epoch" and run in tasks:
                 error = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
                 live.update(tasks[run], completed=event["epoch"], seen=error)

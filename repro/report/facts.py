@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import floor, isfinite, prod
 from typing import TYPE_CHECKING, Any
 
-from repro.analysis.facts import Judged, counts, judge_facts, judged, tally, tolerance
+from repro.analysis.facts import TRUE, Judged, counts, judge_facts, judged, tally, tolerance
 from repro.models import alexnet, tables
 from repro.models.counts import shown, times
 from repro.models.facts import IMAGE
@@ -89,18 +89,20 @@ def _page(file: ExactFile) -> dict[str, Any]:
         "facts": [_fact(fact, file.claim.paper.section) for fact in facts],
         "layers": _layers(claim.nets) if claim.nets else None,
         "differences": _differences(claim.nets) if len(claim.nets) > 1 else None,
+        "other": "torchvision" in claim.nets,
         "assumptions": claim.assumptions,
         "deviations": claim.deviations,
         "command": f"python -m repro run claims/{file.path.name}",
     }
 
 
-def _fact(fact: Judged, section: str) -> dict[str, str]:
+def _fact(fact: Judged, section: str) -> dict[str, Any]:
     where = fact.fact.section or section
     return {
         "mark": MARKS[fact.word],
         "word": fact.word,
         "short": SHORT[fact.word],
+        "told": fact.word != TRUE,
         "says": fact.fact.says,
         "where": f"§ {where}" if where[:1].isdigit() else where[:1].upper() + where[1:],
         "printed": fact.printed,
@@ -146,7 +148,7 @@ def _differences(nets: Sequence[str]) -> Grid:
     described = [_described(*NETS[net][1:]) for net in nets]
     names = [name for name in described[0] if len({found[name] for found in described}) > 1]
     rows = tuple((name, *(found[name] for found in described)) for name in names)
-    return Grid("How else they differ", ("", *(NETS[net][0] for net in nets)), rows)
+    return Grid("How else they differ", ("part", *(NETS[net][0] for net in nets)), rows)
 
 
 def _described(rows: tuple[Row, ...], rounding: Rounding) -> dict[str, str]:

@@ -25,7 +25,7 @@ WORDS = {
     "direction only": "the paper's direction, but not inside the band, or a run never reached the level",
     "differs": "the paper's direction, but outside the band",
     "contradicted": "excludes no effect the other way",
-    "inconclusive": "covers no effect; the page says what would have shown and how many seeds would settle it",
+    "inconclusive": "covers no effect, or is finer than its data can show; the page says what would settle it",
     "same direction": "below paper scale, where the number itself cannot be tested: the paper's direction",
     "no difference seen": "below paper scale: covers no effect",
     "opposite direction": "below paper scale: the other way",
