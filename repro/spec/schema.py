@@ -143,7 +143,8 @@ def _branches(nodes: list[Node], kinds: Kinds, definitions: Node) -> list[Node]:
             out += _branches(options, kinds, definitions)
         elif node.get("type") != "null":
             out.append(node)
-    return [node for node in out if set(_choices(node.get("properties", {}).get("kind", {}))) & set(kinds)] or out
+    known = [(node, _choices(node.get("properties", {}).get("kind", {}))) for node in out]
+    return [node for node, words in known if any(word in kinds for word in words)] or out
 
 
 def _choices(node: Node) -> list[str]:
