@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,7 +19,7 @@ from repro.errors import ReproError
 from repro.places import HOME, SCALES
 
 if TYPE_CHECKING:
-    from repro.spec.files import ClaimFile
+    from repro.spec.files import AnyFile, ClaimFile
     from repro.store import Store
 
 
@@ -124,35 +124,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _files(paths: list[Path]) -> list[ClaimFile]:
-    """Claims named by files and folders; the mistakes of all of them at once."""
-    from repro.spec.files import load
+def _files(paths: list[Path]) -> list[AnyFile]:
+    """Claims named by files and folders, or the project's."""
+    from repro.spec.files import load_all
 
-    found: list[Path] = []
-    for path in paths or [HOME / "claims"]:
-        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-        if not inside:
-            raise ReproError(f"{path}: no claims there; expected files named *.yaml")
-        found += inside
-    files, mistakes = [], []
-    for path in found:
-        try:
-            files.append(load(path))
-        except ReproError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise ReproError("\n".join(mistakes))
-    return files
+    return load_all(paths or [HOME / "claims"])
 
 
-def _prepared(args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
+def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
     """What `run` and `plan` need: claims with scales, where and on what, and how many workers."""
     import torch
 
     from repro.execute import Setting
     from repro.provenance import provenance
 
-    files = [file.with_seeds(args.seeds) if args.seeds else file for file in _files(args.claims)]
+    files = [file.with_seeds(args.seeds) if args.seeds else file for file in files]
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
@@ -184,21 +170,29 @@ def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -
 
 
 def _run(args: argparse.Namespace) -> int:
-    from repro.execute import execute
-    from repro.progress import shown
+    from repro.spec.files import split
 
-    claims, setting, workers = _prepared(args)
-    if _estimate(claims, setting, workers):
-        with shown(lambda line: print(line, flush=True)) as show:
-            trained = execute(claims, setting, workers=workers, report=show)
-        print(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
-    return _write([file for file, _ in claims], args, {file.id: scale for file, scale in claims})
+    files, exact = split(_files(args.claims))
+    done = {file.id: "counted" for file in exact}
+    if files:  # else nothing is trained, and torch not loaded
+        from repro.execute import execute
+        from repro.progress import shown
+
+        claims, setting, workers = _prepared(files, args)
+        if _estimate(claims, setting, workers):
+            with shown(lambda line: print(line, flush=True)) as show:
+                trained = execute(claims, setting, workers=workers, report=show)
+            print(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
+        files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}
+    return _write([*exact, *files], args, done)
 
 
-def _write(files: list[ClaimFile], args: argparse.Namespace, trained: dict[str, str]) -> int:
-    """Pages for all the project's claims and these, a line for each of these; 4 where a run failed."""
-    from repro.analysis.judge import judge
+def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
+    """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
+    from repro.analysis.facts import judge_facts
+    from repro.analysis.judge import judge, reference
     from repro.report import write
+    from repro.spec.files import ClaimFile, ExactFile
     from repro.store import Store
 
     out = places.shelf("reports", args.out, args.reference)
@@ -207,28 +201,21 @@ def _write(files: list[ClaimFile], args: argparse.Namespace, trained: dict[str, 
     shelves = {"reference": Store(HOME / "runs" / "reference").table()}
     if not args.reference:
         shelves = {"yours": _store(args).table()} | shelves
-    write(sorted([*files, *theirs], key=lambda file: file.id), shelves, out)
-    code = 0
-    for file in files:
-        if scale := trained.get(file.id):
-            verdict = judge(file, scale, next(iter(shelves.values()))).verdict
-            code = 4 if verdict.word == "error" else code
-            print(f"\n{file.id}, {scale} scale: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})")
-            if scale == "smoke":
-                print(f"the machinery works here; the reference verdict: {_reference_line(file, shelves['reference'])}")
+    write([*files, *theirs], shelves, out)
+    code, mine = 0, next(iter(shelves.values()))
+    for file in (file for file in files if file.id in done):
+        scale, how = done[file.id], "" if isinstance(file, ExactFile) else " scale"
+        verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, mine).verdict
+        code = 4 if verdict.word == "error" else code
+        print(f"\n{file.id}, {scale}{how}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})")
+        if isinstance(file, ClaimFile) and scale == "smoke":
+            print(f"the machinery works here; the reference verdict: {reference(file, shelves['reference'])}")
     if args.reference:
         from repro.report.readme import results, update
 
-        update(HOME / "README.md", results(files + theirs, shelves["reference"]))
+        update(HOME / "README.md", results([*files, *theirs], shelves["reference"]))
     print(f"\nreport: {places.shown(out / 'index.html')}")
     return code
-
-
-def _reference_line(file: ClaimFile, table: Any) -> str:
-    from repro.analysis.judge import highest
-
-    found = highest(file, table)
-    return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
 
 
 def _store(args: argparse.Namespace) -> Store:
@@ -238,9 +225,16 @@ def _store(args: argparse.Namespace) -> Store:
 
 
 def _plan(args: argparse.Namespace) -> int:
+    from repro.spec.files import split
+
+    files, exact = split(_files(args.claims))
+    for fact in exact:
+        print(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
+    if not files:
+        return 0
     from repro.execute import jobs, standing
 
-    claims, setting, workers = _prepared(args)
+    claims, setting, workers = _prepared(files, args)
     finished, runs = standing(setting), setting.store.table()
     resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
     print(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
@@ -256,21 +250,23 @@ def _plan(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     for file in _files(args.claims):
-        print(f"{file.id:<24} §{file.claim.paper.section:<5} {', '.join(file.claim.scales):<22} {file.claim.question}")
+        scales = ", ".join(getattr(file.claim, "scales", ["exact"]))
+        print(f"{file.id:<24} §{file.claim.paper.section:<5} {scales:<22} {file.claim.question}")
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
-    from repro.spec.files import sources
+    from repro.analysis.facts import lines
+    from repro.spec.files import ExactFile, sources
 
     (file,) = _files([args.claim])
-    for flag, name, names in (
-        ("scale", args.scale, file.claim.scales),
-        ("arm", args.arm, file.claim.arms),
-        ("alternative", args.alternative, file.claim.alternatives),
-    ):
+    for flag in ("arm", "alternative") if isinstance(file, ExactFile) else ("scale", "arm", "alternative"):
+        name, names = getattr(args, flag), getattr(file.claim, f"{flag}s", ())
         if name is not None and name not in names:
             raise ReproError(f"--{flag} {name}: {file.path} has {', '.join(names) or 'none'}")
+    if isinstance(file, ExactFile):
+        print("\n".join(lines(file)))
+        return 0
     for key, value, source in sources(file, args.scale, args.alternative, args.arm):
         print(f"{key:<24} {value!s:<44} {source}")
     return 0

@@ -60,6 +60,12 @@ def highest(file: ClaimFile, table: Table) -> Judgement | None:
     return next(filter(complete, judgements(file, table)), None)
 
 
+def reference(file: ClaimFile, table: Table) -> str:
+    """What the runs that come with the project say, in a line."""
+    found = highest(file, table)
+    return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
+
+
 def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
     assert claim.rule.kind != "trace"
     rule = claim.rule

@@ -7,10 +7,11 @@ from math import ceil, fsum, log
 from statistics import median
 
 from repro.data.known import KNOWN
-from repro.spec.claim import Claim, chance
+from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.judging import RECORDED
 from repro.spec.resolve import training_images
+from repro.spec.rules import chance
 from repro.store import Run, Table
 from repro.train.minibatches import batch_sizes
 

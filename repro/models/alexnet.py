@@ -88,6 +88,34 @@ SOURCE: Rows = (
 )
 
 
+# torchvision's `alexnet`: not the net of the paper but the one-tower variant of A. Krizhevsky, One weird trick for
+# parallelizing convolutional neural networks, 2014: no groups, no norms, fewer maps. 61,100,840 parameters. Its
+# windows are whole: sides are rounded down. Deviations are those of torch's uniform rule, 1 / sqrt(3 fan-in); decay
+# is that of torchvision's recipe. For arithmetic only: `torchvision.models.alexnet` itself is what would be trained.
+TORCHVISION: Rows = (
+    Conv("conv1", 64, size=11, stride=4, pad=2, std=(3 * 363) ** -0.5, decay=1e-4),  # 55 x 55 x 64
+    Activation("relu"),
+    Pool("pool1", "max", size=3, stride=2),
+    Conv("conv2", 192, size=5, pad=2, std=(3 * 1600) ** -0.5, decay=1e-4),
+    Activation("relu"),
+    Pool("pool2", "max", size=3, stride=2),
+    Conv("conv3", 384, size=3, pad=1, std=(3 * 1728) ** -0.5, decay=1e-4),
+    Activation("relu"),
+    Conv("conv4", 256, size=3, pad=1, std=(3 * 3456) ** -0.5, decay=1e-4),
+    Activation("relu"),
+    Conv("conv5", 256, size=3, pad=1, std=(3 * 2304) ** -0.5, decay=1e-4),
+    Activation("relu"),
+    Pool("pool5", "max", size=3, stride=2),  # 6 x 6 x 256
+    Dropout("drop6", keep=0.5),
+    Dense("fc6", 4096, std=(3 * 9216) ** -0.5, decay=1e-4),
+    Activation("relu"),
+    Dropout("drop7", keep=0.5),
+    Dense("fc7", 4096, std=(3 * 4096) ** -0.5, decay=1e-4),
+    Activation("relu"),
+    Dense("fc8", 1000, std=(3 * 4096) ** -0.5, decay=1e-4),
+)
+
+
 def table(
     reading: Reading,
     *,

@@ -106,6 +106,7 @@ class Dropout:
 
 Row = Conv | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout
 Shape = tuple[int, ...]  # (maps, height, width) or (units,)
+Rounding = Callable[[float], int]  # of the number of steps that a window takes
 
 
 def _cuda_convnet_19pct(act: str) -> tuple[Row, ...]:
@@ -180,8 +181,11 @@ def weighted(rows: tuple[Row, ...]) -> tuple[Conv | Dense, ...]:
     return tuple(row for row in rows if isinstance(row, Conv | Dense))
 
 
-def shapes(rows: tuple[Row, ...], image: Shape) -> Iterator[tuple[Row, Shape, Shape]]:
-    """Each row with the shape that enters and the shape that leaves it; ValueError where a row does not fit."""
+def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> Iterator[tuple[Row, Shape, Shape]]:
+    """Each row with the shape that enters and the shape that leaves it; ValueError where a row does not fit.
+
+    `rounding`: ceil, the last window may reach beyond the image (source.md 1, 1); floor, whole windows only.
+    """
     entering = image
     for row in rows:
         groups = getattr(row, "groups", 1)
@@ -190,10 +194,10 @@ def shapes(rows: tuple[Row, ...], image: Shape) -> Iterator[tuple[Row, Shape, Sh
             raise ValueError(f"{row} does not split {entering} into {groups} equal parts")
         leaving = entering
         if isinstance(row, Conv):
-            sides = [1 + ceil((2 * row.pad + side - row.size) / row.stride) for side in entering[1:]]
+            sides = [1 + rounding((2 * row.pad + side - row.size) / row.stride) for side in entering[1:]]
             leaving = (row.maps, *sides)
         elif isinstance(row, Pool):
-            sides = [1 + ceil((side - row.size) / row.stride) for side in entering[1:]]
+            sides = [1 + rounding((side - row.size) / row.stride) for side in entering[1:]]
             leaving = (entering[0], *sides)
         elif isinstance(row, Dense):
             leaving = (row.units,)
@@ -203,27 +207,28 @@ def shapes(rows: tuple[Row, ...], image: Shape) -> Iterator[tuple[Row, Shape, Sh
         entering = leaving
 
 
-def parameters(rows: tuple[Row, ...], image: Shape) -> dict[str, int]:
+def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Weights and biases per weighted layer, by name."""
     return {
         row.name: _fan_in(row, entering) * leaving[0] + leaving[0]
-        for row, entering, leaving in shapes(rows, image)
+        for row, entering, leaving in shapes(rows, image, rounding)
         if isinstance(row, Conv | Dense)
     }
 
 
-def multiply_adds(rows: tuple[Row, ...], image: Shape) -> dict[str, int]:
+def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Multiplications of weights per image and forward pass, by layer, windows at the border counted whole."""
     return {
         row.name: _fan_in(row, entering) * prod(leaving)
-        for row, entering, leaving in shapes(rows, image)
+        for row, entering, leaving in shapes(rows, image, rounding)
         if isinstance(row, Conv | Dense)
     }
 
 
-def neurons(rows: tuple[Row, ...], image: Shape) -> dict[str, int]:
+def neurons(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Units of each weighted layer, the inputs not counted."""
-    return {row.name: prod(leaving) for row, _, leaving in shapes(rows, image) if isinstance(row, Conv | Dense)}
+    through = shapes(rows, image, rounding)
+    return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Conv | Dense)}
 
 
 def shares(rows: tuple[Row, ...], image: Shape) -> dict[str, float]:

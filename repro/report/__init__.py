@@ -6,10 +6,12 @@ import base64
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from repro.report import charts, prose, svg
+from repro.analysis.facts import judge_facts
+from repro.report import charts, facts, prose, svg
 from repro.report.arms import effect
 from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
@@ -17,7 +19,7 @@ from repro.report.export import rows_csv, whole
 from repro.report.index import Entry, entry
 from repro.report.parts import Figure, Grid, Row
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row, shelves
-from repro.spec.files import ClaimFile
+from repro.spec.files import AnyFile, ClaimFile, ExactFile, split
 from repro.store import Table, replace
 
 HERE = Path(__file__).parent
@@ -30,7 +32,7 @@ TYPE = (
 )
 
 
-def write(claims: list[ClaimFile], shelves_: dict[str, Table], out: Path) -> list[Path]:
+def write(claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path) -> list[Path]:
     """Pages, JSON and CSV of all claims into the folder `out`; the paths written.
 
     `shelves_`: tables of runs by shelf, `yours` and `reference`, in the order in which they are shown.
@@ -53,13 +55,16 @@ def write(claims: list[ClaimFile], shelves_: dict[str, Table], out: Path) -> lis
         "static/page.js": (HERE / "static" / "page.js").read_text(),
         "static/vega.js": svg.bundle(before.get("static/vega.js", "")),
     }
-    ordered = sorted(claims, key=lambda file: file.id)
+    trained, exact = split(claims)
+    ordered = sorted(trained, key=lambda file: file.id)
     found = {file.id: shelves(file, shelves_) for file in ordered}
     for file in ordered:
         files[f"{file.id}.html"] = environment.get_template("claim.html").render(_claim(file, found[file.id]))
         files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
-    files["index.html"] = environment.get_template("index.html").render(_index(ordered, found))
+    for counted in exact:
+        files |= facts.files(counted, environment)
+    files["index.html"] = environment.get_template("index.html").render(_index(ordered, found, exact))
     written = []
     for name, content in files.items():
         path = out / name
@@ -189,12 +194,14 @@ def _scale(file: ClaimFile, scale: str, found: list[Shown]) -> dict[str, Any]:
     }
 
 
-def _index(files: list[ClaimFile], found: dict[str, list[Shown]]) -> dict[str, Any]:
+def _index(files: list[ClaimFile], found: dict[str, list[Shown]], exact: list[ExactFile]) -> dict[str, Any]:
     """Everything that templates/index.html prints."""
     everything = [shown for all_shelves in found.values() for shown in all_shelves]
     entries: list[Entry] = [entry(file, found[file.id], everything) for file in files]
+    entries += [facts.entry(file) for file in exact]
     best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
     words = Counter(shown.judgement.verdict.word if shown else "not run" for shown in best)
+    words.update(judge_facts(file).word for file in exact)
     counted = [f"{n} {word}" for word, n in sorted(words.items(), key=lambda item: list(MARKS).index(item[0]))]
     missing = [
         (file.id, _missing(shown), command(file, next_scale(shown)))
@@ -202,10 +209,10 @@ def _index(files: list[ClaimFile], found: dict[str, list[Shown]]) -> dict[str, A
         if not any(s.speaks for s in found[file.id])
         for shown in found[file.id][-1:]
     ]
-    many = f"{len(files)} claim{'s' * (len(files) != 1)}"
+    many = f"{len(entries)} claim{'s' * (len(entries) != 1)}"
     return {
-        "claims": entries,
-        "summary": f"{many}: {', '.join(counted)}." if files else "No claim was given.",
+        "claims": sorted(entries, key=lambda entry: entry.id),
+        "summary": f"{many}: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "legend": [(word, MARKS[word], meaning) for word, meaning in prose.WORDS.items()],
     }

@@ -13,7 +13,8 @@ from repro.report import curves, prose
 from repro.report.curves import Curve, Mark
 from repro.report.parts import Figure
 from repro.report.view import Shown
-from repro.spec.claim import Claim, chance
+from repro.spec.claim import Claim
+from repro.spec.rules import chance
 from repro.store import Run
 
 STROKES = ("solid", "dashed", "dotted")

@@ -10,10 +10,11 @@ from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.tuning import NEAR, SLOWER
 from repro.analysis.words import JUDGING_SEEDS, between, times
 from repro.data.known import KNOWN
-from repro.spec.claim import Claim, Difference, Ratio
-from repro.spec.files import ClaimFile
+from repro.spec.claim import Claim
+from repro.spec.files import AnyFile, ClaimFile
 from repro.spec.judging import RECORDED
 from repro.spec.resolve import training_images
+from repro.spec.rules import Difference, Ratio
 
 SCALES = {
     "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
@@ -27,11 +28,13 @@ WORDS = {
     "direction only": "the paper's direction, but not inside the band, or a run never reached the level",
     "differs": "the paper's direction, but outside the band",
     "contradicted": "excludes no effect the other way",
-    "inconclusive": "covers no effect; the page says what would have shown and how many seeds would settle it",
+    "inconclusive": "covers no effect, or is finer than its data can show; the page says what would settle it",
     "same direction": "below paper scale, where the number itself cannot be tested: the paper's direction",
     "no difference seen": "below paper scale: covers no effect",
     "opposite direction": "below paper scale: the other way",
     "not comparable": "this scale cannot speak of the sentence",
+    "true as printed": "a fact that needs no training: counted, and as the paper has it",
+    "false as printed": "a fact that needs no training: counted, and not as the paper has it",
     "not run": "runs are missing; the page says which command makes them",
     "error": "could not measure, which is not measured and failed",
 }
@@ -64,7 +67,7 @@ def band(rule: Ratio | Difference) -> str:
     return f"{signed(round(100 * low, 4))} to {signed(round(100 * high, 4))} points"
 
 
-def section(file: ClaimFile) -> str:
+def section(file: AnyFile) -> str:
     """Where the sentence stands."""
     paper = file.claim.paper
     parts = [f"Section {paper.section}"]

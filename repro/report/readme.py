@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from repro.errors import ReproError
-from repro.report import prose
+from repro.report import facts, prose
 from repro.report.view import show
-from repro.spec.files import ClaimFile
+from repro.spec.files import AnyFile, ExactFile
 from repro.store import Table, replace
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
 
-def results(claims: list[ClaimFile], table: Table) -> str:
+def results(claims: Sequence[AnyFile], table: Table) -> str:
     """A markdown table, a row for each claim in order of id."""
     lines = [
         "| claim | the paper says | paper | lab notes | ours, with interval | verdict | grade | scale | n |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for file in sorted(claims, key=lambda file: file.id):
+        page = f"[{file.id}](reports/reference/{file.id}.html)"
+        if isinstance(file, ExactFile):
+            lines.append(_line(page, *facts.cells(file)))
+            continue
         shown = show(file, "reference", table)
         verdict = shown.judgement.verdict
-        page = f"[{file.id}](reports/reference/{file.id}.html)"
         notes = file.claim.paper.notes.value if file.claim.paper.notes else "–"
         n = prose.seeds(shown.judgement) if shown.complete else 0
-        cells = (
+        lines.append(_line(
             page, file.claim.paper.says, prose.number(file), notes,
             prose.ours(shown.judgement) if shown.complete else "–",
             f"`{verdict.word}`", verdict.grade or "–", shown.scale, str(n or "–"),
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        ))  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def update(readme: Path, text: str) -> None:

@@ -31,13 +31,19 @@ def combinations(data: dict[str, Any]) -> list[At]:
     return out
 
 
+def of_name(document: Document) -> list[Problem]:
+    """A claim is named as its file."""
+    given, expected = document.data.get("id"), document.path.stem
+    if not isinstance(given, str) or given == expected:
+        return []
+    text = f"id: found {given!r}; expected the file's name, {expected!r}"
+    return [Layers(document, document.data).problem(("id",), text)]
+
+
 def of_file(document: Document) -> list[Problem]:
     """Names and keys of the plain file that no model knows: its own name, overrides, alternatives, scales."""
     data, base = document.data, Layers(document, document.data)
-    out = []
-    if isinstance(data.get("id"), str) and data["id"] != document.path.stem:
-        text = f"id: found {data['id']!r}; expected the file's name, {document.path.stem!r}"
-        out.append(base.problem(("id",), text))
+    out = of_name(document)
     for by, loc, overrides, known in _overrides(data):
         for key in overrides:
             if (path := path_of(key)) is None:

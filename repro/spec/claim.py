@@ -5,7 +5,6 @@ A field's description is what `repro show`, the JSON Schema and the error for a 
 
 from __future__ import annotations
 
-from math import ceil, log
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, Discriminator, Field, Tag
@@ -13,15 +12,22 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 from repro.models import alexnet, registry, tables
 from repro.spec.config import Closed
 from repro.spec.recipes import ScaleName
+from repro.spec.rules import (
+    Converged,
+    Difference,
+    EpochsTo,
+    FinalValue,
+    Name,
+    Number,
+    Positive,
+    Ratio,
+    Seed,
+    Text,
+    TraceMeasure,
+    TraceRule,
+    UpdatesTo,
+)
 from repro.spec.yaml import Loc
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
-Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Share = Annotated[float, Field(gt=-1, lt=1)]
-Number = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 # Tags of unions stand in angle brackets, so that they can be told from keys in the places that pydantic reports.
 ByLayer = Annotated[dict[str, Annotated[float, Field(ge=0)]], Tag("<by layer>"), Field(min_length=1)]
@@ -45,7 +51,7 @@ class Record(Closed):
     source: Text = Field(description="where it stands")
 
 
-class Paper(Closed):
+class Sentence(Closed):
     """The sentence on trial."""
 
     section: Text = Field(description="section of the paper")
@@ -53,6 +59,11 @@ class Paper(Closed):
     table: Number | None = Field(None, description="table of the paper")
     source: Text | None = Field(None, description="where the sentence stands when it is not in the paper")
     says: str = Field(description="the sentence, in our words", min_length=10)
+
+
+class Paper(Sentence):
+    """The sentence on trial, of arms that are compared."""
+
     arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
     notes: Record | None = Field(None, description="what the authors' lab notes say of it (source.md 2)")
     later: list[Record] = Field([], description="what later work says of it")
@@ -141,107 +152,16 @@ class Tune(Closed):
     extend: int = Field(3, ge=0, le=8, description="how often a chosen end of the grid extends it (assumed)")
 
 
-def chance(metric: str, classes: int) -> float:
-    """The metric of a net that has learned nothing: where every curve stands at epoch 0."""
-    return log(classes) if metric.endswith("loss") else 1 - 1 / classes
-
-
-class EpochsTo(Closed):
-    """Epochs until a metric first falls to a level, interpolated between epochs."""
-
-    kind: Literal["epochs_to"] = Field(description="the measure")
-    metric: Literal["train_error", "train_loss", "test_error"] = Field(description="what is followed")
-    level: float = Field(gt=0, description="the level to reach, below what chance gives")
-
-
-class UpdatesTo(Closed):
-    """Updates until the mean training loss of the last `window` minibatches is below a share of what chance gives."""
-
-    kind: Literal["updates_to"] = Field(description="the measure")
-    metric: Literal["train_loss"] = Field(description="what is followed")
-    of_chance: Fraction = Field(description="the level, as a share of ln C, the loss of a net that has learned nothing")
-    window: int = Field(50, gt=0, description="updates averaged over (assumed)")
-
-    def nats(self, classes: int) -> float:
-        """The level in nats."""
-        return self.of_chance * chance(self.metric, classes)
-
-
-class Converged(Closed):
-    """Epochs until the held-out error is first near the run's own best: of half epochs, medians of three.
-
-    A run is followed to twice that time, so that its best is known.
-    """
-
-    kind: Literal["converged"] = Field(description="the measure")
-    metric: Literal["held_out_error"] = Field(description="what is followed")
-    near: Fraction = Field(description="how far above its best counts as converged, as a fraction of images")
-
-
-class FinalValue(Closed):
-    """The metric after the last epoch."""
-
-    kind: Literal["final"] = Field(description="the measure")
-    metric: Literal["test_error", "test_top5", "views_error", "views_top5", "gap"] = Field(
-        description="error of the centre view or of ten views averaged (§4.1), in one answer or five; "
-        "gap: test error less training error, both in test mode"
-    )
-
-
-class TraceMeasure(Closed):
-    """The running training error over the first updates, averaged over stretches of `every` updates."""
-
-    kind: Literal["trace"] = Field(description="the measure")
-    metric: Literal["train_error"] = Field(description="what is followed")
-    every: int = Field(gt=0, description="updates per point")
-
-
-class Ratio(Closed):
-    """The ratio of two arms' measures."""
-
-    kind: Literal["ratio"] = Field(description="the effect")
-    of: list[Name] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
-    paper: Positive | None = Field(description="the paper's number; null where it prints none")
-    within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
-    direction: Literal["above 1", "below 1"] = Field(description="the paper's direction")
-    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
-    pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
-
-
-class Difference(Closed):
-    """The difference of two arms' measures, as a fraction of images: 0.014 is 1.4 points."""
-
-    kind: Literal["difference"] = Field(description="the effect")
-    of: list[Name] = Field(min_length=2, max_length=2, description="[minuend, subtrahend], two arms")
-    paper: Share | None = Field(description="the paper's number; null where it prints none")
-    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
-    direction: Literal["above 0", "below 0"] = Field(description="the paper's direction")
-    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
-    pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
-
-
-class TraceRule(Closed):
-    """Our curves against the author's one curve."""
-
-    kind: Literal["trace"] = Field(description="the effect")
-    authors: list[Fraction] = Field(min_length=2, description="the author's printed points")
-    p_above: Fraction = Field(description="told apart at or below this p")
-    offset_within: list[Share] = Field(
-        min_length=2, max_length=2, description="band of the mean offset, ours minus the author's"
-    )
-    confidence: Fraction = Field(0.95, description="of the prediction interval (assumed)")
-
-    @property
-    def seeds_needed(self) -> int:
-        """How many curves of ours it takes before the author's, ranked among them, can have p at or below `p_above`."""
-        return ceil(1 / self.p_above - 1e-9) - 1
-
-
-class Assumption(Closed):
+class Choice(Closed):
     """Something the paper leaves open."""
 
     what: Text = Field(description="what is open")
     ours: Text = Field(description="our choice, and why")
+
+
+class Assumption(Choice):
+    """Something the paper leaves open, with other choices that can be trained."""
+
     alternatives: dict[Name, dict[str, Any]] = Field(
         default_factory=dict, description="other choices: overrides of dotted keys, run one at a time and tuned again"
     )

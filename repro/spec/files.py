@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ from repro.errors import ReproError
 from repro.spec import checks
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
-from repro.spec.layers import Layers, layered, mapping, names
+from repro.spec.exact import ExactFile, load_exact
+from repro.spec.layers import Layers, is_exact, layered, mapping, names
 from repro.spec.problems import SpecError, nearest, told
 from repro.spec.resolve import run_config
 from repro.spec.yaml import Document, Loc, read
 
-__all__ = ["ClaimFile", "Layers", "SpecError", "load", "nearest", "run_config", "sources"]
+__all__ = [
+    "AnyFile", "ClaimFile", "ExactFile", "Layers", "SpecError", "load", "load_all", "nearest", "run_config", "sources",
+    "split",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,43 @@ class ClaimFile:
         return replace(self, claim=self.claim.model_copy(update={"seeds": list(seeds)}), seeds=seeds)
 
 
-def load(path: Path) -> ClaimFile:
-    """Read and check one claim: the file itself, at every scale, under every alternative, with every arm.
+AnyFile = ClaimFile | ExactFile
+
+
+def load_all(paths: list[Path]) -> list[AnyFile]:
+    """Claims named by files and folders. ReproError with the mistakes of all of them at once."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        if not inside:
+            raise ReproError(f"{path}: no claims there; expected files named *.yaml")
+        found += inside
+    files, mistakes = [], []
+    for path in found:
+        try:
+            files.append(load(path))
+        except ReproError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ReproError("\n".join(mistakes))
+    return files
+
+
+def split(files: Sequence[AnyFile]) -> tuple[list[ClaimFile], list[ExactFile]]:
+    """Claims that are trained, and those that arithmetic decides."""
+    return [f for f in files if isinstance(f, ClaimFile)], [f for f in files if isinstance(f, ExactFile)]
+
+
+def load(path: Path) -> AnyFile:
+    """Read and check one claim: the file itself, at every scale, under every alternative, with every arm; or an exact
+    one, which has none of these.
 
     Errors: SpecError with every mistake, in order, or ReproError where the file is no YAML. What concerns several keys
     is checked where each of them by itself is right.
     """
     document = read(path)
+    if is_exact(document.data):
+        return load_exact(document)
     problems = checks.of_file(document)
     claims: dict[checks.At, Claim] = {}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import ceil
 
 from repro.data.known import KNOWN
-from repro.spec.claim import Claim, chance
+from repro.spec.claim import Claim
 from repro.spec.layers import Layers, reach
 from repro.spec.problems import Problem, nearest
 from repro.spec.resolve import training_images
+from repro.spec.rules import chance
 from repro.spec.yaml import Loc
 
 RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely

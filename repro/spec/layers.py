@@ -62,15 +62,23 @@ class Layers:
     def _line(self, loc: Loc) -> str:
         return f"{self.document.path}:{self.document.place(loc)[0]}"
 
-    def kind(self, loc: Loc) -> object:
-        """The kind of the measure or rule that `loc` lies in."""
-        return reach(self.data, (*loc[:1], "kind")) if loc[:1] in (("measure",), ("rule",)) else None
+    def kinds(self, loc: Loc) -> tuple[object, ...]:
+        """What says which keys fit at `loc`: the kind of an exact claim, and that of the part which `loc` lies in: a
+        measure, a rule, a quantity, a comparison."""
+        if is_exact(self.data):
+            return "inspect", *([reach(self.data, (*loc[:3], "kind"))] if len(loc) > 2 else [])
+        return (reach(self.data, (*loc[:1], "kind")),) if loc[:1] in (("measure",), ("rule",)) else ()
 
     def _origin_of(self, loc: Loc) -> tuple[Origin | None, Loc]:
         for length in range(len(loc), 0, -1):
             if found := self.origin.get(loc[:length]):
                 return found, loc[length:]
         return None, ()
+
+
+def is_exact(data: dict[str, Any]) -> bool:
+    """Whether a claim's plain data are meant as an exact claim, which has facts in place of arms and scales."""
+    return data.get("kind") == "inspect" or "facts" in data
 
 
 def reach(data: Any, loc: Loc) -> Any:

@@ -51,30 +51,35 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
     out, missing, misspelled = [], [], set()
     for error in errors:
         what, loc, found = _read(error)
-        kind, dotted = layers.kind(loc), ".".join(map(str, loc))
+        kinds, dotted = layers.kinds(loc), ".".join(map(str, loc))
         chosen = (*loc[:1], "kind")  # of a measure or rule, where an override says it: what follows is its doing
-        if kind and chosen in layers.origin and loc not in layers.origin and what in ("missing", "extra_forbidden"):
-            text = f"missing; expected {_expected(loc, kind)}" if what == "missing" else f"not a key of {kind}"
+        if (
+            any(kinds)
+            and chosen in layers.origin
+            and loc not in layers.origin
+            and what in ("missing", "extra_forbidden")
+        ):
+            text = f"missing; expected {_expected(loc, kinds)}" if what == "missing" else f"not a key of {kinds[-1]}"
             out.append(layers.problem(chosen, f"{dotted}: {text}"))
         elif what == "missing":
-            missing.append((loc, f"{dotted}: missing; expected {_expected(loc, kind)}"))
+            missing.append((loc, f"{dotted}: missing; expected {_expected(loc, kinds)}"))
         elif what == "extra_forbidden":
-            close = _close(loc[-1], schema.keys(loc[:-1], kind))
+            close = _close(loc[-1], schema.keys(loc[:-1], kinds))
             misspelled.add((*loc[:-1], close))
             near = f"; did you mean {close}?" if close else ""
             out.append(layers.problem(loc, f"{dotted}: not a known key{near}", key=True))
         elif what == "[key]":
-            known = schema.keys(loc[:-1], kind)
+            known = schema.keys(loc[:-1], kinds)
             expected = " or ".join(known) or "a name of small letters, digits and _"
             text = f"{dotted}: not a name that fits here; expected {expected}{nearest(loc[-1], known)}"
             out.append(layers.problem(loc, text, key=True))
         else:
-            words, near = schema.choices(loc, kind), ""
+            words, near = schema.choices(loc, kinds), ""
             if isinstance(found, str) and len(words) > 1:
                 near = nearest(found, words)
             elif what == "string_type" and isinstance(found, int | float):
                 near = "; put it in quotes"
-            text = f"{dotted}: found {shown(found)}; expected {schema.expected(loc, kind)}{near}"
+            text = f"{dotted}: found {shown(found)}; expected {schema.expected(loc, kinds)}{near}"
             out.append(layers.problem(loc, text))
     return out + [layers.problem(loc, text) for loc, text in missing if loc not in misspelled]
 
@@ -100,9 +105,9 @@ def _untagged(loc: Loc) -> Loc:
     return tuple(part for part in loc if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">"))
 
 
-def _expected(loc: Loc, kind: object) -> str:
-    description = schema.described(loc, kind)
-    return schema.expected(loc, kind) + (f" ({description})" if description else "")
+def _expected(loc: Loc, kinds: schema.Kinds) -> str:
+    description = schema.described(loc, kinds)
+    return schema.expected(loc, kinds) + (f" ({description})" if description else "")
 
 
 def shown(value: object) -> str:

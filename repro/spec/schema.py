@@ -11,17 +11,25 @@ from functools import cache
 from typing import Any
 
 from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim
+from repro.spec.inspect import Inspect
 from repro.spec.yaml import Loc
 
 Node = dict[str, Any]
+Kinds = tuple[object, ...]
 
 
 @cache
 def schema() -> Node:
-    """The schema of a claim's file. Overrides are closed too: a misspelled dotted key is underlined in place."""
-    out = _plain(Claim.model_json_schema(by_alias=True, ref_template="#/definitions/{model}"))
-    definitions: Node = out.pop("$defs")
-    properties = out["properties"]
+    """The schema of a claim's file, by its kind. Overrides are closed too: a misspelled dotted key is underlined."""
+    definitions: Node = {}
+    for model in (Claim, Inspect):
+        definitions[model.__name__] = out = _plain(
+            model.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+        )
+        inner = out.pop("$defs")
+        assert all(definitions.get(name, node) == node for name, node in inner.items()), "two models of one name"
+        definitions |= inner
+    properties = definitions["Claim"]["properties"]
     definitions["ArmOverrides"] = _overrides(list(ARM_KEYS), properties, definitions)
     definitions["Overrides"] = over = _overrides(list(KEYS), properties, definitions)
     alternatives = definitions["Assumption"]["properties"]["alternatives"]["patternProperties"]
@@ -36,7 +44,14 @@ def schema() -> Node:
     }
     definitions["Scale"] = over | {"properties": over["properties"] | {"alternatives": listed}}
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "A claim of repro"}
-    return head | out | {"definitions": dict(sorted(definitions.items()))}
+    exact = {"properties": {"kind": {"const": "inspect"}}, "required": ["kind"]}
+    return head | {
+        "type": "object",
+        "if": exact,
+        "then": _ref("Inspect"),
+        "else": _ref("Claim"),
+        "definitions": dict(sorted(definitions.items())),
+    }
 
 
 def text() -> str:
@@ -44,28 +59,28 @@ def text() -> str:
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def expected(loc: Loc, kind: object = None) -> str:
-    """What may stand at `loc` of a claim, in words; `kind`: that of the measure or rule which `loc` lies in."""
-    return " or ".join(dict.fromkeys(_words(node) for node in _branches_at(loc, kind))) or "a value"
+def expected(loc: Loc, kinds: Kinds = ()) -> str:
+    """What may stand at `loc` of a claim, in words; `kinds`: see `Layers.kinds`."""
+    return " or ".join(dict.fromkeys(_words(node) for node in _branches_at(loc, kinds))) or "a value"
 
 
-def described(loc: Loc, kind: object = None) -> str:
+def described(loc: Loc, kinds: Kinds = ()) -> str:
     """The description of what stands at `loc`, or nothing."""
-    return next((node["description"] for node in _nodes_at(loc, kind) if "description" in node), "")
+    return next((node["description"] for node in _nodes_at(loc, kinds) if "description" in node), "")
 
 
-def keys(loc: Loc, kind: object = None) -> list[str]:
+def keys(loc: Loc, kinds: Kinds = ()) -> list[str]:
     """The keys that the mapping at `loc` may have; none where they are free."""
     return [
         key
-        for node in _branches_at(loc, kind)
+        for node in _branches_at(loc, kinds)
         for key in (*node.get("properties", ()), *node.get("propertyNames", {}).get("enum", ()))
     ]
 
 
-def choices(loc: Loc, kind: object = None) -> list[str]:
+def choices(loc: Loc, kinds: Kinds = ()) -> list[str]:
     """The words that may stand at `loc`; none where it holds something else."""
-    return [word for node in _branches_at(loc, kind) for word in _choices(node)]
+    return [word for node in _branches_at(loc, kinds) for word in _choices(node)]
 
 
 def _plain(node: Any) -> Any:
@@ -86,7 +101,7 @@ def _overrides(names: list[str], properties: Node, definitions: Node) -> Node:
     found = {}
     for key in names:
         section, *below = KEYS[key]
-        nodes = _below([properties[str(section)]], tuple(below), None, definitions)
+        nodes = _below([properties[str(section)]], tuple(below), (), definitions)
         different = [node for i, node in enumerate(nodes) if node not in nodes[:i]]
         found[key] = different[0] if len(different) == 1 else {"anyOf": different}
     by_layer = "|".join(key.replace(".", r"\.") for key in BY_LAYER)
@@ -98,19 +113,19 @@ def _overrides(names: list[str], properties: Node, definitions: Node) -> Node:
     }
 
 
-def _nodes_at(loc: Loc, kind: object) -> list[Node]:
-    return _below([schema()], loc, kind, schema()["definitions"])
+def _nodes_at(loc: Loc, kinds: Kinds) -> list[Node]:
+    return _below([_ref("Inspect" if "inspect" in kinds else "Claim")], loc, kinds, schema()["definitions"])
 
 
-def _branches_at(loc: Loc, kind: object) -> list[Node]:
-    return _branches(_nodes_at(loc, kind), kind, schema()["definitions"])
+def _branches_at(loc: Loc, kinds: Kinds) -> list[Node]:
+    return _branches(_nodes_at(loc, kinds), kinds, schema()["definitions"])
 
 
-def _below(nodes: list[Node], loc: Loc, kind: object, definitions: Node) -> list[Node]:
+def _below(nodes: list[Node], loc: Loc, kinds: Kinds, definitions: Node) -> list[Node]:
     """What may stand at `loc` below any of `nodes`."""
     for part in loc:
         found: list[Node] = []
-        for node in _branches(nodes, kind, definitions):
+        for node in _branches(nodes, kinds, definitions):
             named = node.get("properties", {}).get(part)
             free = [node.get("items"), node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
             found += [named] if named else [other for other in free if isinstance(other, dict)]
@@ -118,17 +133,18 @@ def _below(nodes: list[Node], loc: Loc, kind: object, definitions: Node) -> list
     return nodes
 
 
-def _branches(nodes: list[Node], kind: object, definitions: Node) -> list[Node]:
-    """References followed, unions opened, null left out; of models told apart by their kind, those of `kind` if any."""
+def _branches(nodes: list[Node], kinds: Kinds, definitions: Node) -> list[Node]:
+    """References followed, unions opened, null left out; of models of several kinds, those of `kinds` if any."""
     out: list[Node] = []
     for node in nodes:
         if "$ref" in node:
-            out += _branches([definitions[node["$ref"].rpartition("/")[2]]], kind, definitions)
+            out += _branches([definitions[node["$ref"].rpartition("/")[2]]], kinds, definitions)
         elif options := node.get("anyOf") or node.get("oneOf"):
-            out += _branches(options, kind, definitions)
+            out += _branches(options, kinds, definitions)
         elif node.get("type") != "null":
             out.append(node)
-    return [node for node in out if node.get("properties", {}).get("kind", {}).get("const") == kind] or out
+    known = [(node, _choices(node.get("properties", {}).get("kind", {}))) for node in out]
+    return [node for node, words in known if any(word in kinds for word in words)] or out
 
 
 def _choices(node: Node) -> list[str]:
@@ -152,10 +168,12 @@ def _words(node: Node) -> str:
         case "integer" | "number" as kind:
             bounds = " and ".join(f"{word} {node[bound]:,}" for bound, word in _BOUNDS.items() if bound in node)
             return f"a{' whole' * (kind == 'integer')} number {bounds}".rstrip()
+        case "boolean":
+            return "true or false"
         case "array":
             low, high = node.get("minItems", 0), node.get("maxItems")
             size = f" of {low}" if low and low == high else f" of {low} or more" if low > 1 else ""
-            items = " or ".join(_words(item) for item in _branches([node["items"]], None, schema()["definitions"]))
+            items = " or ".join(_words(item) for item in _branches([node["items"]], (), schema()["definitions"]))
             return f"a list{size}, each {items}"
         case _:
             return "a mapping" + " that is not empty" * ("minProperties" in node)
