@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from repro.report import charts, prose, svg
+from repro.report import charts, fidelity, prose, svg
 from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
 from repro.report.export import rows_csv, whole
@@ -59,6 +59,7 @@ def write(claims: list[ClaimFile], shelves_: dict[str, Table], out: Path) -> lis
         files[f"{file.id}.html"] = environment.get_template("claim.html").render(_claim(file, found[file.id]))
         files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
+    files["fidelity.html"] = environment.get_template("fidelity.html").render(fidelity.page())
     files["index.html"] = environment.get_template("index.html").render(_index(ordered, found))
     written = []
     for name, content in files.items():
