@@ -246,7 +246,7 @@ def _plan(args: argparse.Namespace) -> int:
     print(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
     for job in jobs(claims, finished):
         there = len(runs[job.id].epochs) if job.id in runs else 0
-        levels = {f"{metric} {value:g}" for _, level in job.wants if level for metric, value in [level]}
+        levels = {str(level) for _, level in job.wants if level}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""
         print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}")
     _estimate(claims, setting, workers)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,21 @@ from repro.analysis.measures import Level, Want, done
 from repro.analysis.plan import wanted
 from repro.data.batches import Batches
 from repro.data.known import KNOWN, packed
-from repro.data.sets import load
+from repro.data.photobatches import FIXED, PhotoBatches
+from repro.data.photosets import from_images, load_photos
+from repro.data.sets import Images, load
 from repro.errors import ReproError
 from repro.models import registry, tables
-from repro.spec.config import RunConfig
+from repro.spec.config import RunConfig, RunData
 from repro.spec.files import ClaimFile, run_config
+from repro.spec.resolve import image, training_images
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop
-from repro.train.machine import settle_process, step_seconds
+from repro.train.machine import Step, settle_process, step_seconds
 from repro.train.minibatches import batch_sizes
 from repro.workers import Report, work_through
+
+PROBED = 200  # images of a probe's test pass (assumed)
 
 Event = dict[str, Any]  # {"event": "begin" | "epoch" | "finish" | "failed", "run": id, "label": ..., ...}
 
@@ -54,6 +60,7 @@ class Job:
     config: RunConfig
     wants: tuple[tuple[int, Level | None], ...]
     label: str
+    views: bool = False  # whether any of them looks at the run in ten views
 
     @property
     def id(self) -> str:
@@ -77,7 +84,7 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
         return 0
     for file, scale in claims:
         check_initial_values(file, scale)
-    _have_data(first, setting)
+    _have_data(first, setting, report)
     trained = 0
 
     def plan() -> list[Job]:
@@ -110,7 +117,13 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table) -> list[Job]:
         for want in wanted(file, scale, table):
             wants.setdefault(want.config.id, []).append(want)
     return [
-        Job(same[0].config, tuple({(w.epochs, w.level): None for w in same}), same[0].label) for same in wants.values()
+        Job(
+            same[0].config,
+            tuple({(w.epochs, w.level): None for w in same}),
+            same[0].label,
+            any(want.views for want in same),
+        )
+        for same in wants.values()
     ]
 
 
@@ -134,13 +147,13 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
         seen: dict[Any, tuple[str, torch.Tensor]] = {}
         for arm in claim.arms if len(claim.arms) > 1 else ():
             config = run_config(claim, arm, seed=seed)
-            model, known = config.model, KNOWN[config.data.kind]
+            model, known, shape = config.model, KNOWN[config.data.kind], image(config.data)
             options = model.model_dump(exclude={"kind", "init"})
             rows = registry.table(model.kind, classes=len(known.classes), **options)
             rules: dict[str, Any] = {f"{row.name}.bias": row.bias for row in tables.weighted(rows)}
             for row in tables.weighted(rows):
                 rules[f"{row.name}.weight"] = model.init if isinstance(model.init, str) else model.init[row.name]
-            net = loop.initial_net(model.model_dump(), seed=seed, classes=len(known.classes), image=known.shape)
+            net = loop.initial_net(model.model_dump(), seed=seed, classes=len(known.classes), image=shape)
             for name, tensor in net.named_parameters():
                 key = (name, tensor.shape, rules[name])
                 other, same = seen.setdefault(key, (arm, tensor))
@@ -152,10 +165,17 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
                     )
 
 
-def _have_data(first: list[Job], setting: Setting) -> None:
+def _have_data(first: list[Job], setting: Setting, report: Report) -> None:
     """Pack once, here, what no worker shall have to pack; DataError before any training where a set is missing."""
-    for kind in {job.config.data.kind for job in first}:
-        if not packed(KNOWN[kind], setting.cache).is_file():
+    for kind, stored in {(job.config.data.kind, job.config.data.stored) for job in first}:
+        known = KNOWN[kind]
+        if known.photos:
+
+            def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
+                report({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
+
+            load_photos(kind, size=stored or 0, roots=setting.roots, cache=setting.cache, progress=progress)
+        elif not packed(known, setting.cache).is_file():
             load(kind, roots=setting.roots, cache=setting.cache)
 
 
@@ -184,9 +204,7 @@ def train(job: Job, setting: Setting, report: Report) -> None:
     """One run, from its checkpoint where there is one, until all that is wanted of it is there."""
     config = job.config
     about = {"run": config.id, "label": job.label}
-    data = batches(  # before the run is begun: where data are missing, nothing is left behind
-        config.data.kind, config.data.images, config.data.scale, setting.device, setting.roots, setting.cache
-    )
+    data = batches(config.data, setting)  # before the run is begun: where data are missing, nothing is left behind
     with setting.store.begin(config, setting.provenance) as run:
         trainer = loop.trainer(
             model=config.model.model_dump(),
@@ -199,7 +217,7 @@ def train(job: Job, setting: Setting, report: Report) -> None:
         report({"event": "begin", **about, "epoch": trainer.epoch, "horizon": job.horizon})
         saved = time.monotonic()
         while not all(done(rows, epochs, level) for epochs, level in job.wants):
-            row = asdict(next(trainer.epochs(trainer.epoch + 1)))
+            row = next(trainer.epochs(trainer.epoch + 1)).row()
             run.append(row)
             rows.append(row)
             if row["diverged"] is None and time.monotonic() - saved > setting.checkpoint_seconds:
@@ -209,14 +227,24 @@ def train(job: Job, setting: Setting, report: Report) -> None:
             report({"event": "epoch", **about, "horizon": job.horizon, **seen})
         last = rows[-1]
         status = "reached" if last["diverged"] is None else "diverged"
+        result = {"status": status, "epoch": last["epoch"], "update": last["update"]}
         if status == "reached":
             run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
             if trainer.correct is not None:
-                bits = io.BytesIO()
-                np.save(bits, np.packbits(trainer.correct.numpy()))
-                run.write("correct.npy", bits.getvalue())
-        run.finish({"status": status, "epoch": last["epoch"], "update": last["update"]})
+                run.write("correct.npy", _bits(trainer.correct))
+            if job.views:
+                error, top5, correct = trainer.views()
+                run.write("correct_views.npy", _bits(correct))
+                result["views"] = {"views_error": error, "views_top5": top5}
+        run.finish(result)
         report({"event": "finish", **about, "epoch": last["epoch"], "status": status})
+
+
+def _bits(correct: torch.Tensor) -> bytes:
+    """Which test images were right, as a .npy file of packed bits."""
+    out = io.BytesIO()
+    np.save(out, np.packbits(correct.numpy()))
+    return out.getvalue()
 
 
 def _resume(trainer: loop.Trainer, run: OpenRun) -> list[dict[str, Any]]:
@@ -239,18 +267,60 @@ def _resume(trainer: loop.Trainer, run: OpenRun) -> list[dict[str, Any]]:
     return rows
 
 
-@lru_cache(maxsize=2)  # a claim uses a set with one or two input scales; a packed set is 180 MB
-def batches(kind: str, images: int | None, scale: Any, device: str, roots: tuple[Path, ...], cache: Path) -> Batches:
+def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:
     """The set on the device, loaded once a process."""
-    return Batches(load(kind, roots=roots, cache=cache, images=images), device=device, scale=scale)
+    return _loaded(data.model_dump_json(), setting.device, setting.roots, setting.cache)
+
+
+@lru_cache(maxsize=2)  # a claim uses a set with one or two input scales; a packed set is 180 MB
+def _loaded(text: str, device: str, roots: tuple[Path, ...], cache: Path) -> Batches | PhotoBatches:
+    data = RunData.model_validate_json(text)
+    if data.crop is None:
+        return Batches(load(data.kind, roots=roots, cache=cache, images=data.images), device=device, scale=data.scale)
+    held, size = data.held_out or 0, data.stored or data.crop
+    if KNOWN[data.kind].photos:
+        photos = load_photos(data.kind, size=size, roots=roots, cache=cache, images=data.images, held_out=held)
+    else:
+        small = load(data.kind, roots=roots, cache=cache)
+        photos = from_images(small, stored=size, count=data.images, held_out=held)
+    return PhotoBatches(photos, device=device, size=data.crop, **_cropping(data))
+
+
+def _cropping(data: RunData) -> dict[str, Any]:
+    return data.model_dump(include={"crops", "mirror", "mean", "colour", "scale"})
 
 
 def probe(config: RunConfig, setting: Setting) -> float:
     """Seconds per epoch of a configuration on this machine, with nothing beside it, loading of data left out."""
-    data, model, rule = config.data, config.model, config.train
-    update, test_image = step_seconds(
-        data.kind, data.scale, model.kind, model.activation, model.width, rule.batch, config.precision, setting.device
+    data, rule = config.data, config.train
+    step = _step(
+        data.model_copy(update={"images": None}).model_dump_json(),
+        config.model.model_dump_json(),
+        rule.model_copy(update={"lr": 0.0, "drops": [], "plateau": None}).model_dump_json(),
+        config.precision,
+        setting.device,
     )
-    known = KNOWN[data.kind]
-    updates = batch_sizes(data.images or known.train, batch=rule.batch, file_images=rule.file_images)
-    return update * len(updates) + test_image * known.test
+    known, images = KNOWN[data.kind], training_images(data)
+    updates = batch_sizes(images, batch=rule.batch, file_images=rule.file_images)
+    looked = known.test
+    if data.crop is not None:  # each half epoch: the held-out images and the fixed ones
+        looked += 2 * ((data.held_out or 0) + min(FIXED, images))
+    return step.update * len(updates) + step.image * looked
+
+
+@lru_cache
+def _step(data_text: str, model_text: str, train_text: str, precision: str, device: str) -> Step:
+    """The probe of one net and kind of batch, on random pixels."""
+    data, train = RunData.model_validate_json(data_text), json.loads(train_text)
+    known, count = KNOWN[data.kind], max(train["batch"], PROBED)
+    side = data.stored if data.crop is not None and data.stored else known.shape[1]
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=draw)
+    y = torch.arange(count) % len(known.classes)
+    images = Images(data.kind, x, y, x[:PROBED], y[:PROBED], known.classes, content="")
+    noise: Batches | PhotoBatches
+    if data.crop is None:
+        noise = Batches(images, device=device, scale=data.scale)
+    else:
+        noise = PhotoBatches(from_images(images), device=device, size=data.crop, **_cropping(data))
+    return step_seconds(noise, model=json.loads(model_text), train=train, precision=precision)

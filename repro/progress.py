@@ -36,15 +36,17 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
             if what == "begin":
                 if run in tasks:  # tried again
                     live.remove_task(tasks[run])
-                tasks[run] = live.add_task(
-                    event["label"], total=event["horizon"], completed=event["epoch"], seen=""
-                )
+                tasks[run] = live.add_task(event["label"], total=event["horizon"], completed=event["epoch"], seen="")
             elif what == "epoch" and run in tasks:
                 error = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
                 live.update(tasks[run], completed=event["epoch"], seen=error)
             elif what == "finish" and run in tasks:
                 live.remove_task(tasks.pop(run))
                 live.console.print(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
+            elif what == "pack":
+                if event["label"] not in tasks:
+                    tasks[event["label"]] = live.add_task(event["label"], total=event["total"], seen="")
+                live.update(tasks[event["label"]], completed=event["done"], total=event["total"])
             elif what == "failed":
                 live.console.print(_failed(event))
 
@@ -54,6 +56,9 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
 def _line(event: Event, say: Callable[[str], None]) -> None:
     if event["event"] == "epoch":
         say(f"{event['label']:<52} epoch {event['epoch']:>3}/{event['horizon']:<3} {_seen(event)}")
+    elif event["event"] == "pack":
+        if event["done"] == event["total"]:
+            say(f"{event['label']}: {event['done']:,} done")
     elif event["event"] == "failed":
         say(_failed(event))
 

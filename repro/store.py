@@ -47,6 +47,11 @@ class Run:
         return self.epochs[-1]["diverged"] if self.epochs else None
 
     @property
+    def views(self) -> dict[str, float]:
+        """Errors of the test images in ten views after the last epoch, where they were looked at so."""
+        return self.result.get("views", {}) if self.result else {}
+
+    @property
     def failed(self) -> str | None:
         """Why the run could not be trained, if it could not."""
         return self.result["why"] if self.result and self.result["status"] == "failed" else None

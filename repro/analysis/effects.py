@@ -13,6 +13,8 @@ from statistics import fmean
 
 from repro.analysis.measures import Observation
 
+NONE = {"ratio": 1.0, "difference": 0.0}  # no effect, by kind
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -21,7 +23,7 @@ class Effect:
     `per_seed`: the paired effects, by seed, where both arms reached the level; the drawing's dots.
     """
 
-    kind: str  # ratio, offset
+    kind: str  # ratio, difference
     estimate: float | None
     low: float
     high: float
@@ -29,6 +31,30 @@ class Effect:
     n: int
     method: str
     per_seed: dict[int, float]
+
+    @property
+    def none(self) -> float:
+        """Its value where there is no effect."""
+        return NONE[self.kind]
+
+
+def difference(
+    minuend: tuple[Observation, ...], subtrahend: tuple[Observation, ...], confidence: float, pairs: str
+) -> Effect | None:
+    """Difference of two arms' values, the same seeds in the same order; None where a value is not there, or where a
+    single seed gives no interval."""
+    a, b = ([o.value for o in arm if o.value is not None] for arm in (minuend, subtrahend))
+    n = len(minuend)
+    if len(a) < n or len(b) < len(subtrahend) or n < 2:
+        return None
+    per_seed = {o.seed: x - y for o, x, y in zip(minuend, a, b, strict=True)}
+    if pairs == "seeds":
+        low, middle, high = paired_interval(list(per_seed.values()), confidence)
+        method = "Student t, differences of paired seeds"
+    else:
+        low, middle, high = welch_interval(a, b, confidence)
+        method = "Welch t, unpaired seeds"
+    return Effect("difference", middle, low, high, confidence, n, method, per_seed)
 
 
 def ratio(

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import get_args
 
-from repro.analysis.effects import Effect, TraceTest, ratio, trace_test
+from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test
 from repro.analysis.measures import trace
 from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Arm, Tuning, tune
-from repro.analysis.words import Verdict, of_ratio, of_trace
-from repro.data.known import KNOWN
+from repro.analysis.words import Verdict, of_effect, of_trace
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
 from repro.spec.recipes import ScaleName
+from repro.spec.resolve import training_images
 from repro.store import Table
 
 SCALES: tuple[ScaleName, ...] = get_args(ScaleName)[::-1]  # from the highest
@@ -42,7 +42,7 @@ def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = N
     to_do = len(wanted(file, scale, table, [alternative]))
     if claim.measure.kind == "trace":
         return _judge_trace(claim, scale, alternative, table, to_do)
-    return _judge_ratio(claim, scale, alternative, table, to_do)
+    return _judge_arms(claim, scale, alternative, table, to_do)
 
 
 def judgements(file: ClaimFile, table: Table) -> Iterator[Judgement]:
@@ -60,8 +60,8 @@ def highest(file: ClaimFile, table: Table) -> Judgement | None:
     return next(filter(complete, judgements(file, table)), None)
 
 
-def _judge_ratio(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
-    assert claim.rule.kind == "ratio"
+def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+    assert claim.rule.kind != "trace"
     rule = claim.rule
     tunings: dict[str, Tuning] = tune(claim, table)[0] if claim.tune else {}
     arms = {}
@@ -71,7 +71,8 @@ def _judge_ratio(claim: Claim, scale: str, alternative: str | None, table: Table
         rate = tuning.chosen if tuning else run_config(claim, name, seed=claim.seeds[0]).train.lr
         arms[name] = Arm(name, tuning, rate, observations, {})
     numerator, denominator = (arms[name] for name in rule.of)
-    effect = ratio(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
+    compare = ratio if rule.kind == "ratio" else difference
+    effect = compare(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
     rate_range = _rate_range(tunings, rule.of) if tunings else None
     ids = {o.run for arm in arms.values() for o in arm.observations}
     ids |= {o.run for tuning in tunings.values() for rate in tuning.rates for o in rate.observations}
@@ -79,7 +80,7 @@ def _judge_ratio(claim: Claim, scale: str, alternative: str | None, table: Table
         claim=claim,
         scale=scale,
         alternative=alternative,
-        verdict=of_ratio(claim, scale, effect, numerator, denominator, rate_range, to_do),
+        verdict=of_effect(claim, scale, effect, numerator, denominator, rate_range, to_do),
         arms=arms,
         effect=effect,
         rate_range=rate_range,
@@ -106,7 +107,6 @@ def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table
     assert claim.rule.kind == "trace"
     rule, arms, ids = claim.rule, {}, []
     failed = diverged = 0
-    known = KNOWN[claim.data.kind]
     for name in claim.arms:
         curves = {}
         for seed in claim.seeds:
@@ -121,7 +121,7 @@ def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table
                 points=len(rule.authors),
                 batch=config.train.batch,
                 file_images=config.train.file_images,
-                images=config.data.images or known.train,
+                images=training_images(config.data),
             )
             if curve is not None:
                 curves[seed] = curve

@@ -3,55 +3,84 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log
+from math import ceil, fsum, log
+from statistics import median
 
 from repro.data.known import KNOWN
 from repro.spec.claim import Claim, chance
 from repro.spec.config import RunConfig
+from repro.spec.judging import RECORDED
+from repro.spec.resolve import training_images
 from repro.store import Run, Table
 from repro.train.minibatches import batch_sizes
 
-Level = tuple[str, float]  # (metric, value to fall to)
+
+@dataclass(frozen=True)
+class Level:
+    """What a run is to fall to: a metric of its epochs, or with `window` the mean training loss of so many updates."""
+
+    metric: str
+    value: float
+    window: int = 0
+
+    def __str__(self) -> str:
+        mean = f", mean of {self.window} updates" if self.window else ""
+        return f"{self.metric.replace('_', ' ')} {self.value:.4g}{mean}"
+
+    def reached(self, rows: list[dict]) -> bool:
+        """Whether it has been reached in these epochs."""
+        if self.window:
+            return updates_to(rows, self.value, self.window) is not None
+        return any(row[self.metric] <= self.value for row in rows)
 
 
 @dataclass(frozen=True)
 class Want:
-    """A run that a claim wants: trained for `epochs`, or until the level is reached, whichever is first."""
+    """A run that a claim wants: trained for `epochs`, or until the level is reached, whichever is first; then looked at
+    in ten views, where `views`."""
 
     config: RunConfig
     epochs: int
     level: Level | None
     label: str  # for people: arm, rate, seed, and whether it tunes or judges
+    views: bool = False
 
     def satisfied_by(self, run: Run | None) -> bool:
         """Whether the run has shown all that is wanted of it."""
         if run is None:
             return False
-        return run.failed is not None or done(run.epochs, self.epochs, self.level)
+        if run.failed is not None:
+            return True
+        seen = done(run.epochs, self.epochs, self.level)
+        return seen and (not self.views or run.diverged is not None or bool(run.views))
 
 
 def done(rows: list[dict], epochs: int, level: Level | None) -> bool:
-    """Whether rows of epochs reach a horizon, fall to a level, or end in a divergence."""
+    """Whether rows of epochs reach a horizon, fall to a level, end by the plateau rule or in a divergence."""
     if not rows:
         return False
     last = rows[-1]
     return (
         last["diverged"] is not None
         or last["epoch"] >= epochs
-        or (level is not None and any(row[level[0]] <= level[1] for row in rows))
+        or bool(last.get("ended"))
+        or (level is not None and level.reached(rows))
     )
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The measure of one run. `value` is None where it was not reached by `horizon`, both in epochs."""
+    """The measure of one run. `value` is None where it is not there: of a time, where it was not reached by `horizon`.
+
+    A time is in epochs, whatever a page prints it in (`per_epoch`): so horizons and tuning speak one language.
+    """
 
     seed: int
     run: str
     value: float | None
-    horizon: int  # epochs that were seen, at most `limit`
+    horizon: float  # epochs that were seen, at most `limit`
     status: str  # reached, not reached, not started, diverged, failed, missing
-    limit: int  # epochs looked up to: a run without a value takes longer, also where it diverged before
+    limit: float  # epochs looked up to: a run without a value takes longer, also where it diverged before
 
     @property
     def censored(self) -> bool:
@@ -60,41 +89,107 @@ class Observation:
 
     @property
     def at_least(self) -> float:
-        """The value, or what is known to be below it."""
+        """The value of a time, or what is known to be below it."""
         return self.limit if self.value is None else self.value
 
 
-def level_of(claim: Claim) -> Level:
-    """What the claim's runs are to fall to."""
-    assert claim.measure.kind == "epochs_to"
-    return claim.measure.metric, claim.measure.level
+def level_of(claim: Claim) -> Level | None:
+    """What the claim's runs are to fall to; None where they are looked at after a set time."""
+    measure = claim.measure
+    if measure.kind == "epochs_to":
+        return Level(measure.metric, measure.level)
+    if measure.kind == "updates_to":
+        return Level(measure.metric, measure.nats(len(KNOWN[claim.data.kind].classes)), measure.window)
+    return None
 
 
-def observe(claim: Claim, config: RunConfig, table: Table, limit: int) -> Observation:
-    """Epochs that `config` took to the claim's level, looked at up to `limit` whatever was trained beyond it.
+def views_of(claim: Claim) -> bool:
+    """Whether the claim's runs are looked at in ten views at their end."""
+    return claim.measure.kind == "final" and claim.measure.metric.startswith("views")
+
+
+def updates_an_epoch(claim: Claim) -> int:
+    """Updates of one epoch of the claim's runs."""
+    rule = claim.train
+    return len(batch_sizes(training_images(claim.data), batch=rule.batch, file_images=rule.file_images))
+
+
+def per_epoch(claim: Claim) -> tuple[str, float]:
+    """(what the claim's times are told in, how many of them make an epoch)."""
+    return ("updates", updates_an_epoch(claim)) if claim.measure.kind == "updates_to" else ("epochs", 1)
+
+
+def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Observation:
+    """The claim's measure of the run of `config`, looked at up to `limit` epochs whatever was trained beyond it.
 
     `missing` while the run has not shown as much; `failed` where it cannot.
     """
-    (metric, level), run_id = level_of(claim), config.id
+    level, run_id = level_of(claim), config.id
     run = table.get(run_id)
     rows = run.epochs if run else []
-    if not done(rows, limit, (metric, level)):
+    if run is None or not Want(config, ceil(limit), level, "", views_of(claim)).satisfied_by(run) or run.failed:
         status = "failed" if run and run.failed else "missing"
         return Observation(config.seed, run_id, None, len(rows), status, limit)
-    rows = rows[:limit]
+    if claim.measure.kind == "updates_to":  # what no record shows cannot be looked at
+        limit = min(limit, RECORDED / updates_an_epoch(claim))
+    rows = rows[: ceil(limit)]
     diverged = rows[-1]["diverged"] is not None
-    classes = len(KNOWN[config.data.kind].classes)
-    start = chance(metric, classes)
-    assert level < start, "a level that chance meets takes no time; the claim's check refuses it"
-    value = epochs_to([row[metric] for row in (rows[:-1] if diverged else rows)], level, start=start)
-    if value is not None:
+    value = _value(claim, run, rows[:-1] if diverged else rows, level)
+    if value is not None and not (diverged and level is None):
         return Observation(config.seed, run_id, value, limit, "reached", limit)
     if diverged:
         return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
     # DESIGN: a run whose training loss is not below 0.9 ln C after a fifth of the claim's horizon has not started
-    fifth = ceil(claim.train.epochs / 5)
-    started = len(rows) < fifth or any(row["train_loss"] < 0.9 * log(classes) for row in rows[:fifth])
+    fifth, bar = ceil(claim.train.epochs / 5), 0.9 * log(len(KNOWN[config.data.kind].classes))
+    started = (
+        claim.measure.kind != "epochs_to" or len(rows) < fifth or any(row["train_loss"] < bar for row in rows[:fifth])
+    )
     return Observation(config.seed, run_id, None, limit, "not reached" if started else "not started", limit)
+
+
+def _value(claim: Claim, run: Run, rows: list[dict], level: Level | None) -> float | None:
+    """The measure of a run from the epochs in which it did not diverge; a time in epochs."""
+    measure = claim.measure
+    if measure.kind == "updates_to":
+        assert level is not None
+        updates = updates_to(rows, level.value, level.window)
+        return None if updates is None else updates / updates_an_epoch(claim)
+    if measure.kind == "converged":
+        time = converged([half["held_out_error"] for row in rows for half in row["halves"]], measure.near)
+        return time if time is not None and 2 * time <= len(rows) else None
+    if measure.kind == "final":
+        if not rows:
+            return None
+        if measure.metric == "gap":
+            return float(rows[-1]["test_error"] - rows[-1]["halves"][-1]["fixed_error"])
+        return float(run.views[measure.metric] if views_of(claim) else rows[-1][measure.metric])
+    assert level is not None
+    start = chance(level.metric, len(KNOWN[claim.data.kind].classes))
+    assert level.value < start, "a level that chance meets takes no time; the claim's check refuses it"
+    return epochs_to([row[level.metric] for row in rows], level.value, start=start)
+
+
+def updates_to(rows: list[dict], level: float, window: int) -> int | None:
+    """Updates until the mean training loss of the last `window` minibatches is first below `level`; None where it never
+    is among the updates that are recorded one by one."""
+    losses: list[float] = []
+    for row in rows:
+        for update, loss, _ in row["updates"]:
+            if update != len(losses) + 1:
+                return None
+            losses.append(loss)
+            if update >= window and fsum(losses[-window:]) < window * level:
+                return update
+    return None
+
+
+def converged(errors: list[float], near: float) -> float | None:
+    """Epochs until the medians of three of `errors`, of half epochs, are first within `near` of the least of them."""
+    if len(errors) < 3:
+        return None
+    medians = [median(errors[i : i + 3]) for i in range(len(errors) - 2)]
+    bar = min(medians) + near
+    return next((i + 2) / 2 for i, value in enumerate(medians) if value <= bar)  # the middle one's time
 
 
 def epochs_to(series: list[float], level: float, *, start: float) -> float | None:

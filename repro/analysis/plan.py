@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
-from repro.analysis.measures import Observation, Want, level_of, observe
+from repro.analysis.measures import Observation, Want, converged, level_of, observe, views_of
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
@@ -43,11 +43,25 @@ def _wanted(claim: Claim, table: Table) -> list[Want]:
         if tunings and rate is None:
             continue  # no rate could be chosen: nothing to judge
         horizon = horizon_of(claim, arm, tunings, table)
-        out += [
-            Want(run_config(claim, arm, seed=seed, lr=rate), horizon, level_of(claim), f"{arm}, seed {seed}")
-            for seed in claim.seeds
-        ]
+        for seed in claim.seeds:
+            config = run_config(claim, arm, seed=seed, lr=rate)
+            out.append(Want(config, horizon, level_of(claim), f"{arm}, seed {seed}", views_of(claim)))
     return out
+
+
+MOST = 4  # times the claim's horizon: how long a run is followed for its best (assumed)
+
+
+def _followed(claim: Claim, arm: str, rate: float | None, table: Table) -> int:
+    """Epochs to which the arm's runs are followed so that each has gone on for twice the time to its best."""
+    assert claim.measure.kind == "converged"
+    longest = claim.train.epochs
+    for seed in claim.seeds:
+        run = table.get(run_config(claim, arm, seed=seed, lr=rate).id)
+        halves = [half["held_out_error"] for row in run.epochs for half in row.get("halves", ())] if run else []
+        time = converged(halves, claim.measure.near)
+        longest = max(longest, ceil(2 * time) if time is not None else 0)
+    return min(longest, MOST * claim.train.epochs)
 
 
 def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table) -> int:
@@ -57,6 +71,8 @@ def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table)
     that a censored run says something about the band.
     """
     first = claim.train.epochs
+    if claim.measure.kind == "converged":
+        return _followed(claim, arm, tunings[arm].chosen if tunings else None, table)
     if claim.rule.kind != "ratio" or claim.measure.kind != "epochs_to":
         return first
     slow, fast = claim.rule.of if claim.rule.direction == "above 1" else claim.rule.of[::-1]

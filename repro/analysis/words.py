@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, exp, inf, isinf, log, log2
+from math import ceil, exp, isinf, log, log2
 
 from repro.analysis.effects import Effect, TraceTest, deviation, seeds_needed
+from repro.analysis.measures import Observation
 from repro.analysis.tuning import Arm
 from repro.spec.claim import Claim
 
 JUDGING_SEEDS = 5  # DESIGN, a verdict: grade A and the words of small and medium scale need five
 
 
+NAMES = {
+    "train_error": "running training error",
+    "train_loss": "training loss",
+    "test_error": "test error",
+    "test_top5": "top-5 test error",
+    "views_error": "test error of ten views",
+    "views_top5": "top-5 test error of ten views",
+    "gap": "test error less training error",
+    "held_out_error": "held-out error",
+}
 _SMOKE = "smoke scale proves the machinery; it cannot speak of the sentence"
 
 
@@ -37,10 +48,17 @@ def _runs(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
 
 
-def _unit(claim: Claim) -> str:
-    level = claim.measure.level if claim.measure.kind == "epochs_to" else 0
-    metric = claim.measure.metric.replace("_", " ").replace("train", "training")
-    return f"{100 * level:g} % {metric}" if metric.endswith("error") else f"a {metric} of {level:g}"
+def goal(claim: Claim) -> str:
+    """What the claim's runs are to reach, or what is read off them at the end."""
+    measure = claim.measure
+    metric = NAMES[measure.metric]
+    if measure.kind == "updates_to":
+        return f"a {metric} of {measure.of_chance:g} ln C (mean of {measure.window} updates)"
+    if measure.kind == "converged":
+        return f"within {100 * measure.near:g} points of their lowest {metric}"
+    if measure.kind == "epochs_to":
+        return f"{100 * measure.level:g} % {metric}" if metric.endswith("error") else f"a {metric} of {measure.level:g}"
+    return metric
 
 
 def times(value: float) -> str:
@@ -48,14 +66,21 @@ def times(value: float) -> str:
     return "any" if isinf(value) else f"{value:.3g}"
 
 
-def between(low: float, high: float) -> str:
+def points(fraction: float) -> str:
+    """A difference of fractions as signed percentage points."""
+    return f"{100 * fraction:+.2f}"
+
+
+def between(low: float, high: float, kind: str = "ratio") -> str:
     """An interval for people."""
+    if kind == "difference":
+        return f"{points(low)} to {points(high)}"
     if isinf(high):
         return f"more than {times(low)}"
     return f"less than {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
 
 
-def of_ratio(
+def of_effect(
     claim: Claim,
     scale: str,
     effect: Effect | None,
@@ -64,8 +89,8 @@ def of_ratio(
     rate_range: tuple[float, float] | None,
     to_do: int,
 ) -> Verdict:
-    """The verdict on a ratio of two arms' times to a level."""
-    assert claim.rule.kind == "ratio"
+    """The verdict on a ratio of two arms' times, or on a difference of two arms' errors."""
+    assert claim.rule.kind != "trace"
     rule, arms = claim.rule, (numerator, denominator)
     observations = [o for arm in arms for o in arm.observations]
     tuned = [o for arm in arms if arm.tuning for rate in arm.tuning.rates for o in rate.observations]
@@ -86,10 +111,7 @@ def of_ratio(
         return Verdict("inconclusive", weight, "No rate could be chosen.", why)
     censored = any(o.censored for o in observations)
     if effect is None:
-        why = "both arms have runs that never reached the level: neither side of the ratio is bounded"
-        if not censored:
-            why = "a single judging seed has no interval; the least that has one is two"
-        return Verdict("inconclusive", weight, _found(claim, effect), why)
+        return Verdict("inconclusive", weight, _found(claim, effect), _formless(claim, observations, censored))
     if ends := [arm.name for arm in arms if arm.tuning and arm.tuning.at_end]:
         steps = claim.tune.extend if claim.tune else 0
         why = f"the fastest rate of {' and '.join(ends)} is still an end of the grid after {steps} extensions"
@@ -99,19 +121,22 @@ def of_ratio(
         why = f"with runs that never reached the level, {n} seeds bound the ratio with confidence "
         why += f"{100 * effect.confidence:.3g} %; {100 * rule.confidence:.3g} % needs {needed} judging seeds"
         return Verdict("inconclusive", weight, _found(claim, effect), why)
-    # from here on, "above 1" is the paper's direction: turn the other claims round
-    up = rule.direction == "above 1"
-    low, high = (effect.low, effect.high) if up else (1 / effect.high, 1 / effect.low if effect.low else inf)
+    none = effect.none
+    along, against = effect.low > none, effect.high < none
+    if rule.direction.startswith("below"):  # the paper's direction
+        along, against = against, along
     if scale != "paper":
-        word = "same direction" if low > 1 else "opposite direction" if high < 1 else "no difference seen"
-        why = f"{scale} scale cannot reproduce the number {rule.paper:g}, only show the direction"
-        return Verdict(word, weight, _found(claim, effect), f"{why}; {_settling(effect)}" if low <= 1 <= high else why)
+        word = "same direction" if along else "opposite direction" if against else "no difference seen"
+        what = "the number" if rule.paper is None else f"the number {shown(rule.paper, effect.kind)}"
+        why = f"{scale} scale cannot reproduce {what}, only show the direction"
+        settled = along or against
+        return Verdict(word, weight, _found(claim, effect), why if settled else f"{why}; {_settling(effect)}")
     inside = rule.within[0] <= effect.low and effect.high <= rule.within[1]
     apart = effect.low > rule.within[1] or effect.high < rule.within[0]
-    band = f"the band {rule.within[0]:g} to {rule.within[1]:g}"
-    if high < 1:
+    band = f"the band {' to '.join(shown(bound, effect.kind) for bound in rule.within)}"
+    if against:
         return Verdict("contradicted", weight, _found(claim, effect), "the interval excludes no effect the other way")
-    if low <= 1:
+    if not along:
         why = f"the interval covers no effect; {_settling(effect)}"
         return Verdict("inconclusive", weight, _found(claim, effect), why)
     if apart:
@@ -128,32 +153,58 @@ def of_ratio(
     return Verdict("reproduced", weight, _found(claim, effect), why)
 
 
+def shown(value: float, kind: str) -> str:
+    """An effect's value: a ratio, or a difference in points."""
+    return f"{value:g}" if kind == "ratio" else f"{100 * value:+g} points"
+
+
+def _formless(claim: Claim, observations: list[Observation], censored: bool) -> str:
+    """Why no effect could be formed of runs that are all there."""
+    if claim.rule.kind == "difference" and censored:
+        diverged = sum(o.value is None for o in observations)
+        return f"{diverged} of {len(observations)} runs diverged: they have no error to compare"
+    if censored:
+        return "both arms have runs that never reached the level: neither side of the ratio is bounded"
+    return "a single judging seed has no interval; the least that has one is two"
+
+
 def _found(claim: Claim, effect: Effect | None) -> str:
     """What was found, in a sentence."""
-    assert claim.rule.kind == "ratio"
-    slow, fast = claim.rule.of
+    assert claim.rule.kind != "trace"
+    first, second = claim.rule.of
     if effect is None:
-        return f"No ratio of {slow} to {fast} could be formed."
-    interval = between(effect.low, effect.high)
-    ours, form = (interval, "bound") if effect.estimate is None else (times(effect.estimate), "interval")
+        return f"No {claim.rule.kind} of {first} to {second} could be formed."
+    interval = between(effect.low, effect.high, effect.kind)
+    form = "bound" if effect.estimate is None else "interval"
     sure = f"{100 * effect.confidence:.3g} % {form} {interval}, n = {effect.n}"
-    return f"{slow} needs {ours} times the epochs of {fast} to {_unit(claim)} ({sure})."
+    if effect.kind == "difference":
+        assert effect.estimate is not None
+        side = "above" if effect.estimate >= 0 else "below"
+        gap = f"{100 * abs(effect.estimate):.2f} points {side}"
+        return f"The {goal(claim)} of {first} is {gap} that of {second} ({sure})."
+    ours = interval if effect.estimate is None else times(effect.estimate)
+    unit = "updates" if claim.measure.kind == "updates_to" else "epochs"
+    return f"{first} needs {ours} times the {unit} of {second} to {goal(claim)} ({sure})."
 
 
 def _settling(effect: Effect) -> str:
     """The smallest effect that would have shown, and how many seeds would settle the one seen."""
     if effect.estimate is None or len(effect.per_seed) < 2:
         return "one side is open, so the smallest effect that would have shown is not known"
-    half = log(effect.high / effect.low) / 2
-    smallest = exp(half)
-    seen = abs(log(effect.estimate))
-    spread = deviation([log(value) for value in effect.per_seed.values()])
-    text = f"a ratio of {times(smallest)} would have shown"
+    if effect.kind == "ratio":
+        half, seen = log(effect.high / effect.low) / 2, abs(log(effect.estimate))
+        spread = deviation([log(value) for value in effect.per_seed.values()])
+        smallest, named = f"a ratio of {times(exp(half))}", f"a ratio of {times(effect.estimate)}"
+    else:
+        half, seen = (effect.high - effect.low) / 2, abs(effect.estimate)
+        spread = deviation(list(effect.per_seed.values()))
+        smallest, named = f"{100 * half:.2f} points", f"{100 * seen:.2f} points"
+    text = f"{smallest} would have shown"
     if seen < 0.02 * max(spread, 1e-9) or spread == 0:
         return text
     # with power 80 %; never fewer than those that have just failed to
     seeds = max(effect.n + 1, seeds_needed(seen, spread, effect.confidence))
-    return f"{text}; about {seeds} seeds would settle a ratio of {times(effect.estimate)}"
+    return f"{text}; about {seeds} seeds would settle {named}"
 
 
 def of_trace(claim: Claim, scale: str, found: TraceTest | None, to_do: int, failed: int, diverged: int) -> Verdict:

@@ -14,6 +14,7 @@ from repro.data.photosets import Photos, in_proportion
 from repro.data.photostream import stream
 
 SHARE = 0.5  # assumed: photos may take half of what is free on a GPU, the net has the rest
+FIXED = 1000  # DESIGN, a run: so many photos trained on are looked at each half epoch
 BLOCK = 1024  # photos copied to the device at a time
 
 
@@ -118,7 +119,7 @@ class PhotoBatches:
         """Centre views of the training photos that are kept from training."""
         return self._centre(self._train_x, self._train_y, self._photos.held_out, size)
 
-    def fixed(self, size: int, images: int = 1000) -> Iterator[Batch]:
+    def fixed(self, size: int, images: int = FIXED) -> Iterator[Batch]:
         """Centre views of the same training photos every time: `images` of them (all, where there are fewer), from each
         class in proportion."""
         wanted = min(images, len(self))

@@ -137,9 +137,16 @@ def open_pack(folder: Path, size: int, *, images: int | None = None, held_out: i
     )
 
 
-def from_images(images: Images, *, held_out: int = 0) -> Photos:
-    """Small images as photos, so that they can be cropped and mirrored in the same way."""
-    train, test = (x.permute(0, 2, 3, 1).contiguous().numpy() for x in (images.train_x, images.test_x))
+def from_images(images: Images, *, stored: int | None = None, count: int | None = None, held_out: int = 0) -> Photos:
+    """Small images as photos, so that they can be cropped and mirrored in the same way.
+
+    `stored`: side as stored, a multiple of the images' own: each pixel is repeated. `count`: `images` of `load_photos`.
+    """
+    times = (stored or images.train_x.shape[2]) // images.train_x.shape[2]
+    train, test = (
+        x.permute(0, 2, 3, 1).repeat_interleave(times, 1).repeat_interleave(times, 2).contiguous().numpy()
+        for x in (images.train_x, images.test_x)
+    )
     everything = np.arange(len(train))
     sums, products = sums_of(train, everything)
     return _parted(
@@ -157,7 +164,7 @@ def from_images(images: Images, *, held_out: int = 0) -> Photos:
             products=products,
             manifest={},
         ),
-        None,
+        count,
         held_out,
     )
 

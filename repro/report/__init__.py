@@ -177,7 +177,7 @@ def _index(files: list[ClaimFile], found: dict[str, list[Shown]]) -> dict[str, A
     entries: list[Entry] = [entry(file, found[file.id], everything) for file in files]
     best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
     words = Counter(shown.judgement.verdict.word if shown else "not run" for shown in best)
-    counted = [f"{n} {word}" for word, n in sorted(words.items(), key=lambda item: (list(MARKS).index(item[0])))]
+    counted = [f"{n} {word}" for word, n in sorted(words.items(), key=lambda item: list(MARKS).index(item[0]))]
     missing = [
         (file.id, _missing(shown), command(file, next_scale(shown)))
         for file in files

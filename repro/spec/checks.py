@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import ceil
 from typing import Any
 
 from repro.data.known import KNOWN
 from repro.models import tables
 from repro.spec import recipes, schema
-from repro.spec.claim import ARM_KEYS, KEYS, Claim, chance, path_of
+from repro.spec.claim import ARM_KEYS, KEYS, Claim, path_of
 from repro.spec.config import flat
+from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import net, run_config, weighted
+from repro.spec.resolve import CROPPING, EDITS, image, net, run_config, training_images, weighted
 from repro.spec.yaml import Document, Loc
-
-RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
 
 Arms = Mapping[str, tuple[Claim, Layers]]  # by name: the claim with the arm laid on, and its layers
 Scale = str | None
@@ -139,8 +137,8 @@ def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: M
 def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
     """What concerns a claim with its overrides laid on."""
     out = []
-    there = KNOWN[claim.data.kind].train
-    images = claim.data.images or there
+    there = KNOWN[claim.data.kind].train - claim.data.held_out
+    images = training_images(claim.data)
     for loc, found, most in ((("data", "images"), images, there), (("train", "batch"), claim.train.batch, images)):
         if found > most:
             text = f"{'.'.join(loc)}: found {found}; expected at most {most}, the images there are"
@@ -149,8 +147,40 @@ def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Prob
         if arm not in claim.arms:
             text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
             out.append(layers.problem(("paper", "arms", arm), text, key=True))
-    out += [*_seeds(claim, layers, smoke), *_tuned(claim, layers), *_measure(claim, layers), *_rule(claim, layers)]
-    return out + _arms(claim, layers, arms)
+    return [*out, *of_judging(claim, layers, smoke), *_of_crops(claim, layers), *_arms(claim, layers, arms)]
+
+
+def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
+    """Crops fit what they are cut from; what speaks of crops, or of the paper's net, is there only beside them."""
+    data, known, out = claim.data, KNOWN[claim.data.kind], []
+
+    def problem(loc: Loc, text: str) -> None:
+        out.append(layers.problem(loc, f"{'.'.join(map(str, loc))}: {text}"))
+
+    if data.crop is None:
+        if known.photos:
+            problem(("data", "kind"), f"{data.kind} are photos of many sizes; expected data.crop beside it")
+        for key in sorted(CROPPING - {"crop"} & mapping(layers.data, "data").keys()):
+            problem(("data", key), "is for crops; expected data.crop beside it")
+    else:
+        if data.crop > data.stored:
+            problem(("data", "crop"), f"found {data.crop}; expected at most data.stored, {data.stored}")
+        if not known.photos and data.stored % known.shape[1]:
+            problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
+    if data.held_out >= known.train:
+        problem(("data", "held_out"), f"found {data.held_out}; expected less than the {known.train} images")
+    if claim.model.kind != "alexnet":
+        for key in sorted(EDITS & mapping(layers.data, "model").keys()):
+            problem(("model", key), "is for alexnet alone")
+    if claim.train.plateau and not data.held_out:
+        problem(("train", "plateau"), "looks at the held-out error; expected data.held_out beside it")
+    if claim.train.drops and claim.train.plateau:
+        problem(("train", "plateau"), "stands beside train.drops; expected one of them")
+    if claim.train.drops != sorted(set(claim.train.drops)):
+        problem(("train", "drops"), "found epochs out of order; expected each above the one before")
+    if claim.train.colour_until and (data.crop is None or data.colour == "none"):
+        problem(("train", "colour_until"), "there is no colour noise to end; expected data.crop and data.colour")
+    return out
 
 
 def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
@@ -186,6 +216,7 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
     for section, name, given in (
         ("model", "init", armed.model.init),
         ("train", "weight_decay", armed.train.weight_decay),
+        ("train", "freeze", armed.train.freeze),
     ):
         if not isinstance(given, dict):
             continue
@@ -193,94 +224,14 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
         for layer in unknown:
             text = "no such layer" + (nearest(layer, [*layers, "other"]) or f"; expected {', '.join(layers)} or other")
             out.append(((section, name, layer), f"{section}.{name}.{layer}: {text}"))
+        if section == "train" and name == "freeze":
+            continue  # layers that learn to the end are not named
         lacking = [layer for layer in layers if layer not in given and "other" not in given]
         if lacking and not unknown:
             text = f"nothing for {', '.join(lacking)}; name them, or give `other`"
             out.append(((section, name), f"{section}.{name}: {text}"))
     try:
-        list(tables.shapes(net(armed.data, armed.model), KNOWN[armed.data.kind].shape))
+        list(tables.shapes(net(armed.data, armed.model), image(armed.data)))
     except ValueError as error:
         out.append((("model", "kind"), f"model.kind: {error}"))
-    return out
-
-
-def _seeds(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
-    out = []
-    lists: list[tuple[Loc, list[int]]] = [(("seeds",), claim.seeds)]
-    if claim.tune:
-        lists.append((("tune", "on_seeds"), claim.tune.on_seeds))
-        for i, seed in enumerate(claim.tune.on_seeds):
-            if seed in claim.seeds:
-                out.append(layers.problem(("tune", "on_seeds", i), f"tune.on_seeds: {seed} is a judging seed too"))
-    for loc, seeds in lists:
-        for i, seed in enumerate(seeds):
-            if seed in seeds[:i]:
-                out.append(layers.problem((*loc, i), f"{'.'.join(map(str, loc))}: {seed} stands twice"))
-    if claim.rule.kind == "trace" and not smoke and len(claim.seeds) < claim.rule.seeds_needed:
-        needed = claim.rule.seeds_needed
-        text = f"seeds: {len(claim.seeds)} can never give p = {claim.rule.p_above:g}; expected {needed} or more"
-        out.append(layers.problem(("seeds",), text))
-    return out
-
-
-def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
-    if claim.tune is None:
-        return []
-    out = []
-    if reach(layers.data, ("train", "lr")) is not None:
-        out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
-    for i, (low, high) in enumerate(zip(claim.tune.rates, claim.tune.rates[1:], strict=False), start=1):
-        if high != 2 * low:
-            text = f"tune.train.lr: found {high:g} after {low:g}; expected {2 * low:g}, a grid in steps of two"
-            out.append(layers.problem(("tune", "train.lr", i), text))
-    return out
-
-
-def _measure(claim: Claim, layers: Layers) -> list[Problem]:
-    """The measure can be reached: a level below chance, updates enough for a trace, all of them recorded."""
-    known, measure = KNOWN[claim.data.kind], claim.measure
-    if measure.kind == "epochs_to":
-        top = chance(measure.metric, len(known.classes))
-        text = f"measure.level: found {measure.level:g}; expected below {top:.4g}, what chance gives"
-        return [layers.problem(("measure", "level"), text)] if measure.level >= top else []
-    if claim.rule.kind != "trace":
-        return []
-    points = len(claim.rule.authors)
-    needed = measure.every * points
-    if needed > RECORDED:
-        text = f"measure.every: {points} points need {needed} updates; only the first {RECORDED} are recorded"
-        return [layers.problem(("measure", "every"), text)]
-    images, size = claim.data.images or known.train, claim.train.file_images
-    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
-    found, epochs = claim.train.epochs, ceil(needed / updates)
-    if found < epochs:
-        text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
-        return [layers.problem(("train", "epochs"), text)]
-    return []
-
-
-def _rule(claim: Claim, layers: Layers) -> list[Problem]:
-    rule, out = claim.rule, []
-    fitting = {"epochs_to": "ratio", "trace": "trace"}[claim.measure.kind]
-    if rule.kind != fitting:
-        text = f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {fitting}"
-        out.append(layers.problem(("rule", "kind"), text))
-    name, band = ("within", rule.within) if rule.kind == "ratio" else ("offset_within", rule.offset_within)
-    target = rule.paper if rule.kind == "ratio" else 0.0
-    if not band[0] < band[1]:
-        out.append(layers.problem(("rule", name), f"rule.{name}: found {band}; expected [low, high] with low < high"))
-    elif not band[0] <= target <= band[1]:
-        out.append(layers.problem(("rule", name), f"rule.{name}: {band} does not hold the paper's {target:g}"))
-    if rule.kind == "trace":
-        if len(claim.arms) != 1:
-            text = f"arms: found {len(claim.arms)}; a trace is judged against one arm"
-            out.append(layers.problem(("arms",), text, key=True))
-        return out
-    for i, arm in enumerate(rule.of):
-        if arm not in claim.arms:
-            out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
-    if rule.of[0] == rule.of[1]:
-        out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
-    if (rule.paper > 1) != (rule.direction == "above 1"):
-        out.append(layers.problem(("rule", "direction"), f"rule.direction: {rule.paper:g} is not {rule.direction}"))
     return out

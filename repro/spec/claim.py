@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from repro.models import tables
+from repro.models import alexnet, registry, tables
 from repro.spec.config import Closed
 from repro.spec.recipes import ScaleName
 from repro.spec.yaml import Loc
@@ -37,6 +37,14 @@ def _kind(value: Any) -> str:
     return f"<{value.get('kind') if isinstance(value, dict) else getattr(value, 'kind', None)}>"
 
 
+class Record(Closed):
+    """What somebody else has on record about the sentence."""
+
+    value: Text = Field(description="the value, as a page prints it beside the paper's and ours")
+    says: Text = Field(description="what it was measured on, and what it means here")
+    source: Text = Field(description="where it stands")
+
+
 class Paper(Closed):
     """The sentence on trial."""
 
@@ -46,22 +54,37 @@ class Paper(Closed):
     source: Text | None = Field(None, description="where the sentence stands when it is not in the paper")
     says: str = Field(description="the sentence, in our words", min_length=10)
     arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
+    notes: Record | None = Field(None, description="what the authors' lab notes say of it (source.md 2)")
+    later: list[Record] = Field([], description="what later work says of it")
 
 
 class DataSpec(Closed):
     """Which images."""
 
-    kind: Literal["cifar10", "digits"] = Field(description="data set")
+    kind: Literal["cifar10", "digits", "imagenette", "ilsvrc2010", "ilsvrc2012"] = Field(description="data set")
     images: int | None = Field(None, gt=0, description="a stratified part of the training set; all of it by default")
     scale: Literal["raw", "standardised"] = Field(
         "raw", description="raw: 0-255 minus the mean image (source.md 3.1); standardised: divided by the deviation too"
     )
+    crop: int | None = Field(None, gt=0, description="side of the crops that the net sees (§4.1); none: whole images")
+    stored: int = Field(256, gt=0, description="short side of the stored images that crops are taken from (§2)")
+    crops: Literal["paper", "source", "none"] = Field(
+        "paper", description="paper: drawn for each image (§4.1); source: for 32 at a time (source.md 1, 22)"
+    )
+    mirror: bool = Field(True, description="horizontal reflections (§4.1)")
+    mean: Literal["per_offset", "centre"] = Field(
+        "per_offset", description="what crops lose: each pixel its own mean (§2), or the centre's (source.md 1, 24)"
+    )
+    colour: Literal["paper", "source", "none"] = Field(
+        "paper", description="noise along the principal components of colour: as printed (§4.1), or source.md 1, 19"
+    )
+    held_out: int = Field(0, ge=0, description="training images kept from training, for the plateau and for tuning")
 
 
 class ModelSpec(Closed):
     """Which net."""
 
-    kind: tables.Kind = Field(description="table of layers")
+    kind: registry.Kind = Field(description="table of layers")
     activation: tables.ActivationKind = Field("relu", description="non-linearity of every hidden layer (§3.1)")
     init: Annotated[
         Annotated[Literal["published", "he"], Tag("<rule>")]
@@ -69,6 +92,15 @@ class ModelSpec(Closed):
         Discriminator(_form),
     ] = Field("published", description="deviation of the initial weights: of the net's own files, He's, or by layer")
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
+    # The rest is the paper's net alone.
+    reading: alexnet.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
+    towers: alexnet.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart")
+    norms: alexnet.Norms = Field("both", description="local response normalisation (§3.3)")
+    pooling: alexnet.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
+    dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§4.2)")
+    bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
+    without: list[alexnet.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
+    conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
 
 
 class TrainSpec(Closed):
@@ -88,6 +120,14 @@ class TrainSpec(Closed):
     )
     order: Literal["repeated", "fresh"] = Field(
         "repeated", description="order of the images: drawn once a seed (source.md 1, 30), or anew each epoch"
+    )
+    drops: list[Number] = Field([], description="epochs after which all rates are divided by ten (§5; source.md 1, 16)")
+    plateau: Number | None = Field(
+        None, description="epochs without a lower held-out error, after which rates are divided by ten (§5)"
+    )
+    colour_until: Number | None = Field(None, description="last epoch with colour noise (source.md 1, 18)")
+    freeze: dict[str, Number] = Field(
+        {}, description="by layer, the last epoch in which it learns (source.md 1, 17: conv1)"
     )
 
 
@@ -114,6 +154,40 @@ class EpochsTo(Closed):
     level: float = Field(gt=0, description="the level to reach, below what chance gives")
 
 
+class UpdatesTo(Closed):
+    """Updates until the mean training loss of the last `window` minibatches is below a share of what chance gives."""
+
+    kind: Literal["updates_to"] = Field(description="the measure")
+    metric: Literal["train_loss"] = Field(description="what is followed")
+    of_chance: Fraction = Field(description="the level, as a share of ln C, the loss of a net that has learned nothing")
+    window: int = Field(50, gt=0, description="updates averaged over (assumed)")
+
+    def nats(self, classes: int) -> float:
+        """The level in nats."""
+        return self.of_chance * chance(self.metric, classes)
+
+
+class Converged(Closed):
+    """Epochs until the held-out error is first near the run's own best: of half epochs, medians of three.
+
+    A run is followed to twice that time, so that its best is known.
+    """
+
+    kind: Literal["converged"] = Field(description="the measure")
+    metric: Literal["held_out_error"] = Field(description="what is followed")
+    near: Fraction = Field(description="how far above its best counts as converged, as a fraction of images")
+
+
+class FinalValue(Closed):
+    """The metric after the last epoch."""
+
+    kind: Literal["final"] = Field(description="the measure")
+    metric: Literal["test_error", "test_top5", "views_error", "views_top5", "gap"] = Field(
+        description="error of the centre view or of ten views averaged (§4.1), in one answer or five; "
+        "gap: test error less training error, both in test mode"
+    )
+
+
 class TraceMeasure(Closed):
     """The running training error over the first updates, averaged over stretches of `every` updates."""
 
@@ -127,9 +201,21 @@ class Ratio(Closed):
 
     kind: Literal["ratio"] = Field(description="the effect")
     of: list[Name] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
-    paper: Positive = Field(description="the paper's number")
+    paper: Positive | None = Field(description="the paper's number; null where it prints none")
     within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     direction: Literal["above 1", "below 1"] = Field(description="the paper's direction")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+    pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+
+
+class Difference(Closed):
+    """The difference of two arms' measures, as a fraction of images: 0.014 is 1.4 points."""
+
+    kind: Literal["difference"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=2, max_length=2, description="[minuend, subtrahend], two arms")
+    paper: Share | None = Field(description="the paper's number; null where it prints none")
+    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    direction: Literal["above 0", "below 0"] = Field(description="the paper's direction")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
 
@@ -184,11 +270,19 @@ class Claim(Closed):
     tune: Tune | None = Field(None, description="how rates are chosen")
     seeds: list[Seed] = Field(min_length=1, description="judging seeds")
     measure: Annotated[
-        Annotated[EpochsTo, Tag("<epochs_to>")] | Annotated[TraceMeasure, Tag("<trace>")], Discriminator(_kind)
+        Annotated[EpochsTo, Tag("<epochs_to>")]
+        | Annotated[UpdatesTo, Tag("<updates_to>")]
+        | Annotated[Converged, Tag("<converged>")]
+        | Annotated[FinalValue, Tag("<final>")]
+        | Annotated[TraceMeasure, Tag("<trace>")],
+        Discriminator(_kind),
     ] = Field(description="what is read off a run")
-    rule: Annotated[Annotated[Ratio, Tag("<ratio>")] | Annotated[TraceRule, Tag("<trace>")], Discriminator(_kind)] = (
-        Field(description="how the effect is judged, written before any run")
-    )
+    rule: Annotated[
+        Annotated[Ratio, Tag("<ratio>")]
+        | Annotated[Difference, Tag("<difference>")]
+        | Annotated[TraceRule, Tag("<trace>")],
+        Discriminator(_kind),
+    ] = Field(description="how the effect is judged, written before any run")
     assumptions: list[Assumption] = Field(default_factory=list, description="what the paper leaves open")
     deviations: list[Deviation] = Field(default_factory=list, description="what we do otherwise than the paper")
     scales: dict[ScaleName, dict[str, Any]] = Field(

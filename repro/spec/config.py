@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from repro.models import tables
+from repro.models import alexnet, registry, tables
 
 Dotted = dict[str, Any]
 
@@ -19,26 +19,56 @@ class Closed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def later(default: Any = None) -> Any:
+    """A field that came after ids were given: absent at `default`, which means what was done before it came."""
+    return Field(default, exclude_if=lambda value: value == default)
+
+
 class RunData(Closed):
-    """`content`: the identity of the packed set; `images`: a stratified part of the training set, None the whole."""
+    """`content`: the identity of the packed set; `images`: a stratified part of the training set, None the whole.
+
+    What follows `scale` is there where training images are crops: keyword arguments of `repro.data.photosets` and
+    `repro.data.photobatches`; `stored` is the side of the stored images, `crop` that of what the net sees.
+    """
 
     kind: str
     content: str
     images: int | None
     scale: Literal["raw", "standardised"]
+    stored: int | None = later()
+    crop: int | None = later()
+    crops: Literal["paper", "source", "none"] | None = later()
+    mirror: bool | None = later()
+    mean: Literal["per_offset", "centre"] | None = later()
+    colour: Literal["paper", "source", "none"] | None = later()
+    held_out: int | None = later()
 
 
 class RunModel(Closed):
-    """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer."""
+    """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
-    kind: tables.Kind
+    What follows `init` is there where the net is the paper's: options of `repro.models.alexnet.table`.
+    """
+
+    kind: registry.Kind
     activation: tables.ActivationKind
     width: float
     init: Literal["he"] | dict[str, float]
+    reading: alexnet.Reading | None = later()
+    towers: alexnet.Towers | None = later()
+    norms: alexnet.Norms | None = later()
+    pooling: alexnet.Pooling | None = later()
+    dropout: float | None = later()
+    bias: float | None = later()
+    without: list[alexnet.Layer] | None = later()
+    conv6: bool | None = later()
 
 
 class RunTrain(Closed):
-    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer."""
+    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer.
+
+    `drops`, `plateau`, `colour_until`, `freeze`: see `repro.train.schedule`.
+    """
 
     batch: int
     lr: float
@@ -47,6 +77,10 @@ class RunTrain(Closed):
     weight_decay: dict[str, float]
     file_images: int
     order: Literal["repeated", "fresh"]
+    drops: list[int] = later([])
+    plateau: int | None = later()
+    colour_until: int | None = later()
+    freeze: dict[str, int] = later({})
 
 
 class RunConfig(Closed):

@@ -6,9 +6,13 @@ from functools import cache
 from typing import Any
 
 from repro.data.known import KNOWN
-from repro.models import tables
+from repro.models import registry, tables
 from repro.spec.claim import Claim, DataSpec, ModelSpec, TrainSpec, path_of
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
+
+# What only a net that reads crops, and only the paper's net, have of their own.
+CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out"}
+EDITS = {"reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
@@ -30,12 +34,13 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
     decay = {row.name: row.decay for row in rows} if train.weight_decay == "published" else train.weight_decay
     layers = [row.name for row in rows]
     return RunConfig(
-        data=RunData(kind=spec.kind, content=KNOWN[spec.kind].content, images=spec.images, scale=spec.scale),
+        data=RunData(
+            content=KNOWN[spec.kind].content,
+            **spec.model_dump(include={"kind", "images", "scale", *(CROPPING if spec.crop else ())}),
+        ),
         model=RunModel(
-            kind=model.kind,
-            activation=model.activation,
-            width=model.width,
             init=init if isinstance(init, str) else _by_layer(init, layers),
+            **model.model_dump(include={"kind", "activation", "width", *(EDITS if model.kind == "alexnet" else ())}),
         ),
         train=RunTrain(
             weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers),
@@ -46,14 +51,26 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
     )
 
 
+def image(data: DataSpec | RunData) -> tables.Shape:
+    """(channels, height, width) of what the net sees."""
+    return (KNOWN[data.kind].shape[0], data.crop, data.crop) if data.crop else KNOWN[data.kind].shape
+
+
+def training_images(data: DataSpec | RunData) -> int:
+    """How many images are trained on."""
+    return data.images or KNOWN[data.kind].train - (data.held_out or 0)
+
+
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
     """The table of layers that a claim's data and model name."""
-    return _table(model.kind, model.activation, model.width, len(KNOWN[data.kind].classes))
+    edits = model.model_dump(include=EDITS - {"without"}) | {"without": tuple(model.without)}
+    options = edits if model.kind == "alexnet" else {}
+    return _table(model.kind, len(KNOWN[data.kind].classes), activation=model.activation, width=model.width, **options)
 
 
 @cache  # a plan asks for the same few nets thousands of times
-def _table(kind: tables.Kind, activation: str, width: float, classes: int) -> tuple[tables.Row, ...]:
-    return tables.table(kind, activation=activation, width=width, classes=classes)
+def _table(kind: registry.Kind, classes: int, **options: Any) -> tuple[tables.Row, ...]:
+    return registry.table(kind, classes=classes, **options)
 
 
 def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Conv | tables.Dense, ...]:

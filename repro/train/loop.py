@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import isfinite
+from typing import Any
 
 import torch
 from torch.nn import functional as F
 
-from repro.data.batches import Batches
+from repro.data.batches import Batch, Batches
+from repro.data.photobatches import PhotoBatches
 from repro.models import nets
 from repro.train import sgd
 from repro.train.minibatches import batch_sizes
 from repro.train.order import permutation
+from repro.train.schedule import Schedule
 from repro.train.seeds import generator
 
 # Moves only when the golden losses of tests/golden do; recorded with every run, never part of its address.
@@ -26,6 +29,7 @@ NUMERICS = 1
 
 EVERY_UPDATE = 2000  # every one of the first 2,000 updates is recorded, then every 50th (DESIGN: a run)
 EVERY_NTH = 50
+SCHEDULE = ("drops", "plateau", "colour_until", "freeze")  # keys of a training rule that `Schedule` takes
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,14 @@ class Epoch:
     seconds: float
     updates: list[tuple[int, float, int]]  # (update, mean loss of its minibatch, errors in it), all of them finite
     diverged: int | None  # the first update whose loss was not finite
+    # of crops of photos only:
+    test_top5: float | None = None  # share of test images whose class is not among the five likeliest
+    halves: list[dict[str, Any]] | None = None  # after each half epoch, in test mode; see `Trainer.looked`
+    ended: bool | None = None  # by the plateau rule
+
+    def row(self) -> dict[str, Any]:
+        """As it is recorded: what is of photos only is left out elsewhere."""
+        return {k: v for k, v in asdict(self).items() if v is not None or k not in ("test_top5", "halves", "ended")}
 
 
 @dataclass
@@ -49,36 +61,44 @@ class Trainer:
 
     net: torch.nn.Module
     optimiser: sgd.PaperSGD
-    batches: Batches
+    batches: Batches | PhotoBatches
     sizes: list[int]
     order: str
     seed: int
     precision: str
+    schedule: Schedule
     epoch: int = 0
     correct: torch.Tensor | None = None  # bool [test images], after an epoch
 
     def epochs(self, last: int) -> Iterator[Epoch]:
-        """Train up to and with epoch `last`, yielding each; ends early after a divergence."""
+        """Train up to and with epoch `last`, yielding each; ends early after a divergence or by the plateau rule."""
         while self.epoch < last:
             seen = self._train_epoch()
             yield seen
-            if seen.diverged:
+            if seen.diverged or seen.ended:
                 return
 
     def _train_epoch(self) -> Epoch:
         start = time.perf_counter()
-        first = len(self.sizes) * self.epoch  # updates before this epoch
+        epoch, first = self.epoch + 1, len(self.sizes) * self.epoch  # updates before this epoch
         images = sum(self.sizes)
-        order = permutation(images, seed=self.seed, epoch=self.epoch + 1, order=self.order).to(self.batches.device)
+        order = permutation(images, seed=self.seed, epoch=epoch, order=self.order).to(self.batches.device)
+        draws = self.batches.draw(generator(self.seed, "augment", epoch), colour=self.schedule.colour(epoch))
+        sgd.set_rates(self.optimiser, self.schedule.factor(epoch), lambda layer: self.schedule.frozen(layer, epoch))
         losses = torch.empty(len(self.sizes), device=self.batches.device)
         errors = torch.empty(len(self.sizes), dtype=torch.int64, device=self.batches.device)
-        self.net.train()
+        halves: list[dict[str, Any]] = []
         diverged = None
-        for i, index in enumerate(order.split(self.sizes)):
-            losses[i], errors[i] = self.update(index)
+        for i, batch in enumerate(self.batches.epoch(order, self.sizes, draws)):
+            self.net.train()
+            update = first + i + 1
+            nets.draw_masks(self.net, lambda name, update=update: generator(self.seed, "dropout", update, name))
+            losses[i], errors[i] = self.update(batch)
             # on a GPU asking would make the host wait: there the whole epoch is looked at once, below, and found alike
             if self.batches.device.type == "cpu" and not losses[i].isfinite():
                 break
+            if i + 1 in (len(self.sizes) // 2, len(self.sizes)) and isinstance(self.batches, PhotoBatches):
+                halves.append({"update": update} | self.looked())
         loss_of, errors_of = losses[: i + 1].tolist(), errors[: i + 1].tolist()
         not_finite = (~losses[: i + 1].isfinite()).nonzero()
         if len(not_finite):
@@ -88,7 +108,8 @@ class Trainer:
         self.epoch += 1
         sizes = self.sizes[: len(loss_of)]
         seen = max(1, sum(sizes))
-        test_error, test_loss = (None, None) if diverged else self.test()
+        test_error, test_loss, test_top5 = (None, None, None) if diverged else self.test()
+        held_out = halves[-1]["held_out_error"] if halves else None
         return Epoch(
             epoch=self.epoch,
             update=first + len(sizes),
@@ -103,11 +124,14 @@ class Trainer:
                 if first + u <= EVERY_UPDATE or (first + u) % EVERY_NTH == 0
             ],
             diverged=diverged,
+            test_top5=test_top5 if halves else None,
+            halves=halves or None,
+            ended=(not diverged and self.schedule.after(held_out)) or None,
         )
 
-    def update(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One update on the training images `index`: (mean loss, number of errors) before it, on the device."""
-        x, y = self.batches.train(index)
+    def update(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """One update on a minibatch: (mean loss, number of errors) before it, on the device."""
+        x, y = batch
         logits = self._logits(x)
         loss = F.cross_entropy(logits, y)
         self.optimiser.zero_grad()
@@ -115,18 +139,45 @@ class Trainer:
         self.optimiser.step()
         return loss.detach(), (logits.detach().argmax(1) != y).sum()
 
+    def test(self) -> tuple[float, float | None, float]:
+        """(error, mean loss, top-5 error) over the test set; leaves in `correct` which images were right."""
+        ranks, loss = self._ranks(self.batches.test(500))  # any size gives the same counts
+        self.correct = (ranks == 0).cpu()
+        return _share(ranks >= 1), loss, _share(ranks >= 5)
+
+    def looked(self) -> dict[str, Any]:
+        """In test mode, on centre views: error and loss on the held-out photos, and on 1,000 fixed ones trained on."""
+        assert isinstance(self.batches, PhotoBatches)
+        out: dict[str, Any] = {}
+        for name, batches in (("held_out", self.batches.held_out(500)), ("fixed", self.batches.fixed(500))):
+            ranks, loss = self._ranks(batches)
+            out |= {f"{name}_error": _share(ranks >= 1) if len(ranks) else None, f"{name}_loss": loss}
+        return out
+
     @torch.no_grad()
-    def test(self) -> tuple[float, float | None]:
-        """(error, mean loss) over the test set; leaves in `correct` which images were right."""
+    def views(self) -> tuple[float, float, torch.Tensor]:
+        """(error, top-5 error, bool [test images]: right) of ten views, their softmax outputs averaged (§4.1)."""
+        assert isinstance(self.batches, PhotoBatches)
         self.net.eval()
-        correct, losses = [], []
-        for x, y in self.batches.test(500):  # any size gives the same counts
+        ranks = []
+        for x, y in self.batches.views(100):
+            shares = torch.stack([self._logits(view).softmax(1) for view in x]).mean(0)
+            ranks.append(_rank(shares, y))
+        found = torch.cat(ranks)
+        return _share(found >= 1), _share(found >= 5), (found == 0).cpu()
+
+    @torch.no_grad()
+    def _ranks(self, batches: Iterator[Batch]) -> tuple[torch.Tensor, float | None]:
+        """(int64 [n]: how many classes are likelier than an image's own, the mean loss where it is finite)."""
+        self.net.eval()
+        ranks, losses = [torch.empty(0, dtype=torch.int64, device=self.batches.device)], []
+        for x, y in batches:
             logits = self._logits(x)
-            correct.append(logits.argmax(1) == y)
+            ranks.append(_rank(logits, y))
             losses.append(F.cross_entropy(logits, y, reduction="sum"))
-        self.correct = torch.cat(correct).cpu()
-        loss = float(torch.stack(losses).sum()) / len(self.correct)
-        return float((~self.correct).sum()) / len(self.correct), loss if isfinite(loss) else None
+        found = torch.cat(ranks)
+        loss = float(torch.stack(losses).sum()) / len(found) if losses else None
+        return found, loss if loss is not None and isfinite(loss) else None
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         # weights, sums and the loss stay fp32; bf16 is for the products alone
@@ -138,6 +189,9 @@ class Trainer:
         state = {"epoch": torch.tensor(self.epoch)}
         if self.correct is not None:
             state["correct"] = self.correct.clone()
+        if self.schedule.plateau is not None:
+            seen = (self.schedule.best, self.schedule.waited, self.schedule.divided)
+            state["plateau"] = torch.tensor(seen, dtype=torch.float64)
         for name, parameter in self.net.named_parameters():
             velocity = self.optimiser.state[parameter]["velocity"]
             state[f"weight.{name}"] = parameter.detach().clone(memory_format=torch.contiguous_format)
@@ -149,9 +203,23 @@ class Trainer:
         """Take up a state given by `state`."""
         self.epoch = int(state["epoch"])
         self.correct = state.get("correct")
+        if self.schedule.plateau is not None:
+            best, waited, divided = state["plateau"].tolist()
+            self.schedule.best, self.schedule.waited, self.schedule.divided = best, int(waited), int(divided)
         for name, parameter in self.net.named_parameters():
             parameter.copy_(state[f"weight.{name}"])
             self.optimiser.state[parameter]["velocity"].copy_(state[f"velocity.{name}"])
+
+
+def _rank(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """int64 [n]: the place of class y among scores [n, classes], 0 the first; of equal scores the lower class leads."""
+    own = scores.gather(1, y[:, None])
+    ahead = (scores > own) | ((scores == own) & (torch.arange(scores.shape[1], device=y.device) < y[:, None]))
+    return torch.where(own.isnan().squeeze(1), scores.shape[1], ahead.sum(1))
+
+
+def _share(which: torch.Tensor) -> float:
+    return float(which.sum()) / len(which)
 
 
 def initial_net(model: Mapping, *, seed: int, classes: int, image: tuple[int, int, int]) -> torch.nn.Module:
@@ -159,10 +227,11 @@ def initial_net(model: Mapping, *, seed: int, classes: int, image: tuple[int, in
     return nets.build(**model, classes=classes, image=image, draw=lambda name: generator(seed, "init", name))
 
 
-def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batches: Batches) -> Trainer:
+def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batches: Batches | PhotoBatches) -> Trainer:
     """The run of one configuration at its start. `model` and `train` are a resolved configuration's keyword arguments.
 
-    `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer), file_images, order.
+    `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer), file_images, order; and, where they are
+    there, the keys of `Schedule`.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -178,4 +247,7 @@ def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batche
         order=train["order"],
         seed=seed,
         precision=precision,
+        schedule=Schedule(
+            **{key: train[key] for key in ("drops", "plateau", "colour_until", "freeze") if key in train}
+        ),
     )

@@ -5,20 +5,25 @@ from __future__ import annotations
 import ctypes
 import platform
 import time
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 
 from repro.data.batches import Batches
-from repro.data.known import KNOWN
-from repro.data.sets import Images
-from repro.models import registry, tables
+from repro.data.photobatches import PhotoBatches
+from repro.models import nets
 from repro.train import loop
+from repro.train.seeds import generator
 
-TEST_IMAGES = 500  # of a probe's test pass: one batch of the loop's own
 TIMED_SECONDS = 0.3  # of updates; with the warm ones, the test passes and the net, a probe stays under 2 s
+
+
+class Step(NamedTuple):
+    """Seconds of an update, and of looking at one image in test mode."""
+
+    update: float
+    image: float
 
 
 def settle_process(device: str) -> None:
@@ -35,49 +40,35 @@ def settle_process(device: str) -> None:
             libc.mallopt(option, value)
 
 
-@lru_cache
-def step_seconds(
-    data: str, scale: Any, kind: registry.Kind, activation: str, width: float, batch: int, precision: str, device: str
-) -> tuple[float, float]:
-    """Seconds of (an update of `batch` images, one image of the test pass): the loop's own steps, measured once warm.
+def step_seconds(batches: Batches | PhotoBatches, *, model: Mapping, train: Mapping, precision: str) -> Step:
+    """What a run's updates and looks take on the device of `batches`: the loop's own steps, measured once warm.
 
-    On random pixels, so that a plan needs no data: the arithmetic is the same, whatever the values.
+    `batches` may hold noise, so that a plan needs no data: the arithmetic is the same, whatever the values.
     """
-    settle_process(device)
-    known = KNOWN[data]
-    draw = torch.Generator().manual_seed(0)
-    x = torch.randint(0, 256, (max(batch, TEST_IMAGES), *known.shape), dtype=torch.uint8, generator=draw)
-    y = torch.randint(0, len(known.classes), (len(x),), generator=draw)
-    images = Images(data, x, y, x[:TEST_IMAGES], y[:TEST_IMAGES], known.classes, content="")
-    trainer = loop.trainer(
-        model={"kind": kind, "activation": activation, "width": width, "init": "he"},
-        train={
-            "batch": batch,
-            "lr": 1e-6,
-            "bias_lr": 2.0,
-            "momentum": 0.9,
-            "weight_decay": {row.name: 0.0005 for row in tables.weighted(registry.table(kind, classes=2))},
-            "file_images": len(x),
-            "order": "repeated",
-        },
-        seed=0,
-        precision=precision,
-        batches=Batches(images, device=device, scale=scale),
-    )
-    index = torch.arange(batch, device=device)
+    settle_process(batches.device.type)
+    trainer = loop.trainer(model=model, train=dict(train) | {"lr": 1e-6}, seed=0, precision=precision, batches=batches)
+    index, drawn = torch.arange(train["batch"], device=batches.device), train["batch"]
+    nets.draw_masks(trainer.net, lambda name: generator(0, "dropout", 1, name))
+
+    def update() -> None:
+        draws = batches.draw(generator(0, "augment", 1))
+        trainer.net.train()
+        for batch in batches.epoch(index, [drawn], draws if draws is None else next(draws.split([drawn]))):
+            trainer.update(batch)
 
     def seconds(action: Callable[[], object], times: int) -> float:
-        _synchronise(device)
+        _synchronise(batches.device.type)
         start = time.perf_counter()
         for _ in range(times):
             action()
-        _synchronise(device)
+        _synchronise(batches.device.type)
         return (time.perf_counter() - start) / times
 
-    warm = min(seconds(lambda: trainer.update(index), 1) for _ in range(2))  # the first prepares kernels too
-    update = seconds(lambda: trainer.update(index), max(1, min(100, int(TIMED_SECONDS / warm))))
+    warm = min(seconds(update, 1) for _ in range(2))  # the first prepares kernels too
+    taken = seconds(update, max(1, min(100, int(TIMED_SECONDS / warm))))
     trainer.test()
-    return update, seconds(trainer.test, 1) / TEST_IMAGES
+    assert trainer.correct is not None
+    return Step(taken, seconds(trainer.test, 1) / len(trainer.correct))
 
 
 def _synchronise(device: str) -> None:

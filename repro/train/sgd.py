@@ -27,6 +27,8 @@ class PaperSGD(Optimizer):
         """One update; `closure` is torch's interface and not used."""
         for group in self.param_groups:
             lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
+            if lr == 0:
+                continue  # a frozen layer keeps its velocity too (source.md 1, 15)
             for parameter in group["params"]:
                 velocity = self.state[parameter]["velocity"]
                 velocity.mul_(momentum).add_(parameter.grad, alpha=-lr)
@@ -36,12 +38,23 @@ class PaperSGD(Optimizer):
 
 
 def groups(net: nn.Module, *, lr: float, bias_lr: float, weight_decay: Mapping[str, float]) -> list[dict]:
-    """One group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases."""
+    """One group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases.
+
+    `layer` and `base`, the rate before any division, are kept in the group for `set_rates`.
+    """
     return [
         {
             "params": [parameter],
+            "layer": name.rpartition(".")[0],
+            "base": lr * bias_lr if name.endswith(".bias") else lr,
             "lr": lr * bias_lr if name.endswith(".bias") else lr,
             "weight_decay": 0.0 if name.endswith(".bias") else weight_decay[name.removesuffix(".weight")],
         }
         for name, parameter in net.named_parameters()
     ]
+
+
+def set_rates(optimiser: PaperSGD, factor: float, frozen: Callable[[str], bool]) -> None:
+    """Every parameter's rate: its base rate times `factor`, 0 in a layer that is `frozen`."""
+    for group in optimiser.param_groups:
+        group["lr"] = 0.0 if frozen(group["layer"]) else group["base"] * factor

@@ -1,0 +1,109 @@
+"""How a claim is judged: its seeds, rates, measure and rule fit its data and each other."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from repro.data.known import KNOWN
+from repro.spec.claim import Claim, chance
+from repro.spec.layers import Layers, reach
+from repro.spec.problems import Problem, nearest
+from repro.spec.resolve import training_images
+from repro.spec.yaml import Loc
+
+RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
+
+
+def of_judging(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
+    """Mistakes in seeds, tuning, measure and rule."""
+    return [*_seeds(claim, layers, smoke), *_tuned(claim, layers), *_measure(claim, layers), *_rule(claim, layers)]
+
+
+def _seeds(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
+    out = []
+    lists: list[tuple[Loc, list[int]]] = [(("seeds",), claim.seeds)]
+    if claim.tune:
+        lists.append((("tune", "on_seeds"), claim.tune.on_seeds))
+        for i, seed in enumerate(claim.tune.on_seeds):
+            if seed in claim.seeds:
+                out.append(layers.problem(("tune", "on_seeds", i), f"tune.on_seeds: {seed} is a judging seed too"))
+    for loc, seeds in lists:
+        for i, seed in enumerate(seeds):
+            if seed in seeds[:i]:
+                out.append(layers.problem((*loc, i), f"{'.'.join(map(str, loc))}: {seed} stands twice"))
+    if claim.rule.kind == "trace" and not smoke and len(claim.seeds) < claim.rule.seeds_needed:
+        needed = claim.rule.seeds_needed
+        text = f"seeds: {len(claim.seeds)} can never give p = {claim.rule.p_above:g}; expected {needed} or more"
+        out.append(layers.problem(("seeds",), text))
+    return out
+
+
+def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
+    if claim.tune is None:
+        return []
+    out = []
+    if reach(layers.data, ("train", "lr")) is not None:
+        out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
+    for i, (low, high) in enumerate(zip(claim.tune.rates, claim.tune.rates[1:], strict=False), start=1):
+        if high != 2 * low:
+            text = f"tune.train.lr: found {high:g} after {low:g}; expected {2 * low:g}, a grid in steps of two"
+            out.append(layers.problem(("tune", "train.lr", i), text))
+    return out
+
+
+def _measure(claim: Claim, layers: Layers) -> list[Problem]:
+    """The measure can be reached: a level below chance, updates enough for a trace, all of them recorded."""
+    known, measure = KNOWN[claim.data.kind], claim.measure
+    if measure.kind == "epochs_to":
+        top = chance(measure.metric, len(known.classes))
+        text = f"measure.level: found {measure.level:g}; expected below {top:.4g}, what chance gives"
+        return [layers.problem(("measure", "level"), text)] if measure.level >= top else []
+    images, size = training_images(claim.data), claim.train.file_images
+    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
+    cropped = measure.kind == "converged" or measure.metric != "test_error"
+    if measure.kind in ("converged", "final") and cropped:
+        held = measure.kind == "final" or claim.data.held_out
+        if claim.data.crop is None or not held:
+            lacking = "data.crop" if claim.data.crop is None else "data.held_out"
+            text = f"measure.metric: {measure.metric} is recorded of crops only; expected {lacking}"
+            return [layers.problem(("measure", "metric"), text)]
+    if measure.kind != "trace" or claim.rule.kind != "trace":
+        return []
+    points = len(claim.rule.authors)
+    needed = measure.every * points
+    if needed > RECORDED:
+        text = f"measure.every: {points} points need {needed} updates; only the first {RECORDED} are recorded"
+        return [layers.problem(("measure", "every"), text)]
+    found, epochs = claim.train.epochs, ceil(needed / updates)
+    if found < epochs:
+        text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
+        return [layers.problem(("train", "epochs"), text)]
+    return []
+
+
+def _rule(claim: Claim, layers: Layers) -> list[Problem]:
+    rule, out = claim.rule, []
+    fitting = {"trace": "trace", "final": "difference"}.get(claim.measure.kind, "ratio")
+    if rule.kind != fitting:
+        text = f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {fitting}"
+        out.append(layers.problem(("rule", "kind"), text))
+    name, band = ("offset_within", rule.offset_within) if rule.kind == "trace" else ("within", rule.within)
+    target = 0.0 if rule.kind == "trace" else rule.paper
+    if not band[0] < band[1]:
+        out.append(layers.problem(("rule", name), f"rule.{name}: found {band}; expected [low, high] with low < high"))
+    elif target is not None and not band[0] <= target <= band[1]:
+        out.append(layers.problem(("rule", name), f"rule.{name}: {band} does not hold the paper's {target:g}"))
+    if rule.kind == "trace":
+        if len(claim.arms) != 1:
+            text = f"arms: found {len(claim.arms)}; a trace is judged against one arm"
+            out.append(layers.problem(("arms",), text, key=True))
+        return out
+    for i, arm in enumerate(rule.of):
+        if arm not in claim.arms:
+            out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
+    if rule.of[0] == rule.of[1]:
+        out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
+    side, none = rule.direction.split()
+    if rule.paper is not None and (rule.paper > float(none)) != (side == "above"):
+        out.append(layers.problem(("rule", "direction"), f"rule.direction: {rule.paper:g} is not {rule.direction}"))
+    return out

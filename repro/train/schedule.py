@@ -1,0 +1,58 @@
+"""How rates fall: by ten at fixed epochs, or where the held-out error stops falling; and what ends late in a run.
+
+The paper divides the rate by ten when the validation error stops improving, three times before the end (§5); the
+released runs did so by hand, at epochs 23 to 25, 51 and 78 or 79 (source.md 1, 16). Biases follow their weights
+(assumed: the source cut theirs at most once, source.md 1, 13). Late in its runs the source trained without colour
+noise and without conv1 (source.md 1, 17 and 18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+DIVISIONS = 3  # §5: reduced three times prior to termination
+
+
+@dataclass
+class Schedule:
+    """The rates of a run, epoch by epoch. `drops`: epochs after which rates are divided by ten; or `plateau`: so many
+    epochs without a lower held-out error divide them, three times, and then end the run.
+
+    `best`, `waited` and `divided` are what the plateau rule has seen: part of a checkpoint.
+    """
+
+    drops: Sequence[int] = ()
+    plateau: int | None = None
+    colour_until: int | None = None
+    freeze: Mapping[str, int] | None = None
+    best: float = inf
+    waited: int = 0
+    divided: int = 0
+
+    def factor(self, epoch: int) -> float:
+        """On every rate in epoch 1, 2, ..."""
+        return 10.0 ** -(self.divided + sum(epoch > drop for drop in self.drops))
+
+    def colour(self, epoch: int) -> bool:
+        """Whether training images of an epoch get colour noise, where they get any."""
+        return self.colour_until is None or epoch <= self.colour_until
+
+    def frozen(self, layer: str, epoch: int) -> bool:
+        """Whether a layer learns nothing in an epoch: weights, biases and velocities stay (source.md 1, 15 and 17)."""
+        return epoch > (self.freeze or {}).get(layer, inf)
+
+    def after(self, held_out_error: float | None) -> bool:
+        """Take in an epoch's held-out error; whether the run has ended by the plateau rule."""
+        if self.plateau is None:
+            return False
+        assert held_out_error is not None, "the check of a claim asks for held-out images"
+        if held_out_error < self.best:
+            self.best, self.waited = held_out_error, 0
+            return False
+        self.waited += 1
+        if self.waited < self.plateau:
+            return False
+        self.waited, self.divided = 0, self.divided + 1
+        return self.divided > DIVISIONS
