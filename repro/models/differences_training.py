@@ -41,14 +41,14 @@ OF_TRAINING = (
         "The same; g is divided by the size of its own minibatch. The rate stands inside the velocity: what was "
         "gathered at an old rate survives a cut. A layer with rate 0 is not updated, and its velocity stays.",
         "The same, momentum {train.momentum:g}: `PaperSGD`. `torch.optim.SGD` multiplies the whole velocity by the "
-        "new rate instead.",
+        "new rate instead. A layer at rate zero is passed over, with its velocity.",
         (
             f"{SGD}it_is_the_papers_formula_through_every_drop",
             f"{SGD}what_was_gathered_at_the_old_rate_keeps_its_size_after_a_drop",
             f"{SGD}after_a_drop_it_is_not_torchs_sgd",
             f"{TRAINING}an_epoch_records_errors_over_images_and_every_update",
+            f"{FIDELITY}a_layer_at_rate_zero_stands_still_and_so_does_its_velocity",
         ),
-        "What a layer with rate 0 does is row 17.",
     ),
     Difference(
         16,
@@ -57,8 +57,8 @@ OF_TRAINING = (
         "Three times, by hand, from 0.01 to 0.00001: after epochs 23, 51 and 78 on the data of 2010, 25, 51 and 79 on "
         "those of 2012.",
         "A claim sets it: `train.plateau`, epochs without a lower held-out error after which all rates are divided by "
-        "ten; or `train.drops`, the epochs after which they are.",
-        lacks="held by tests/test_schedules.py",
+        "ten, three times before the end; or `train.drops`, the epochs after which they are divided.",
+        lacks="Held by tests/test_schedules.py.",
     ),
     Difference(
         17,
@@ -66,8 +66,8 @@ OF_TRAINING = (
         "Nothing.",
         "The rate of conv1, weights and biases, is 0.00001 from epoch 67 or 68, and 0 from epoch 72 to the end.",
         ("`conv1` learns to the end.", "A claim sets it: `train.freeze`, the last epoch in which `conv1` learns."),
-        lacks="held by tests/test_schedules.py; the few epochs at a rate of its own before are not done, since cuts "
-        "are of all rates together",
+        lacks="Held by tests/test_schedules.py. The few epochs at a rate of its own are not done: rates are divided "
+        "for all layers together.",
     ),
     Difference(
         18,
@@ -76,7 +76,7 @@ OF_TRAINING = (
         "The noise is switched off at epoch 67 or 68; from then on nothing is divided by 1.1 either.",
         ("Noise to the end.", "A claim sets it: `train.colour_until`, the last epoch with noise and its division."),
         (f"{PHOTOS}colour_noise_is_added_after_the_mean_and_the_source_divides_by_1_1",),
-        "that the epoch is the one named: held by tests/test_schedules.py",
+        "That the epoch is the one named is held by tests/test_schedules.py.",
     ),
     Difference(
         19,
@@ -172,20 +172,21 @@ OF_TRAINING = (
         "§4.1: four corners and the centre, with their reflections, 10 in all; the softmax outputs averaged.",
         "Upper left, upper right, centre, lower left, lower right, then the same mirrored; the arithmetic mean of the "
         "softmax outputs.",
-        "{drawn[views]} views, in the order of the source.",
+        "{drawn[views]} views in the order of the source; the mean of their softmax outputs.",
         (
             f"{DRAWS}the_ten_views_stand_in_the_source_s_order",
             f"{PHOTOS}test_batches_are_centres_and_ten_views_stand_in_the_source_s_order",
+            f"{FIDELITY}the_answer_for_a_photo_is_the_mean_of_the_softmax_outputs_of_its_ten_views",
         ),
-        "Averaging their softmax outputs is left to who evaluates a finished run; no claim asks for it yet.",
     ),
     Difference(
         27,
         "Ties in top-1 and top-5",
         "§2: an error is a label that is not among the five most probable; ties are not spoken of.",
         "Tied classes share the credit.",
-        "One of the tied classes gets it.",
-        lacks="Nothing rests on it: logits in floating point do not tie, but for nets that have diverged.",
+        "Of tied classes the one with the lower number leads, and no credit is shared.",
+        (f"{FIDELITY}of_tied_classes_the_lower_one_leads",),
+        "Sharing the credit is not done: nothing rests on it, since logits hardly ever tie.",
     ),
     Difference(
         29,
