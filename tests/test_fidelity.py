@@ -18,7 +18,7 @@ from repro.data.photosets import from_images
 from repro.data.sets import load
 from repro.models import alexnet, fidelity, tables
 from repro.models.fidelity import DIFFERENCES, DRAWN, PARTS, filled
-from repro.report.fidelity import training_defaults
+from repro.report.fidelity import page, training_defaults
 from repro.spec.claim import DataSpec, ModelSpec, TrainSpec
 from repro.train import loop, sgd
 from repro.train.seeds import generator
@@ -202,3 +202,17 @@ def test_of_tied_classes_the_lower_one_leads(tmp_path):
     of_class = torch.cat([y for _, y in batches.test(500)]).bincount(minlength=10).double()
     assert error == pytest.approx(float(1 - of_class[0] / of_class.sum()))
     assert top5 == pytest.approx(float(1 - of_class[:5].sum() / of_class.sum()))
+
+
+def test_the_page_has_every_row_in_its_part_with_its_tests_and_counts_them():
+    shown = page()
+    assert [row.number for _, _, rows in shown["parts"] for row in rows] == list(range(1, ROWS + 1))
+    assert {title: rows[0].number for title, _, rows in shown["parts"]} == PARTS
+    assert sum(count for *_, count in shown["states"]) == ROWS
+    assert shown["tests"] == len({node for row in DIFFERENCES for node in row.tests})
+    for row, difference in zip(shown["rows"], DIFFERENCES, strict=True):
+        assert len(row.tests) == len(difference.tests)
+        assert (row.source is None) == isinstance(difference.here, str)
+        assert "`" not in "".join(
+            text for _, text in (*row.says, *row.does, *row.paper, *(row.source or ()), *row.lacks)
+        )

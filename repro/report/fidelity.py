@@ -61,7 +61,6 @@ def page() -> dict[str, Any]:
         ],
         "rows": rows,
         "tests": len({node for difference in DIFFERENCES for node in difference.tests}),
-        "lacking": sum(bool(difference.lacks) for difference in DIFFERENCES),
     }
 
 
