@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from repro.report import charts, fidelity, prose, svg
+from repro.report.arms import effect
 from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
 from repro.report.export import rows_csv, whole
 from repro.report.index import Entry, entry
 from repro.report.parts import Figure
-from repro.report.ratio import effect
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row, shelves
 from repro.spec.files import ClaimFile
 from repro.store import Table, replace

@@ -32,17 +32,17 @@ DASHES = ((1, 0), (5, 3), (2, 2))
 
 @dataclass(frozen=True)
 class Curve:
-    """One run: (epoch, value) in order. `reached`: epochs to the level, None where it never was."""
+    """One run: (time, value) in order. `reached`: the point at which its measure is read, None where it never was."""
 
     arm: str
     seed: int
     points: tuple[tuple[float, float], ...]
-    reached: float | None
+    reached: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A place that somebody states: the paper's epochs, or the mean of ours."""
+    """A place that somebody states: the paper's time, or the mean of ours."""
 
     label: str
     epochs: float
@@ -94,25 +94,23 @@ def learning(
     *,
     metric: str,
     named: str,
+    unit: str,
     levels: Sequence[tuple[float, bool]],
-    start: float,
     ours: Sequence[Mark],
     paper: Sequence[Mark],
 ) -> Drawing:
-    """Every run's metric against epochs, log or linear, with the level, our means and the paper's epochs on it.
+    """Every run's metric against time in `unit`, log or linear, with the level, our means and the paper's times on it.
 
-    `levels`: the judged one first, each with whether it is the paper's own and not the judged one; `start`: where every
-    curve stands at epoch 0. Between epochs curves are straight in epochs: the point at the level ends each.
+    `levels`: the judged one first, each with whether it is the paper's own and not the judged one. Between epochs
+    curves are straight in epochs: the point at the level ends each.
     """
-    level = levels[0][0]
+    judged = [level for level, _ in levels[:1]]
     arms = list(dict.fromkeys(curve.arm for curve in curves))
     rows: list[Spec] = [
-        {"arm": c.arm, "seed": c.seed, "epoch": round(e, 3), "value": round(v, 4)}
-        for c in curves
-        for e, v in ((0.0, start), *c.points)
+        {"arm": c.arm, "seed": c.seed, "epoch": round(e, 3), "value": round(v, 4)} for c in curves for e, v in c.points
     ]
-    hits = [{"epoch": round(c.reached, 3), "value": level} for c in curves if c.reached is not None]
-    last_points = [c.points[-1] for c in curves if c.reached is None and c.points]
+    hits = [{"epoch": round(c.reached[0], 3), "value": round(c.reached[1], 4)} for c in curves if c.reached]
+    last_points = [c.points[-1] for c in curves if c.reached is None and c.points and levels]
     ends = [{"epoch": e, "value": round(v, 4)} for e, v in last_points]
     stated: list[Spec] = [{"epoch": m.epochs, "value": m.value} for m in paper]
     places = [row["epoch"] for row in (*rows, *stated) if row["epoch"] > 0]
@@ -122,7 +120,7 @@ def learning(
     form = ".2%" if metric.endswith("error") else ".3f"
 
     def words(kind: str, low: float) -> list[Spec]:
-        out, below = [], {level: 0}  # lines of words so far below each level
+        out, below = [], dict.fromkeys(judged, 0)  # lines of words so far below each level
         for mark, color, weight in [(m, INK, "bold") for m in ours] + [(m, ACCENT, "normal") for m in paper]:
             line = below[mark.value] = below.get(mark.value, 0) + 1
             late = (mark.epochs / low) ** 1.35 > last / low if kind == "log" else mark.epochs > 0.85 * last
@@ -153,7 +151,7 @@ def learning(
             if points:
                 layers.append(layer(points, "point", place, shape=shape, color=color, fill=fill, size=size, opacity=1))
         ticks: Spec = {"values": log_ticks(low, last)} if kind == "log" else {"tickCount": 8 if width > 400 else 5}
-        x_axis = {"title": f"epochs, {kind} scale", "grid": False, "labelExpr": PLAIN, **ticks}
+        x_axis = {"title": f"{unit}, {kind} scale", "grid": False, "labelExpr": PLAIN, **ticks}
         x = {"scale": {"type": kind, "domain": [low, last], "nice": False}, "axis": x_axis}
         y = {"scale": {"domain": [0, top], "nice": False}, "axis": _y_axis(metric, levels, top)}
         return chart(layers + words(kind, low), x, y, width, 340 if width > 400 else 300, named)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from repro.report import prose, ratio, trace
+from repro.report import arms, prose, trace
 from repro.report.parts import Grid, Section
 from repro.report.view import Shown
 from repro.store import Table
@@ -15,7 +15,7 @@ _ABOUT = ("made by", "commit of the sources", "device", "system", "versions", "n
 
 def sections(shown: Shown) -> list[Section]:
     """All evidence of one claim on one shelf, where something was measured."""
-    found = trace.sections(shown) if shown.judgement.trace is not None else ratio.sections(shown)
+    found = trace.sections(shown) if shown.judgement.trace is not None else arms.sections(shown)
     return [*found, _made(shown)]
 
 

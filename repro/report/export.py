@@ -8,13 +8,14 @@ from math import isfinite
 from typing import Any
 
 from repro.analysis.judge import Judgement
-from repro.analysis.measures import Observation
+from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.tuning import Arm
 from repro.report.assumptions import decides
 from repro.report.view import Shown
+from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile
 
-COLUMNS = ("shelf", "scale", "alternative", "arm", "use", "rate", "seed", "epochs", "status", "horizon", "run")
+COLUMNS = ("shelf", "scale", "alternative", "arm", "use", "rate", "seed", "value", "unit", "status", "horizon", "run")
 POINTS = ("shelf", "scale", "arm", "seed", "point", "train_error", "run")
 
 
@@ -63,7 +64,7 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         "scale": judgement.scale,
         "alternative": judgement.alternative,
         "verdict": _verdict(judgement),
-        "arms": {name: _arm(arm) for name, arm in judgement.arms.items()},
+        "arms": {name: _arm(arm, judgement.claim.measure.kind != "final") for name, arm in judgement.arms.items()},
         "runs": list(judgement.run_ids),
     }
     if effect is not None:
@@ -97,8 +98,8 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
     return out
 
 
-def _arm(arm: Arm) -> dict[str, Any]:
-    out: dict[str, Any] = {"rate": arm.rate, "judged": [_observation(o) for o in arm.observations]}
+def _arm(arm: Arm, timed: bool) -> dict[str, Any]:
+    out: dict[str, Any] = {"rate": arm.rate, "judged": [_observation(o, timed) for o in arm.observations]}
     if arm.curves:
         out = {"rate": arm.rate, "curves": arm.curves}
     if arm.tuning is not None:
@@ -107,15 +108,16 @@ def _arm(arm: Arm) -> dict[str, Any]:
                 "rate": rate.rate,
                 "state": rate.state,
                 "geometric_mean": rate.mean,
-                "seeds": [_observation(o) for o in rate.observations],
+                "seeds": [_observation(o, timed) for o in rate.observations],
             }
             for rate in arm.tuning.rates
         ]
     return out
 
 
-def _observation(seen: Observation) -> dict[str, Any]:
-    return {"seed": seen.seed, "epochs": seen.value, "status": seen.status, "horizon": seen.horizon, "run": seen.run}
+def _observation(seen: Observation, timed: bool) -> dict[str, Any]:
+    value = "epochs" if timed else "value"
+    return {"seed": seen.seed, value: seen.value, "status": seen.status, "horizon": seen.horizon, "run": seen.run}
 
 
 def rows_csv(found: list[Shown]) -> str:
@@ -133,13 +135,18 @@ def rows_csv(found: list[Shown]) -> str:
             about = (shown.shelf, judgement.scale, judgement.alternative or "")
             for name, arm in judgement.arms.items():
                 for rate in arm.tuning.rates if arm.tuning else ():
-                    out.writerows((*about, name, "tuning", f"{rate.rate:g}", *_cells(o)) for o in rate.observations)
-                out.writerows((*about, name, "judging", f"{arm.rate:g}", *_cells(o)) for o in arm.observations)
+                    about_rate = (*about, name, "tuning", f"{rate.rate:g}")
+                    out.writerows((*about_rate, *_cells(judgement.claim, o)) for o in rate.observations)
+                judging = (*about, name, "judging", f"{arm.rate:g}")
+                out.writerows((*judging, *_cells(judgement.claim, o)) for o in arm.observations)
     return text.getvalue()
 
 
-def _cells(seen: Observation) -> tuple[Any, ...]:
-    return seen.seed, "" if seen.value is None else f"{seen.value:.6g}", seen.status, seen.horizon, seen.run
+def _cells(claim: Claim, seen: Observation) -> tuple[Any, ...]:
+    """Seed, value, its unit, what became of the run, and how far it was looked at, in the same unit or in epochs."""
+    name, each = ("fraction", 1) if claim.measure.kind == "final" else per_epoch(claim)
+    value = "" if seen.value is None else f"{each * seen.value:.6g}"
+    return seen.seed, value, name, seen.status, f"{each * seen.horizon:g}", seen.run
 
 
 def _points(shown: Shown) -> list[tuple[Any, ...]]:

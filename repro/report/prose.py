@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repro.analysis import words
 from repro.analysis.judge import Judgement
-from repro.analysis.measures import Observation
+from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.tuning import NEAR, SLOWER
 from repro.analysis.words import JUDGING_SEEDS, between, times
 from repro.data.known import KNOWN
-from repro.spec.claim import Claim
+from repro.spec.claim import Claim, Difference, Ratio
 from repro.spec.files import ClaimFile
+from repro.spec.judging import RECORDED
+from repro.spec.resolve import training_images
 
-METRICS = {"train_error": "running training error", "train_loss": "training loss", "test_error": "test error"}
 SCALES = {
     "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
     "small": "real images, a reduced net or an easier level: hours on a CPU",
@@ -44,13 +46,22 @@ class Condition:
     here: bool
 
 
-def level(claim: Claim) -> str:
-    """`40 % running training error`, `a training loss of 1.5`, or what a trace follows."""
-    metric = METRICS[claim.measure.metric]
-    if claim.measure.kind == "trace":
-        return metric
-    value = claim.measure.level
-    return f"a {metric} of {value:g}" if claim.measure.metric.endswith("loss") else f"{100 * value:g} % {metric}"
+def unit(claim: Claim) -> str:
+    """What the claim's times are told in: epochs or updates."""
+    return per_epoch(claim)[0]
+
+
+def sized(value: float, kind: str) -> str:
+    """An effect's size as the paper prints it: `6`, or `+1.4 points`."""
+    return f"{value:g}" if kind == "ratio" else f"{signed(round(100 * value, 4))} points"
+
+
+def band(rule: Ratio | Difference) -> str:
+    """What counts as reproduced."""
+    low, high = rule.within
+    if rule.kind == "ratio":
+        return f"{low:g} and more" if rule.paper is None and high >= 100 else f"{low:g} to {high:g}"
+    return f"{signed(round(100 * low, 4))} to {signed(round(100 * high, 4))} points"
 
 
 def section(file: ClaimFile) -> str:
@@ -65,15 +76,22 @@ def section(file: ClaimFile) -> str:
 def number(file: ClaimFile) -> str:
     """The paper's number, in a few characters."""
     rule = file.claim.rule
-    return f"{rule.paper:g} times" if rule.kind == "ratio" else f"{len(rule.authors)} printed points"
+    if rule.kind == "trace":
+        return f"{len(rule.authors)} printed points"
+    if rule.paper is None:
+        return "no number"
+    return f"{rule.paper:g} times" if rule.kind == "ratio" else sized(rule.paper, rule.kind)
 
 
 def ours(judgement: Judgement) -> str:
     """What was found, with its interval, in a few characters; empty where nothing was."""
     effect, trace = judgement.effect, judgement.trace
     if effect is not None:
-        interval = between(effect.low, effect.high)
-        return interval if effect.estimate is None else f"{times(effect.estimate)} ({interval})"
+        interval = between(effect.low, effect.high, effect.kind)
+        if effect.estimate is None:
+            return interval
+        size = times(effect.estimate) if effect.kind == "ratio" else f"{points(effect.estimate)} points"
+        return f"{size} ({interval.replace('-', '−')})"
     if trace is not None:
         return f"{points(trace.offset)} points ({points(trace.low)} to {points(trace.high)}), p = {trace.p:.2g}"
     return ""
@@ -100,17 +118,27 @@ def direction(judgement: Judgement) -> int:
     effect = judgement.effect
     if effect is None:
         return 0
-    return 1 if effect.low > 1 else -1 if effect.high < 1 else 0
+    return 1 if effect.low > effect.none else -1 if effect.high < effect.none else 0
 
 
-def observed(observation: Observation) -> str:
-    """Epochs to the level, or what became of the run."""
+def valued(claim: Claim, value: float) -> str:
+    """A measure's value: a time in the claim's unit, or an error in percent."""
+    if claim.measure.kind == "final":
+        return f"{100 * value:.2f} %"
+    name, each = per_epoch(claim)
+    return f"{value * each:.0f}" if name == "updates" else f"{value:.2f}"
+
+
+def observed(claim: Claim, observation: Observation) -> str:
+    """The measure of a run, or what became of it."""
     if observation.value is not None:
-        return f"{observation.value:.2f}"
+        return valued(claim, observation.value)
     if observation.status == "diverged":
-        return f"diverged in epoch {observation.horizon}"
+        return f"diverged in epoch {observation.horizon:g}"
     if observation.censored:
-        return f"> {observation.horizon}" + (", not started" if observation.status == "not started" else "")
+        return f"> {observation.horizon * per_epoch(claim)[1]:g}" + (
+            ", not started" if observation.status == "not started" else ""
+        )
     return {"missing": "not run", "failed": "failed"}[observation.status]
 
 
@@ -129,7 +157,9 @@ def duration(seconds: float) -> str:
 def data(claim: Claim) -> str:
     """Which images, how many, and at which scale of input."""
     known = KNOWN[claim.data.kind]
-    how_many = f"{claim.data.images or known.train:,} training images"
+    how_many = f"{training_images(claim.data):,} training images"
+    if claim.data.crop:
+        how_many += f", crops of {claim.data.crop} px from {claim.data.stored}"
     scaled = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}[claim.data.scale]
     return f"{known.title}, {how_many}, {scaled}"
 
@@ -145,26 +175,30 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("inconclusive", f"p is above {rule.p_above:g}, but the mean offset lies outside {low} to {high} points"),
         ]
     elif judgement.scale == "paper":
-        band = f"{rule.within[0]:g} to {rule.within[1]:g}"
+        inside, timed = band(rule), rule.kind == "ratio"
+        rates = f"; so does the ratio over all rates within {100 * NEAR - 100:.0f} % of the best"
         lines = [
             (
                 "reproduced",
-                f"the interval excludes no effect and lies inside the band, {band}; so does the ratio over all "
-                f"rates within {100 * NEAR - 100:.0f} % of the best; every judged run reached the level",
+                f"the interval excludes no effect and lies inside the band, {inside}"
+                f"{rates if judgement.claim.tune else ''}{'; every judged run reached the level' if timed else ''}",
             ),
-            ("direction only", "the paper's direction, but not inside the band, or a run never reached the level"),
-            ("differs", f"the paper's direction, but wholly outside {band}"),
+            (
+                "direction only",
+                f"the paper's direction, but not inside the band{', or a run never reached the level' if timed else ''}",
+            ),
+            ("differs", f"the paper's direction, but wholly outside {inside}"),
             ("contradicted", "the interval excludes no effect the other way"),
-            ("inconclusive", "the interval covers no effect, or a fastest rate could not be settled"),
+            ("inconclusive", f"the interval covers no effect, or {_unformed(judgement.claim)}"),
         ]
     else:
-        toward = "above" if rule.direction == "above 1" else "below"
+        toward, none = rule.direction.split()
         away = "below" if toward == "above" else "above"
         lines = [
-            ("same direction", f"the whole interval lies {toward} 1, as the paper says"),
-            ("no difference seen", "the interval covers 1"),
-            ("opposite direction", f"the whole interval lies {away} 1"),
-            ("inconclusive", "a fastest rate could not be settled, or neither side of the ratio is bounded"),
+            ("same direction", f"the whole interval lies {toward} {none}, as the paper says"),
+            ("no difference seen", f"the interval covers {none}"),
+            ("opposite direction", f"the whole interval lies {away} {none}"),
+            ("inconclusive", _unformed(judgement.claim)),
         ]
     if judgement.scale == "smoke":
         lines.insert(0, ("not comparable", "smoke scale, whatever is found: it proves the machinery and nothing else"))
@@ -176,7 +210,7 @@ def method(judgement: Judgement) -> list[str]:
     claim, rule, measure = judgement.claim, judgement.claim.rule, judgement.claim.measure
     if measure.kind == "trace" and rule.kind == "trace":
         return [
-            f"Each of our {len(claim.seeds)} seeds gives one curve: the {METRICS[measure.metric]} over stretches of "
+            f"Each of our {len(claim.seeds)} seeds gives one curve: the {words.NAMES[measure.metric]} over stretches of "
             f"{measure.every} updates, {len(rule.authors)} points. At each point every curve, the author's among them, "
             "is compared with all others and its deviation divided by their standard deviation, widened for one more "
             "curve. Only the largest of its deviations counts, since points along one curve are not independent.",
@@ -184,15 +218,10 @@ def method(judgement: Judgement) -> list[str]:
             f"is the mean over the points of ours less the author's, with a {100 * rule.confidence:g} % prediction "
             "interval for one more curve (Student t).",
         ]
-    assert measure.kind == "epochs_to"
-    assert rule.kind == "ratio"
+    assert rule.kind != "trace"
     of, over = rule.of
-    out = [
-        f"The measure is the number of epochs to {level(claim)}: where it is first reached, on straight lines between "
-        f"epochs, from chance at epoch 0. A run that has not reached it by its horizon, {claim.train.epochs} epochs or "
-        "more, is censored: counted as slower than its horizon, never dropped.",
-    ]
-    if claim.tune:
+    out = [_measured(claim)]
+    if claim.tune and (len(claim.tune.rates) > 1 or claim.tune.extend):
         tune = claim.tune
         out.append(
             "Each arm's rate is the fastest of its own, as the paper says. All arms share one grid, "
@@ -202,18 +231,54 @@ def method(judgement: Judgement) -> list[str]:
             "smallest geometric mean over the tuning seeds. A rate on which a tuning seed diverged or did not finish "
             "cannot be chosen; a fastest rate at an end of the grid extends it."
         )
+    what = "log ratios" if rule.kind == "ratio" else "differences"
+    values = "log values" if rule.kind == "ratio" else "values"
     how = (
-        "Student's t interval on log ratios of runs that share their seed"
+        f"Student's t interval on {what} of runs that share their seed"
         if rule.pairs == "seeds"
-        else "Welch's t interval on log values of independent runs"
+        else f"Welch's t interval on {values} of independent runs"
+    )
+    sign = "/" if rule.kind == "ratio" else "less"
+    open_ = (
+        "With a censored run there is no t interval; a bound open to one side, of known confidence, takes its place. "
     )
     out.append(
-        f"The effect is the ratio {of} / {over}, over judging {_seed_list(claim.seeds)}, with a "
-        f"{100 * rule.confidence:g} % interval: {how}. With a censored run there is no t interval; a bound open to one "
-        "side, of known confidence, takes its place. The band was written in the claim before any run."
+        f"The effect is the {rule.kind} {of} {sign} {over}, over judging {_seed_list(claim.seeds)}, with a "
+        f"{100 * rule.confidence:g} % interval: {how}. {open_ if rule.kind == 'ratio' else ''}"
+        "The band was written in the claim before any run."
         + ("" if judgement.scale == "paper" else f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds.")
     )
     return out
+
+
+def _unformed(claim: Claim) -> str:
+    """When no effect can be formed, or none that is to be trusted."""
+    if claim.rule.kind == "difference":
+        return "a run diverged"
+    bounded = "neither side of the ratio is bounded"
+    return f"a fastest rate could not be settled, or {bounded}" if claim.tune else bounded
+
+
+def _measured(claim: Claim) -> str:
+    """How the measure is read off a run."""
+    measure, goal = claim.measure, words.goal(claim)
+    censored = "is censored: counted as slower than its horizon, never dropped."
+    if measure.kind == "epochs_to":
+        return (
+            f"The measure is the number of epochs to {goal}: where it is first reached, on straight lines between "
+            f"epochs, from chance at epoch 0. A run that has not reached it by its horizon, {claim.train.epochs} epochs "
+            f"or more, {censored}"
+        )
+    if measure.kind == "updates_to":
+        most = min(RECORDED, claim.train.epochs * int(per_epoch(claim)[1]))
+        return f"The measure is the number of updates to {goal}. A run that has not reached it after {most} {censored}"
+    if measure.kind == "converged":
+        return (
+            f"The measure is the number of epochs until a run is first {goal}. It is looked at each half epoch, in test "
+            "mode, as medians of three; a run goes on for twice the time found, so that its lowest is known. One that "
+            f"keeps improving to the end {censored}"
+        )
+    return f"The measure is the {goal} after {claim.train.epochs} epochs, the same for all arms."
 
 
 def _seed_list(values: list[int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repro.analysis import words
 from repro.analysis.judge import Judgement, complete, judge, judgements
 from repro.report import prose
 from repro.report.charts import Axis, Row
@@ -145,23 +146,33 @@ def next_scale(shown: Shown) -> str:
 def axis(shown: Shown) -> Axis:
     """How this claim's effect is drawn."""
     rule = shown.judgement.claim.rule
+    if rule.kind == "trace":
+        low, high = (100 * bound for bound in rule.offset_within)
+        title = "mean offset, ours less the author’s, percentage points"
+        band = f"the band, {prose.signed(low)} to {prose.signed(high)}"
+        return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
+    of, over = rule.of
+    stated = "" if rule.paper is None else f"the paper: {prose.sized(rule.paper, rule.kind)}"
+    band = f"the band, {prose.band(rule)}"
     if rule.kind == "ratio":
-        of, over = rule.of
-        title = f"epochs of {of} / epochs of {over}, log scale"
-        low, high = rule.within
-        band = f"the band, {low:g} to {high:g}"
-        return Axis("log", title, 1.0, "no effect", rule.paper, f"the paper: {rule.paper:g}", (low, high), band)
-    low, high = (100 * bound for bound in rule.offset_within)
-    title = "mean offset, ours less the author’s, percentage points"
-    band = f"the band, {prose.signed(low)} to {prose.signed(high)}"
-    return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
+        title = (
+            f"{prose.unit(shown.judgement.claim)} of {of} / {prose.unit(shown.judgement.claim)} of {over}, log scale"
+        )
+        return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band)
+    low, high = (100 * bound for bound in rule.within)
+    paper = None if rule.paper is None else 100 * rule.paper
+    title = f"{words.NAMES[shown.judgement.claim.measure.metric]} of {of} less that of {over}, percentage points"
+    return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band)
 
 
 def row(judgement: Judgement, label: str = "") -> Row | None:
     """The effect as it is drawn; None where there is none."""
     value = prose.ours(judgement) if label else ""
     if (effect := judgement.effect) is not None:
-        return Row(effect.estimate, effect.low, effect.high, effect.per_seed, label, value)
+        by = 100 if effect.kind == "difference" else 1  # points
+        estimate = None if effect.estimate is None else by * effect.estimate
+        seeds = {seed: by * value for seed, value in effect.per_seed.items()}
+        return Row(estimate, by * effect.low, by * effect.high, seeds, label, value)
     if (found := judgement.trace) is not None:
         offsets = {seed: 100 * offset for seed, offset in found.offsets.items()}
         return Row(100 * found.offset, 100 * found.low, 100 * found.high, offsets, label, value)
@@ -172,12 +183,12 @@ def interval_words(shown: Shown) -> str:
     """The finding of the interval's drawing, for those who do not see it."""
     judgement = shown.judgement
     rule, found = judgement.claim.rule, prose.ours(judgement)
-    if rule.kind == "ratio":
+    if rule.kind != "trace":
         inside = judgement.effect is not None and (
             rule.within[0] <= judgement.effect.low and judgement.effect.high <= rule.within[1]
         )
         where = "inside" if inside else "not inside"
-        band = f"{rule.within[0]:g} to {rule.within[1]:g}"
-        return f"Ratio {found}, {where} the band {band}; the paper says {rule.paper:g}."
+        says = "" if rule.paper is None else f"; the paper says {prose.sized(rule.paper, rule.kind)}"
+        return f"{rule.kind.capitalize()} {found}, {where} the band {prose.band(rule)}{says}."
     band = " to ".join(prose.points(bound) for bound in rule.offset_within)
     return f"Mean offset {found}; the band is {band} points."

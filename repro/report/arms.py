@@ -1,0 +1,152 @@
+"""The evidence behind an effect between arms: its interval, learning curves, tuning and judged runs."""
+
+from __future__ import annotations
+
+from repro.analysis.judge import Judgement
+from repro.analysis.measures import per_epoch
+from repro.analysis.tuning import NEAR, Rate
+from repro.analysis.words import between, goal, times
+from repro.report import charts, curves, prose
+from repro.report.curves import Tuned
+from repro.report.learning import learning, mean
+from repro.report.parts import Figure, Grid, Row, Section
+from repro.report.view import Shown, axis, interval_words, row
+from repro.spec.claim import Claim
+
+
+def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
+    """The effect on these shelves; None where there is none. `whose`: of which runs, where that is not clear."""
+    rows = [row(s.judgement, s.shelf if len(shown) > 1 else "") for s in shown if s.judgement.effect is not None]
+    drawn = [r for r in rows if r is not None]
+    if not drawn:
+        return None
+    found = [s.judgement.effect for s in shown if s.judgement.effect is not None]
+    kinds = {
+        f"{100 * e.confidence:.3g} % {'bound, open where the arrow points' if e.estimate is None else 'interval'}": None
+        for e in found
+    }
+    words = " ".join(interval_words(s) for s in shown)
+    drawing = charts.interval(id, "The effect and its interval", words, axis(shown[0]), drawn)
+    bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
+    claim = shown[0].judgement.claim
+    assert claim.rule.kind != "trace"
+    what = f"ratio of {prose.unit(claim)}" if claim.rule.kind == "ratio" else "difference"
+    against = "what counts as reproduced" if claim.rule.paper is None else "the paper's number"
+    note = f"The {what}{whose} against {against}. {bar}; dots: one for each judging seed; shaded: "
+    return Figure(drawing, "", note + "what counts as reproduced at paper scale.")
+
+
+def sections(shown: Shown) -> list[Section]:
+    """Curves, tuning and judged runs of one shelf."""
+    figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
+    title = f"Figure {figure} of the paper, redone" if figure and shown.speaks else "Learning curves"
+    out = []
+    if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
+        text = "Whatever it is: smoke scale cannot speak of the sentence."
+        out.append(Section(f"{shown.shelf}-effect", "The effect", (text,), (drawn,)))
+    if any(o.run in shown.table and shown.table[o.run].epochs for arm in arms for o in arm.observations):
+        out.append(Section(f"{shown.shelf}-curves", title, parts=(learning(shown),)))
+    if any(arm.tuning and arm.tuning.rates for arm in arms):
+        out.append(_tuning(shown))
+    if any(arm.observations for arm in arms):
+        failed = [
+            f"Run {o.run} failed twice: {why}."
+            for arm in arms
+            for o in arm.observations
+            if o.run in shown.table and (why := shown.table[o.run].failed)
+        ]
+        out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
+    return out
+
+
+def _tuning(shown: Shown) -> Section:
+    judgement, claim = shown.judgement, shown.judgement.claim
+    each, aim = per_epoch(claim)[1], f"{prose.unit(claim)} to {goal(claim)}"
+    tunings = {name: arm.tuning for name, arm in judgement.arms.items() if arm.tuning is not None}
+    found = [
+        f"{name} {tuning.chosen:g}" if tuning.chosen is not None else f"{name} none that could be chosen"
+        for name, tuning in tunings.items()
+    ]
+    fastest = f"Fastest rates: {prose.listed(found)}."
+    drawing = curves.tuning(
+        f"{shown.shelf}-tuning",
+        "Time to the level against the rate",
+        fastest,
+        [
+            Tuned(
+                name,
+                tuple((rate.rate, each * rate.mean) for rate in tuning.rates if rate.mean is not None),
+                tuple(
+                    (rate.rate, o.seed, each * (o.value if o.value is not None else max(o.horizon, 1.0)), o.status)
+                    for rate in tuning.rates
+                    for o in rate.observations
+                    if o.status not in ("missing", "failed")
+                ),
+                tuning.chosen,
+            )
+            for name, tuning in tunings.items()
+        ],
+        aim,
+    )
+    near = f"{100 * NEAR - 100:.0f} % of the best"
+    text = [
+        f"{fastest} “Near” is within {near}; “slower” and “stopped” rates were given up on the way; “> 24” means not "
+        "reached after 24 epochs."
+    ]
+    if judgement.rate_range is not None and judgement.claim.rule.kind == "ratio":
+        of, over = judgement.claim.rule.of
+        low, high = judgement.rate_range
+        spread = f"is {times(low)}" if low == high else f"runs from {between(low, high)}"
+        text.append(f"Over all rates within {near}, the ratio {of} / {over} {spread} on the tuning seeds.")
+    note = "Line: geometric mean; dot: a tuning seed; diamond: the chosen rate; triangle: not there; cross: diverged."
+    figure = Figure(drawing, "Each arm's rate, tuned on its own.", note)
+    grids = tuple(_rates(claim, f"{name}: {aim}, by rate", tuning.rates) for name, tuning in tunings.items())
+    return Section(f"{shown.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
+
+
+def _rates(claim: Claim, caption: str, rates: tuple[Rate, ...]) -> Grid:
+    seeds = sorted({o.seed for rate in rates for o in rate.observations})
+    rows = []
+    for rate in rates:
+        seen = {o.seed: prose.observed(claim, o) for o in rate.observations}
+        middle = prose.valued(claim, rate.mean) if rate.mean is not None else "–"
+        rows.append((f"{rate.rate:g}", *(seen.get(seed, "–") for seed in seeds), middle, rate.state))
+    head = ("rate", *(f"seed {seed}" for seed in seeds), "geometric mean", "state")
+    chosen = frozenset(i for i, rate in enumerate(rates) if rate.state == "chosen")
+    return Grid(caption, head, tuple(rows), numbers=frozenset(range(1, len(seeds) + 2)), strong=chosen)
+
+
+def _judged(judgement: Judgement) -> Grid:
+    claim, found = judgement.claim, judgement.effect
+    names, rule = list(judgement.arms), claim.rule
+    assert rule.kind != "trace"
+    timed = rule.kind == "ratio"
+    per_seed = found.per_seed if found else {}
+    by_seed = [{o.seed: o for o in judgement.arms[name].observations} for name in names]
+
+    def compared(value: float) -> str:
+        return times(value) if timed else prose.points(value)
+
+    rows: list[Row] = []
+    for seed in claim.seeds:
+        seen = [runs.get(seed) for runs in by_seed]
+        effect_ = compared(per_seed[seed]) if seed in per_seed else "open"
+        values = [prose.observed(claim, o) if o else "–" for o in seen]
+        rows.append((str(seed), *values, effect_, *(o.run if o else "–" for o in seen)))
+    strong: frozenset[int] = frozenset()
+    if found is not None and found.estimate is not None:
+        means = [mean(claim, judgement.arms[name]) for name in names]
+        values = [prose.valued(claim, value) if value is not None else "–" for value in means]
+        strong = frozenset({len(rows)})
+        rows.append(("geometric mean" if timed else "mean", *values, compared(found.estimate), *("" for _ in names)))
+    first = len(names) + 2
+    aim = goal(claim)
+    what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} after {claim.train.epochs} epochs"
+    return Grid(
+        f"{what[0].upper()}{what[1:]}, by judging seed",
+        ("seed", *names, (" / " if timed else " − ").join(rule.of), *(f"run of {name}" for name in names)),
+        tuple(rows),
+        numbers=frozenset(range(1, first)),
+        codes=frozenset(range(first, first + len(names))),
+        strong=strong,
+    )

@@ -1,0 +1,125 @@
+"""Every judging seed over time: the curve that the measure is read off, and where it is read."""
+
+from __future__ import annotations
+
+from math import fsum
+from statistics import fmean, median
+
+from repro.analysis.measures import Observation, level_of, per_epoch
+from repro.analysis.tuning import Arm, geometric_mean
+from repro.analysis.words import NAMES, goal
+from repro.data.known import KNOWN
+from repro.report import curves, prose
+from repro.report.curves import Curve, Mark
+from repro.report.parts import Figure
+from repro.report.view import Shown
+from repro.spec.claim import Claim, chance
+from repro.store import Run
+
+STROKES = ("solid", "dashed", "dotted")
+Points = list[tuple[float, float]]
+
+
+def mean(claim: Claim, arm: Arm) -> float | None:
+    """The arm's measure over its judging seeds: of times the geometric mean; None unless all have one."""
+    values = [o.value for o in arm.observations if o.value is not None]
+    if not values or len(values) < len(arm.observations):
+        return None
+    return fmean(values) if claim.measure.kind == "final" else geometric_mean(values)
+
+
+def learning(shown: Shown) -> Figure:
+    """The curves of every arm and judging seed, as far as they were judged."""
+    claim, arms = shown.judgement.claim, shown.judgement.arms
+    measure, base = claim.measure, shown.file.claim.measure
+    each, level = per_epoch(claim)[1], level_of(claim)
+    followed = _followed(claim)
+    drawn = [
+        _curve(claim, arm, seen, shown.table[seen.run], followed)
+        for arm in arms.values()
+        for seen in arm.observations
+        if seen.run in shown.table and shown.table[seen.run].epochs
+    ]
+    means = {name: value for name, arm in arms.items() if (value := mean(claim, arm)) is not None}
+    # the paper's epochs belong to the paper's level and metric, whatever this scale is judged at
+    same = measure.kind == base.kind == "epochs_to" and measure.metric == base.metric
+    stated = shown.file.claim.paper.arms or {} if same else {}
+    theirs = base.level if base.kind == "epochs_to" else 0.0
+    levels = [(level.value, False)] if level else []
+    levels += [(theirs, True)] * bool(stated and level and theirs != level.value)
+    timed = claim.rule.kind == "ratio"
+    words = [f"{name}: {prose.valued(claim, value)}" for name, value in means.items()]
+    censored = [
+        f"{n} of {len(arm.observations)} runs of {name} never got there"
+        for name, arm in arms.items()
+        if (n := sum(o.censored for o in arm.observations))
+    ]
+    if stated:
+        words.append(f"the paper's figure shows {prose.listed([f'{n} {e:g}' for n, e in stated.items()])}")
+    what = f"{prose.unit(claim)} to {goal(claim)}" if timed else goal(claim)
+    drawing = curves.learning(
+        f"{shown.shelf}-curves",
+        "Learning curves of every judging seed",
+        f"{what[0].upper()}{what[1:]}: {'; '.join([*words, *censored])}.",
+        drawn,
+        metric=followed,
+        named=NAMES[followed] + (f", mean of {level.window} updates" if level and level.window else ""),
+        unit=prose.unit(claim),
+        levels=levels,
+        ours=[Mark(f"{name} {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
+        paper=[Mark(f"paper: {name} {epochs:g}", epochs, theirs) for name, epochs in stated.items()],
+    )
+    strokes = [f"{name} {style}" for name, style in zip(arms, STROKES * len(arms), strict=False)]
+    note = ""
+    if level:
+        note = f"Dotted line and dots: {goal(claim)}, reached; below them each arm's geometric mean."
+    elif timed:
+        note = f"Dots: {goal(claim)}."
+    if censored:
+        note += " Open circles: ended without reaching it."
+    if stated:
+        note += f" Coloured diamonds: the paper's epochs to {100 * theirs:g} %, read off its figure."
+    if followed != measure.metric:
+        note += f" The {NAMES[measure.metric]}, which is judged, is looked at once, at the end."
+    caption = f"Every judging seed, as far as it was judged: {', '.join(strokes)}."
+    unit = prose.unit(claim).capitalize()
+    return Figure(drawing, caption, note.strip(), (unit, (("", "log"), ("linear", "linear"))))
+
+
+def _followed(claim: Claim) -> str:
+    """The metric that a curve follows: the measure's own, where runs record it over time."""
+    metric = claim.measure.metric
+    return {"views_error": "test_error", "views_top5": "test_top5", "gap": "test_error"}.get(metric, metric)
+
+
+def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run, metric: str) -> Curve:
+    """A run as far as the judgement looked at it: to the level, or to the horizon."""
+    measure, each = claim.measure, per_epoch(claim)[1]
+    start = chance("loss" if metric.endswith("loss") else "error", len(KNOWN[claim.data.kind].classes))
+    if measure.kind == "updates_to":
+        losses = [loss for row in run.epochs for _, loss, _ in row["updates"]]
+        last = round(each * (seen.horizon if seen.value is None else seen.value))
+        ends = _thinned(measure.window, min(last, len(losses)))
+        points = [(float(u), fsum(losses[u - measure.window : u]) / measure.window) for u in ends]
+        return Curve(arm.name, seen.seed, tuple(points), points[-1] if seen.value is not None else None)
+    if measure.kind == "converged":
+        errors = [half["held_out_error"] for row in run.epochs for half in row.get("halves", ())]
+        halves = [((i + 2) / 2, median(errors[i : i + 3])) for i in range(len(errors) - 2)]
+        hit = next((point for point in halves if point[0] == seen.value), None)
+        return Curve(arm.name, seen.seed, ((0.0, start), *halves), hit)
+    level = level_of(claim)
+    points = [(0.0, start)]
+    for epoch, value in enumerate(run.series(metric)[: int(seen.horizon)], start=1):
+        if level and seen.value is not None and epoch >= seen.value:
+            points.append((seen.value, level.value))
+            break
+        points.append((float(epoch), value))
+    return Curve(arm.name, seen.seed, tuple(points), points[-1] if seen.value is not None and level else None)
+
+
+def _thinned(first: int, last: int) -> list[int]:
+    """Updates `first` to `last`, some 200 of them at most, both ends among them."""
+    if last < first:
+        return [last]
+    step = max(1, (last - first) // 200)
+    return [*range(first, last, step), last]
