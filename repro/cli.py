@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from repro.spec.files import AnyFile, ClaimFile
     from repro.store import Store
 
-
-PARTS = ("startup", "step", "lrn")  # of `repro.bench`
+PARTS = ("startup", "step", "lrn", "alexnet")  # of `repro.bench`
 
 EXAMPLES = """\
 examples:
@@ -83,7 +82,8 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("gc", _gc, "remove the checkpoints of finished runs; a run extended later then starts again")
     _shelf(sub)
     sub = verb("bench", _bench, "time parts of this project beside what people would use instead")
-    sub.add_argument("part", choices=PARTS, help="commands that answer at once; a training step; the normalisation")
+    sub.add_argument("part", choices=PARTS, help="commands that answer at once; a step; the norm; the paper's net")
+    sub.add_argument("--reference", action="store_true", help="maintainers: keep what `alexnet` found, for README")
     sub = verb("doctor", _doctor, "say what this machine has: versions, device, data, runs, and what to do next")
     _where(sub)
     return top
@@ -211,9 +211,9 @@ def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, s
         if isinstance(file, ClaimFile) and scale == "smoke":
             print(f"the machinery works here; the reference verdict: {reference(file, shelves['reference'])}")
     if args.reference:
-        from repro.report.readme import results, update
+        from repro.report.readme import renew
 
-        update(HOME / "README.md", results([*files, *theirs], shelves["reference"]))
+        renew(HOME, [*files, *theirs], shelves["reference"])
     print(f"\nreport: {places.shown(out / 'index.html')}")
     return code
 
@@ -302,9 +302,9 @@ def _gc(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from repro.bench import BENCHES
+    from repro.bench import measured
 
-    print("\n".join(BENCHES[args.part]()))
+    print("\n".join(measured(args.part, args.reference)))
     return 0
 
 

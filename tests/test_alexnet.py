@@ -138,6 +138,27 @@ def test_the_readings_differ_where_text_and_source_do():
     assert [replace(row, std=0.01) for row in tables.weighted(source)] == list(tables.weighted(paper))
 
 
+def test_the_norms_have_the_constants_of_their_reading():
+    """§3.3 prints alpha; the source divides it by n, and has a norm within maps too: source.md 1, rows 6 and 7."""
+    for reading, alpha in (("paper", 1e-4), ("source", 2e-5)):
+        for name in ("lrn1", "lrn2"):
+            norm = named(alexnet.table(reading), name)
+            assert (norm.k, norm.size, norm.beta, norm.groups) == (2.0, 5, 0.75, 2)
+            assert norm.alpha == pytest.approx(alpha)
+    within = named(alexnet.table("source"), "rnorm2")
+    assert (within.size, within.beta) == (5, 0.75)
+    assert within.alpha / within.size**2 == pytest.approx(4e-5)
+    assert not any(isinstance(row, tables.SameMapNorm) for row in alexnet.table("paper"))
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_dropout_stands_after_the_activations_of_the_two_hidden_fully_connected_layers(reading):
+    rows = alexnet.table(reading)
+    tail = [getattr(row, "name", "activation") for row in rows[rows.index(named(rows, "fc6")) :]]
+    assert tail == ["fc6", "activation", "drop6", "fc7", "activation", "drop7", "fc8"]
+    assert [row.keep for row in rows if isinstance(row, tables.Dropout)] == [0.5, 0.5]
+
+
 @pytest.mark.parametrize("reading", READINGS)
 def test_biases_are_one_in_conv2_4_5_and_the_hidden_fully_connected_layers(reading):
     ones = {row.name for row in tables.weighted(alexnet.table(reading, conv6=True)) if row.bias == 1}
@@ -173,6 +194,22 @@ def test_norms_go_all_or_by_layer_or_leave_their_scale(norms, left):
     assert [row.name for row in paper] == [name for name in left if name != "rnorm2"]
     if norms == "scale only":
         assert [row.factor for row in source] == [2**-0.75] * 2
+
+
+@pytest.mark.parametrize(("reading", "deviation"), [("paper", 0.01), ("source", 0.03)])
+def test_the_sixth_convolution_reads_both_towers_where_the_last_pooling_ends(reading, deviation):
+    """#146: source.md 1, 35."""
+    rows = alexnet.table(reading, conv6=True)
+    sixth = named(rows, "conv6")
+    assert into(rows, "conv6") == into(rows, "fc6") == (256, 6, 6)
+    assert (sixth.maps, sixth.size, sixth.pad, sixth.groups) == (256, 3, 1, 1)
+    assert (sixth.std, sixth.bias) == (deviation, 1.0)
+    after = rows.index(sixth)
+    assert [type(row) for row in rows[after - 2 : after]] in (
+        [tables.Activation, tables.Pool],
+        [tables.Pool, tables.Activation],
+    )
+    assert isinstance(rows[after + 1], tables.Activation)
 
 
 def test_towers_that_do_not_talk_read_their_own_half_until_the_last_layer():
@@ -304,8 +341,22 @@ def test_a_tower_reads_its_own_half_but_for_the_third_convolution():
         assert not torch.equal(before[1], after[1])
 
 
-def test_norms_do_not_cross_the_border_of_the_towers():
-    norm = built(reading="paper").lrn1
+@pytest.mark.parametrize(("reading", "signed"), [("paper", False), ("source", True)])
+def test_the_norm_of_layer_1_sees_signed_values_in_the_reading_of_the_source_alone(reading, signed):
+    """source.md 1, 3: there the ReLU comes last in layer 1, and no sooner than after the norm and the pooling."""
+    net, seen = built(reading=reading).eval(), {}
+    x = 60 * torch.randn(2, 3, 75, 75, generator=generator(0, "x"))
+    with torch.no_grad():
+        for name, layer in net.named_children():
+            seen[name], x = float(x.min()), layer(x)
+    assert (seen["lrn1"] < 0) == signed
+    assert seen["lrn2"] >= 0
+    assert seen["conv2"] >= 0
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_norms_do_not_cross_the_border_of_the_towers(reading):
+    norm = built(reading=reading).lrn1
     assert isinstance(norm, layers.CrossMapNorm)
     x = torch.ones(1, 24, 1, 1)
     louder = x.clone()

@@ -11,9 +11,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LONGEST = 330  # lines: "about 300" with some room
 
-# What each part of the package may import of the others. `tables` (repro/models/tables.py, alexnet.py, registry.py) and
-# `known` (repro/data/known.py) are plain facts without torch, parts of their own, which their packages may use too; so
-# are what is counted on them (repro/models/facts.py) and the arithmetic of minibatches (repro/train/minibatches.py).
+# What each part of the package may import of the others. `tables` (the tables of layers in repro/models/ and what is
+# read off them) and `known` (repro/data/known.py) are plain facts without torch, parts of their own, which their
+# packages may use too; so are what is counted on them (repro/models/facts.py) and the arithmetic of minibatches
+# (repro/train/minibatches.py).
 FACTS = {"errors", "tables", "known", "facts", "minibatches"}
 MAY_IMPORT = {
     "errors": set(),
@@ -29,7 +30,8 @@ MAY_IMPORT = {
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
     "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance", "workers"},
-    "bench": FACTS | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"},
+    "bench": FACTS
+    | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
     "progress": set(),
     "places": FACTS | {"spec"},
     "workers": {"errors"},
@@ -48,6 +50,9 @@ FACT_MODULES = {
     "repro.models.registry": "tables",
     "repro.models.counts": "facts",
     "repro.models.facts": "facts",
+    "repro.models.differences": "tables",
+    "repro.models.differences_training": "tables",
+    "repro.models.fidelity": "tables",
     "repro.data.known": "known",
     "repro.train.minibatches": "minibatches",
 }

@@ -199,7 +199,7 @@ def test_the_flags_of_every_verb_are_these():
         "check": [],
         "report": ["--out", "--reference", "--runs"],
         "data": ["--data"],
-        "bench": [],
+        "bench": ["--reference"],
         "gc": ["--reference", "--runs"],
         "doctor": places,
     }

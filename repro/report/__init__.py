@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.analysis.facts import judge_facts
-from repro.report import charts, facts, prose, svg
+from repro.report import charts, facts, fidelity, prose, svg
 from repro.report.arms import effect
 from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
@@ -64,6 +64,7 @@ def write(claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path) -> l
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in exact:
         files |= facts.files(counted, environment)
+    files["fidelity.html"] = environment.get_template("fidelity.html").render(fidelity.page())
     files["index.html"] = environment.get_template("index.html").render(_index(ordered, found, exact))
     written = []
     for name, content in files.items():

@@ -54,7 +54,7 @@ def entry(file: ExactFile) -> Entry:
         facts=("counted, no training", f"grade {verdict.grade}"),
         speaks=True,
     )
-    return Entry(file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(found), (line,), ())
+    return Entry(file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(found), "", (line,), ())
 
 
 def cells(file: ExactFile) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The results table of README, from the reference shelf: nothing in it is typed by hand."""
+"""The tables of README, from the reference shelf: nothing in them is typed by hand."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repro.errors import ReproError
-from repro.report import facts, prose
+from repro.report import facts, prose, speed
 from repro.report.view import show
 from repro.spec.files import AnyFile, ExactFile
 from repro.store import Table, replace
 
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
+RESULTS, SPEED = "results", "speed"
+
+
+def renew(home: Path, claims: Sequence[AnyFile], table: Table) -> None:
+    """Write both tables of the README in `home` anew."""
+    update(home / "README.md", results(claims, table))
+    update(home / "README.md", speed.table(home), SPEED)
 
 
 def results(claims: Sequence[AnyFile], table: Table) -> str:
@@ -41,13 +47,14 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def update(readme: Path, text: str) -> None:
-    """Put `text` between the markers of a README, where it is not there already."""
+def update(readme: Path, text: str, name: str = RESULTS) -> None:
+    """Put `text` between the markers `name` of a README, where it is not there already."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before = readme.read_text()
-    if before.count(BEGIN) != 1 or before.count(END) != 1 or before.index(BEGIN) > before.index(END):
-        raise ReproError(f"{readme}: expected one {BEGIN} and, below it, one {END}: the results go between them")
-    head, rest = before.split(BEGIN)
-    tail = rest.split(END)[1]
-    after = f"{head}{BEGIN}\n{text.strip()}\n{END}{tail}"
+    if before.count(begin) != 1 or before.count(end) != 1 or before.index(begin) > before.index(end):
+        raise ReproError(f"{readme}: expected one {begin} and, below it, one {end}: the table goes between them")
+    head, rest = before.split(begin)
+    tail = rest.split(end)[1]
+    after = f"{head}{begin}\n{text.strip()}\n{end}{tail}"
     if after != before:
         replace(readme, after)
