@@ -29,7 +29,7 @@ _SMOKE_CROPS: Final = _SMOKE | {
     "data.crop": 80,
     "data.held_out": 96,
     "model.width": 0.0625,
-    "train.epochs": 6,
+    "train.epochs": 4,
     "train.plateau": None,
 }
 
