@@ -48,14 +48,23 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
     scales = [scale for scale in SCALES if scale in file.claim.scales]
     if asked and asked not in scales:
         raise ReproError(f"{file.path}: has no scale {asked}; it has {', '.join(scales)}")
-    kind = file.at(asked).data.kind
-    there = find(kind, data, cache()) is not None
+    kinds = {scale: file.at(scale).data.kind for scale in scales}
+    there = {kind: find(kind, data, cache()) is not None for kind in kinds.values()}
     if asked:
-        if not there:
+        if not there[kinds[asked]]:
+            kind = kinds[asked]
             raise DataError(f"{file.id} at {asked} scale needs {kind}, which is not there: {how_to_get(kind)}")
         return asked, "asked for"
-    if not there:
-        return scales[0], f"no {kind} found"
-    largest = meant_for(kind, device)
-    fitting = [scale for scale in scales if SCALES.index(scale) <= SCALES.index(largest)]
-    return fitting[-1], f"{kind} found; {largest} is the largest scale meant for {device}"
+    missing = []
+    for scale in reversed(scales):
+        kind = kinds[scale]
+        if SCALES.index(scale) > SCALES.index(meant_for(kind, device)):
+            continue
+        if there[kind] or scale == scales[0]:
+            if missing:
+                return scale, f"no {' and no '.join(dict.fromkeys(missing))} found"
+            if scale == scales[0] and len(scales) > 1:
+                return scale, f"{scales[1]} scale is not meant for {device}"
+            return scale, f"{kind} found; {meant_for(kind, device)} is the largest scale meant for {device}"
+        missing.append(kind)
+    return scales[0], f"no other scale is meant for {device}"
