@@ -13,7 +13,7 @@ from statistics import fmean
 
 from repro.analysis.measures import Observation
 
-NONE = {"ratio": 1.0, "difference": 0.0}  # no effect, by kind
+NONE = {"ratio": 1.0, "difference": 0.0}  # no effect, by kind; a value has none
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Effect:
     `per_seed`: the paired effects, by seed, where both arms reached the level; the drawing's dots.
     """
 
-    kind: str  # ratio, difference
+    kind: str  # ratio, difference, value
     estimate: float | None
     low: float
     high: float
@@ -36,6 +36,16 @@ class Effect:
     def none(self) -> float:
         """Its value where there is no effect."""
         return NONE[self.kind]
+
+
+def value(observations: tuple[Observation, ...], confidence: float) -> Effect | None:
+    """The mean of one arm's values; None where a value is not there, or where a single seed gives no interval."""
+    per_seed = {o.seed: o.value for o in observations if o.value is not None}
+    n = len(observations)
+    if len(per_seed) < n or n < 2:
+        return None
+    low, middle, high = paired_interval(list(per_seed.values()), confidence)
+    return Effect("value", middle, low, high, confidence, n, "Student t, the mean of the seeds", per_seed)
 
 
 def difference(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import get_args
 
-from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test
+from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test, value
 from repro.analysis.measures import trace
 from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Arm, Tuning, tune
-from repro.analysis.words import Verdict, of_effect, of_trace
+from repro.analysis.words import Verdict, of_effect, of_trace, of_value
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
 from repro.spec.recipes import ScaleName
@@ -76,17 +76,24 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
         observations = judged(claim, name, tunings, table, horizon_of(claim, name, tunings, table))
         rate = tuning.chosen if tuning else run_config(claim, name, seed=claim.seeds[0]).train.lr
         arms[name] = Arm(name, tuning, rate, observations, {})
-    numerator, denominator = (arms[name] for name in rule.of)
-    compare = ratio if rule.kind == "ratio" else difference
-    effect = compare(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
-    rate_range = _rate_range(tunings, rule.of) if tunings else None
+    judged_arms = [arms[name] for name in rule.of]
+    rate_range = None
+    if rule.kind == "value":
+        effect = value(judged_arms[0].observations, rule.confidence)
+        verdict = of_value(claim, scale, effect, judged_arms[0], to_do)
+    else:
+        compare = ratio if rule.kind == "ratio" else difference
+        numerator, denominator = judged_arms
+        effect = compare(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
+        rate_range = _rate_range(tunings, rule.of) if tunings else None
+        verdict = of_effect(claim, scale, effect, numerator, denominator, rate_range, to_do)
     ids = {o.run for arm in arms.values() for o in arm.observations}
     ids |= {o.run for tuning in tunings.values() for rate in tuning.rates for o in rate.observations}
     return Judgement(
         claim=claim,
         scale=scale,
         alternative=alternative,
-        verdict=of_effect(claim, scale, effect, numerator, denominator, rate_range, to_do),
+        verdict=verdict,
         arms=arms,
         effect=effect,
         rate_range=rate_range,

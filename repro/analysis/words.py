@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, exp, isinf, log, log2
 
@@ -75,6 +76,8 @@ def between(low: float, high: float, kind: str = "ratio") -> str:
     """An interval for people."""
     if kind == "difference":
         return f"{points(low)} to {points(high)}"
+    if kind == "value":
+        return f"{100 * low:.2f} to {100 * high:.2f}"
     if isinf(high):
         return f"more than {times(low)}"
     return f"less than {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
@@ -90,18 +93,11 @@ def of_effect(
     to_do: int,
 ) -> Verdict:
     """The verdict on a ratio of two arms' times, or on a difference of two arms' errors."""
-    assert claim.rule.kind != "trace"
-    rule, arms = claim.rule, (numerator, denominator)
+    assert claim.rule.kind == "ratio" or claim.rule.kind == "difference"
+    rule, arms, n = claim.rule, (numerator, denominator), len(claim.seeds)
+    if early := _unjudged(claim, scale, effect, arms, to_do):
+        return early
     observations = [o for arm in arms for o in arm.observations]
-    tuned = [o for arm in arms if arm.tuning for rate in arm.tuning.rates for o in rate.observations]
-    n = len(claim.seeds)
-    if failed := sum(o.status == "failed" for o in observations + tuned):
-        why = f"{failed} of {len(observations) + len(tuned)} runs failed twice"
-        return Verdict("error", None, "Could not measure.", why)
-    if to_do:
-        return Verdict("not run", None, "Not run yet.", f"{_runs(to_do)} still to do before the next judgement")
-    if scale == "smoke":
-        return Verdict("not comparable", None, _found(claim, effect), _SMOKE)
     if scale != "paper" and n < JUDGING_SEEDS:
         why = f"{n} judging seeds; a word at this scale needs {JUDGING_SEEDS}"
         return Verdict("not run", None, _found(claim, effect), why)
@@ -153,14 +149,51 @@ def of_effect(
     return Verdict("reproduced", weight, _found(claim, effect), why)
 
 
+def _unjudged(claim: Claim, scale: str, effect: Effect | None, arms: Sequence[Arm], to_do: int) -> Verdict | None:
+    """What is said before anything is judged: runs that failed or are missing, smoke scale."""
+    seen = [o for arm in arms for o in arm.observations]
+    seen += [o for arm in arms if arm.tuning for rate in arm.tuning.rates for o in rate.observations]
+    if failed := sum(o.status == "failed" for o in seen):
+        return Verdict("error", None, "Could not measure.", f"{failed} of {len(seen)} runs failed twice")
+    if to_do:
+        return Verdict("not run", None, "Not run yet.", f"{_runs(to_do)} still to do before the next judgement")
+    if scale == "smoke":
+        return Verdict("not comparable", None, _found(claim, effect), _SMOKE)
+    return None
+
+
+def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: int) -> Verdict:
+    """The verdict on one arm's error itself."""
+    assert claim.rule.kind == "value"
+    rule = claim.rule
+    if early := _unjudged(claim, scale, effect, [arm], to_do):
+        return early
+    if scale != "paper":
+        why = f"{scale} scale has other photos and classes than the paper's {shown(rule.paper, 'value')}"
+        return Verdict("not comparable", None, _found(claim, effect), why)
+    weight = grade(scale, len(claim.seeds))
+    if effect is None:
+        censored = any(o.censored for o in arm.observations)
+        return Verdict(
+            "inconclusive", weight, _found(claim, effect), _formless(claim, list(arm.observations), censored)
+        )
+    low, high = rule.within
+    band = f"the band {' to '.join(shown(bound, 'value') for bound in rule.within)}"
+    if low <= effect.low and effect.high <= high:
+        return Verdict("reproduced", weight, _found(claim, effect), f"the interval lies inside {band}")
+    if effect.low > high or effect.high < low:
+        return Verdict("differs", weight, _found(claim, effect), f"the interval lies wholly outside {band}")
+    return Verdict("inconclusive", weight, _found(claim, effect), f"the interval crosses an end of {band}")
+
+
 def shown(value: float, kind: str) -> str:
-    """An effect's value: a ratio, or a difference in points."""
-    return f"{value:g}" if kind == "ratio" else f"{100 * value:+g} points"
+    """An effect's value: a ratio, a difference in points, or an error in percent."""
+    return {"ratio": f"{value:g}", "difference": f"{100 * value:+g} points", "value": f"{100 * value:g} %"}[kind]
 
 
 def _formless(claim: Claim, observations: list[Observation], censored: bool) -> str:
     """Why no effect could be formed of runs that are all there."""
-    if claim.rule.kind == "difference" and censored:
+    if claim.rule.kind != "ratio" and censored:
         diverged = sum(o.value is None for o in observations)
         return f"{diverged} of {len(observations)} runs diverged: they have no error to compare"
     if censored:
@@ -171,12 +204,15 @@ def _formless(claim: Claim, observations: list[Observation], censored: bool) -> 
 def _found(claim: Claim, effect: Effect | None) -> str:
     """What was found, in a sentence."""
     assert claim.rule.kind != "trace"
-    first, second = claim.rule.of
     if effect is None:
-        return f"No {claim.rule.kind} of {first} to {second} could be formed."
+        return f"No {claim.rule.kind} of {' to '.join(claim.rule.of)} could be formed."
     interval = between(effect.low, effect.high, effect.kind)
     form = "bound" if effect.estimate is None else "interval"
     sure = f"{100 * effect.confidence:.3g} % {form} {interval}, n = {effect.n}"
+    if effect.kind == "value":
+        assert effect.estimate is not None
+        return f"The {goal(claim)} of {claim.rule.of[0]} is {100 * effect.estimate:.2f} % ({sure})."
+    first, second = claim.rule.of
     if effect.kind == "difference":
         assert effect.estimate is not None
         side = "above" if effect.estimate >= 0 else "below"

@@ -30,7 +30,7 @@ def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
     bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
     claim = shown[0].judgement.claim
     assert claim.rule.kind != "trace"
-    what = f"ratio of {prose.unit(claim)}" if claim.rule.kind == "ratio" else "difference"
+    what = f"ratio of {prose.unit(claim)}" if claim.rule.kind == "ratio" else claim.rule.kind
     against = "what counts as reproduced" if claim.rule.paper is None else "the paper's number"
     note = f"The {what}{whose} against {against}. {bar}; dots: one for each judging seed; shaded: "
     return Figure(drawing, "", note + "what counts as reproduced at paper scale.")
@@ -120,7 +120,7 @@ def _judged(judgement: Judgement) -> Grid:
     claim, found = judgement.claim, judgement.effect
     names, rule = list(judgement.arms), claim.rule
     assert rule.kind != "trace"
-    timed = rule.kind == "ratio"
+    timed, two = rule.kind == "ratio", len(rule.of) == 2
     per_seed = found.per_seed if found else {}
     by_seed = [{o.seed: o for o in judgement.arms[name].observations} for name in names]
 
@@ -130,21 +130,23 @@ def _judged(judgement: Judgement) -> Grid:
     rows: list[Row] = []
     for seed in claim.seeds:
         seen = [runs.get(seed) for runs in by_seed]
-        effect_ = compared(per_seed[seed]) if seed in per_seed else "open"
+        between_ = [compared(per_seed[seed]) if seed in per_seed else "open"] * two
         values = [prose.observed(claim, o) if o else "–" for o in seen]
-        rows.append((str(seed), *values, effect_, *(o.run if o else "–" for o in seen)))
+        rows.append((str(seed), *values, *between_, *(o.run if o else "–" for o in seen)))
     strong: frozenset[int] = frozenset()
     if found is not None and found.estimate is not None:
         means = [mean(claim, judgement.arms[name]) for name in names]
         values = [prose.valued(claim, value) if value is not None else "–" for value in means]
         strong = frozenset({len(rows)})
-        rows.append(("geometric mean" if timed else "mean", *values, compared(found.estimate), *("" for _ in names)))
-    first = len(names) + 2
+        rows.append(
+            ("geometric mean" if timed else "mean", *values, *[compared(found.estimate)] * two, *("" for _ in names))
+        )
+    first = len(names) + 1 + two
     aim = goal(claim)
     what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} after {claim.train.epochs} epochs"
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
-        ("seed", *names, (" / " if timed else " − ").join(rule.of), *(f"run of {name}" for name in names)),
+        ("seed", *names, *[(" / " if timed else " − ").join(rule.of)] * two, *(f"run of {name}" for name in names)),
         tuple(rows),
         numbers=frozenset(range(1, first)),
         codes=frozenset(range(first, first + len(names))),

@@ -35,7 +35,7 @@ class Axis:
 
     kind: str
     title: str
-    none: float
+    none: float | None
     none_label: str
     paper: float | None
     paper_label: str
@@ -57,7 +57,8 @@ class Row:
 
 def _domain(axis: Axis, rows: Sequence[Row]) -> tuple[float, float]:
     """What the axis spans: no effect, the band, the paper and every finite end, with a margin."""
-    values = [axis.none, axis.band[0]] + ([axis.band[1]] if axis.paper is None else [axis.paper, axis.band[1]])
+    values = [] if axis.none is None else [axis.none]
+    values += [axis.band[0]] + ([axis.band[1]] if axis.paper is None else [axis.paper, axis.band[1]])
     for row in rows:
         ends = [v for v in (row.low, row.high, *row.seeds.values()) if not isinf(v)]
         values += [v for v in ends if v > 0 or axis.kind != "log"]
@@ -90,7 +91,7 @@ def interval(id: str, title: str, alt_text: str, axis: Axis, rows: Sequence[Row]
     step = 6 if max(len(row.seeds) for row in rows) <= 8 else 3.5  # pixels between one seed's dot and the next
     band = max(axis.band[0], low), min(axis.band[1], high)
     lines = [(axis.paper, ACCENT, [1, 0], 1.5, axis.paper_label)] if axis.paper is not None else []
-    if axis.none != axis.paper:
+    if axis.none is not None and axis.none != axis.paper:
         lines.append((axis.none, MUTED, [2, 3], 1, axis.none_label))
     ticks: Spec = {"values": log_ticks(low, high)} if axis.kind == "log" else {"tickCount": 6}
 
@@ -149,10 +150,10 @@ def small(id: str, alt_text: str, axis: Axis, row: Row) -> Drawing:
     """The same in a line of text, 240 pixels wide: no words, no axis."""
     low, high = _domain(axis, [row])
     tall: Spec = {"y": {"value": 0}, "y2": {"value": 26}}
-    stated = [] if axis.paper is None else [axis.paper]
+    none, stated = ([x for x in (place,) if x is not None] for place in (axis.none, axis.paper))
     layers = [
         layer([{"x": max(axis.band[0], low), "end": min(axis.band[1], high)}], "rect", ACROSS | tall, color=TINT),
-        layer([{"x": axis.none}], "rule", {"x": number("x"), **tall}, color=MUTED, strokeDash=[2, 2]),
+        *(layer([{"x": x}], "rule", {"x": number("x"), **tall}, color=MUTED, strokeDash=[2, 2]) for x in none),
         *(layer([{"x": x}], "rule", {"x": number("x"), **tall}, color=ACCENT, strokeWidth=1.5) for x in stated),
         *_row(replace(row, seeds={}), 13, 0, low, high, hover=False),
     ]

@@ -14,7 +14,7 @@ from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile
 from repro.spec.judging import RECORDED
 from repro.spec.resolve import training_images
-from repro.spec.rules import Difference, Ratio
+from repro.spec.rules import Difference, Ratio, Value
 
 SCALES = {
     "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
@@ -55,15 +55,19 @@ def unit(claim: Claim) -> str:
 
 
 def sized(value: float, kind: str) -> str:
-    """An effect's size as the paper prints it: `6`, or `+1.4 points`."""
+    """An effect's size as the paper prints it: `6`, `+1.4 points` or `40.7 %`."""
+    if kind == "value":
+        return f"{round(100 * value, 4):g} %"
     return f"{value:g}" if kind == "ratio" else f"{signed(round(100 * value, 4))} points"
 
 
-def band(rule: Ratio | Difference) -> str:
+def band(rule: Ratio | Difference | Value) -> str:
     """What counts as reproduced."""
     low, high = rule.within
     if rule.kind == "ratio":
         return f"{low:g} and more" if rule.paper is None and high >= 100 else f"{low:g} to {high:g}"
+    if rule.kind == "value":
+        return f"{sized(low, 'value')} to {sized(high, 'value')}"
     return f"{signed(round(100 * low, 4))} to {signed(round(100 * high, 4))} points"
 
 
@@ -93,6 +97,8 @@ def ours(judgement: Judgement) -> str:
         interval = between(effect.low, effect.high, effect.kind)
         if effect.estimate is None:
             return interval
+        if effect.kind == "value":
+            return f"{100 * effect.estimate:.2f} % ({interval})"
         size = times(effect.estimate) if effect.kind == "ratio" else f"{points(effect.estimate)} points"
         return f"{size} ({interval.replace('-', '−')})"
     if trace is not None:
@@ -119,7 +125,7 @@ def seeds(judgement: Judgement) -> int:
 def direction(judgement: Judgement) -> int:
     """Which side of no effect the interval lies on: 1 above, -1 below, 0 neither."""
     effect = judgement.effect
-    if effect is None:
+    if effect is None or effect.kind == "value":
         return 0
     return 1 if effect.low > effect.none else -1 if effect.high < effect.none else 0
 
@@ -176,6 +182,14 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("differs", f"p is {rule.p_above:g} or less: the author's curve can be told apart from ours"),
             ("inconclusive", f"p is above {rule.p_above:g}, but the mean offset lies outside {low} to {high} points"),
         ]
+    elif rule.kind == "value":
+        inside = band(rule)
+        lines = [
+            ("reproduced", f"at paper scale: the whole interval lies inside the band, {inside}"),
+            ("differs", f"at paper scale: the whole interval lies outside {inside}"),
+            ("inconclusive", f"at paper scale: the interval crosses an end of {inside}, or a run diverged"),
+            ("not comparable", "below paper scale: other photos and classes cannot speak of this error"),
+        ]
     elif judgement.scale == "paper":
         inside, timed = band(rule), rule.kind == "ratio"
         rates = f"; so does the ratio over all rates within {100 * NEAR - 100:.0f} % of the best"
@@ -202,7 +216,7 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("opposite direction", f"the whole interval lies {away} {none}"),
             ("inconclusive", _unformed(judgement.claim)),
         ]
-    if judgement.scale == "smoke":
+    if judgement.scale == "smoke" and rule.kind != "value":
         lines.insert(0, ("not comparable", "smoke scale, whatever is found: it proves the machinery and nothing else"))
     return [Condition(word, when, word == judgement.verdict.word) for word, when in lines]
 
@@ -221,8 +235,14 @@ def method(judgement: Judgement) -> list[str]:
             "interval for one more curve (Student t).",
         ]
     assert rule.kind != "trace"
-    of, over = rule.of
     out = [_measured(claim)]
+    if rule.kind == "value":
+        out.append(
+            f"The value is the mean over judging {_seed_list(claim.seeds)}, with a {100 * rule.confidence:g} % "
+            "interval: Student's t over the seeds. The band was written in the claim before any run."
+        )
+        return out
+    of, over = rule.of
     if claim.tune and (len(claim.tune.rates) > 1 or claim.tune.extend):
         tune = claim.tune
         out.append(
@@ -255,7 +275,7 @@ def method(judgement: Judgement) -> list[str]:
 
 def _unformed(claim: Claim) -> str:
     """When no effect can be formed, or none that is to be trusted."""
-    if claim.rule.kind == "difference":
+    if claim.rule.kind != "ratio":
         return "a run diverged"
     bounded = "neither side of the ratio is bounded"
     return f"a fastest rate could not be settled, or {bounded}" if claim.tune else bounded

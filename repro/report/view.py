@@ -151,17 +151,18 @@ def axis(shown: Shown) -> Axis:
         title = "mean offset, ours less the author’s, percentage points"
         band = f"the band, {prose.signed(low)} to {prose.signed(high)}"
         return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
-    of, over = rule.of
     stated = "" if rule.paper is None else f"the paper: {prose.sized(rule.paper, rule.kind)}"
     band = f"the band, {prose.band(rule)}"
     if rule.kind == "ratio":
-        title = (
-            f"{prose.unit(shown.judgement.claim)} of {of} / {prose.unit(shown.judgement.claim)} of {over}, log scale"
-        )
+        unit = prose.unit(shown.judgement.claim)
+        title = f"{' / '.join(f'{unit} of {arm}' for arm in rule.of)}, log scale"
         return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band)
     low, high = (100 * bound for bound in rule.within)
     paper = None if rule.paper is None else 100 * rule.paper
-    title = f"{words.NAMES[shown.judgement.claim.measure.metric]} of {of} less that of {over}, percentage points"
+    metric = words.NAMES[shown.judgement.claim.measure.metric]
+    if rule.kind == "value":
+        return Axis("linear", f"{metric}, percent", None, "", paper, stated, (low, high), band)
+    title = f"{metric} of {' less that of '.join(rule.of)}, percentage points"
     return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band)
 
 
@@ -169,7 +170,7 @@ def row(judgement: Judgement, label: str = "") -> Row | None:
     """The effect as it is drawn; None where there is none."""
     value = prose.ours(judgement) if label else ""
     if (effect := judgement.effect) is not None:
-        by = 100 if effect.kind == "difference" else 1  # points
+        by = 1 if effect.kind == "ratio" else 100  # points, or percent
         estimate = None if effect.estimate is None else by * effect.estimate
         seeds = {seed: by * value for seed, value in effect.per_seed.items()}
         return Row(estimate, by * effect.low, by * effect.high, seeds, label, value)

@@ -26,6 +26,7 @@ from repro.spec.rules import (
     TraceMeasure,
     TraceRule,
     UpdatesTo,
+    Value,
 )
 from repro.spec.yaml import Loc
 
@@ -200,6 +201,7 @@ class Claim(Closed):
     rule: Annotated[
         Annotated[Ratio, Tag("<ratio>")]
         | Annotated[Difference, Tag("<difference>")]
+        | Annotated[Value, Tag("<value>")]
         | Annotated[TraceRule, Tag("<trace>")],
         Discriminator(_kind),
     ] = Field(description="how the effect is judged, written before any run")

@@ -84,9 +84,11 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
 
 def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     rule, out = claim.rule, []
-    fitting = {"trace": "trace", "final": "difference"}.get(claim.measure.kind, "ratio")
-    if rule.kind != fitting:
-        text = f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {fitting}"
+    fitting = {"trace": ["trace"], "final": ["difference", "value"]}.get(claim.measure.kind, ["ratio"])
+    if rule.kind not in fitting:
+        text = (
+            f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
+        )
         out.append(layers.problem(("rule", "kind"), text))
     name, band = ("offset_within", rule.offset_within) if rule.kind == "trace" else ("within", rule.within)
     target = 0.0 if rule.kind == "trace" else rule.paper
@@ -102,6 +104,8 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     for i, arm in enumerate(rule.of):
         if arm not in claim.arms:
             out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
+    if rule.kind == "value":
+        return out
     if rule.of[0] == rule.of[1]:
         out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
     side, none = rule.direction.split()

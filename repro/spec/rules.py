@@ -97,6 +97,16 @@ class Difference(Closed):
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
 
 
+class Value(Closed):
+    """One arm's measure itself, as a fraction of images: 0.407 is an error of 40.7 %."""
+
+    kind: Literal["value"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    paper: Fraction = Field(description="the paper's number")
+    within: list[Fraction] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+
 class TraceRule(Closed):
     """Our curves against the author's one curve."""
 
