@@ -53,6 +53,8 @@ def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
 
 

@@ -26,8 +26,8 @@ from repro.report.svg import (
     number,
 )
 
-STROKES = (INK, SECOND, MUTED)  # of arms in their order, then again; as in the paper's Figure 1: solid, then dashed
-DASHES = ((1, 0), (5, 3), (2, 2))
+STROKES = (INK, SECOND, MUTED, INK)  # of arms in their order; as in the paper's Figure 1: solid, then dashed
+DASHES = ((1, 0), (5, 3), (2, 2), (8, 2, 2, 2))
 
 
 @dataclass(frozen=True)

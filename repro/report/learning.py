@@ -17,7 +17,7 @@ from repro.spec.claim import Claim
 from repro.spec.rules import chance
 from repro.store import Run
 
-STROKES = ("solid", "dashed", "dotted")
+STROKES = ("solid", "dashed", "dotted", "dash-dotted")
 Points = list[tuple[float, float]]
 
 
@@ -70,7 +70,7 @@ def learning(shown: Shown) -> Figure:
         ours=[Mark(f"{name} {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
         paper=[Mark(f"paper: {name} {epochs:g}", epochs, theirs) for name, epochs in stated.items()],
     )
-    strokes = [f"{name} {style}" for name, style in zip(arms, STROKES * len(arms), strict=False)]
+    strokes = [f"{name} {style}" for name, style in zip(arms, STROKES, strict=False)]
     note = ""
     if level:
         note = f"Dotted line and dots: {goal(claim)}, reached; below them each arm's geometric mean."
