@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import per_epoch
 from repro.analysis.tuning import NEAR, Rate
@@ -56,6 +58,8 @@ def sections(shown: Shown) -> list[Section]:
             if o.run in shown.table and (why := shown.table[o.run].failed)
         ]
         out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
+    if (positive := _positive(shown)) is not None:
+        out.append(positive)
     return out
 
 
@@ -114,6 +118,25 @@ def _rates(claim: Claim, caption: str, rates: tuple[Rate, ...]) -> Grid:
     head = ("rate", *(f"seed {seed}" for seed in seeds), "geometric mean", "state")
     chosen = frozenset(i for i, rate in enumerate(rates) if rate.state == "chosen")
     return Grid(caption, head, tuple(rows), numbers=frozenset(range(1, len(seeds) + 2)), strong=chosen)
+
+
+def _positive(shown: Shown) -> Section | None:
+    """How many of each layer's outputs were positive before the first update, where the runs recorded it; None where
+    the arms do not differ in it by more than a point."""
+    found: dict[str, dict[str, float]] = {}
+    for name, arm in shown.judgement.arms.items():
+        first = [shown.table[o.run].epochs[:1] for o in arm.observations if o.run in shown.table]
+        runs = [rows[0]["positive"] for rows in first if rows and "positive" in rows[0]]
+        if runs:
+            found[name] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
+    layers = [layer for layer in next(iter(found.values()), {}) if all(layer in shares for shares in found.values())]
+    spread = [max(s[layer] for s in found.values()) - min(s[layer] for s in found.values()) for layer in layers]
+    if len(found) < 2 or max(spread, default=0.0) <= 0.01:
+        return None
+    rows = tuple((layer, *(f"{100 * shares[layer]:.1f} %" for shares in found.values())) for layer in layers)
+    caption = "Outputs above 0 before the non-linearity, at the start of training, mean of the judging seeds"
+    grid = Grid(caption, ("layer", *found), rows, numbers=frozenset(range(1, len(found) + 1)))
+    return Section(f"{shown.shelf}-positive", "Before the first update", parts=(grid,))
 
 
 def _judged(judgement: Judgement) -> Grid:

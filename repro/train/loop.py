@@ -29,6 +29,8 @@ NUMERICS = 1
 
 EVERY_UPDATE = 2000  # every one of the first 2,000 updates is recorded, then every 50th (DESIGN: a run)
 EVERY_NTH = 50
+LOOKED = 100  # photos over which positive outputs are counted (assumed)
+LATER = ("test_top5", "halves", "ended", "positive")  # of crops of photos only
 SCHEDULE = ("drops", "plateau", "colour_until", "freeze")  # keys of a training rule that `Schedule` takes
 
 
@@ -49,10 +51,11 @@ class Epoch:
     test_top5: float | None = None  # share of test images whose class is not among the five likeliest
     halves: list[dict[str, Any]] | None = None  # after each half epoch, in test mode; see `Trainer.looked`
     ended: bool | None = None  # by the plateau rule
+    positive: dict[str, float] | None = None  # of epoch 1: see `Trainer.positive`
 
     def row(self) -> dict[str, Any]:
-        """As it is recorded: what is of photos only is left out elsewhere."""
-        return {k: v for k, v in asdict(self).items() if v is not None or k not in ("test_top5", "halves", "ended")}
+        """As it is recorded: what is not there of `LATER` is left out."""
+        return {k: v for k, v in asdict(self).items() if v is not None or k not in LATER}
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Trainer:
         losses = torch.empty(len(self.sizes), device=self.batches.device)
         errors = torch.empty(len(self.sizes), dtype=torch.int64, device=self.batches.device)
         halves: list[dict[str, Any]] = []
+        positive = self.positive() if epoch == 1 and isinstance(self.batches, PhotoBatches) else None
         diverged = None
         for i, batch in enumerate(self.batches.epoch(order, self.sizes, draws)):
             self.net.train()
@@ -126,6 +130,7 @@ class Trainer:
             diverged=diverged,
             test_top5=test_top5 if halves else None,
             halves=halves or None,
+            positive=positive,
             ended=(not diverged and self.schedule.after(held_out)) or None,
         )
 
@@ -153,6 +158,27 @@ class Trainer:
             ranks, loss = self._ranks(batches)
             out |= {f"{name}_error": _share(ranks >= 1) if len(ranks) else None, f"{name}_loss": loss}
         return out
+
+    @torch.no_grad()
+    def positive(self) -> dict[str, float]:
+        """By weighted layer, the share of its outputs that are above 0, over the first of the fixed photos, in test
+        mode: what biases of 1 are for (§5)."""
+        assert isinstance(self.batches, PhotoBatches)
+        shares: dict[str, float] = {}
+        layers = {group["layer"] for group in self.optimiser.param_groups}
+        hooks = [
+            layer.register_forward_hook(
+                lambda _, __, out, name=name: shares.update({name: float((out > 0).float().mean())})
+            )
+            for name, layer in self.net.named_modules()
+            if name in layers
+        ]
+        self.net.eval()
+        x, _ = next(iter(self.batches.fixed(LOOKED)))
+        self._logits(x)
+        for hook in hooks:
+            hook.remove()
+        return shares
 
     @torch.no_grad()
     def views(self) -> tuple[float, float, torch.Tensor]:
