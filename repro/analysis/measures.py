@@ -161,8 +161,9 @@ def _value(claim: Claim, run: Run, rows: list[dict], level: Level | None) -> flo
     if measure.kind == "final":
         if not rows:
             return None
-        if measure.metric == "gap":
-            return float(rows[-1]["test_error"] - rows[-1]["halves"][-1]["fixed_error"])
+        if measure.metric in ("gap", "fixed_error"):
+            trained_on = float(rows[-1]["halves"][-1]["fixed_error"])
+            return float(rows[-1]["test_error"]) - trained_on if measure.metric == "gap" else trained_on
         return float(run.views[measure.metric] if views_of(claim) else rows[-1][measure.metric])
     assert level is not None
     start = chance(level.metric, len(KNOWN[claim.data.kind].classes))

@@ -21,6 +21,7 @@ NAMES = {
     "test_top5": "top-5 test error",
     "views_error": "test error of ten views",
     "views_top5": "top-5 test error of ten views",
+    "fixed_error": "training error in test mode",
     "gap": "test error less training error",
     "held_out_error": "held-out error",
 }

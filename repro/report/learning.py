@@ -90,7 +90,12 @@ def learning(shown: Shown) -> Figure:
 def _followed(claim: Claim) -> str:
     """The metric that a curve follows: the measure's own, where runs record it over time."""
     metric = claim.measure.metric
-    return {"views_error": "test_error", "views_top5": "test_top5", "gap": "test_error"}.get(metric, metric)
+    return {
+        "views_error": "test_error",
+        "views_top5": "test_top5",
+        "gap": "test_error",
+        "fixed_error": "test_error",
+    }.get(metric, metric)
 
 
 def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run, metric: str) -> Curve:

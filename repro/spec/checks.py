@@ -8,7 +8,7 @@ from typing import Any
 from repro.data.known import KNOWN
 from repro.models import tables
 from repro.spec import recipes, schema
-from repro.spec.claim import ARM_KEYS, KEYS, Claim, path_of
+from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
@@ -203,8 +203,14 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         return out
     rate = claim.tune.rates[0] if claim.tune else None
     configs = [flat(run_config(claim, arm, seed=0, lr=rate).model_dump()) for arm in claim.arms]
-    absent = object()  # a layer that another arm's net lacks
-    differing = {key for a in configs for key in a if any(b.get(key, absent) != a[key] for b in configs)}
+    absent = object()
+
+    def differ(key: str, a: dict[str, Any], b: dict[str, Any]) -> bool:
+        if key not in b and key.startswith(tuple(f"{by}." for by in BY_LAYER)):
+            return False  # a layer that another arm's net lacks
+        return bool(b.get(key, absent) != a[key])
+
+    differing = {key for a in configs for key in a if any(differ(key, a, b) for b in configs)}
     for key in sorted(differing):
         if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
             out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))
