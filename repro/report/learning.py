@@ -90,12 +90,9 @@ def learning(shown: Shown) -> Figure:
 def _followed(claim: Claim) -> str:
     """The metric that a curve follows: the measure's own, where runs record it over time."""
     metric = claim.measure.metric
-    return {
-        "views_error": "test_error",
-        "views_top5": "test_top5",
-        "gap": "test_error",
-        "fixed_error": "test_error",
-    }.get(metric, metric)
+    if metric == "views_top5":
+        return "test_top5"
+    return "test_error" if metric in ("views_error", "gap", "fixed_error") else metric
 
 
 def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run, metric: str) -> Curve:
