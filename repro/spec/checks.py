@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from repro.data.known import KNOWN
 from repro.models import tables
-from repro.spec import recipes, schema
+from repro.spec import recipes
 from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
@@ -15,6 +15,8 @@ from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, 
 from repro.spec.problems import Problem, nearest, shown
 from repro.spec.resolve import CROPPING, EDITS, image, net, run_config, training_images, weighted
 from repro.spec.yaml import Document, Loc
+
+SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
 
 Arms = Mapping[str, tuple[Claim, Layers]]  # by name: the claim with the arm laid on, and its layers
 Scale = str | None
@@ -61,11 +63,11 @@ def of_file(document: Document) -> list[Problem]:
             out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
     for scale in mapping(data, "scales"):
         out += _chosen(base, scale, declared)
-        if isinstance(kind, str) and kind in KNOWN and scale in schema.keys(("scales",)) and scale not in has:
+        if isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES and scale not in has:
             text = f"scales.{scale}: {kind} has no such scale; it has {', '.join(has) or 'none'}"
             out.append(base.problem(("scales", scale), text, key=True))
     scales = mapping(data, "scales").keys()
-    if scales and scales <= set(schema.keys(("scales",))) and "smoke" not in scales:
+    if scales and scales <= set(SCALE_NAMES) and "smoke" not in scales:
         text = "scales: smoke is missing, which proves the machinery on any machine"
         out.append(base.problem(("scales",), text, key=True))
     return out

@@ -59,8 +59,6 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
         top = chance(measure.metric, len(known.classes))
         text = f"measure.level: found {measure.level:g}; expected below {top:.4g}, what chance gives"
         return [layers.problem(("measure", "level"), text)] if measure.level >= top else []
-    images, size = training_images(claim.data), claim.train.file_images
-    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
     cropped = measure.kind == "converged" or measure.metric != "test_error"
     if measure.kind in ("converged", "final") and cropped:
         held = measure.kind == "final" or claim.data.held_out
@@ -75,6 +73,8 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
     if needed > RECORDED:
         text = f"measure.every: {points} points need {needed} updates; only the first {RECORDED} are recorded"
         return [layers.problem(("measure", "every"), text)]
+    images, size = training_images(claim.data), claim.train.file_images
+    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
     found, epochs = claim.train.epochs, ceil(needed / updates)
     if found < epochs:
         text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
