@@ -125,7 +125,8 @@ def of_effect(
     if scale != "paper":
         word = "same direction" if along else "opposite direction" if against else "no difference seen"
         what = "the number" if rule.paper is None else f"the number {shown(rule.paper, effect.kind)}"
-        why = f"{scale} scale cannot reproduce {what}, only show the direction"
+        where = " at this data size" if claim.data.crop else ""  # ten classes are another regime (catalogue, part C)
+        why = f"{scale} scale cannot reproduce {what}, only show the direction{where}"
         settled = along or against
         return Verdict(word, weight, _found(claim, effect), why if settled else f"{why}; {_settling(effect)}")
     inside = rule.within[0] <= effect.low and effect.high <= rule.within[1]
