@@ -118,7 +118,7 @@ def test_the_number_of_judging_seeds_can_be_chosen(smoke, tmp_path):
 
 def test_interrupting_exits_with_130_and_the_same_command_finishes(tmp_path):
     command = [sys.executable, "-m", "repro", "run", str(TRACE), "--runs", str(tmp_path / "runs"), "--workers", "2"]
-    command += ["--out", str(tmp_path / "reports"), "--data", str(tmp_path)]
+    command += ["--out", str(tmp_path / "reports"), "--data", str(tmp_path), "--seeds", "1"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

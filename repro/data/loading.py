@@ -81,12 +81,12 @@ def noise(
 
 def left_out(kind: str, *, stored: int | None, cache: Path) -> dict[str, Any]:
     """The photos that were unusable when the set was packed: {"left_out": how many, "names": the first ones, each
-    with the reason}; empty where all of them are there."""
+    with its split and the reason}; empty where all of them are there."""
     packs = packed_photos(KNOWN[kind], cache, stored) if KNOWN[kind].photos else []
     excluded = [photo for pack in packs for photo in json.loads((pack / MANIFEST).read_text())["excluded"]]
     if not excluded:
         return {}
     return {
         "left_out": len(excluded),
-        "names": [f"{photo['photo']} ({photo['reason']})" for photo in excluded[:NAMED]],
+        "names": [f"{photo['photo']} ({photo['split']}: {photo['reason']})" for photo in excluded[:NAMED]],
     }
