@@ -19,11 +19,10 @@ from safetensors import SafetensorError
 
 from repro.analysis.measures import Level, Want, done
 from repro.analysis.plan import wanted
+from repro.data import loading
 from repro.data.batches import Batches
-from repro.data.known import KNOWN, packed
+from repro.data.known import KNOWN
 from repro.data.photobatches import FIXED, PhotoBatches
-from repro.data.photosets import from_images, load_photos
-from repro.data.sets import Images, load
 from repro.errors import ReproError
 from repro.models import registry, tables
 from repro.spec.config import RunConfig, RunData
@@ -37,7 +36,7 @@ from repro.workers import Report, work_through
 
 PROBED = 200  # images of a probe's test pass (assumed)
 
-Event = dict[str, Any]  # {"event": "begin" | "epoch" | "finish" | "failed", "run": id, "label": ..., ...}
+Event = dict[str, Any]  # {"event": "pack" | "begin" | "epoch" | "finish" | "failed", "run": id, "label": ..., ...}
 
 
 @dataclass(frozen=True)
@@ -167,16 +166,12 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
 
 def _have_data(first: list[Job], setting: Setting, report: Report) -> None:
     """Pack once, here, what no worker shall have to pack; DataError before any training where a set is missing."""
-    for kind, stored in {(job.config.data.kind, job.config.data.stored) for job in first}:
-        known = KNOWN[kind]
-        if known.photos:
+    for kind, stored in sorted({(job.config.data.kind, job.config.data.stored) for job in first}, key=str):
 
-            def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
-                report({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
+        def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
+            report({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
 
-            load_photos(kind, size=stored or 0, roots=setting.roots, cache=setting.cache, progress=progress)
-        elif not packed(known, setting.cache).is_file():
-            load(kind, roots=setting.roots, cache=setting.cache)
+        loading.have(kind, stored=stored, roots=setting.roots, cache=setting.cache, progress=progress)
 
 
 def _here(plan: Callable[[], list[Job]], work: Callable[[Job, Report], None], report: Report) -> Generator[str]:
@@ -195,7 +190,7 @@ def train_twice(setting: Setting, job: Job, report: Report) -> None:
         except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
             why = f"{type(error).__name__}: {error}"
         report({"event": "failed", **about, "attempt": attempt, "why": why})
-    with setting.store.begin(job.config, setting.provenance) as run:
+    with setting.store.begin(job.config, _session(job.config.data, setting)) as run:
         run.finish({"status": "failed", "why": why})
         report({"event": "finish", **about, "epoch": len(run.rows()), "status": "failed"})
 
@@ -205,7 +200,7 @@ def train(job: Job, setting: Setting, report: Report) -> None:
     config = job.config
     about = {"run": config.id, "label": job.label}
     data = batches(config.data, setting)  # before the run is begun: where data are missing, nothing is left behind
-    with setting.store.begin(config, setting.provenance) as run:
+    with setting.store.begin(config, _session(config.data, setting)) as run:
         trainer = loop.trainer(
             model=config.model.model_dump(),
             train=config.train.model_dump(),
@@ -269,25 +264,14 @@ def _resume(trainer: loop.Trainer, run: OpenRun) -> list[dict[str, Any]]:
 
 def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:
     """The set on the device, loaded once a process."""
-    return _loaded(data.model_dump_json(), setting.device, setting.roots, setting.cache)
+    given = data.model_dump(exclude={"content"})
+    return loading.batches(**given, device=setting.device, roots=setting.roots, cache=setting.cache)
 
 
-@lru_cache(maxsize=2)  # a claim uses a set with one or two input scales; a packed set is 180 MB
-def _loaded(text: str, device: str, roots: tuple[Path, ...], cache: Path) -> Batches | PhotoBatches:
-    data = RunData.model_validate_json(text)
-    if data.crop is None:
-        return Batches(load(data.kind, roots=roots, cache=cache, images=data.images), device=device, scale=data.scale)
-    held, size = data.held_out or 0, data.stored or data.crop
-    if KNOWN[data.kind].photos:
-        photos = load_photos(data.kind, size=size, roots=roots, cache=cache, images=data.images, held_out=held)
-    else:
-        small = load(data.kind, roots=roots, cache=cache)
-        photos = from_images(small, stored=size, count=data.images, held_out=held)
-    return PhotoBatches(photos, device=device, size=data.crop, **_cropping(data))
-
-
-def _cropping(data: RunData) -> dict[str, Any]:
-    return data.model_dump(include={"crops", "mirror", "mean", "colour", "scale"})
+def _session(data: RunData, setting: Setting) -> dict[str, Any]:
+    """What makes a run here: the setting's provenance, and the photos that its set lacks."""
+    photos = loading.left_out(data.kind, stored=data.stored, cache=setting.cache)
+    return setting.provenance | ({"photos": photos} if photos else {})
 
 
 def probe(config: RunConfig, setting: Setting) -> float:
@@ -312,15 +296,6 @@ def probe(config: RunConfig, setting: Setting) -> float:
 def _step(data_text: str, model_text: str, train_text: str, precision: str, device: str) -> Step:
     """The probe of one net and kind of batch, on random pixels."""
     data, train = RunData.model_validate_json(data_text), json.loads(train_text)
-    known, count = KNOWN[data.kind], max(train["batch"], PROBED)
-    side = data.stored if data.crop is not None and data.stored else known.shape[1]
-    draw = torch.Generator().manual_seed(0)
-    x = torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=draw)
-    y = torch.arange(count) % len(known.classes)
-    images = Images(data.kind, x, y, x[:PROBED], y[:PROBED], known.classes, content="")
-    noise: Batches | PhotoBatches
-    if data.crop is None:
-        noise = Batches(images, device=device, scale=data.scale)
-    else:
-        noise = PhotoBatches(from_images(images), device=device, size=data.crop, **_cropping(data))
+    given = data.model_dump(exclude={"content", "images", "held_out"})
+    noise = loading.noise(**given, device=device, train=max(train["batch"], PROBED), test=PROBED)
     return step_seconds(noise, model=json.loads(model_text), train=train, precision=precision)

@@ -115,7 +115,8 @@ class Store:
                 ) from None
             before = self.read(config.id)
             sessions = before.sessions if before else []
-            stale = [path / "result.json", *path.glob(".*.partial")]  # partial files: of a process that was killed
+            # ten views are of the epoch that result.json names; partial files are of a process that was killed
+            stale = [path / "result.json", path / "correct_views.npy", *path.glob(".*.partial")]
             if sessions and sessions[-1].get("numerics") != provenance.get("numerics"):
                 sessions = []
                 stale += [path / CHECKPOINT, path / "metrics.jsonl", path / "correct.npy"]

@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 
 from repro import execute as executing
+from repro.analysis.measures import Level
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import DataError, ReproError, RunError
@@ -136,9 +137,9 @@ def test_one_worker_and_two_make_the_same_runs_bit_for_bit_and_no_event_is_lost(
 def test_a_run_that_two_claims_want_is_trained_once_as_far_as_the_longer_asks(tmp_path):
     (tmp_path / "longer").mkdir()
     both = claim(tmp_path) + claim(tmp_path / "longer", {"epochs: 3,": "epochs: 5,"})
-    found = jobs(both, {})
+    found, level = jobs(both, {}), Level("train_error", 0.01)
     assert len(found) == 2
-    assert [job.wants for job in found] == [((3, ("train_error", 0.01)), (5, ("train_error", 0.01)))] * 2
+    assert [job.wants for job in found] == [((3, level), (5, level))] * 2
     assert [job.horizon for job in found] == [5, 5]
 
 
@@ -147,7 +148,7 @@ def test_a_run_stopped_at_a_level_and_extended_is_one_that_never_stopped(setting
     config = run_config(file.at(scale), "relu", seed=0)
     straight = replace(setting, store=Store(tmp_path / "straight"))
     executing.train(Job(config, ((9, None),), "straight"), straight, silent)
-    executing.train(Job(config, ((9, ("train_error", 0.85)),), "to a level"), setting, silent)
+    executing.train(Job(config, ((9, Level("train_error", 0.85)),), "to a level"), setting, silent)
     stopped = setting.store.read(config.id).result["epoch"]
     assert 1 <= stopped < 9
     events: list[dict] = []

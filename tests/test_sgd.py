@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from repro.train.seeds import generator
-from repro.train.sgd import PaperSGD, groups
+from repro.train.sgd import PaperSGD, groups, set_rates
 
 RATES = [0.1, 0.1, 0.1, 0.01, 0.01, 0.001]  # a schedule with two drops
 GRADIENTS = [torch.randn(4, 3, generator=generator(0, "gradient", i)) for i in range(len(RATES))]
@@ -57,7 +57,7 @@ def test_it_is_the_papers_formula_through_every_drop():
 def test_what_was_gathered_at_the_old_rate_keeps_its_size_after_a_drop():
     weight = nn.Parameter(torch.zeros(1))
     optimiser = PaperSGD([{"params": [weight], "lr": 1.0, "weight_decay": 0.0}], momentum=0.5)
-    for rate, gradient, expected in ((1.0, 1.0, -1.0), (0.0, 1.0, -1.5)):
+    for rate, gradient, expected in ((1.0, 1.0, -1.0), (0.25, 1.0, -1.75)):  # torch's own would come to -1.375
         optimiser.param_groups[0]["lr"] = rate
         weight.grad = torch.tensor([gradient])
         optimiser.step()
@@ -87,6 +87,20 @@ def test_groups_give_every_parameter_its_rate_and_decay_by_layer():
     found = groups(net, lr=0.001, bias_lr=2.0, weight_decay={"conv1": 0.004, "fc10": 3.0})
     assert [(g["lr"], g["weight_decay"]) for g in found] == [(0.001, 0.004), (0.002, 0.0), (0.001, 3.0), (0.002, 0.0)]
     assert [p for g in found for p in g["params"]] == list(net.parameters())
+
+
+def test_rates_are_set_from_where_they_began_and_not_from_where_they_are():
+    net = nn.Sequential()
+    net.add_module("conv1", nn.Conv2d(3, 4, 5))
+    net.add_module("fc10", nn.Linear(4, 10))
+    optimiser = PaperSGD(groups(net, lr=0.01, bias_lr=2.0, weight_decay={"conv1": 0.0, "fc10": 0.0}), momentum=0.9)
+    for _ in range(2):
+        set_rates(optimiser, 0.1, frozen=lambda layer: False)
+        assert [g["lr"] for g in optimiser.param_groups] == pytest.approx([0.001, 0.002] * 2)
+    set_rates(optimiser, 0.01, frozen=lambda layer: layer == "conv1")
+    assert [g["lr"] for g in optimiser.param_groups] == pytest.approx([0.0, 0.0, 0.0001, 0.0002])
+    set_rates(optimiser, 1.0, frozen=lambda layer: False)
+    assert [g["lr"] for g in optimiser.param_groups] == [0.01, 0.02, 0.01, 0.02]
 
 
 def test_a_layer_without_a_decay_is_a_mistake():

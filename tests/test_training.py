@@ -6,7 +6,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -74,7 +73,7 @@ def trainer(
 
 def rows(run: loop.Trainer, last: int) -> list[dict]:
     """The epochs up to `last` without their seconds."""
-    return [{k: v for k, v in asdict(epoch).items() if k != "seconds"} for epoch in run.epochs(last)]
+    return [{k: v for k, v in epoch.row().items() if k != "seconds"} for epoch in run.epochs(last)]
 
 
 # An epoch's minibatches
@@ -193,7 +192,7 @@ def test_a_diverged_run_ends_and_names_the_update(digits):
     (healthy,) = rows(run, 1)
     assert healthy["diverged"] is None
     for group in run.optimiser.param_groups:
-        group["lr"] = 1e12
+        group["base"] = 1e12
     found = rows(run, 9)
     assert len(found) == 1, "no epoch follows a divergence"
     (row,) = found

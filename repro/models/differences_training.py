@@ -6,6 +6,7 @@ from repro.models.differences import Difference
 
 DRAWS, PHOTOS = "tests/test_data_augment.py::test_", "tests/test_data_photo_batches.py::test_"
 SGD, TRAINING = "tests/test_sgd.py::test_", "tests/test_training.py::test_"
+SCHEDULES, LOOKS = "tests/test_schedules.py::test_", "tests/test_photo_training.py::test_"
 ALEXNET, NETS, FIDELITY = "tests/test_alexnet.py::test_", "tests/test_nets.py::test_", "tests/test_fidelity.py::test_"
 
 OF_TRAINING = (
@@ -20,6 +21,7 @@ OF_TRAINING = (
         (
             f"{SGD}biases_move_at_twice_the_rate_and_do_not_decay",
             f"{SGD}groups_give_every_parameter_its_rate_and_decay_by_layer",
+            f"{SCHEDULES}a_run_divides_the_rates_of_weights_and_biases_alike",
         ),
         "The single late cut is not done: when it came is not on record (source.md 5, 3). Both rates fall together.",
     ),
@@ -58,7 +60,12 @@ OF_TRAINING = (
         "those of 2012.",
         "A claim sets it: `train.plateau`, epochs without a lower held-out error after which all rates are divided by "
         "ten, three times before the end; or `train.drops`, the epochs after which they are divided.",
-        lacks="Held by tests/test_schedules.py.",
+        (
+            f"{SCHEDULES}the_plateau_rule_divides_three_times_and_then_ends_the_run",
+            f"{SCHEDULES}a_run_that_no_longer_improves_is_divided_three_times_and_ends",
+            f"{SCHEDULES}a_run_with_a_plateau_goes_on_from_any_checkpoint_bit_for_bit",
+            f"{SCHEDULES}rates_are_divided_by_ten_after_each_of_the_stated_epochs",
+        ),
     ),
     Difference(
         17,
@@ -66,8 +73,8 @@ OF_TRAINING = (
         "Nothing.",
         "The rate of conv1, weights and biases, is 0.00001 from epoch 67 or 68, and 0 from epoch 72 to the end.",
         ("`conv1` learns to the end.", "A claim sets it: `train.freeze`, the last epoch in which `conv1` learns."),
-        lacks="Held by tests/test_schedules.py. The few epochs at a rate of its own are not done: rates are divided "
-        "for all layers together.",
+        (f"{SCHEDULES}a_frozen_layer_keeps_weights_biases_and_velocities_bit_for_bit",),
+        "The few epochs at a rate of its own are not done: rates are divided for all layers together.",
     ),
     Difference(
         18,
@@ -75,8 +82,10 @@ OF_TRAINING = (
         "Nothing.",
         "The noise is switched off at epoch 67 or 68; from then on nothing is divided by 1.1 either.",
         ("Noise to the end.", "A claim sets it: `train.colour_until`, the last epoch with noise and its division."),
-        (f"{PHOTOS}colour_noise_is_added_after_the_mean_and_the_source_divides_by_1_1",),
-        "That the epoch is the one named is held by tests/test_schedules.py.",
+        (
+            f"{PHOTOS}colour_noise_is_added_after_the_mean_and_the_source_divides_by_1_1",
+            f"{SCHEDULES}colour_noise_ends_after_its_last_epoch_and_moves_no_crop",
+        ),
     ),
     Difference(
         19,
@@ -177,6 +186,7 @@ OF_TRAINING = (
             f"{DRAWS}the_ten_views_stand_in_the_source_s_order",
             f"{PHOTOS}test_batches_are_centres_and_ten_views_stand_in_the_source_s_order",
             f"{FIDELITY}the_answer_for_a_photo_is_the_mean_of_the_softmax_outputs_of_its_ten_views",
+            f"{LOOKS}ten_views_are_answered_by_the_mean_of_ten_softmax_outputs",
         ),
     ),
     Difference(
@@ -185,7 +195,10 @@ OF_TRAINING = (
         "§2: an error is a label that is not among the five most probable; ties are not spoken of.",
         "Tied classes share the credit.",
         "Of tied classes the one with the lower number leads, and no credit is shared.",
-        (f"{FIDELITY}of_tied_classes_the_lower_one_leads",),
+        (
+            f"{FIDELITY}of_tied_classes_the_lower_one_leads",
+            f"{LOOKS}the_place_of_a_class_counts_likelier_ones_and_of_equal_ones_the_lower",
+        ),
         "Sharing the credit is not done: nothing rests on it, since logits hardly ever tie.",
     ),
     Difference(

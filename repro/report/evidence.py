@@ -31,15 +31,33 @@ def _made(shown: Shown) -> Section:
     every = base.union(*(judgement.run_ids for judgement in shown.alternatives))
     setups: Counter[tuple[tuple[str, Any], ...]] = Counter()
     for run in sorted(every):
-        setups.update({tuple(sorted(session.items())) for session in shown.table[run].sessions})
+        sessions = [{k: v for k, v in session.items() if k != "photos"} for session in shown.table[run].sessions]
+        setups.update({tuple(sorted(session.items())) for session in sessions})
     ordered = sorted(setups.items(), key=lambda setup: (-setup[1], repr(setup[0])))
     columns = [_setup(dict(session), runs) for session, runs in ordered]
     head, *rows = ((name, *(column[i] for column in columns)) for i, name in enumerate(_ABOUT))
     text = [f"This verdict rests on {_cost(shown.table, base)}."]
     if every != base:
         text.append(f"With the alternatives: {_cost(shown.table, every)}.")
+    text += _left_out(shown.table, every)
     made = Grid("What made the runs", head, tuple(rows))
     return Section(f"{shown.shelf}-made", "Provenance and cost", tuple(text), (made,))
+
+
+def _left_out(table: Table, ids: set[str]) -> list[str]:
+    """What sets lacked, where photos of them were unusable: a sentence for each such set, with names and reasons."""
+    lacking: Counter[tuple[int, tuple[str, ...]]] = Counter()
+    for run in ids:
+        found = [session["photos"] for session in table[run].sessions if "photos" in session]
+        lacking.update({(photos["left_out"], tuple(photos["names"])) for photos in found})
+    out = []
+    for (photos, names), runs in sorted(lacking.items()):
+        more = f", and {photos - len(names):,} more" if photos > len(names) else ""
+        out.append(
+            f"{photos:,} photo{'s' * (photos != 1)} of the set could not be used and had no part in "
+            f"{runs:,} run{'s' * (runs != 1)}: {', '.join(names)}{more}."
+        )
+    return out
 
 
 def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:

@@ -109,6 +109,7 @@ class Trainer:
             done = int(not_finite[0]) + 1
             diverged = first + done
             loss_of, errors_of = loss_of[: done - 1], errors_of[: done - 1]
+            halves = [half for half in halves if half["update"] < diverged]  # on a GPU the epoch went on
         self.epoch += 1
         sizes = self.sizes[: len(loss_of)]
         seen = max(1, sum(sizes))
@@ -273,7 +274,5 @@ def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batche
         order=train["order"],
         seed=seed,
         precision=precision,
-        schedule=Schedule(
-            **{key: train[key] for key in ("drops", "plateau", "colour_until", "freeze") if key in train}
-        ),
+        schedule=Schedule(**{key: train[key] for key in SCHEDULE if key in train}),
     )

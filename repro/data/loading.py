@@ -1,0 +1,92 @@
+"""The images of a run by its keyword arguments: had before training, loaded once a process, or noise like them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from repro.data.batches import Batches
+from repro.data.known import KNOWN, MANIFEST, packed, packed_photos
+from repro.data.photobatches import PhotoBatches
+from repro.data.photopack import Progress
+from repro.data.photosets import from_images, load_photos
+from repro.data.sets import Images, load
+
+NAMED = 20  # assumed: so many of the photos left out are named with a run, the rest counted
+
+
+def have(kind: str, *, stored: int | None, roots: Sequence[Path], cache: Path, progress: Progress) -> None:
+    """Pack a set that is not packed yet. Raises DataError where it is missing."""
+    if KNOWN[kind].photos:
+        load_photos(kind, size=stored or 0, roots=roots, cache=cache, progress=progress)
+    elif not packed(KNOWN[kind], cache).is_file():
+        load(kind, roots=roots, cache=cache)
+
+
+@lru_cache(maxsize=2)  # a claim uses a set with one or two input scales; a packed set is 180 MB
+def batches(
+    *,
+    kind: str,
+    images: int | None,
+    scale: Any,
+    device: str,
+    roots: tuple[Path, ...],
+    cache: Path,
+    crop: int | None = None,
+    stored: int | None = None,
+    held_out: int = 0,
+    **cropping: Any,
+) -> Batches | PhotoBatches:
+    """The set on the device, loaded once a process. `crop`: the side of crops, None for whole images; `cropping`:
+    keyword arguments of `PhotoBatches`; the rest those of `load` and `load_photos`."""
+    if crop is None:
+        return Batches(load(kind, roots=roots, cache=cache, images=images), device=device, scale=scale)
+    size = stored or crop
+    if KNOWN[kind].photos:
+        photos = load_photos(kind, size=size, roots=roots, cache=cache, images=images, held_out=held_out)
+    else:
+        small = load(kind, roots=roots, cache=cache)
+        photos = from_images(small, stored=size, count=images, held_out=held_out)
+    return PhotoBatches(photos, device=device, size=crop, scale=scale, **cropping)
+
+
+def noise(
+    *,
+    kind: str,
+    scale: Any,
+    device: str,
+    train: int,
+    test: int,
+    crop: int | None = None,
+    stored: int | None = None,
+    **cropping: Any,
+) -> Batches | PhotoBatches:
+    """`train` and `test` images of random pixels in the form of a set's, as `batches` gives them: data need not be
+    there."""
+    known = KNOWN[kind]
+    side = stored if crop is not None and stored else known.shape[1]
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (train, 3, side, side), dtype=torch.uint8, generator=draw)
+    y = torch.arange(train) % len(known.classes)
+    images = Images(kind, x, y, x[:test], y[:test], known.classes, content="")
+    if crop is None:
+        return Batches(images, device=device, scale=scale)
+    return PhotoBatches(from_images(images), device=device, size=crop, scale=scale, **cropping)
+
+
+def left_out(kind: str, *, stored: int | None, cache: Path) -> dict[str, Any]:
+    """The photos that were unusable when the set was packed: {"left_out": how many, "names": the first ones, each
+    with its split and the reason}; empty where all of them are there."""
+    packs = packed_photos(KNOWN[kind], cache, stored) if KNOWN[kind].photos else []
+    excluded = [photo for pack in packs for photo in json.loads((pack / MANIFEST).read_text())["excluded"]]
+    if not excluded:
+        return {}
+    return {
+        "left_out": len(excluded),
+        "names": [f"{photo['photo']} ({photo['split']}: {photo['reason']})" for photo in excluded[:NAMED]],
+    }
