@@ -48,10 +48,10 @@ class Want:
 
     def satisfied_by(self, run: Run | None) -> bool:
         """Whether the run has shown all that is wanted of it."""
-        if run is None:
-            return False
-        if run.failed is not None:
-            return True
+        return run is not None and (run.failed is not None or self.shown_by(run))
+
+    def shown_by(self, run: Run) -> bool:
+        """The same of a run's epochs and views, however it ended."""
         seen = done(run.epochs, self.epochs, self.level)
         return seen and (not self.views or run.diverged is not None or bool(run.views))
 
@@ -128,7 +128,7 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Obse
     level, run_id = level_of(claim), config.id
     run = table.get(run_id)
     rows = run.epochs if run else []
-    if run is None or not Want(config, ceil(limit), level, "", views_of(claim)).satisfied_by(run) or run.failed:
+    if run is None or not Want(config, ceil(limit), level, "", views_of(claim)).shown_by(run):
         status = "failed" if run and run.failed else "missing"
         return Observation(config.seed, run_id, None, len(rows), status, limit)
     if claim.measure.kind == "updates_to":  # what no record shows cannot be looked at
