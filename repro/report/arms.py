@@ -141,7 +141,8 @@ def _judged(judgement: Judgement) -> Grid:
         rows.append(("geometric mean" if timed else "mean", *values, compared(found.estimate), *("" for _ in names)))
     first = len(names) + 2
     aim = goal(claim)
-    what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} after {claim.train.epochs} epochs"
+    after = "at the end" if claim.train.plateau else f"after {claim.train.epochs} epochs"
+    what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} {after}"
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
         ("seed", *names, (" / " if timed else " − ").join(rule.of), *(f"run of {name}" for name in names)),

@@ -280,6 +280,12 @@ def _measured(claim: Claim) -> str:
             "test mode, as medians of three; a run goes on for twice the time found, so that its lowest is known. One "
             f"that keeps improving to the end {censored}"
         )
+    if claim.train.plateau:
+        return (
+            f"The measure is the {goal} at the end of a run: after {claim.train.epochs} epochs, or sooner, where the "
+            f"held-out error has stopped falling at the last of its rates ({claim.train.plateau} epochs without a "
+            "lower one)."
+        )
     return f"The measure is the {goal} after {claim.train.epochs} epochs, the same for all arms."
 
 

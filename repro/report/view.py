@@ -161,7 +161,7 @@ def axis(shown: Shown) -> Axis:
         return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band)
     low, high = (100 * bound for bound in rule.within)
     paper = None if rule.paper is None else 100 * rule.paper
-    title = f"{words.NAMES[shown.judgement.claim.measure.metric]} of {of} less that of {over}, percentage points"
+    title = f"{words.NAMES[shown.judgement.claim.measure.metric]}, {of} less {over}, percentage points"
     return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band)
 
 
