@@ -127,7 +127,7 @@ def of_effect(
         along, against = against, along
     if scale != "paper":
         word = "same direction" if along else "opposite direction" if against else "no difference seen"
-        what = "the number" if rule.paper is None else f"the number {shown(rule.paper, effect.kind)}"
+        what = "the paper's result" if rule.paper is None else f"the number {shown(rule.paper, effect.kind)}"
         why = f"{scale} scale cannot reproduce {what}, only show the direction"
         settled = along or against
         return Verdict(word, weight, _found(claim, effect), why if settled else f"{why}; {_settling(effect)}")

@@ -17,7 +17,7 @@ from repro.spec.claim import Claim
 from repro.spec.rules import chance
 from repro.store import Run
 
-STROKES = ("solid", "dashed", "dotted")
+STROKES = ("solid", "dashed", "dotted", "dash-dotted")
 Points = list[tuple[float, float]]
 
 
