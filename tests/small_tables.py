@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from small_runs import Curve, Failed, _row
+from small_runs import Curve, Failed, _row, views
 
 from repro.analysis.measures import Observation, Want, done
 from repro.analysis.plan import wanted
@@ -42,6 +42,84 @@ RULE = "{kind: ratio, of: [tanh, relu], paper: 6.0, within: [4.0, 9.0], directio
 MIRROR = f"{{kind: ratio, of: [relu, tanh], paper: {1 / 6}, within: [{1 / 9}, 0.25], direction: below 1}}"
 
 
+PHOTOS = """
+data: {kind: ilsvrc2012, crop: 224, held_out: 10000}
+model: {kind: alexnet}
+train: {epochs: 20, file_images: 1024, plateau: 5}
+seeds: [0, 1, 2, 3, 4]
+"""
+EARLY = (
+    """
+id: early
+version: 1
+paper:
+  section: "5"
+  says: Initial biases of 1 in some layers accelerate the early stages of learning.
+  notes: {value: initB=1 there, says: The released nets have these biases., source: "source.md 1, 12"}
+question: How many times more updates does the net need to get going without them?
+arms:
+  one: {model.bias: 1.0}
+  zero: {model.bias: 0.0}
+varies: [model.bias]
+tune: {train.lr: [0.01], per: arm, choose: fastest, on_seeds: [100], extend: 0}
+measure: {kind: updates_to, metric: train_loss, of_chance: 0.9, window: 50}
+rule: {kind: ratio, of: [zero, one], paper: null, within: [1.1, 1000], direction: above 1}
+scales:
+  smoke: {measure.window: 5}
+  small: {train.epochs: 8}
+  medium: {train.epochs: 40}
+  paper: {train.epochs: 1}
+"""
+    + PHOTOS
+)
+LATE = (
+    """
+id: late
+version: 1
+paper: {section: "4.2", says: Dropout roughly doubles the number of iterations required to converge.}
+question: How many times more epochs does the net with dropout need?
+arms:
+  dropout: {model.dropout: 0.5}
+  without: {model.dropout: 0.0}
+varies: [model.dropout]
+measure: {kind: converged, metric: held_out_error, near: 0.005}
+rule: {kind: ratio, of: [dropout, without], paper: 2.0, within: [1.5, 2.67], direction: above 1}
+scales:
+  smoke: {}
+  medium: {train.epochs: 20, train.drops: []}
+  paper: {}
+"""
+    + PHOTOS
+)
+ERRORS = (
+    """
+id: errors
+version: 1
+paper:
+  section: "3.3"
+  says: Local response normalisation reduces the top-1 error rate by 1.4 points.
+  notes: {value: 1.370 points, says: One net against one net., source: source.md 2.1}
+  later: [{value: no gain, says: On an 11-layer net., source: "Simonyan and Zisserman 2014, Table 3"}]
+question: How much higher is the test error of the net without normalisation?
+arms:
+  both: {model.norms: both}
+  none: {model.norms: none}
+varies: [model.norms]
+measure: {kind: final, metric: views_error}
+rule: {kind: difference, of: [none, both], paper: 0.014, within: [0.006, 0.022], direction: above 0}
+assumptions:
+  - {what: rate, ours: 0.01 in both arms, alternatives: {half_rate: {train.lr: 0.005}}}
+scales:
+  smoke: {}
+  medium: {train.epochs: 4, train.drops: [], alternatives: [half_rate]}
+  paper: {train.epochs: 3}
+"""
+    + PHOTOS
+)
+APART = "{kind: difference, of: [none, both], paper: 0.014, within: [0.006, 0.022], direction: above 0}"
+TURNED = "{kind: difference, of: [both, none], paper: -0.014, within: [-0.022, -0.006], direction: below 0}"
+
+
 @dataclass(frozen=True)
 class Diverges:
     """The run's loss stops being finite in epoch `at`."""
@@ -58,6 +136,7 @@ def claim_file(folder: Path, *changes: tuple[str, str], text: str = CLAIM) -> Cl
         assert old in text
         text = text.replace(old, new)
     path = folder / f"{text.split()[1]}.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return load(path)
 
@@ -74,9 +153,10 @@ def reaching(times: Times) -> Curve:
     return curve
 
 
-def run_of(config: RunConfig, rows: list[dict], failed: str | None = None) -> Run:
-    """A run with these epochs, as a store would read it."""
-    result = {"status": "failed", "why": failed} if failed else {"status": "reached"}
+def run_of(config: RunConfig, rows: list[dict], failed: str | None = None, in_views: dict | None = None) -> Run:
+    """A run with these epochs, and what it showed in ten views, as a store would read it."""
+    result: dict = {"status": "failed", "why": failed} if failed else {"status": "reached"}
+    result |= {"views": in_views} if in_views else {}
     run = Run(config.id, Path(), config.model_dump(), [], result)
     vars(run)["epochs"] = rows
     return run
@@ -91,7 +171,8 @@ def train(table: Table, want: Want, curve: Curve, every_update: bool = False) ->
             rows.append(_row(want.config, curve, len(rows) + 1, every_update))
     except Failed as failure:
         failed = failure.why
-    table[want.config.id] = run_of(want.config, rows, failed)
+    seen = views(rows[-1]) if want.views and not failed and not rows[-1]["diverged"] else None
+    table[want.config.id] = run_of(want.config, rows, failed, seen)
 
 
 def play(

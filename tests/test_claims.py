@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ CLAIMS = Path(__file__).parent.parent / "claims"
 # claims that are trained; tests/test_facts.py has those that are counted
 NAMES = sorted(path.stem for path in CLAIMS.glob("*.yaml") if "kind: inspect" not in path.read_text().splitlines())
 RELU, TRACE = "relu_speedup", "cifar_trace"
+EARLY, LRN, LATE = "bias_one", "lrn_imagenet", "dropout_iterations"
+FORMS = [RELU, TRACE, EARLY, LRN, LATE]  # a claim of each form: every key of these is changed in turn
 SCHEMA = json.loads((CLAIMS / "claim.schema.json").read_text())
 
 # What each claim may leave out, and what it then is.
@@ -48,7 +51,46 @@ DEFAULTS: dict[str, dict[Loc, Any]] = {
         ("train", "weight_decay"): 0.0005,
         ("assumptions",): [],
     },
+    EARLY: {
+        ("paper", "notes"): None,
+        ("train", "batch"): 128,
+        ("train", "epochs"): 90,
+        ("train", "file_images"): 10_000,
+        ("train", "plateau"): None,
+        ("measure", "window"): 50,
+        ("rule", "confidence"): 0.95,
+        ("deviations",): [],
+    },
+    LRN: {
+        ("paper", "notes"): None,
+        ("paper", "later"): [],
+        ("train", "batch"): 128,
+        ("train", "epochs"): 90,
+        ("train", "file_images"): 10_000,
+        ("train", "plateau"): None,
+        ("rule", "confidence"): 0.95,
+    },
+    LATE: {
+        ("train", "batch"): 128,
+        ("train", "epochs"): 90,
+        ("train", "file_images"): 10_000,
+        ("rule", "confidence"): 0.95,
+        ("deviations",): [],
+    },
 }
+
+
+def source_reading(assumption: int) -> dict[Loc, tuple[str | None, str | None, str | None, Loc, Any]]:
+    """The overrides of the alternative `source`, each of which may be left out."""
+    place = ("assumptions", assumption, "alternatives", "source")
+    return {
+        (*place, "model.reading"): (None, "source", None, ("model", "reading"), "paper"),
+        (*place, "data.crops"): (None, "source", None, ("data", "crops"), "paper"),
+        (*place, "data.mean"): (None, "source", None, ("data", "mean"), "per_offset"),
+        (*place, "data.colour"): (None, "source", None, ("data", "colour"), "paper"),
+    }
+
+
 # Overrides that it may leave out: (scale, alternative, arm, key of the run or measure, what the layer below says).
 BELOW: dict[str, dict[Loc, tuple[str | None, str | None, str | None, Loc, Any]]] = {
     RELU: {
@@ -70,7 +112,43 @@ BELOW: dict[str, dict[Loc, tuple[str | None, str | None, str | None, Loc, Any]]]
         ("scales", "smoke", "train.lr"): ("smoke", None, None, ("train", "lr"), 0.001),
         ("scales", "smoke", "seeds"): ("smoke", None, None, ("seeds",), [0, 1]),
     },
+    EARLY: source_reading(0) | {
+        ("arms", "one", "model.bias"): (None, None, "one", ("model", "bias"), 1.0),
+        ("scales", "smoke", "measure.window"): ("smoke", None, None, ("measure", "window"), 50),
+        ("scales", "small", "train.epochs"): ("small", None, None, ("train", "epochs"), 30),
+        ("scales", "medium", "train.epochs"): ("medium", None, None, ("train", "epochs"), 200),
+    },
+    LRN: {
+        ("arms", "both", "model.norms"): (None, None, "both", ("model", "norms"), "both"),
+        **{
+            ("assumptions", 3, "alternatives", "top5", key): (None, "top5", None, tuple(key.split(".")), value)
+            for key, value in (
+                ("measure.metric", "views_error"), ("rule.paper", 0.014), ("rule.within", [0.006, 0.022])
+            )
+        },
+    },
+    LATE: source_reading(2) | {
+        ("arms", "dropout", "model.dropout"): (None, None, "dropout", ("model", "dropout"), 0.5),
+        ("scales", "smoke", "train.epochs"): ("smoke", None, None, ("train", "epochs"), 6),
+        ("scales", "medium", "train.epochs"): ("medium", None, None, ("train", "epochs"), 200),
+        ("scales", "medium", "train.drops"): ("medium", None, None, ("train", "drops"), [120, 170]),
+    },
 }  # fmt: skip
+
+
+def uncropped(assumption: int, *metrics: Loc) -> list[Loc]:
+    """Where it is said that photos have no crop: at their kind, at each key that is for crops, where the alternative
+    `source` has such keys, at scales, and at metrics that only crops have."""
+    place = ("assumptions", assumption, "alternatives", "source")
+    keys = [(*place, key) for key in ("data.crops", "data.mean", "data.colour")]
+    return [("data", "kind"), ("data", "held_out"), *metrics, *keys, *[("scales", "medium")] * 2]
+
+
+def chosen(at: dict[str, list[int]]) -> list[Loc]:
+    """Items of scales' lists of alternatives: by scale, which."""
+    return [("scales", scale, "alternatives", i) for scale, items in at.items() for i in items]
+
+
 # What cannot be left out though no field asks for it, or not before something else is changed: where that is said.
 MISSED: dict[str, dict[Loc, list[Loc]]] = {
     RELU: {
@@ -112,7 +190,92 @@ MISSED: dict[str, dict[Loc, list[Loc]]] = {
         ("scales", "smoke", "seeds", 2): [("scales", "smoke", "seeds")],
         ("scales", "smoke", "train.epochs"): [("scales", "smoke")],
     },
-}
+    EARLY: {
+        ("data", "crop"): uncropped(0),
+        ("data", "held_out"): [("train", "plateau")],
+        ("arms", "one"): [("varies", 0), ("rule", "of", 1)],
+        ("arms", "zero"): [("varies", 0), ("rule", "of", 0)],
+        ("arms", "zero", "model.bias"): [("varies", 0)],
+        ("varies", 0): [("varies",)],
+        ("tune",): [
+            ("assumptions", 1, "alternatives", "tuned"),  # where its first key stands, the grid
+            ("assumptions", 1, "alternatives", "tuned", "tune.extend"),
+            ("scales", "medium", "alternatives", 0),
+        ],
+        ("tune", "train.lr", 0): [("tune", "train.lr")],
+        ("tune", "extend"): [("assumptions", 1, "alternatives", "tuned", "tune.extend")],
+        ("rule", "of", 0): [("rule", "of")],
+        ("rule", "of", 1): [("rule", "of")],
+        ("rule", "within", 0): [("rule", "within")],
+        ("rule", "within", 1): [("rule", "within")],
+        ("assumptions",): chosen({"small": [0], "medium": [0, 1, 2], "paper": [0]}),
+        **dict.fromkeys(
+            [("assumptions", 0), ("assumptions", 0, "alternatives"), ("assumptions", 0, "alternatives", "source")],
+            chosen({"small": [0], "medium": [0], "paper": [0]}),
+        ),
+        ("scales", "smoke"): [("scales",)],
+    },
+    LRN: {
+        ("data", "crop"): uncropped(
+            2, ("measure", "metric"), ("assumptions", 3, "alternatives", "top5", "measure.metric")
+        ),
+        ("data", "held_out"): [("train", "plateau")],
+        ("arms", "both"): [("rule", "of", 1), ("assumptions", 0, "alternatives", "scaling", "rule.of", 1)],
+        ("arms", "none"): [("rule", "of", 0)],
+        ("arms", "none", "model.norms"): [("arms", "none")],
+        ("arms", "first", "model.norms"): [("arms", "first")],
+        ("arms", "scale_only"): [("assumptions", 0, "alternatives", "scaling", "rule.of", 0)],
+        ("arms", "scale_only", "model.norms"): [("arms", "scale_only")],
+        ("varies", 0): [("varies",)],
+        ("rule", "of", 0): [("rule", "of")],
+        ("rule", "of", 1): [("rule", "of")],
+        ("rule", "within", 0): [("rule", "within")],
+        ("rule", "within", 1): [("rule", "within")],
+        ("assumptions",): chosen({"medium": [0, 1, 2], "paper": [0, 1, 2]}),
+        **dict.fromkeys(
+            [("assumptions", 0), ("assumptions", 0, "alternatives"), ("assumptions", 0, "alternatives", "scaling")],
+            chosen({"medium": [0], "paper": [0]}),
+        ),
+        ("assumptions", 0, "alternatives", "scaling", "rule.of"): [
+            ("scales", "medium", "alternatives", 0), ("scales", "paper", "alternatives", 0)
+        ],
+        **{
+            ("assumptions", *where, i): [("assumptions", *where)]
+            for where in ((0, "alternatives", "scaling", "rule.of"), (3, "alternatives", "top5", "rule.within"))
+            for i in (0, 1)
+        },
+        **dict.fromkeys(
+            [("assumptions", 3), ("assumptions", 3, "alternatives"), ("assumptions", 3, "alternatives", "top5")],
+            chosen({"paper": [1]}),
+        ),
+        ("scales", "smoke"): [("scales",)],
+    },
+    LATE: {
+        ("data", "crop"): uncropped(2, ("measure", "metric")),
+        ("data", "held_out"): [("measure", "metric")],
+        ("arms", "dropout"): [("varies", 0), ("rule", "of", 0)],
+        ("arms", "without"): [("varies", 0), ("rule", "of", 1)],
+        ("arms", "without", "model.dropout"): [("varies", 0)],
+        ("varies", 0): [("varies",)],
+        ("rule", "of", 0): [("rule", "of")],
+        ("rule", "of", 1): [("rule", "of")],
+        ("rule", "within", 0): [("rule", "within")],
+        ("rule", "within", 1): [("rule", "within")],
+        ("assumptions",): chosen({"medium": [0, 1], "paper": [0, 1]}),
+        **dict.fromkeys(
+            [("assumptions", 0), ("assumptions", 0, "alternatives"), ("assumptions", 0, "alternatives", "one_point")],
+            chosen({"medium": [0], "paper": [0]}),
+        ),
+        ("assumptions", 0, "alternatives", "one_point", "measure.near"): [
+            ("scales", "medium", "alternatives", 0), ("scales", "paper", "alternatives", 0)
+        ],
+        **dict.fromkeys(
+            [("assumptions", 2), ("assumptions", 2, "alternatives"), ("assumptions", 2, "alternatives", "source")],
+            chosen({"paper": [1]}),
+        ),
+        ("scales", "smoke"): [("scales",)],
+    },
+}  # fmt: skip
 
 
 def plain(name: str) -> dict[str, Any]:
@@ -237,7 +400,8 @@ def test_claims_are_valid_by_the_schema_and_misspelled_ones_are_not(name):
     data = plain(name)
     validator = jsonschema.Draft7Validator(SCHEMA)
     assert validator.is_valid(data)
-    for loc in [("question",), ("train", "epochs"), ("scales", "smoke", next(iter(data["scales"]["smoke"])))]:
+    override = next(("scales", scale, key) for scale, over in data["scales"].items() for key in over)
+    for loc in [("question",), ("train", "epochs"), override]:
         assert not validator.is_valid(renamed(data, loc, f"{loc[-1]}x")), loc
 
 
@@ -261,7 +425,14 @@ def free_names(loc: Loc) -> bool:
     return loc[:-1] == ("arms",) or (loc[0] == "assumptions" and loc[-2:-1] == ("alternatives",))
 
 
-@pytest.mark.parametrize("name", NAMES)
+MISSING: dict[Any, list[str]] = defaultdict(
+    list,
+    assumptions=["not declared under assumptions", "changes nothing at this scale"],
+    tune=["the claim tunes nothing", "changes nothing"],
+)
+
+
+@pytest.mark.parametrize("name", FORMS)
 def test_a_misspelled_key_is_refused_once_at_its_line_with_the_nearest_name(name, written):
     data, wrong = plain(name), []
     for loc in parts(data):
@@ -271,8 +442,8 @@ def test_a_misspelled_key_is_refused_once_at_its_line_with_the_nearest_name(name
         path = written(renamed(data, loc, misspelled), name)
         line = read(path).place((*loc[:-1], misspelled), key=True)[0]
         found = problems(path)
-        # alternatives that are no longer there are missed where a scale asks for them
-        told = [p for p in found if not ("assumptions" in loc and "not declared under assumptions" in p.text)]
+        # what is no longer there is missed where a scale or an alternative asks for it
+        told = [p for p in found if not any(text in p.text for text in MISSING[loc[0]])]
         if [p.line for p in told] != [line] or f"did you mean {loc[-1]}?" not in told[0].text:
             wrong.append((loc, line, found))
     assert not wrong
@@ -312,10 +483,11 @@ WRONG: dict[type, list[Any]] = {  # wrong types and out of range for most fields
     str: ["", "Nothing Of That Name", 7, 0.5, ["x"], {"x": 1}, None],
     list: ["x", 7, {"x": 1}, [], None],
     dict: ["x", 7, ["x"], None],
+    type(None): ["two", [1.0], {"x": 1}, True, 0, -1, 1e10],  # a number that the paper does not print
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FORMS)
 def test_a_wrong_type_and_a_value_out_of_range_are_refused_at_their_line(name, written):
     """Whatever the committed schema refuses, the loader refuses, at the value's line; and something of everything."""
     data, wrong = plain(name), []
@@ -353,7 +525,7 @@ def named(loc: Loc) -> bool:
     return isinstance(loc[-1], int) or loc[:-1] in mappings or free_names(loc) or chosen
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FORMS)
 def test_what_is_left_out_is_refused_or_means_its_default(name, written):
     """There is no third way: every key and item is in one of the tables above, or an entry that is then no more, or
     required."""
@@ -690,6 +862,212 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
             "17 points need 2040 updates; only the first 2000 are recorded",
         ),
         relation(
+            "photos without a crop",
+            EARLY,
+            {("data",): {"kind": "ilsvrc2012"}},
+            ("data", "kind"),
+            "data.kind: ilsvrc2012 are photos of many sizes; expected data.crop beside it",
+        ),
+        relation(
+            "a crop larger than what is stored",
+            EARLY,
+            {("data", "crop"): 257},
+            ("data", "crop"),
+            "data.crop: found 257; expected at most data.stored, 256",
+        ),
+        relation(
+            "a crop larger than what is stored at a scale",
+            EARLY,
+            {("scales", "small", "data.stored"): 120},
+            ("scales", "small"),
+            "data.crop: found 128; expected at most data.stored, 120",
+        ),
+        relation(
+            "small images enlarged unevenly",
+            RELU,
+            {("data", "crop"): 80, ("data", "stored"): 100},
+            ("data", "stored"),
+            "data.stored: found 100; expected a multiple of the images' 32",
+        ),
+        relation(
+            "as many held out as there are",
+            EARLY,
+            {("scales", "small", "data.held_out"): 9_469},
+            ("scales", "small", "data.held_out"),
+            "data.held_out: found 9469; expected less than the 9469 images",
+        ),
+        *(
+            relation(
+                f"{key} without a crop",
+                RELU,
+                {("data", key): value},
+                ("data", key),
+                f"data.{key}: is for crops; expected data.crop beside it",
+            )
+            for key, value in (
+                ("stored", 64),
+                ("crops", "source"),
+                ("mirror", False),
+                ("mean", "centre"),
+                ("colour", "none"),
+                ("held_out", 5_000),
+            )
+        ),
+        *(
+            relation(
+                f"{key} of another net",
+                RELU,
+                {("model", key): value},
+                ("model", key),
+                f"model.{key}: is for alexnet alone",
+            )
+            for key, value in (
+                ("reading", "source"),
+                ("towers", "one half"),
+                ("norms", "none"),
+                ("pooling", "2/2"),
+                ("dropout", 0.0),
+                ("bias", 0.0),
+                ("without", ["conv2"]),
+                ("conv6", True),
+            )
+        ),
+        relation(
+            "a plateau of nothing held out",
+            LRN,
+            {("data", "held_out"): 0},
+            ("train", "plateau"),
+            "train.plateau: looks at the held-out error; expected data.held_out beside it",
+        ),
+        relation(
+            "a plateau beside drops",
+            LRN,
+            {("train", "drops"): [30, 60]},
+            ("train", "plateau"),
+            "train.plateau: stands beside train.drops; expected one of them",
+        ),
+        relation(
+            "drops out of order",
+            LATE,
+            {("train", "drops"): [60, 30]},
+            ("train", "drops"),
+            "train.drops: found epochs out of order; expected each above the one before",
+        ),
+        relation(
+            "a drop twice",
+            LATE,
+            {("train", "drops"): [30, 30]},
+            ("train", "drops"),
+            "train.drops: found epochs out of order",
+        ),
+        relation(
+            "an end of colour noise that there is not",
+            LATE,
+            {("data", "colour"): "none", ("train", "colour_until"): 60},
+            ("train", "colour_until"),
+            "train.colour_until: there is no colour noise to end; expected data.crop and data.colour",
+        ),
+        relation(
+            "an end of colour noise without crops",
+            RELU,
+            {("train", "colour_until"): 60},
+            ("train", "colour_until"),
+            "there is no colour noise to end",
+        ),
+        relation(
+            "a layer frozen that is not there",
+            LATE,
+            {("train", "freeze"): {"conv9": 60}},
+            ("train", "freeze", "conv9"),
+            "train.freeze.conv9: no such layer",
+        ),
+        relation(
+            "held-out error of nothing held out",
+            LATE,
+            {("data", "held_out"): 0},
+            ("measure", "metric"),
+            "measure.metric: held_out_error is recorded of crops only; expected data.held_out",
+        ),
+        *(
+            relation(
+                f"{metric} of whole images",
+                RELU,
+                {
+                    ("measure",): {"kind": "final", "metric": metric},
+                    ("rule",): {
+                        "kind": "difference",
+                        "of": ["tanh", "relu"],
+                        "paper": 0.1,
+                        "within": [0.05, 0.2],
+                        "direction": "above 0",
+                    },
+                },
+                ("measure", "metric"),
+                f"measure.metric: {metric} is recorded of crops only; expected data.crop",
+            )
+            for metric in ("views_error", "views_top5", "test_top5", "gap")
+        ),
+        *(
+            relation(
+                f"a ratio of {kind}",
+                name,
+                {("rule",): {**rule, "of": plain(name)["rule"]["of"]}},
+                ("rule", "kind"),
+                f"rule.kind: {rule['kind']} does not judge the measure {kind}; expected {expected}",
+            )
+            for name, kind, rule, expected in (
+                (
+                    LRN,
+                    "final",
+                    {"kind": "ratio", "paper": 2.0, "within": [1.0, 3.0], "direction": "above 1"},
+                    "difference",
+                ),
+                (
+                    EARLY,
+                    "updates_to",
+                    {"kind": "difference", "paper": None, "within": [0.1, 0.3], "direction": "above 0"},
+                    "ratio",
+                ),
+                (
+                    LATE,
+                    "converged",
+                    {"kind": "difference", "paper": None, "within": [0.1, 0.3], "direction": "above 0"},
+                    "ratio",
+                ),
+            )
+        ),
+        relation(
+            "direction against the sign of the difference",
+            LRN,
+            {("rule", "direction"): "below 0"},
+            ("rule", "direction"),
+            "rule.direction: 0.014 is not below 0",
+        ),
+        relation(
+            "direction of an alternative's number",
+            LRN,
+            {
+                ("assumptions", 3, "alternatives", "top5", "rule.paper"): -0.012,
+                ("assumptions", 3, "alternatives", "top5", "rule.within"): [-0.02, -0.004],
+            },
+            ("assumptions", 3, "alternatives", "top5", "rule.paper"),
+            "alternative top5: rule.direction: -0.012 is not above 0",
+        ),
+        relation(
+            "two arms that are the same",
+            LRN,
+            {("arms", "first", "model.norms"): "none"},
+            ("arms", "first"),
+            "arms: first is the same net and rule as none",
+        ),
+        relation(
+            "rule of no arm under an alternative",
+            LRN,
+            {("assumptions", 0, "alternatives", "scaling", "rule.of"): ["scale_onli", "both"]},
+            ("assumptions", 0, "alternatives", "scaling", "rule.of", 0),
+            "rule.of: no arm scale_onli; did you mean scale_only?",
+        ),
+        relation(
             "too few curves for the p",
             TRACE,
             {("seeds",): list(range(18))},
@@ -730,6 +1108,30 @@ def test_what_does_not_fit_together_is_refused_where_it_stands(name, changes, pl
     found = problems(path)
     lines = {read(path).place(place)[0], read(path).place(place, key=True)[0]}
     assert [p for p in found if p.line in lines and text in p.text], (found, lines)
+
+
+def test_where_the_paper_prints_no_number_either_direction_may_be_its_own(written):
+    """bias_one: `paper: null`; the band alone says what counts."""
+    data = plain(EARLY)
+    assert data["rule"]["paper"] is None
+    assert not problems(written(data))
+    assert not problems(written(changed(data, ("rule", "direction"), "below 1")))
+    assert not problems(written(changed(data, ("rule", "paper"), 2.0)))
+    found = problems(written(changed(data, ("rule", "paper"), 0.5)))
+    assert [problem.text for problem in found] == [
+        "rule.within: [1.1, 1000.0] does not hold the paper's 0.5",
+        "rule.direction: 0.5 is not above 1",
+    ]
+
+
+def test_a_measure_whose_key_looks_like_kind_is_told_that_its_kind_is_missing(written):
+    (found,) = problems(written(without(plain(EARLY), ("measure", "kind"))))
+    assert found.text.startswith("measure.kind: missing; expected ")
+
+
+def test_photos_without_a_crop_are_not_told_that_no_layer_fits(written):
+    found = problems(written(without(plain(EARLY), ("data", "crop"))))
+    assert not [problem for problem in found if "does not fit" in problem.text]
 
 
 def test_a_net_whose_pooling_does_not_fit_the_images_is_refused(monkeypatch, written):

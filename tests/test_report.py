@@ -233,7 +233,7 @@ def test_a_page_has_at_most_300_kB_beside_the_bundle(pages):
 def test_the_page_states_the_ratio_that_the_curves_have(pages):
     text = Page(pages / "speed.html").text
     assert "Reproduced" in text
-    assert "tanh needs 6 times the epochs of relu to 25 % training error" in text
+    assert "“tanh” needs 6 times the epochs of “relu” to reach 25 % running training error" in text
     data = json.loads((pages / "speed.json").read_text())
     reference = next(shelf for shelf in data["shelves"] if shelf["shelf"] == "reference")
     assert reference["judgement"]["verdict"] == reference["scales"]["paper"]
@@ -377,7 +377,7 @@ def test_what_a_claim_says_cannot_become_markup(pages):
 def test_the_table_of_the_readme_comes_from_the_reference_runs(stores, tmp_path):
     text = results(both_claims(stores), stores["paper"].table())
     row = next(line for line in text.splitlines() if "[speed]" in line)
-    assert "| 6 times | 6 (6 to 6) | `reproduced` | A | paper | 5 |" in row
+    assert "| 6 times | – | 6 (6 to 6) | `reproduced` | A | paper | 5 |" in row
     assert "`not run`" in results(both_claims(stores), {})
     readme = tmp_path / "README.md"
     readme.write_text("# Title\n\n<!-- results -->\nold\n<!-- /results -->\n\nMore\n")

@@ -16,7 +16,7 @@ from repro.analysis.effects import TraceTest, ratio, trace_test
 from repro.analysis.judge import highest, judge
 from repro.analysis.measures import Observation
 from repro.analysis.tuning import Arm
-from repro.analysis.words import Verdict, grade, of_ratio, of_trace
+from repro.analysis.words import Verdict, grade, of_effect, of_trace
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
@@ -88,7 +88,7 @@ def said(
     above, below = (arms[name] for name in claim.rule.of)
     claim = claim.model_copy(update={"seeds": list(range(len(tanh)))})
     effect = ratio(above.observations, below.observations, claim.rule.confidence, claim.rule.pairs)
-    return of_ratio(claim, scale, effect, above, below, rate_range, to_do)
+    return of_effect(claim, scale, effect, above, below, rate_range, to_do)
 
 
 @pytest.mark.parametrize("case", SLOW)

@@ -48,10 +48,10 @@ class Want:
 
     def satisfied_by(self, run: Run | None) -> bool:
         """Whether the run has shown all that is wanted of it."""
-        if run is None:
-            return False
-        if run.failed is not None:
-            return True
+        return run is not None and (run.failed is not None or self.shown_by(run))
+
+    def shown_by(self, run: Run) -> bool:
+        """The same of a run's epochs and views, however it ended."""
         seen = done(run.epochs, self.epochs, self.level)
         return seen and (not self.views or run.diverged is not None or bool(run.views))
 
@@ -128,14 +128,15 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Obse
     level, run_id = level_of(claim), config.id
     run = table.get(run_id)
     rows = run.epochs if run else []
-    if run is None or not Want(config, ceil(limit), level, "", views_of(claim)).satisfied_by(run) or run.failed:
+    if run is None or not Want(config, ceil(limit), level, "", views_of(claim)).shown_by(run):
         status = "failed" if run and run.failed else "missing"
         return Observation(config.seed, run_id, None, len(rows), status, limit)
     if claim.measure.kind == "updates_to":  # what no record shows cannot be looked at
         limit = min(limit, RECORDED / updates_an_epoch(claim))
     rows = rows[: ceil(limit)]
     diverged = rows[-1]["diverged"] is not None
-    value = _value(claim, run, rows[:-1] if diverged else rows, level)
+    # updates before a divergence are as good as others; an epoch with one has no error
+    value = _value(claim, run, rows[:-1] if diverged and claim.measure.kind != "updates_to" else rows, level)
     if value is not None and not (diverged and level is None):
         return Observation(config.seed, run_id, value, limit, "reached", limit)
     if diverged:
@@ -156,7 +157,7 @@ def _value(claim: Claim, run: Run, rows: list[dict], level: Level | None) -> flo
         updates = updates_to(rows, level.value, level.window)
         return None if updates is None else updates / updates_an_epoch(claim)
     if measure.kind == "converged":
-        time = converged([half["held_out_error"] for row in rows for half in row["halves"]], measure.near)
+        time = converged(held_out_errors(rows), measure.near)
         return time if time is not None and 2 * time <= len(rows) else None
     if measure.kind == "final":
         if not rows:
@@ -183,6 +184,11 @@ def updates_to(rows: list[dict], level: float, window: int) -> int | None:
             if update >= window and fsum(losses[-window:]) < window * level:
                 return update
     return None
+
+
+def held_out_errors(rows: list[dict]) -> list[float]:
+    """The held-out error of every half epoch; an epoch that diverged before its first half has none."""
+    return [half["held_out_error"] for row in rows for half in row.get("halves", ())]
 
 
 def converged(errors: list[float], near: float) -> float | None:

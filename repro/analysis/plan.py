@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
-from repro.analysis.measures import Observation, Want, converged, level_of, observe, views_of
+from repro.analysis.measures import (
+    Observation,
+    Want,
+    converged,
+    done,
+    held_out_errors,
+    level_of,
+    observe,
+    views_of,
+)
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
@@ -53,15 +62,21 @@ MOST = 4  # times the claim's horizon: how long a run is followed for its best (
 
 
 def _followed(claim: Claim, arm: str, rate: float | None, table: Table) -> int:
-    """Epochs to which the arm's runs are followed so that each has gone on for twice the time to its best."""
+    """Epochs to which the arm's runs are followed so that each has gone on for twice the time to its best.
+
+    Found step by step, each from runs that have all come as far as the one before: epochs that others trained beyond
+    it change nothing.
+    """
     assert claim.measure.kind == "converged"
-    longest = claim.train.epochs
-    for seed in claim.seeds:
-        run = table.get(run_config(claim, arm, seed=seed, lr=rate).id)
-        halves = [half["held_out_error"] for row in run.epochs for half in row.get("halves", ())] if run else []
-        time = converged(halves, claim.measure.near)
-        longest = max(longest, ceil(2 * time) if time is not None else 0)
-    return min(longest, MOST * claim.train.epochs)
+    runs = [table.get(run_config(claim, arm, seed=seed, lr=rate).id) for seed in claim.seeds]
+    horizon, most = claim.train.epochs, MOST * claim.train.epochs
+    while all(run and (run.failed or done(run.epochs, horizon, None)) for run in runs):
+        times = [converged(held_out_errors(run.epochs[:horizon]), claim.measure.near) for run in runs if run]
+        longer = min(most, max(horizon, *(ceil(2 * time) for time in times if time is not None)))
+        if longer == horizon:
+            break
+        horizon = longer
+    return horizon
 
 
 def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table) -> int:

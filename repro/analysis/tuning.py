@@ -77,7 +77,7 @@ def tune(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
     """Every arm's tuning so far, and the runs wanted next; no wants: it is finished."""
     assert claim.tune is not None
     grid = list(claim.tune.rates)
-    if len(grid) == 1 and not claim.tune.extend:  # nothing to choose among
+    if not claim.tune.chooses:
         return {arm: Tuning(arm, (), grid[0], at_end=False) for arm in claim.arms}, []
     for extension in range(claim.tune.extend + 1):
         arms, wants = {}, []

@@ -19,8 +19,8 @@ NAMES = {
     "train_loss": "training loss",
     "test_error": "test error",
     "test_top5": "top-5 test error",
-    "views_error": "test error of ten views",
-    "views_top5": "top-5 test error of ten views",
+    "views_error": "test error in ten views",
+    "views_top5": "top-5 test error in ten views",
     "fixed_error": "training error in test mode",
     "gap": "test error less training error",
     "held_out_error": "held-out error",
@@ -57,7 +57,7 @@ def goal(claim: Claim) -> str:
     if measure.kind == "updates_to":
         return f"a {metric} of {measure.of_chance:g} ln C (mean of {measure.window} updates)"
     if measure.kind == "converged":
-        return f"within {100 * measure.near:g} points of their lowest {metric}"
+        return f"within {100 * measure.near:g} points of its own lowest {metric}"
     if measure.kind == "epochs_to":
         return f"{100 * measure.level:g} % {metric}" if metric.endswith("error") else f"a {metric} of {measure.level:g}"
     return metric
@@ -124,7 +124,7 @@ def of_effect(
         along, against = against, along
     if scale != "paper":
         word = "same direction" if along else "opposite direction" if against else "no difference seen"
-        what = "the number" if rule.paper is None else f"the number {shown(rule.paper, effect.kind)}"
+        what = "the paper's result" if rule.paper is None else f"the number {shown(rule.paper, effect.kind)}"
         where = " at this data size" if claim.data.crop else ""  # ten classes are another regime (catalogue, part C)
         why = f"{scale} scale cannot reproduce {what}, only show the direction{where}"
         settled = along or against
@@ -207,7 +207,10 @@ def _found(claim: Claim, effect: Effect | None) -> str:
     """What was found, in a sentence."""
     assert claim.rule.kind != "trace"
     if effect is None:
-        return f"No {claim.rule.kind} of {' to '.join(claim.rule.of)} could be formed."
+        named = [f"“{arm}”" for arm in claim.rule.of]
+        of = f"{'of' if claim.rule.kind != 'difference' else 'between'} "
+        of += (" to " if claim.rule.kind == "ratio" else " and ").join(named)
+        return f"No {claim.rule.kind} {of} could be formed."
     interval = between(effect.low, effect.high, effect.kind)
     form = "bound" if effect.estimate is None else "interval"
     sure = f"{100 * effect.confidence:.3g} % {form} {interval}, n = {effect.n}"
@@ -217,12 +220,12 @@ def _found(claim: Claim, effect: Effect | None) -> str:
     first, second = claim.rule.of
     if effect.kind == "difference":
         assert effect.estimate is not None
-        side = "above" if effect.estimate >= 0 else "below"
-        gap = f"{100 * abs(effect.estimate):.2f} points {side}"
-        return f"The {goal(claim)} of {first} is {gap} that of {second} ({sure})."
+        gap = f"{100 * abs(effect.estimate):.2f} points {'higher' if effect.estimate >= 0 else 'lower'}"
+        return f"The {goal(claim)} is {gap} for “{first}” than for “{second}” ({sure})."
     ours = interval if effect.estimate is None else times(effect.estimate)
     unit = "updates" if claim.measure.kind == "updates_to" else "epochs"
-    return f"{first} needs {ours} times the {unit} of {second} to {goal(claim)} ({sure})."
+    get = "come" if claim.measure.kind == "converged" else "reach"
+    return f"“{first}” needs {ours} times the {unit} of “{second}” to {get} {goal(claim)} ({sure})."
 
 
 def _settling(effect: Effect) -> str:

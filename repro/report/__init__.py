@@ -175,7 +175,8 @@ def _forest(found: list[Shown]) -> Figure | None:
     if len(rows) < 2:
         return None
     drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", axis(found[0]), rows)
-    note = "Each alternative is laid on our choices alone and tuned again."
+    again = any(prose.tuned(judgement.claim) for shown in found for judgement in shown.alternatives)
+    note = f"Each alternative is laid on our choices alone{' and tuned again' * again}."
     return Figure(drawing, "The effect under each choice.", note)
 
 

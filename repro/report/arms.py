@@ -91,11 +91,12 @@ def _tuning(shown: Shown) -> Section:
             for name, tuning in tunings.items()
         ],
         aim,
+        prose.unit(claim),
     )
     near = f"{100 * NEAR - 100:.0f} % of the best"
     text = [
         f"{fastest} “Near” is within {near}; “slower” and “stopped” rates were given up on the way; “> 24” means not "
-        "reached after 24 epochs."
+        f"reached after 24 {prose.unit(claim)}."
     ]
     if judgement.rate_range is not None and judgement.claim.rule.kind == "ratio":
         of, over = judgement.claim.rule.of
@@ -166,10 +167,12 @@ def _judged(judgement: Judgement) -> Grid:
         )
     first = len(names) + 1 + two
     aim = goal(claim)
-    what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} after {claim.train.epochs} epochs"
+    compares = (" / " if timed else " − ").join(rule.of).replace(" ", "\u00a0") + ", points" * (not timed)
+    after = "at the end" if claim.train.plateau else f"after {claim.train.epochs} epochs"
+    what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} {after}"
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
-        ("seed", *names, *[(" / " if timed else " − ").join(rule.of)] * two, *(f"run of {name}" for name in names)),
+        ("seed", *names, *[compares] * two, *(f"run of {name}" for name in names)),
         tuple(rows),
         numbers=frozenset(range(1, first)),
         codes=frozenset(range(first, first + len(names))),

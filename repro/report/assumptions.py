@@ -54,13 +54,16 @@ def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
 
 def _value(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return f"[{', '.join(map(str, value))}]"
     return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _choice(shown: Shown, judgement: Judgement) -> Choice:
     base, verdict = shown.judgement, judgement.verdict
-    rates = ", ".join(f"{arm.name} {arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None)
+    chosen = {arm.name: f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
+    rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
+    if len(chosen) == len(judgement.arms) > 1 and len(set(chosen.values())) == 1:
+        rates = f"{next(iter(chosen.values()))} in all arms"
     if not complete(judgement):
         effect = f"not known yet: {verdict.why}"
     elif decides(base, judgement):

@@ -69,10 +69,11 @@ def _by_arm(arms: Sequence[str]) -> Spec:
     }
 
 
-def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], top: float) -> Spec:
+def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], bottom: float, top: float) -> Spec:
     """Ticks at round values and at the levels, which are set off: `True` is the paper's own."""
-    step, form = (0.2, "'~%'") if metric.endswith("error") else (0.5, "'~g'")
-    rounds = [round(i * step, 9) for i in range(int(top / step) + 1)]
+    step, form = (0.2, "'~%'") if metric.endswith("error") else (0.5, "'.4~g'")
+    step /= 5 if top - bottom < 2 * step else 1
+    rounds = [tick for i in range(int(top / step) + 1) if (tick := round(i * step, 9)) >= bottom]
     ticks = [tick for tick in rounds if all(abs(tick - level) > 0.3 * step or tick == level for level, _ in levels)]
     tests = [(f"datum.value == {level}", ACCENT if paper else INK) for level, paper in levels]
     return {
@@ -114,8 +115,10 @@ def learning(
     ends = [{"epoch": e, "value": round(v, 4)} for e, v in last_points]
     stated: list[Spec] = [{"epoch": m.epochs, "value": m.value} for m in paper]
     places = [row["epoch"] for row in (*rows, *stated) if row["epoch"] > 0]
-    first, last = min(1.0, *places) * 0.94, max(places) * 1.08
-    top = max(row["value"] for row in rows) * 1.03
+    # epochs are looked at from the first on; a mean of updates is not there before its window is full
+    first, last = min(places if unit == "updates" else [1.0, *places]) * 0.94, max(places) * 1.08
+    top, least = max(row["value"] for row in rows) * 1.03, min(row["value"] for row in rows)
+    bottom = 0.0 if least < 0.6 * top else 0.95 * min([least, *(level for level, _ in levels)])
     place = {"x": number("epoch"), "y": number("value")}
     form = ".2%" if metric.endswith("error") else ".3f"
 
@@ -141,7 +144,8 @@ def learning(
         layers.append(layer(rows, "line", lines, strokeWidth=1.4, opacity=0.9) | seen)
         if hover:
             value = number("value") | {"format": form, "title": named}
-            tip = [name("arm"), name("seed"), number("epoch") | {"format": ".4~g"}, value]
+            when = number("epoch") | {"format": ".4~g", "title": unit.removesuffix("s")}
+            tip = [name("arm"), name("seed"), when, value]
             layers.append(layer(rows, "circle", place | {"tooltip": tip}, size=90, opacity=0, color=INK) | seen)
         for points, shape, color, fill, size in (
             (hits, "circle", INK, INK, 22),
@@ -153,7 +157,10 @@ def learning(
         ticks: Spec = {"values": log_ticks(low, last)} if kind == "log" else {"tickCount": 8 if width > 400 else 5}
         x_axis = {"title": f"{unit}, {kind} scale", "grid": False, "labelExpr": PLAIN, **ticks}
         x = {"scale": {"type": kind, "domain": [low, last], "nice": False}, "axis": x_axis}
-        y = {"scale": {"domain": [0, top], "nice": False}, "axis": _y_axis(metric, levels, top)}
+        y = {
+            "scale": {"domain": [bottom, top], "nice": False, "zero": False},
+            "axis": _y_axis(metric, levels, bottom, top),
+        }
         return chart(layers + words(kind, low), x, y, width, 340 if width > 400 else 300, named)
 
     def log(width: int, hover: bool) -> Spec:
@@ -165,8 +172,8 @@ def learning(
     return draw(id, title, alt_text, log, {"linear": linear})
 
 
-def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str) -> Drawing:
-    """Epochs to the level against the rate: tuning seeds as dots, means as lines, chosen rates as diamonds.
+def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str, unit: str) -> Drawing:
+    """Time to the level, in `unit`, against the rate: tuning seeds as dots, means as lines, chosen rates as diamonds.
 
     A diverged seed stands above all others, since it never gets there.
     """
@@ -186,7 +193,13 @@ def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str)
 
     def build(width: int, hover: bool) -> Spec:
         shape = name("end") | {"scale": {"domain": list(shapes), "range": list(shapes.values())}, "legend": None}
-        tip = [name("arm"), number("rate"), name("seed"), number("epochs") | {"format": ".2f"}, name("end")]
+        tip = [
+            name("arm"),
+            number("rate"),
+            name("seed"),
+            number("epochs") | {"format": ".2f", "title": unit},
+            name("end"),
+        ]
         dots = place | {"color": _by_arm(names)["color"], "shape": shape} | ({"tooltip": tip} if hover else {})
         layers = [
             layer(means, "line", place | _by_arm(names), strokeWidth=1.4),

@@ -71,7 +71,7 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         out["effect"] = {
             "kind": effect.kind,
             "estimate": effect.estimate,
-            "low": _finite(effect.low) or None,  # 0 is an open side
+            "low": None if effect.kind == "ratio" and effect.low == 0 else _finite(effect.low),  # 0: an open side
             "high": _finite(effect.high),
             "confidence": effect.confidence,
             "n": effect.n,

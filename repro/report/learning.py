@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import fsum
+from math import ceil, fsum
 from statistics import fmean, median
 
-from repro.analysis.measures import Observation, level_of, per_epoch
+from repro.analysis.measures import Observation, held_out_errors, level_of, per_epoch
 from repro.analysis.tuning import Arm, geometric_mean
 from repro.analysis.words import NAMES, goal
 from repro.data.known import KNOWN
@@ -106,7 +106,7 @@ def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run, metric: str) -> 
         points = [(float(u), fsum(losses[u - measure.window : u]) / measure.window) for u in ends]
         return Curve(arm.name, seen.seed, tuple(points), points[-1] if seen.value is not None else None)
     if measure.kind == "converged":
-        errors = [half["held_out_error"] for row in run.epochs for half in row.get("halves", ())]
+        errors = held_out_errors(run.epochs[: ceil(seen.limit)])
         halves = [((i + 2) / 2, median(errors[i : i + 3])) for i in range(len(errors) - 2)]
         hit = next((point for point in halves if point[0] == seen.value), None)
         return Curve(arm.name, seen.seed, ((0.0, start), *halves), hit)

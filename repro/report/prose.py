@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from repro.analysis import words
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
+from repro.analysis.plan import MOST
 from repro.analysis.tuning import NEAR, SLOWER
 from repro.analysis.words import JUDGING_SEEDS, between, times
 from repro.data.known import KNOWN
@@ -52,6 +53,11 @@ class Condition:
 def unit(claim: Claim) -> str:
     """What the claim's times are told in: epochs or updates."""
     return per_epoch(claim)[0]
+
+
+def tuned(claim: Claim) -> bool:
+    """Whether its arms' rates are chosen among several."""
+    return claim.tune is not None and claim.tune.chooses
 
 
 def sized(value: float, kind: str) -> str:
@@ -167,7 +173,7 @@ def data(claim: Claim) -> str:
     known = KNOWN[claim.data.kind]
     how_many = f"{training_images(claim.data):,} training images"
     if claim.data.crop:
-        how_many += f", crops of {claim.data.crop} px from {claim.data.stored}"
+        how_many += f", crops of {claim.data.crop} px from images of {claim.data.stored} px"
     scaled = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}[claim.data.scale]
     return f"{known.title}, {how_many}, {scaled}"
 
@@ -197,7 +203,7 @@ def conditions(judgement: Judgement) -> list[Condition]:
             (
                 "reproduced",
                 f"the interval excludes no effect and lies inside the band, {inside}"
-                f"{rates if judgement.claim.tune else ''}{'; every judged run reached the level' * timed}",
+                f"{rates if tuned(judgement.claim) else ''}{'; every judged run reached the level' * timed}",
             ),
             (
                 "direction only",
@@ -243,8 +249,7 @@ def method(judgement: Judgement) -> list[str]:
         )
         return out
     of, over = rule.of
-    if claim.tune and (len(claim.tune.rates) > 1 or claim.tune.extend):
-        tune = claim.tune
+    if (tune := claim.tune) and tune.chooses:
         out.append(
             "Each arm's rate is the fastest of its own, as the paper says. All arms share one grid, "
             f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {_seed_list(tune.on_seeds)}, apart "
@@ -278,7 +283,7 @@ def _unformed(claim: Claim) -> str:
     if claim.rule.kind != "ratio":
         return "a run diverged"
     bounded = "neither side of the ratio is bounded"
-    return f"a fastest rate could not be settled, or {bounded}" if claim.tune else bounded
+    return f"a fastest rate could not be settled, or {bounded}" if tuned(claim) else bounded
 
 
 def _measured(claim: Claim) -> str:
@@ -293,12 +298,23 @@ def _measured(claim: Claim) -> str:
         )
     if measure.kind == "updates_to":
         most = min(RECORDED, claim.train.epochs * int(per_epoch(claim)[1]))
-        return f"The measure is the number of updates to {goal}. A run that has not reached it after {most} {censored}"
+        classes = len(KNOWN[claim.data.kind].classes)
+        return (
+            f"The measure is the number of updates to {goal}: {measure.nats(classes):.3f} nats, since there are "
+            f"C = {classes:,} classes and ln C is the loss of a net that has learned nothing. A run that has not "
+            f"reached it after {most:,} {censored}"
+        )
     if measure.kind == "converged":
         return (
             f"The measure is the number of epochs until a run is first {goal}. It is looked at each half epoch, in "
-            "test mode, as medians of three; a run goes on for twice the time found, so that its lowest is known. One "
-            f"that keeps improving to the end {censored}"
+            "test mode, as medians of three; a run goes on for twice the time found, so that its lowest is known, "
+            f"but for {MOST * claim.train.epochs} epochs at most. One that still improves there {censored}"
+        )
+    if claim.train.plateau:
+        return (
+            f"The measure is the {goal} at the end of a run: after {claim.train.epochs} epochs, or sooner, where the "
+            f"held-out error has stopped falling at the last of its rates ({claim.train.plateau} epochs without a "
+            "lower one)."
         )
     return f"The measure is the {goal} after {claim.train.epochs} epochs, the same for all arms."
 

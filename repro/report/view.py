@@ -162,7 +162,7 @@ def axis(shown: Shown) -> Axis:
     metric = words.NAMES[shown.judgement.claim.measure.metric]
     if rule.kind == "value":
         return Axis("linear", f"{metric}, percent", None, "", paper, stated, (low, high), band)
-    title = f"{metric} of {' less that of '.join(rule.of)}, percentage points"
+    title = f"{metric}, {' less '.join(rule.of)}, percentage points"
     return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band)
 
 

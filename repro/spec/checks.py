@@ -216,6 +216,10 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     for key in sorted(differing):
         if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
             out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))
+    for i, (arm, config) in enumerate(zip(claim.arms, configs, strict=True)):
+        same = next((other for other, earlier in zip(claim.arms, configs[:i], strict=False) if earlier == config), None)
+        if differing and same:
+            out.append(layers.problem(("arms", arm), f"arms: {arm} is the same net and rule as {same}", key=True))
     for i, named in enumerate(claim.varies):
         if not any(key == named or key.startswith(f"{named}.") for key in differing):
             near = f"; they differ in {', '.join(sorted(differing))}" if differing else ""
@@ -244,6 +248,8 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
         if lacking and not unknown:
             text = f"nothing for {', '.join(lacking)}; name them, or give `other`"
             out.append(((section, name), f"{section}.{name}: {text}"))
+    if 0 in image(armed.data):  # photos of many sizes without a crop, which is said of the data
+        return out
     try:
         list(tables.shapes(net(armed.data, armed.model), image(armed.data)))
     except ValueError as error:

@@ -152,6 +152,11 @@ class Tune(Closed):
     on_seeds: list[Seed] = Field(min_length=1, description="tuning seeds, none of them a judging seed")
     extend: int = Field(3, ge=0, le=8, description="how often a chosen end of the grid extends it (assumed)")
 
+    @property
+    def chooses(self) -> bool:
+        """Whether there is more than one rate to choose among."""
+        return len(self.rates) > 1 or self.extend > 0
+
 
 class Choice(Closed):
     """Something the paper leaves open."""

@@ -95,7 +95,8 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     if not band[0] < band[1]:
         out.append(layers.problem(("rule", name), f"rule.{name}: found {band}; expected [low, high] with low < high"))
     elif target is not None and not band[0] <= target <= band[1]:
-        out.append(layers.problem(("rule", name), f"rule.{name}: {band} does not hold the paper's {target:g}"))
+        text = f"rule.{name}: {band} does not hold the paper's {target:g}"
+        out.append(layers.problem(_said(layers, name, "paper"), text))
     if rule.kind == "trace":
         if len(claim.arms) != 1:
             text = f"arms: found {len(claim.arms)}; a trace is judged against one arm"
@@ -110,5 +111,11 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
         out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
     side, none = rule.direction.split()
     if rule.paper is not None and (rule.paper > float(none)) != (side == "above"):
-        out.append(layers.problem(("rule", "direction"), f"rule.direction: {rule.paper:g} is not {rule.direction}"))
+        text = f"rule.direction: {rule.paper:g} is not {rule.direction}"
+        out.append(layers.problem(_said(layers, "direction", "paper"), text))
     return out
+
+
+def _said(layers: Layers, *keys: str) -> Loc:
+    """The first of these keys of the rule that an override says: the mistake is its doing; else the first."""
+    return next((loc for key in keys if (loc := ("rule", key)) in layers.origin), ("rule", keys[0]))

@@ -95,7 +95,8 @@ def _read(error: Any) -> tuple[str, Loc, Any]:
     if what.startswith("union_tag") and isinstance(found, dict):  # a measure or rule of no known kind
         if "kind" in found:
             return what, (*loc, "kind"), found["kind"]
-        close = _close("kind", found)
+        known = {*schema.keys(loc), *schema.keys(loc, ("inspect",))}  # `window` is near `kind`, and right by itself
+        close = _close("kind", [key for key in found if key not in known])
         return ("extra_forbidden", (*loc, close), None) if close else ("missing", (*loc, "kind"), None)
     return what, loc, found
 
