@@ -11,7 +11,16 @@ import pytest
 from scipy import special, stats
 from small_tables import claim_file, run_of, seen
 
-from repro.analysis.effects import Effect, TraceTest, paired_interval, ratio, seeds_needed, trace_test, welch_interval
+from repro.analysis.effects import (
+    Effect,
+    TraceTest,
+    difference,
+    paired_interval,
+    ratio,
+    seeds_needed,
+    trace_test,
+    welch_interval,
+)
 from repro.analysis.measures import Observation, epochs_to, observe, trace
 from repro.spec.files import ClaimFile, run_config
 
@@ -166,6 +175,45 @@ def test_the_closed_limit_is_the_nearest_paired_ratio_with_the_censored_arm_at_t
     assert ratio((), seen(6.0), 0.95, "seeds") is None
     assert ratio(seen(42.0, "missing"), seen(6.0, 6.0), 0.95, "seeds") is None
     assert ratio(seen(42.0, 40.0), seen(6.0, "failed"), 0.95, "seeds") is None
+
+
+# Differences
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 20])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_differences_of_errors_have_the_intervals_of_scipys_t_tests(n: int, confidence: float) -> None:
+    draw = np.random.default_rng(100 + n)
+    a, b = draw.normal(0.39, 0.004, n), draw.normal(0.375, 0.002, n)
+    paired = stats.ttest_rel(a, b).confidence_interval(confidence)
+    welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval(confidence)
+    for pairs, interval in (("seeds", paired), ("none", welch)):
+        effect = difference(seen(*map(float, a)), seen(*map(float, b)), confidence, pairs)
+        assert effect is not None
+        assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
+        assert effect.estimate == pytest.approx(fmean(a) - fmean(b))
+        assert list(effect.per_seed.values()) == pytest.approx(list(a - b))
+        assert (effect.kind, effect.none, effect.n, effect.confidence) == ("difference", 0.0, n, confidence)
+
+
+@pytest.mark.parametrize("pairs", ["seeds", "none"])
+def test_a_difference_turned_round_has_the_mirrored_interval(pairs: str) -> None:
+    a, b = seen(0.39, 0.41, 0.4, 0.38), seen(0.37, 0.38, 0.39, 0.375)
+    one, other = difference(a, b, 0.95, pairs), difference(b, a, 0.95, pairs)
+    assert one is not None
+    assert other is not None
+    assert (other.low, other.estimate, other.high) == pytest.approx((-one.high, -(one.estimate or 0), -one.low))
+    assert other.per_seed == pytest.approx({seed: -value for seed, value in one.per_seed.items()})
+
+
+@pytest.mark.parametrize("lost", ["diverged", "missing", "failed"])
+def test_no_difference_is_formed_where_a_run_has_no_error_nor_of_one_seed(lost: str) -> None:
+    whole, lacking = seen(0.4, 0.41, 0.42), seen(0.38, lost, 0.39)
+    for pairs in ("seeds", "none"):
+        assert difference(whole, lacking, 0.95, pairs) is None
+        assert difference(lacking, whole, 0.95, pairs) is None
+        assert difference(seen(0.4), seen(0.38), 0.95, pairs) is None
+        assert difference((), (), 0.95, pairs) is None
 
 
 # Traces

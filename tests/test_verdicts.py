@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from math import exp, log, sqrt
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import pytest
 from scipy import stats
 from small_runs import Failed
-from small_tables import MIRROR, RULE, claim_file, play, reaching, run_of, seen
+from small_tables import APART, ERRORS, MIRROR, RULE, TURNED, claim_file, play, reaching, run_of, seen
 
-from repro.analysis.effects import TraceTest, ratio, trace_test
+from repro.analysis.effects import TraceTest, difference, ratio, trace_test
 from repro.analysis.judge import highest, judge
 from repro.analysis.measures import Observation
 from repro.analysis.tuning import Arm
@@ -217,6 +218,125 @@ def test_the_highest_complete_scale_is_the_one_that_speaks(file: ClaimFile) -> N
     failed = play((file, "paper"), curve=failing)
     assert judge(file, "paper", failed).verdict.word == "error"
     assert highest(file, failed) is None
+
+
+# Words of a difference
+
+BOTH = (0.375, 0.378, 0.372, 0.376, 0.374)
+NONE = {  # points above BOTH, by seed, and the word at paper scale and below it; the band is 0.6 to 2.2 points
+    "as printed": ((1.4, 1.2, 1.6, 1.5, 1.3), "reproduced", "same direction"),
+    "a wide interval": ((0.4, 2.4, 1.4, 1.6, 1.2), "direction only", "same direction"),
+    "three points": ((3.0, 2.9, 3.1, 3.2, 2.8), "differs", "same direction"),
+    "a third of a point": ((0.3, 0.35, 0.25, 0.32, 0.28), "differs", "same direction"),
+    "lower": ((-1.4, -1.2, -1.6, -1.5, -1.3), "contradicted", "opposite direction"),
+    "about equal": ((0.5, -0.4, 0.3, -0.2, 0.4), "inconclusive", "no difference seen"),
+    "equal": ((0.0, 0.0, 0.0, 0.0, 0.0), "inconclusive", "no difference seen"),
+}
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
+    return claim_file(tmp_path_factory.mktemp("claims"), text=ERRORS)
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
+    return claim_file(tmp_path_factory.mktemp("claims"), (APART, TURNED), text=ERRORS)
+
+
+def above(points: tuple[float, ...]) -> tuple[Observation, ...]:
+    """The arm `none`, so many points above BOTH."""
+    return seen(*(error + more / 100 for error, more in zip(BOTH, points, strict=False)))
+
+
+def told(claim: Claim, scale: str, none: tuple[Observation, ...], both: tuple[Observation, ...]) -> Verdict:
+    """The verdict on a difference, the arms in the order of the claim's rule."""
+    assert claim.rule.kind == "difference"
+    arms = {"none": Arm("none", None, 0.01, none, {}), "both": Arm("both", None, 0.01, both, {})}
+    first, second = (arms[name] for name in claim.rule.of)
+    claim = claim.model_copy(update={"seeds": list(range(len(none)))})
+    effect = difference(first.observations, second.observations, claim.rule.confidence, claim.rule.pairs)
+    return of_effect(claim, scale, effect, first, second, None, 0)
+
+
+@pytest.mark.parametrize("case", NONE)
+def test_every_word_of_a_difference_is_said_where_it_is_due_and_alike_in_both_directions(
+    errors: ClaimFile, turned: ClaimFile, case: str
+) -> None:
+    points, at_paper, below = NONE[case]
+    for claim in (errors.at("paper"), turned.at("paper")):
+        found = {scale: told(claim, scale, above(points), seen(*BOTH)) for scale in ("paper", "medium", "smoke")}
+        assert (found["paper"].word, found["paper"].grade) == (at_paper, "A")
+        assert (found["medium"].word, found["medium"].grade) == (below, "C")
+        assert (found["smoke"].word, found["smoke"].grade) == ("not comparable", None)
+
+
+def test_the_sentence_of_a_difference_says_which_arm_is_higher_in_points(errors: ClaimFile, turned: ClaimFile) -> None:
+    none = above(NONE["as printed"][0])
+    one, other = (told(file.at("paper"), "paper", none, seen(*BOTH)) for file in (errors, turned))
+    low, high = stats.ttest_rel([o.value for o in none], BOTH).confidence_interval(0.95)
+    interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}, n = 5"
+    assert one.sentence == f"The test error in ten views is 1.40 points higher for “none” than for “both” ({interval})."
+    assert "is 1.40 points lower for “both” than for “none”" in other.sentence
+    assert one.why == "the interval excludes no effect and lies inside the band +0.6 points to +2.2 points"
+    medium = told(errors.at("medium"), "medium", none, seen(*BOTH))
+    assert medium.why == "medium scale cannot reproduce the number +1.4 points, only show the direction"
+
+
+def test_a_difference_not_seen_says_what_would_have_shown_and_how_many_seeds_would_settle_it(errors: ClaimFile) -> None:
+    points = NONE["about equal"][0]
+    spread = float(np.std(points, ddof=1))
+    shows = stats.t.ppf(0.975, 4) * spread / sqrt(5)
+    size = fmean(points) / spread
+    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, size * sqrt(n)) for n in range(2, 2000)]
+    seeds = next(n for n, found in enumerate(power, start=2) if found >= 0.8)
+    for scale in ("paper", "medium"):
+        why = told(errors.at(scale), scale, above(points), seen(*BOTH)).why
+        assert f"; {shows:.2f} points would have shown; about {seeds} seeds would settle 0.12 points" in why
+    equal = told(errors.at("paper"), "paper", above(NONE["equal"][0]), seen(*BOTH)).why
+    assert equal == "the interval covers no effect; 0.00 points would have shown"
+
+
+@pytest.mark.parametrize("arm", ["none", "both"])
+def test_a_diverged_run_has_no_error_and_leaves_a_difference_inconclusive(errors: ClaimFile, arm: str) -> None:
+    arms = {"none": above(NONE["as printed"][0]), "both": seen(*BOTH)}
+    arms[arm] = seen(0.38, "diverged", 0.39, "diverged", 0.37)
+    for scale in ("paper", "medium"):
+        found = told(errors.at(scale), scale, arms["none"], arms["both"])
+        assert found.word == "inconclusive"
+        assert found.sentence == "No difference between “none” and “both” could be formed."
+        assert found.why == "2 of 10 runs diverged: they have no error to compare"
+
+
+def test_a_difference_of_few_seeds_is_grade_b_at_paper_scale_and_no_word_below_it(errors: ClaimFile) -> None:
+    points = NONE["as printed"][0][:4]
+    paper = told(errors.at("paper"), "paper", above(points), seen(*BOTH[:4]))
+    assert (paper.word, paper.grade) == ("reproduced", "B")
+    medium = told(errors.at("medium"), "medium", above(points), seen(*BOTH[:4]))
+    assert (medium.word, medium.why) == ("not run", "4 judging seeds; a word at this scale needs 5")
+    one = told(errors.at("paper"), "paper", above(points[:1]), seen(*BOTH[:1]))
+    assert (one.word, one.why) == (
+        "inconclusive",
+        "a single judging seed has no interval; the least that has one is two",
+    )
+
+
+def test_without_a_printed_number_the_direction_and_the_band_alone_count(tmp_path: Path) -> None:
+    silent = claim_file(tmp_path, ("paper: 0.014", "paper: null"), text=ERRORS)
+    words = [told(silent.at("paper"), "paper", above(points), seen(*BOTH)).word for points, *_ in NONE.values()]
+    assert words == [word for _, word, _ in NONE.values()]
+    why = told(silent.at("medium"), "medium", above(NONE["as printed"][0]), seen(*BOTH)).why
+    assert why == "medium scale cannot reproduce the paper's result, only show the direction"
+
+
+def test_arms_whose_shapes_differ_are_compared_as_independent_runs(tmp_path: Path) -> None:
+    """Differences that agree from seed to seed, of seeds that do not: sure where paired, not where unpaired."""
+    unpaired = claim_file(tmp_path, ("direction: above 0}", "direction: above 0, pairs: none}"), text=ERRORS)
+    paired = claim_file(tmp_path / "paired", text=ERRORS)
+    spread = (0.36, 0.40, 0.37, 0.39, 0.38)
+    none = seen(*(error + 0.014 + more for error, more in zip(spread, (0.001, -0.001, 0, 0.001, -0.001), strict=True)))
+    assert told(paired.at("paper"), "paper", none, seen(*spread)).word == "reproduced"
+    assert told(unpaired.at("paper"), "paper", none, seen(*spread)).word == "inconclusive"
 
 
 # Words of a trace
