@@ -1,5 +1,6 @@
 """The CIFAR nets of 2012: their tables, the modules built from them, their initial values."""
 
+from dataclasses import replace
 from math import prod, sqrt
 
 import numpy as np
@@ -75,6 +76,54 @@ def test_width_scales_hidden_layers_alone():
 def test_an_image_that_is_too_small_is_refused_with_the_layer():
     with pytest.raises(ValueError, match="pool1 of size 3 does not fit"):
         list(tables.shapes(tables.table(KINDS[1]), (3, 2, 2)))
+
+
+LOCAL = {"cuda_convnet_conv_local_13pct": 1_116_490, "cuda_convnet_conv_local_11pct": 2_112_970}
+CROP = (3, 24, 24)
+
+
+@pytest.mark.parametrize("kind", LOCAL)
+def test_the_nets_with_locally_connected_layers_have_the_parameters_of_the_published_ones(kind):
+    rows = tables.table(kind)
+    counts = tables.parameters(rows, CROP)
+    assert sum(counts.values()) == LOCAL[kind]  # source.md 3.2 D and F
+    assert counts["fc10"] == 10 * (1152 + 1)
+    assert counts["local4"] == 36 * 32 * ((64 if "11pct" in kind else 32) * 9 + 1)
+    net = loop.initial_net({"kind": kind, "init": "published"}, seed=0, classes=10, image=CROP)
+    assert {name: sum(p.numel() for p in net.get_submodule(name).parameters()) for name in counts} == counts
+    assert net(torch.zeros(2, *CROP)).shape == (2, 10)
+    pooled = [leaving for row, _, leaving in tables.shapes(rows, CROP) if isinstance(row, tables.Pool)]
+    assert pooled == [(64, 12, 12), (64, 6, 6)]
+
+
+def test_the_published_rules_of_the_nets_with_locally_connected_layers():
+    plain, normed = (tables.weighted(tables.table(kind)) for kind in LOCAL)
+    assert {row.name: row.std for row in plain} == {
+        "conv1": 0.0001, "conv2": 0.01, "local3": 0.04, "local4": 0.04, "fc10": 0.01,
+    }  # fmt: skip
+    assert [row.decay for row in plain] == [0.0, 0.0, 0.004, 0.004, 0.004]
+    assert [row.decay for row in normed] == [0.0, 0.0, 0.004, 0.004, 0.01]
+    norms = [row for row in tables.table(list(LOCAL)[1]) if isinstance(row, tables.CrossMapNorm)]
+    assert [(row.size, row.alpha, row.beta, row.k) for row in norms] == [(9, 0.001 / 9, 0.75, 1.0)] * 2
+
+
+def test_the_11pct_net_without_its_norms_and_with_the_maps_of_the_13pct_net_is_that_net_but_for_a_decay():
+    edited = tables.table("cuda_convnet_conv_local_11pct", norms="none", maps={"local3": 32})
+    assert edited[-1].decay == 0.01
+    assert (*edited[:-1], replace(edited[-1], decay=0.004)) == tables.table("cuda_convnet_conv_local_13pct")
+    first = tables.table("cuda_convnet_conv_local_11pct", norms="first")
+    assert [row.name for row in first if isinstance(row, tables.CrossMapNorm)] == ["rnorm1"]
+    with pytest.raises(ValueError, match="no hidden layer fc10"):
+        tables.table("cuda_convnet_conv_local_11pct", maps={"fc10": 5})
+
+
+def test_locally_connected_layers_start_with_the_spread_of_their_own_inputs():
+    net = loop.initial_net({"kind": list(LOCAL)[1], "init": "he"}, seed=0, classes=10, image=CROP)
+    net.requires_grad_(False)
+    for name, fan_in in {"local3": 64 * 9, "local4": 64 * 9, "conv2": 64 * 25}.items():
+        weight = net.get_submodule(name).weight
+        assert float(weight.std()) == pytest.approx(sqrt(2 / fan_in), rel=0.01)
+        assert not net.get_submodule(name).bias.any()
 
 
 # The modules

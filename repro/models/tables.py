@@ -1,19 +1,26 @@
 """The nets as tables of layers: plain data, no torch. Shapes, parameters and multiply-adds are arithmetic on a table.
 
 A table is a tuple of rows in the order of computation. The CIFAR-10 nets are those of cuda-convnet, with the deviations
-of their initial weights and their weight decays as published (source.md 3.2 A, B, C). `repro.models.nets` turns a table
+of their initial weights and their weight decays as published (source.md 3.2 A to F). `repro.models.nets` turns a table
 into a torch module; a test holds the module to its table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Literal
 
 ActivationKind = Literal["relu", "tanh", "logistic"]
-Kind = Literal["cuda_convnet_18pct", "cuda_convnet_19pct", "cuda_convnet_80sec"]
+Kind = Literal[
+    "cuda_convnet_18pct",
+    "cuda_convnet_19pct",
+    "cuda_convnet_80sec",
+    "cuda_convnet_conv_local_13pct",
+    "cuda_convnet_conv_local_11pct",
+]
+Norms = Literal["both", "none", "first"]  # which of a net's normalisations stay
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,20 @@ class Conv:
     stride: int = 1
     bias: float = 0.0  # initial bias
     groups: int = 1
+
+
+@dataclass(frozen=True)
+class Local:
+    """As a convolution, but with kernels and biases of their own at every place of the window (source.md 4, local)."""
+
+    name: str
+    maps: int
+    size: int
+    pad: int
+    std: float
+    decay: float
+    stride: int = 1
+    bias: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +125,8 @@ class Dropout:
     keep: float
 
 
-Row = Conv | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout
+Row = Conv | Local | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout
+Weighted = Conv | Local | Dense  # the rows that hold weights
 Shape = tuple[int, ...]  # (maps, height, width) or (units,)
 Rounding = Callable[[float], int]  # of the number of steps that a window takes
 
@@ -154,31 +176,90 @@ def _cuda_convnet_80sec(act: str) -> tuple[Row, ...]:
     )
 
 
+def _conv_local_13pct(act: str) -> tuple[Row, ...]:
+    """source.md 3.2 D: two convolutions, two locally connected layers and fc10, no normalisation. 1,116,490 parameters
+    on crops of 24 x 24."""
+    return (
+        Conv("conv1", 64, size=5, pad=2, std=0.0001, decay=0.0),
+        Activation(act),
+        Pool("pool1", "max"),
+        Conv("conv2", 64, size=5, pad=2, std=0.01, decay=0.0),
+        Activation(act),
+        Pool("pool2", "max"),
+        Local("local3", 32, size=3, pad=1, std=0.04, decay=0.004),
+        Activation(act),
+        Local("local4", 32, size=3, pad=1, std=0.04, decay=0.004),
+        Activation(act),
+        Dense("fc10", 10, std=0.01, decay=0.004),
+    )
+
+
+def _conv_local_11pct(act: str) -> tuple[Row, ...]:
+    """source.md 3.2 F: D with two norms across maps, twice the maps in local3 and another decay of fc10. 2,112,970
+    parameters on crops of 24 x 24."""
+    out: list[Row] = []
+    for row in _conv_local_13pct(act):
+        match row:
+            case Pool("pool1"):
+                out += [row, CrossMapNorm("rnorm1", size=9, alpha=0.001 / 9, beta=0.75, k=1.0)]
+            case Pool("pool2"):  # after conv2's activation, before its pooling
+                out += [CrossMapNorm("rnorm2", size=9, alpha=0.001 / 9, beta=0.75, k=1.0), row]
+            case Local("local3"):
+                out += [replace(row, maps=64)]
+            case Dense("fc10"):
+                out += [replace(row, decay=0.01)]
+            case _:
+                out += [row]
+    return tuple(out)
+
+
 _TABLES: dict[Kind, Callable[[str], tuple[Row, ...]]] = {
     "cuda_convnet_18pct": _cuda_convnet_18pct,
     "cuda_convnet_19pct": _cuda_convnet_19pct,
     "cuda_convnet_80sec": _cuda_convnet_80sec,
+    "cuda_convnet_conv_local_13pct": _conv_local_13pct,
+    "cuda_convnet_conv_local_11pct": _conv_local_11pct,
 }
 
 
-def table(kind: Kind, *, activation: str = "relu", width: float = 1.0, classes: int = 10) -> tuple[Row, ...]:
-    """The rows of net `kind`; `width` scales every hidden layer's maps or units, the last layer has `classes` units."""
+def table(
+    kind: Kind,
+    *,
+    activation: str = "relu",
+    width: float = 1.0,
+    classes: int = 10,
+    norms: Norms = "both",
+    maps: Mapping[str, int] | None = None,
+) -> tuple[Row, ...]:
+    """The rows of net `kind`; `width` scales every hidden layer's maps or units, the last layer has `classes` units.
+
+    `norms`: which of its normalisations stay. `maps`: of these hidden layers, by name, so many maps or units in place
+    of the published ones, before `width`. ValueError where the net has no such hidden layer.
+    """
     *hidden, last = _TABLES[kind](activation)
     assert isinstance(last, Dense)
-    return (*(_scaled(row, width) for row in hidden), replace(last, units=classes))
+    for name, many in (maps or {}).items():
+        if name not in (row.name for row in hidden if isinstance(row, Weighted)):
+            raise ValueError(f"{kind} has no hidden layer {name}")
+        hidden = [_of(row, many) if isinstance(row, Weighted) and row.name == name else row for row in hidden]
+    kept = {"both": 2, "first": 1, "none": 0}[norms]
+    dropped = [row for row in hidden if isinstance(row, CrossMapNorm | SameMapNorm)][kept:]
+    return (*(_scaled(row, width) for row in hidden if row not in dropped), replace(last, units=classes))
 
 
 def _scaled(row: Row, width: float) -> Row:
-    if isinstance(row, Conv):
-        return replace(row, maps=max(1, round(row.maps * width)))
-    if isinstance(row, Dense):
-        return replace(row, units=max(1, round(row.units * width)))
-    return row
+    if not isinstance(row, Weighted):
+        return row
+    return _of(row, max(1, round((row.units if isinstance(row, Dense) else row.maps) * width)))
 
 
-def weighted(rows: tuple[Row, ...]) -> tuple[Conv | Dense, ...]:
+def _of(row: Weighted, many: int) -> Weighted:
+    return replace(row, units=many) if isinstance(row, Dense) else replace(row, maps=many)
+
+
+def weighted(rows: tuple[Row, ...]) -> tuple[Weighted, ...]:
     """The rows that hold weights, in order."""
-    return tuple(row for row in rows if isinstance(row, Conv | Dense))
+    return tuple(row for row in rows if isinstance(row, Weighted))
 
 
 def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> Iterator[tuple[Row, Shape, Shape]]:
@@ -189,11 +270,11 @@ def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> It
     entering = image
     for row in rows:
         groups = getattr(row, "groups", 1)
-        outputs = row.maps if isinstance(row, Conv) else row.units if isinstance(row, Dense) else groups
+        outputs = row.maps if isinstance(row, Conv | Local) else row.units if isinstance(row, Dense) else groups
         if entering[0] % groups or outputs % groups:
             raise ValueError(f"{row} does not split {entering} into {groups} equal parts")
         leaving = entering
-        if isinstance(row, Conv):
+        if isinstance(row, Conv | Local):
             sides = [1 + rounding((2 * row.pad + side - row.size) / row.stride) for side in entering[1:]]
             leaving = (row.maps, *sides)
         elif isinstance(row, Pool):
@@ -210,10 +291,16 @@ def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> It
 def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Weights and biases per weighted layer, by name."""
     return {
-        row.name: _fan_in(row, entering) * leaving[0] + leaving[0]
+        row.name: (_fan_in(row, entering) + 1) * (prod(leaving) if isinstance(row, Local) else leaving[0])
         for row, entering, leaving in shapes(rows, image, rounding)
-        if isinstance(row, Conv | Dense)
+        if isinstance(row, Weighted)
     }
+
+
+def fan_in(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
+    """Inputs of each unit of a weighted layer, by its name."""
+    through = shapes(rows, image, rounding)
+    return {row.name: _fan_in(row, entering) for row, entering, _ in through if isinstance(row, Weighted)}
 
 
 def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
@@ -221,14 +308,14 @@ def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil
     return {
         row.name: _fan_in(row, entering) * prod(leaving)
         for row, entering, leaving in shapes(rows, image, rounding)
-        if isinstance(row, Conv | Dense)
+        if isinstance(row, Weighted)
     }
 
 
 def neurons(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Units of each weighted layer, the inputs not counted."""
     through = shapes(rows, image, rounding)
-    return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Conv | Dense)}
+    return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Weighted)}
 
 
 def shares(rows: tuple[Row, ...], image: Shape) -> dict[str, float]:
@@ -248,5 +335,7 @@ def ceil_zeros(row: Conv, entering: Shape) -> tuple[int, int]:
     return missing(width), missing(height)
 
 
-def _fan_in(row: Conv | Dense, entering: Shape) -> int:
+def _fan_in(row: Weighted, entering: Shape) -> int:
+    if isinstance(row, Local):
+        return entering[0] * row.size**2
     return (entering[0] * row.size**2 if isinstance(row, Conv) else prod(entering)) // row.groups

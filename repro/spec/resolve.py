@@ -73,7 +73,7 @@ def _table(kind: registry.Kind, classes: int, **options: Any) -> tuple[tables.Ro
     return registry.table(kind, classes=classes, **options)
 
 
-def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Conv | tables.Dense, ...]:
+def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Weighted, ...]:
     """Its rows that hold weights."""
     return tables.weighted(net(data, model))
 
