@@ -118,6 +118,8 @@ def of_effect(
         why = f"with runs that never reached the level, {n} seeds bound the ratio with confidence "
         why += f"{100 * effect.confidence:.3g} %; {100 * rule.confidence:.3g} % needs {needed} judging seeds"
         return Verdict("inconclusive", weight, _found(claim, effect), why)
+    if rule.direction == "none":
+        return _of_equivalence(claim, scale, effect, censored)
     none = effect.none
     along, against = effect.low > none, effect.high < none
     if rule.direction.startswith("below"):  # the paper's direction
@@ -149,6 +151,24 @@ def of_effect(
         return Verdict("direction only", weight, _found(claim, effect), why)
     why = f"the interval excludes no effect and lies inside {band}"
     return Verdict("reproduced", weight, _found(claim, effect), why)
+
+
+def _of_equivalence(claim: Claim, scale: str, effect: Effect, censored: bool) -> Verdict:
+    """The verdict where the paper says that there is no effect: the band is what counts as none."""
+    assert claim.rule.kind == "ratio" or claim.rule.kind == "difference"
+    weight, found = grade(scale, effect.n), _found(claim, effect)
+    low, high = claim.rule.within
+    band = f"the band {' to '.join(shown(bound, effect.kind) for bound in claim.rule.within)}"
+    at_paper = scale == "paper"
+    where = "" if at_paper else f"; {scale} scale cannot reproduce the paper's result"
+    if effect.low > high or effect.high < low:
+        why = f"the interval lies wholly outside {band}, which counts as no effect{where}"
+        return Verdict("differs" if at_paper else "opposite direction", weight, found, why)
+    if low <= effect.low and effect.high <= high and not censored:
+        why = f"the interval lies inside {band}, which counts as no effect{where}"
+        return Verdict("reproduced" if at_paper else "no difference seen", weight, found, why)
+    why = f"the interval crosses an end of {band}: an effect beyond it is neither shown nor ruled out"
+    return Verdict("inconclusive", weight, found, f"{why}; more seeds would narrow it")
 
 
 def _unjudged(claim: Claim, scale: str, effect: Effect | None, arms: Sequence[Arm], to_do: int) -> Verdict | None:
