@@ -716,7 +716,7 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
                 RELU,
                 {("model", key): value},
                 ("model", key),
-                f"model.{key}: is for alexnet alone",
+                f"model.{key}: is for alexnet{' and cuda_convnet_conv_local_11pct' * (key == 'norms')} alone",
             )
             for key, value in (
                 ("reading", "source"),

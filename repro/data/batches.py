@@ -40,11 +40,16 @@ class Batches:
         """Training images."""
         return len(self._train_y)
 
+    @property
+    def kept(self) -> int:
+        """Training images that are kept from training: none of whole ones."""
+        return 0
+
     def train(self, index: torch.Tensor) -> Batch:
         """The training images `index` (int64 [b], on the device): x float32 [b, 3, h, w] channels-last, y int64 [b]."""
         return self._scaled(self._train_x.index_select(0, index)), self._train_y.index_select(0, index)
 
-    def draw(self, generator: torch.Generator, *, colour: bool = True) -> None:
+    def draw(self, generator: torch.Generator, *, colour: bool = True, images: int | None = None) -> None:
         """Nothing is drawn for whole images: the same call as `PhotoBatches.draw`."""
 
     def epoch(self, order: torch.Tensor, sizes: Sequence[int], draws: None = None) -> Iterator[Batch]:

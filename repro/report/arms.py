@@ -14,6 +14,7 @@ from repro.report.learning import learning, mean
 from repro.report.parts import Figure, Grid, Row, Section
 from repro.report.view import Shown, axis, interval_words, row
 from repro.spec.claim import Claim
+from repro.spec.resolve import epochs_of
 
 
 def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
@@ -168,7 +169,9 @@ def _judged(judgement: Judgement) -> Grid:
     first = len(names) + 1 + two
     aim = goal(claim)
     compares = (" / " if timed else " − ").join(rule.of).replace(" ", "\u00a0") + ", points" * (not timed)
-    after = "at the end" if claim.train.plateau else f"after {claim.train.epochs} epochs"
+    epochs = {epochs_of(claim, name) for name in names}
+    after = f"after {claim.train.epochs} epochs" if epochs == {claim.train.epochs} else "at the end"
+    after = "at the end" if claim.train.plateau else after
     what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} {after}"
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",

@@ -172,6 +172,8 @@ def data(claim: Claim) -> str:
     """Which images, how many, and at which scale of input."""
     known = KNOWN[claim.data.kind]
     how_many = f"{training_images(claim.data):,} training images"
+    if claim.train.fold_in:
+        how_many += f" and {claim.data.held_out:,} more after epoch {claim.train.fold_in}"
     if claim.data.crop:
         how_many += f", crops of {claim.data.crop} px from images of {claim.data.stored} px"
     scaled = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}[claim.data.scale]

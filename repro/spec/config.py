@@ -37,7 +37,7 @@ class RunData(Closed):
     scale: Literal["raw", "standardised"]
     stored: int | None = later()
     crop: int | None = later()
-    crops: Literal["paper", "source", "none"] | None = later()
+    crops: Literal["paper", "source", "all", "none"] | None = later()
     mirror: bool | None = later()
     mean: Literal["per_offset", "centre"] | None = later()
     colour: Literal["paper", "source", "none"] | None = later()
@@ -47,7 +47,8 @@ class RunData(Closed):
 class RunModel(Closed):
     """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
-    What follows `init` is there where the net is the paper's: options of `repro.models.alexnet.table`.
+    What follows `init` is there where the net has it: options of `repro.models.alexnet.table`, for the paper's, or of
+    `repro.models.tables.table`.
     """
 
     kind: registry.Kind
@@ -62,12 +63,13 @@ class RunModel(Closed):
     bias: float | None = later()
     without: list[alexnet.Layer] | None = later()
     conv6: bool | None = later()
+    maps: dict[str, int] = later({})
 
 
 class RunTrain(Closed):
     """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer.
 
-    `drops`, `plateau`, `colour_until`, `freeze`: see `repro.train.schedule`.
+    `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`.
     """
 
     batch: int
@@ -81,6 +83,7 @@ class RunTrain(Closed):
     plateau: int | None = later()
     colour_until: int | None = later()
     freeze: dict[str, int] = later({})
+    fold_in: int | None = later()
 
 
 class RunConfig(Closed):

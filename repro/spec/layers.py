@@ -141,5 +141,6 @@ def layered(
         if name == alternative:
             layers.lay(mapping(data, *loc), f"alternative {name}", loc)
     if arm:
-        layers.lay(mapping(data, "arms", arm), f"arm {arm}", ("arms", arm))
+        where = layers.origin["arms",].loc if ("arms",) in layers.origin else ("arms",)
+        layers.lay(mapping(layers.data, "arms", arm), f"arm {arm}", (*where, arm))
     return layers
