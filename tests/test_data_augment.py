@@ -82,9 +82,8 @@ def test_in_the_source_s_reading_32_consecutive_images_share_a_draw_and_in_the_p
 def test_small_images_are_cropped_at_every_offset_each_for_itself():
     drawn = draw(16_200, generator(7), border=8, crops="all")
     triples = torch.stack([drawn.y, drawn.x, drawn.mirrored.long()], 1)
-    assert (
-        outcomes(8, "all", True) == len(triples.unique(dim=0)) == 9 * 9 * 2
-    )  # source.md 3.1: randint(0, 9) and a flip
+    # source.md 3.1: randint(0, 9) for each side and a flip
+    assert outcomes(8, "all", True) == len(triples.unique(dim=0)) == 9 * 9 * 2
     assert len(triples[:32].unique(dim=0)) > 20
 
 

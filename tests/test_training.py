@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from repro.data.batches import Batches
 from repro.data.sets import Images, load
-from repro.models import tables
+from repro.models import cuda_convnet, tables
 from repro.provenance import provenance
 from repro.train import loop
 from repro.train.minibatches import batch_sizes
@@ -58,7 +58,7 @@ def trainer(
         "lr": 0.01,
         "bias_lr": 2.0,
         "momentum": 0.9,
-        "weight_decay": {row.name: 0.0005 for row in tables.weighted(tables.table(kind))},
+        "weight_decay": {row.name: 0.0005 for row in tables.weighted(cuda_convnet.table(kind))},
         "file_images": 30,
         "order": "repeated",
     }

@@ -1,26 +1,17 @@
 """The nets as tables of layers: plain data, no torch. Shapes, parameters and multiply-adds are arithmetic on a table.
 
-A table is a tuple of rows in the order of computation. The CIFAR-10 nets are those of cuda-convnet, with the deviations
-of their initial weights and their weight decays as published (source.md 3.2 A to F). `repro.models.nets` turns a table
-into a torch module; a test holds the module to its table.
+A table is a tuple of rows in the order of computation; those of the nets stand in `repro.models.cuda_convnet` and
+`repro.models.alexnet`. `repro.models.nets` turns a table into a torch module; a test holds the module to its table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Literal
 
 ActivationKind = Literal["relu", "tanh", "logistic"]
-Kind = Literal[
-    "cuda_convnet_18pct",
-    "cuda_convnet_19pct",
-    "cuda_convnet_80sec",
-    "cuda_convnet_conv_local_13pct",
-    "cuda_convnet_conv_local_11pct",
-]
-Norms = Literal["both", "none", "first"]  # which of a net's normalisations stay
 
 
 @dataclass(frozen=True)
@@ -131,130 +122,14 @@ Shape = tuple[int, ...]  # (maps, height, width) or (units,)
 Rounding = Callable[[float], int]  # of the number of steps that a window takes
 
 
-def _cuda_convnet_19pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 B: 19 % error in 20 minutes; three convolutions and fc10, no normalisation."""
-    return (
-        Conv("conv1", 32, size=5, pad=2, std=0.0001, decay=0.004),
-        Activation(act),
-        Pool("pool1", "max"),
-        Conv("conv2", 32, size=5, pad=2, std=0.01, decay=0.004),
-        Activation(act),
-        Pool("pool2", "average"),
-        Conv("conv3", 64, size=5, pad=2, std=0.01, decay=0.004),
-        Activation(act),
-        Pool("pool3", "average"),
-        Dense("fc10", 10, std=0.01, decay=3.0),
-    )
-
-
-def _cuda_convnet_18pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 A: 18 % error in 20 minutes; as B, the activation after pool1, and two same-map norms."""
-    return (
-        Conv("conv1", 32, size=5, pad=2, std=0.0001, decay=0.004),
-        Pool("pool1", "max"),
-        Activation(act),
-        SameMapNorm("rnorm1", size=3, alpha=5e-5, beta=0.75),
-        Conv("conv2", 32, size=5, pad=2, std=0.01, decay=0.004),
-        Activation(act),
-        Pool("pool2", "average"),
-        SameMapNorm("rnorm2", size=3, alpha=5e-5, beta=0.75),
-        Conv("conv3", 64, size=5, pad=2, std=0.01, decay=0.004),
-        Activation(act),
-        Pool("pool3", "average"),
-        Dense("fc10", 10, std=0.01, decay=1.0),
-    )
-
-
-def _cuda_convnet_80sec(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 C: 26 % error in 80 seconds; B with a hidden fully connected layer of 64 units."""
-    *convolutions, _ = _cuda_convnet_19pct(act)
-    return (
-        *convolutions,
-        Dense("fc64", 64, std=0.1, decay=0.03),
-        Activation(act),
-        Dense("fc10", 10, std=0.1, decay=0.03),
-    )
-
-
-def _conv_local_13pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 D: two convolutions, two locally connected layers and fc10, no normalisation. 1,116,490 parameters
-    on crops of 24 x 24."""
-    return (
-        Conv("conv1", 64, size=5, pad=2, std=0.0001, decay=0.0),
-        Activation(act),
-        Pool("pool1", "max"),
-        Conv("conv2", 64, size=5, pad=2, std=0.01, decay=0.0),
-        Activation(act),
-        Pool("pool2", "max"),
-        Local("local3", 32, size=3, pad=1, std=0.04, decay=0.004),
-        Activation(act),
-        Local("local4", 32, size=3, pad=1, std=0.04, decay=0.004),
-        Activation(act),
-        Dense("fc10", 10, std=0.01, decay=0.004),
-    )
-
-
-def _conv_local_11pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 F: D with two norms across maps, twice the maps in local3 and another decay of fc10. 2,112,970
-    parameters on crops of 24 x 24."""
-    out: list[Row] = []
-    for row in _conv_local_13pct(act):
-        match row:
-            case Pool("pool1"):
-                out += [row, CrossMapNorm("rnorm1", size=9, alpha=0.001 / 9, beta=0.75, k=1.0)]
-            case Pool("pool2"):  # after conv2's activation, before its pooling
-                out += [CrossMapNorm("rnorm2", size=9, alpha=0.001 / 9, beta=0.75, k=1.0), row]
-            case Local("local3"):
-                out += [replace(row, maps=64)]
-            case Dense("fc10"):
-                out += [replace(row, decay=0.01)]
-            case _:
-                out += [row]
-    return tuple(out)
-
-
-_TABLES: dict[Kind, Callable[[str], tuple[Row, ...]]] = {
-    "cuda_convnet_18pct": _cuda_convnet_18pct,
-    "cuda_convnet_19pct": _cuda_convnet_19pct,
-    "cuda_convnet_80sec": _cuda_convnet_80sec,
-    "cuda_convnet_conv_local_13pct": _conv_local_13pct,
-    "cuda_convnet_conv_local_11pct": _conv_local_11pct,
-}
-
-
-def table(
-    kind: Kind,
-    *,
-    activation: str = "relu",
-    width: float = 1.0,
-    classes: int = 10,
-    norms: Norms = "both",
-    maps: Mapping[str, int] | None = None,
-) -> tuple[Row, ...]:
-    """The rows of net `kind`; `width` scales every hidden layer's maps or units, the last layer has `classes` units.
-
-    `norms`: which of its normalisations stay. `maps`: of these hidden layers, by name, so many maps or units in place
-    of the published ones, before `width`. ValueError where the net has no such hidden layer.
-    """
-    *hidden, last = _TABLES[kind](activation)
-    assert isinstance(last, Dense)
-    for name, many in (maps or {}).items():
-        if name not in (row.name for row in hidden if isinstance(row, Weighted)):
-            raise ValueError(f"{kind} has no hidden layer {name}")
-        hidden = [_of(row, many) if isinstance(row, Weighted) and row.name == name else row for row in hidden]
-    kept = {"both": 2, "first": 1, "none": 0}[norms]
-    dropped = [row for row in hidden if isinstance(row, CrossMapNorm | SameMapNorm)][kept:]
-    return (*(_scaled(row, width) for row in hidden if row not in dropped), replace(last, units=classes))
-
-
-def _scaled(row: Row, width: float) -> Row:
-    if not isinstance(row, Weighted):
-        return row
-    return _of(row, max(1, round((row.units if isinstance(row, Dense) else row.maps) * width)))
-
-
-def _of(row: Weighted, many: int) -> Weighted:
+def of(row: Weighted, many: int) -> Weighted:
+    """The row with so many maps or units."""
     return replace(row, units=many) if isinstance(row, Dense) else replace(row, maps=many)
+
+
+def outputs(row: Weighted) -> int:
+    """Its maps or units."""
+    return row.units if isinstance(row, Dense) else row.maps
 
 
 def weighted(rows: tuple[Row, ...]) -> tuple[Weighted, ...]:

@@ -184,8 +184,6 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
     for key in sorted((EDITS | {"maps"}) - OPTIONS[claim.model.kind] & mapping(layers.data, "model").keys()):
         whose = {"maps": "cuda-convnet's nets", "norms": "alexnet and cuda_convnet_conv_local_11pct"}
         problem(("model", key), f"is for {whose.get(key, 'alexnet')} alone")
-    if claim.model.kind != "alexnet" and claim.model.norms == "scale only":
-        problem(("model", "norms"), "found scale only, which is for alexnet alone; expected both, none or first")
     if claim.train.plateau and not data.held_out:
         problem(("train", "plateau"), "looks at the held-out error; expected data.held_out beside it")
     if claim.train.drops and claim.train.plateau:
@@ -249,6 +247,9 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
 def _net(armed: Claim) -> list[tuple[Loc, str]]:
     """Layers that are named and not there, layers that are left out, shapes that do not fit."""
     out: list[tuple[Loc, str]] = []
+    if armed.model.kind != "alexnet" and armed.model.norms == "scale only":
+        text = "found scale only, which is for alexnet alone; expected both, none or first"
+        return [(("model", "norms"), f"model.norms: {text}")]
     if armed.model.maps:
         hidden = [row.name for row in weighted(armed.data, armed.model.model_copy(update={"maps": {}}))[:-1]]
         for layer in armed.model.maps.keys() - hidden:

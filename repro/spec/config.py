@@ -48,7 +48,7 @@ class RunModel(Closed):
     """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
     What follows `init` is there where the net has it: options of `repro.models.alexnet.table`, for the paper's, or of
-    `repro.models.tables.table`.
+    `repro.models.cuda_convnet.table`.
     """
 
     kind: registry.Kind

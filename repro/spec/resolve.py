@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
-from repro.models import registry, tables
+from repro.models import cuda_convnet, registry, tables
 from repro.spec.claim import Claim, DataSpec, ModelSpec, TrainSpec, path_of
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
 
@@ -14,7 +14,7 @@ from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
 CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out"}
 EDITS = {"reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"}
 # By net, the keys of a claim's model that are options of its table.
-OPTIONS: dict[str, set[str]] = {kind: {"maps"} for kind in get_args(tables.Kind)}
+OPTIONS: dict[str, set[str]] = {kind: {"maps"} for kind in get_args(cuda_convnet.Kind)}
 OPTIONS |= {"alexnet": EDITS, "cuda_convnet_conv_local_11pct": {"maps", "norms"}}
 
 
@@ -87,7 +87,7 @@ def _edited(model: ModelSpec) -> dict[str, Any]:
     if not model.maps:
         return {}
     rows = tables.weighted(registry.table(model.kind, classes=1))
-    published = {row.name: row.units if isinstance(row, tables.Dense) else row.maps for row in rows}
+    published = {row.name: tables.outputs(row) for row in rows}
     return {"maps": {layer: many for layer, many in model.maps.items() if many != published[layer]}}
 
 
