@@ -26,6 +26,7 @@ class PhotoBatches:
                         the photo (§2 as printed)
            centre       every crop loses the mean image's centre, whatever its offset (source.md 1, 24)
     scale  raw, or standardised: then divided by the deviation of each channel about the mean image.
+    factor what everything is multiplied by in the end
 
     `resident`: whether the stored photos are copied to the device; by default where they fit into half of a GPU's free
     memory, and never on the CPU, which reads the map. Batches are the same bits either way. `components` are those of
@@ -43,6 +44,7 @@ class PhotoBatches:
         mean: Literal["per_offset", "centre"] = "per_offset",
         colour: Colour = "none",
         scale: Literal["raw", "standardised"] = "raw",
+        factor: float = 1.0,
         resident: bool | None = None,
     ):
         height, width, channels = photos.sums.shape
@@ -51,7 +53,7 @@ class PhotoBatches:
         assert colour in ("paper", "source", "none"), colour
         assert mean in ("per_offset", "centre"), mean
         assert scale in ("raw", "standardised"), scale
-        self.device = torch.device(device)
+        self.device, self.factor = torch.device(device), factor
         self.classes = len(photos.classes)
         self.image = (channels, size, size)
         self.border = height - size
@@ -189,6 +191,8 @@ class PhotoBatches:
         """[b, s, s, 3] -> [b, 3, s, s], channels-last."""
         if self._deviation is not None:
             x.div_(self._deviation)
+        if self.factor != 1:
+            x.mul_(self.factor)
         return x.permute(0, 3, 1, 2)
 
 

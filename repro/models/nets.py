@@ -13,6 +13,12 @@ from torch import nn
 from repro.models import layers, registry, tables
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
+# The derivative of each from its output y, over its largest value.
+SLOPES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
+    nn.ReLU: lambda y: (y > 0).float(),
+    nn.Tanh: lambda y: 1 - y * y,
+    nn.Sigmoid: lambda y: 4 * y * (1 - y),
+}
 
 
 def build(

@@ -177,6 +177,8 @@ def data(claim: Claim) -> str:
     if claim.data.crop:
         how_many += f", crops of {claim.data.crop} px from images of {claim.data.stored} px"
     scaled = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}[claim.data.scale]
+    if claim.data.factor != 1:
+        scaled += f", times {claim.data.factor:g}"
     return f"{known.title}, {how_many}, {scaled}"
 
 

@@ -78,6 +78,7 @@ class DataSpec(Closed):
     scale: Literal["raw", "standardised"] = Field(
         "raw", description="raw: 0-255 minus the mean image (source.md 3.1); standardised: divided by the deviation too"
     )
+    factor: float = Field(1.0, gt=0, description="what inputs are multiplied by after `scale`")
     crop: int | None = Field(None, gt=0, description="side of the crops that the net sees (§4.1); none: whole images")
     stored: int = Field(256, gt=0, description="short side of the stored images that crops are taken from (§2)")
     crops: Literal["paper", "source", "all", "none"] = Field(

@@ -27,8 +27,9 @@ def later(default: Any = None) -> Any:
 class RunData(Closed):
     """`content`: the identity of the packed set; `images`: a stratified part of the training set, None the whole.
 
-    What follows `scale` is there where training images are crops: keyword arguments of `repro.data.photosets` and
-    `repro.data.photobatches`; `stored` is the side of the stored images, `crop` that of what the net sees.
+    `factor` is there where inputs are multiplied. The rest of what follows `scale` is there where training images are
+    crops: keyword arguments of `repro.data.photosets` and `repro.data.photobatches`; `stored` is the side of the stored
+    images, `crop` that of what the net sees.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class RunData(Closed):
     mean: Literal["per_offset", "centre"] | None = later()
     colour: Literal["paper", "source", "none"] | None = later()
     held_out: int | None = later()
+    factor: float | None = later()
 
 
 class RunModel(Closed):

@@ -39,6 +39,7 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
     return RunConfig(
         data=RunData(
             content=KNOWN[spec.kind].content,
+            factor=spec.factor if spec.factor != 1 else None,
             **spec.model_dump(include={"kind", "images", "scale", *(CROPPING if spec.crop else ())}),
         ),
         model=RunModel(

@@ -30,7 +30,9 @@ NUMERICS = 1
 EVERY_UPDATE = 2000  # every one of the first 2,000 updates is recorded, then every 50th (DESIGN: a run)
 EVERY_NTH = 50
 LOOKED = 100  # photos over which positive outputs are counted (assumed)
-LATER = ("test_top5", "halves", "ended", "positive")  # of crops of photos only
+# Derivative, relative to its largest, below which a unit counts as saturated (assumed): of tanh beyond +-0.99.
+SATURATED = 0.02
+LATER = ("test_top5", "halves", "ended", "positive", "saturated")  # not of every epoch of every run
 SCHEDULE = ("drops", "plateau", "colour_until", "freeze", "fold_in")  # keys of a training rule that `Schedule` takes
 
 
@@ -52,6 +54,8 @@ class Epoch:
     halves: list[dict[str, Any]] | None = None  # after each half epoch, in test mode; see `Trainer.looked`
     ended: bool | None = None  # by the plateau rule
     positive: dict[str, float] | None = None  # of epoch 1: see `Trainer.positive`
+    # of whole images only, after epochs 1, 2, 4, 8, ...:
+    saturated: dict[str, dict[str, float]] | None = None  # see `Trainer.saturated`
 
     def row(self) -> dict[str, Any]:
         """As it is recorded: what is not there of `LATER` is left out."""
@@ -135,6 +139,7 @@ class Trainer:
             test_top5=test_top5 if halves else None,
             halves=halves or None,
             positive=positive,
+            saturated=None if diverged or epoch & (epoch - 1) else self.saturated(),
             ended=(not diverged and self.schedule.after(held_out)) or None,
         )
 
@@ -186,6 +191,23 @@ class Trainer:
         for hook in hooks:
             hook.remove()
         return shares
+
+    @torch.no_grad()
+    def saturated(self) -> dict[str, dict[str, float]] | None:
+        """By hidden layer, over 1,000 test images: `outputs`, the share of its activations that pass next to no
+        gradient, and `units`, the share of its units that pass none for any image (§3.3: with a positive input for some
+        images a ReLU learns). None of crops, and of nets that are not a row of layers."""
+        if isinstance(self.batches, PhotoBatches) or not isinstance(self.net, torch.nn.Sequential):
+            return None
+        self.net.eval()
+        layers, found, last = {group["layer"] for group in self.optimiser.param_groups}, {}, ""
+        x, _ = next(iter(self.batches.test(1000)))
+        for name, layer in self.net.named_children():
+            x, last = layer(x), name if name in layers else last
+            if type(layer) in nets.SLOPES:
+                flat = nets.SLOPES[type(layer)](x) < SATURATED
+                found[last] = {"outputs": _share(flat.flatten()), "units": _share(flat.all(0).flatten())}
+        return found
 
     @torch.no_grad()
     def views(self) -> tuple[float, float, torch.Tensor]:
