@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from statistics import fmean
 
 from repro.analysis.judge import Judgement
@@ -60,6 +61,8 @@ def sections(shown: Shown) -> list[Section]:
         out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
     if (positive := _positive(shown)) is not None:
         out.append(positive)
+    if (norms := _norms(shown)) is not None:
+        out.append(norms)
     return out
 
 
@@ -138,6 +141,27 @@ def _positive(shown: Shown) -> Section | None:
     caption = "Outputs above 0 before the non-linearity, at the start of training, mean of the judging seeds"
     grid = Grid(caption, ("layer", *found), rows, numbers=frozenset(range(1, len(found) + 1)))
     return Section(f"{shown.shelf}-positive", "Before the first update", parts=(grid,))
+
+
+def _norms(shown: Shown) -> Section | None:
+    """The norm of each layer's weights at the end of the judged runs, where the arms differ in weight decay and the
+    runs recorded it."""
+    claim = shown.judgement.claim
+    if not any(key.startswith("train.weight_decay") for key in claim.varies):
+        return None
+    found: dict[str, dict[str, float]] = {}
+    for name, arm in shown.judgement.arms.items():
+        there = [shown.table[o.run].epochs[: ceil(o.limit)] for o in arm.observations if o.run in shown.table]
+        runs = [rows[-1]["norms"] for rows in there if rows and "norms" in rows[-1]]
+        if runs:
+            found[name] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
+    if not found:
+        return None
+    layers = next(iter(found.values()))
+    rows = tuple((layer, *(f"{sizes[layer]:.4g}" for sizes in found.values())) for layer in layers)
+    caption = "Root of the sum of a layer's squared weights at the end, mean of the judging seeds"
+    grid = Grid(caption, ("layer", *found), rows, numbers=frozenset(range(1, len(found) + 1)))
+    return Section(f"{shown.shelf}-norms", "Size of the weights", parts=(grid,))
 
 
 def _judged(judgement: Judgement) -> Grid:

@@ -30,7 +30,7 @@ NUMERICS = 1
 EVERY_UPDATE = 2000  # every one of the first 2,000 updates is recorded, then every 50th (DESIGN: a run)
 EVERY_NTH = 50
 LOOKED = 100  # photos over which positive outputs are counted (assumed)
-LATER = ("test_top5", "halves", "ended", "positive")  # of crops of photos only
+LATER = ("test_top5", "halves", "ended", "positive", "norms")  # of crops of photos only
 SCHEDULE = ("drops", "plateau", "colour_until", "freeze")  # keys of a training rule that `Schedule` takes
 
 
@@ -52,6 +52,7 @@ class Epoch:
     halves: list[dict[str, Any]] | None = None  # after each half epoch, in test mode; see `Trainer.looked`
     ended: bool | None = None  # by the plateau rule
     positive: dict[str, float] | None = None  # of epoch 1: see `Trainer.positive`
+    norms: dict[str, float] | None = None  # after the epoch: see `Trainer.norms`; None after a divergence
 
     def row(self) -> dict[str, Any]:
         """As it is recorded: what is not there of `LATER` is left out."""
@@ -132,6 +133,7 @@ class Trainer:
             test_top5=test_top5 if halves else None,
             halves=halves or None,
             positive=positive,
+            norms=self.norms() if halves and not diverged else None,
             ended=(not diverged and self.schedule.after(held_out)) or None,
         )
 
@@ -180,6 +182,13 @@ class Trainer:
         for hook in hooks:
             hook.remove()
         return shares
+
+    @torch.no_grad()
+    def norms(self) -> dict[str, float]:
+        """By layer, the root of the sum of its squared weights, biases left out: what decay keeps small (§5)."""
+        weights = [(name, p) for name, p in self.net.named_parameters() if name.endswith(".weight")]
+        sizes = torch.stack([weight.norm() for _, weight in weights]).tolist()  # asked of a GPU once
+        return {name.removesuffix(".weight"): size for (name, _), size in zip(weights, sizes, strict=True)}
 
     @torch.no_grad()
     def views(self) -> tuple[float, float, torch.Tensor]:
