@@ -6,8 +6,10 @@ import re
 from html import unescape
 from pathlib import Path
 
+import pytest
 from small_runs import fill
 
+from repro.models import alexnet, tables
 from repro.report import write
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, load, run_config
@@ -61,3 +63,23 @@ def test_the_arms_of_colour_pca_are_the_source_s_noise_the_printed_one_and_none(
     base = claim("lrn_imagenet").at("paper")
     assert printed.id == run_config(base, "both", seed=0).id, "the net as printed, shared with other claims"
     assert file.at("paper", "as_printed").rule.of == ["without", "printed"]
+
+
+@pytest.mark.parametrize(("name", "records"), [("ilsvrc2010", ["47.1 %", "45.7 %"]), ("imagenet2009", ["78.1 %"])])
+def test_what_others_had_reached_stands_before_the_paper_on_the_page(name, records, tmp_path):
+    text = page(claim(name), {}, tmp_path)
+    record = text[text.index("What is on record of the same sentence") :]
+    stated = f"{100 * claim(name).claim.rule.paper:g} %"
+    places = [record.index(value) for value in [*records, f"the paper {stated}", "its authors' notes", "ours not run"]]
+    assert places == sorted(places)
+
+
+def test_the_error_values_are_shared_with_claims_on_the_same_set():
+    two, base = claim("ilsvrc2010"), claim("two_towers")
+    assert run_config(two.at("paper"), "net", seed=0).id == run_config(base.at("paper"), "two", seed=0).id
+    sixth = run_config(claim("imagenet2009").at("paper"), "net", seed=0)
+    assert sixth.model.conv6
+    # 256 maps more: 3 x 3 x 256 x 256 + 256 parameters (source.md 1, 35)
+    rows = {conv6: alexnet.table("paper", classes=10_184, conv6=conv6) for conv6 in (True, False)}
+    with_it, without = (sum(tables.parameters(rows[conv6], (3, 224, 224)).values()) for conv6 in (True, False))
+    assert with_it - without == 590_080

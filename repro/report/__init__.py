@@ -139,11 +139,13 @@ def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
 
 
 def _record(file: ClaimFile, found: list[Shown]) -> Grid | None:
-    """The paper's value, the authors' notes, later work and ours, side by side; None where only the paper speaks."""
+    """What others had reached, the paper's value, its authors' notes, later work and ours, side by side; None where
+    only the paper speaks."""
     paper = file.claim.paper
-    if paper.notes is None and not paper.later:
+    if paper.notes is None and not paper.later and not paper.before:
         return None
-    rows: list[Row] = [("the paper", prose.number(file), paper.says, f"§{paper.section}")]
+    rows: list[Row] = [("others, by then", record.value, record.says, record.source) for record in paper.before]
+    rows += [("the paper", prose.number(file), paper.says, f"§{paper.section}")]
     rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
     rows += [("later work", record.value, record.says, record.source) for record in paper.later]
     for shown in (s for s in found if s.speaks):

@@ -67,13 +67,16 @@ class Paper(Sentence):
 
     arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
     notes: Record | None = Field(None, description="what the authors' lab notes say of it (source.md 2)")
+    before: list[Record] = Field([], description="what others had reached by then")
     later: list[Record] = Field([], description="what later work says of it")
 
 
 class DataSpec(Closed):
     """Which images."""
 
-    kind: Literal["cifar10", "digits", "imagenette", "ilsvrc2010", "ilsvrc2012"] = Field(description="data set")
+    kind: Literal["cifar10", "digits", "imagenette", "ilsvrc2010", "ilsvrc2012", "imagenet2009"] = Field(
+        description="data set"
+    )
     images: int | None = Field(None, gt=0, description="a stratified part of the training set; all of it by default")
     scale: Literal["raw", "standardised"] = Field(
         "raw", description="raw: 0-255 minus the mean image (source.md 3.1); standardised: divided by the deviation too"
