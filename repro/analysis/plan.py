@@ -26,11 +26,15 @@ def wanted(file: ClaimFile, scale: str, table: Table, alternatives: list[str | N
     those given; finished runs left out."""
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]
-    wants = [
-        replace(want, label=f"{file.id}{f' ({alternative})' if alternative else ''}: {want.label}")
-        for alternative in alternatives
-        for want in _wanted(file.at(scale, alternative), table)
-    ]
+    wants = []
+    for alternative in alternatives:
+        seen = set()  # what is judged together may look at the same runs
+        for beside, claim in file.compared(scale, alternative).items():
+            under = ", ".join(filter(None, (alternative, beside)))
+            for want in _wanted(claim, table):
+                if (key := (want.config.id, want.epochs, want.level, want.views)) not in seen:
+                    seen.add(key)
+                    wants.append(replace(want, label=f"{file.id}{f' ({under})' if under else ''}: {want.label}"))
     return [want for want in wants if not want.satisfied_by(table.get(want.config.id))]
 
 

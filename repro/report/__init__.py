@@ -169,8 +169,8 @@ def _forest(found: list[Shown]) -> Figure | None:
     """All choices in one drawing: ours and each alternative, on every shelf that says something."""
     rows, words = [], []
     for shown in (s for s in found if s.speaks):
-        for judgement in (shown.judgement, *shown.alternatives):
-            name = judgement.alternative or "ours"
+        for judgement in (*shown.judgement.parts, *shown.alternatives):
+            name = judgement.alternative or judgement.name  # of an alternative's own several, the weakest
             if (drawn := row(judgement, name if len(found) == 1 else f"{name}, {shown.shelf}")) is not None:
                 rows.append(drawn)
                 words.append(f"{drawn.label}: {prose.ours(judgement)}")
@@ -179,6 +179,9 @@ def _forest(found: list[Shown]) -> Figure | None:
     drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", axis(found[0]), rows)
     again = any(prose.tuned(judgement.claim) for shown in found for judgement in shown.alternatives)
     note = f"Each alternative is laid on our choices alone{' and tuned again' * again}."
+    for judgement in (shown.judgement for shown in found if shown.speaks and shown.judgement.together):
+        judged = prose.listed([part.name for part in judgement.together])
+        note += f" {judged} are judged together, and the weakest, {judgement.name}, decides."
     return Figure(drawing, "The effect under each choice.", note)
 
 

@@ -44,11 +44,17 @@ def sections(shown: Shown) -> list[Section]:
     figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
     title = f"Figure {figure} of the paper, redone" if figure and shown.speaks else "Learning curves"
     out = []
+    together = shown.judgement.together
+    of_all = (
+        (f"Of the weakest of {len(together)} comparisons, {shown.judgement.name}; the others' runs are in the CSV.",)
+        if together
+        else ()
+    )
     if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
         text = "Whatever it is: smoke scale cannot speak of the sentence."
         out.append(Section(f"{shown.shelf}-effect", "The effect", (text,), (drawn,)))
     if any(o.run in shown.table and shown.table[o.run].epochs for arm in arms for o in arm.observations):
-        out.append(Section(f"{shown.shelf}-curves", title, parts=(learning(shown),)))
+        out.append(Section(f"{shown.shelf}-curves", title, of_all, (learning(shown),)))
     if any(arm.tuning and arm.tuning.rates for arm in arms):
         out.append(_tuning(shown))
     if any(arm.observations for arm in arms):

@@ -33,6 +33,23 @@ def combinations(data: dict[str, Any]) -> list[At]:
     return out
 
 
+def beside(claim: Claim, alternative: str | None) -> list[str]:
+    """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
+    over = [] if claim.rule.kind == "value" or claim.rule.kind == "trace" else claim.rule.over
+    return [] if alternative in over else [name for name in over if name in claim.alternatives]
+
+
+def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
+    """What is judged together is judged by one kind of rule, in one direction, of one kind of measure."""
+    out = []
+    for section, key in (("rule", "kind"), ("rule", "direction"), ("rule", "over"), ("measure", "kind")):
+        ours, theirs = (getattr(getattr(one, section), key, None) for one in (claim, part))
+        if ours != theirs:
+            text = f"{section}.{key}: found {shown(theirs)}; expected {shown(ours)}, as what it is judged with"
+            out.append(layers.problem((section, key), text))
+    return out
+
+
 def of_name(document: Document) -> list[Problem]:
     """A claim is named as its file."""
     given, expected = document.data.get("id"), document.path.stem
@@ -111,6 +128,9 @@ def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
             out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
         elif name in found[:i]:
             out.append(base.problem((*loc, i), f"scale {scale}: alternative {name}: named twice"))
+        elif name in names(base.data, "rule", "over") and "rule.over" not in mapping(base.data, "scales", scale):
+            text = f"alternative {name}: is judged with the claim already; take it away here, or from rule.over"
+            out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
     return out
 
 

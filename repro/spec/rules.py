@@ -88,6 +88,7 @@ class Ratio(Closed):
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+    over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
 
 
 class Difference(Closed):
@@ -102,6 +103,7 @@ class Difference(Closed):
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+    over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
 
 
 class Value(Closed):
