@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.analysis.facts import judge_facts
+from repro.analysis.judge import Judgement
 from repro.report import charts, facts, fidelity, prose, svg
 from repro.report.arms import effect
 from repro.report.assumptions import assumptions, deciding, turning
@@ -130,7 +131,7 @@ def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
         "deciding": deciding(file, found),
         "forest": _forest(found),
         "deviations": file.claim.deviations,
-        "method": prose.method(main.judgement),
+        "method": [*prose.method(main.judgement), *_together(main.judgement)],
         "rule_scale": main.scale,
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,
@@ -183,6 +184,17 @@ def _forest(found: list[Shown]) -> Figure | None:
         judged = prose.listed([part.name for part in judgement.together])
         note += f" {judged} are judged together, and the weakest, {judgement.name}, decides."
     return Figure(drawing, "The effect under each choice.", note)
+
+
+def _together(judgement: Judgement) -> list[str]:
+    """How several comparisons are judged as one, in a paragraph; nothing where there is one."""
+    if not (many := len(judgement.together)):
+        return []
+    return [
+        f"The sentence is said of {many} comparisons, each judged by this rule: it holds where it holds in all of "
+        "them, so the weakest decides, by its word and then by its size. That takes no correction for their number; "
+        f"a word against the sentence is said of one only where its interval, widened for {many} of them, says so too."
+    ]
 
 
 def _scale(file: ClaimFile, scale: str, found: list[Shown]) -> dict[str, Any]:

@@ -265,7 +265,6 @@ def method(judgement: Judgement) -> list[str]:
             "smallest geometric mean over the tuning seeds. A rate on which a tuning seed diverged or did not finish "
             "cannot be chosen; a fastest rate at an end of the grid extends it."
         )
-    together = len(judgement.together)
     what = "log ratios" if rule.kind == "ratio" else "differences"
     values = "log values" if rule.kind == "ratio" else "values"
     how = (
@@ -283,13 +282,6 @@ def method(judgement: Judgement) -> list[str]:
         "The band was written in the claim before any run."
         + ("" if judgement.scale == "paper" else f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds.")
     )
-    if together:
-        out.append(
-            f"The sentence is said of {together} comparisons, each judged by this rule: it holds where it holds in all "
-            "of them, so the weakest decides, by its word and then by its size. That takes no correction for their "
-            f"number; a word against the sentence is said of one only where its interval, widened for {together} of "
-            "them, says so too."
-        )
     return out
 
 
