@@ -296,7 +296,7 @@ def default(claim: Claim, loc: Loc) -> Any:
     """What the model of a section says of a key that is not given."""
     model, *inside = (claim, *loc[:-1])
     for part in inside:
-        model = getattr(model, str(part))
+        model = model[part] if isinstance(part, int) else getattr(model, part)
     field = next(f for name, f in type(model).model_fields.items() if (f.alias or name) == loc[-1])
     return field.get_default(call_default_factory=True)
 
@@ -716,7 +716,7 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
                 RELU,
                 {("model", key): value},
                 ("model", key),
-                f"model.{key}: is for alexnet alone",
+                f"model.{key}: is for {'alexnet and vgg11' if key in ('norms', 'dropout') else 'alexnet'} alone",
             )
             for key, value in (
                 ("reading", "source"),

@@ -60,7 +60,7 @@ def write(claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path) -> l
     ordered = sorted(trained, key=lambda file: file.id)
     found = {file.id: shelves(file, shelves_) for file in ordered}
     for file in ordered:
-        files[f"{file.id}.html"] = environment.get_template("claim.html").render(_claim(file, found[file.id]))
+        files[f"{file.id}.html"] = environment.get_template("claim.html").render(_claim(file, found))
         files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in exact:
@@ -97,8 +97,9 @@ def _stylesheet() -> str:
     return "".join(faces) + (HERE / "static" / "page.css").read_text()
 
 
-def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
-    """Everything that templates/claim.html prints."""
+def _claim(file: ClaimFile, every: dict[str, list[Shown]]) -> dict[str, Any]:
+    """Everything that templates/claim.html prints; `every`: all claims on all shelves, by id."""
+    found = every[file.id]
     # the evidence that speaks stands first; of equals, the reader's own
     ordered = sorted((s for s in found if s.measured), key=lambda shown: not shown.speaks)
     parts = [{"shelf": s.shelf, "title": TITLES.get(s.shelf, s.shelf), "sections": sections(s)} for s in ordered]
@@ -124,7 +125,7 @@ def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
         "boxes": [box(shown, found) for shown in found],
         "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
         "effects": _effects(found),
-        "record": _record(file, found),
+        "record": _record(file, every),
         "parts": parts,
         "contents": contents + fixed,
         "assumptions": assumptions(file, found),
@@ -139,24 +140,30 @@ def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
     }
 
 
-def _record(file: ClaimFile, found: list[Shown]) -> Grid | None:
+def _record(file: ClaimFile, every: dict[str, list[Shown]]) -> Grid | None:
     """What others had reached, the paper's value, its authors' notes, later work and ours, side by side; None where
     only the paper speaks."""
-    paper = file.claim.paper
+    paper, found = file.claim.paper, every[file.id]
     if paper.notes is None and not paper.later and not paper.before:
         return None
     rows: list[Row] = [("others, by then", record.value, record.says, record.source) for record in paper.before]
-    rows += [("the paper", prose.number(file), paper.says, f"§{paper.section}")]
+    where = f"§{paper.section}" if paper.source is None else f"{paper.source}, §{paper.section}"
+    rows += [("the paper", prose.number(file), paper.says, where)]
     rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
-    rows += [("later work", record.value, record.says, record.source) for record in paper.later]
-    for shown in (s for s in found if s.speaks):
-        verdict, where = shown.judgement.verdict, f"{shown.shelf}, {shown.scale} scale"
-        rows.append(
-            ("ours", prose.ours(shown.judgement), f"{verdict.word}: {prose.data(shown.judgement.claim)}", where)
-        )
-    if not any(shown.speaks for shown in found):
-        rows.append(("ours", "not run", "", ""))
+    for record in paper.later:
+        rows.append(("later work", record.value, record.says, record.source))
+        rows += _tried(f"ours of it ({record.claim})", every.get(record.claim, [])) if record.claim else []
+    rows += _tried("ours", found)
     return Grid("What is on record of the same sentence", ("whose", "value", "what it is", "where"), tuple(rows))
+
+
+def _tried(whose: str, found: list[Shown]) -> list[Row]:
+    """What our runs say, a row for each shelf that says something, or that none does."""
+    rows: list[Row] = []
+    for shown in (s for s in found if s.speaks):
+        what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
+        rows.append((whose, prose.ours(shown.judgement), what, f"{shown.shelf}, {shown.scale} scale"))
+    return rows or [(whose, "not run", "", "")]
 
 
 def _effects(found: list[Shown]) -> Figure | None:

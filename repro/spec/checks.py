@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
-from repro.models import tables
+from repro.models import registry, tables
 from repro.spec import recipes
 from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import CROPPING, EDITS, image, net, run_config, training_images, weighted
+from repro.spec.resolve import CROPPING, image, net, run_config, training_images, weighted
 from repro.spec.yaml import Document, Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
@@ -197,9 +197,10 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
     if data.held_out >= known.train:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {known.train} images")
-    if claim.model.kind != "alexnet":
-        for key in sorted(EDITS & mapping(layers.data, "model").keys()):
-            problem(("model", key), "is for alexnet alone")
+    for key in sorted(mapping(layers.data, "model").keys() & set(registry.ALL_OPTIONS)):
+        if key not in registry.OPTIONS[claim.model.kind]:
+            whose = [kind for kind, options in registry.OPTIONS.items() if key in options]
+            problem(("model", key), f"is for {' and '.join(whose)} alone")
     if claim.train.plateau and not data.held_out:
         problem(("train", "plateau"), "looks at the held-out error; expected data.held_out beside it")
     if claim.train.drops and claim.train.plateau:
@@ -247,8 +248,14 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
 
 
 def _net(armed: Claim) -> list[tuple[Loc, str]]:
-    """Layers that are named and not there, layers that are left out, shapes that do not fit."""
+    """Options that its net lacks, layers that are named and not there or left out, shapes that do not fit."""
     out: list[tuple[Loc, str]] = []
+    for option, values in registry.OPTIONS[armed.model.kind].items():
+        if values and (found := getattr(armed.model, option)) not in values:
+            text = f"found {found}; expected {' or '.join(map(str, values))}, which {armed.model.kind} has"
+            out.append((("model", option), f"model.{option}: {text}"))
+    if out:
+        return out
     layers = [row.name for row in weighted(armed.data, armed.model)]
     for section, name, given in (
         ("model", "init", armed.model.init),

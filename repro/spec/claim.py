@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from repro.models import alexnet, registry, tables
+from repro.models import registry, tables
 from repro.spec.config import Closed
 from repro.spec.recipes import ScaleName
 from repro.spec.rules import (
@@ -50,6 +50,7 @@ class Record(Closed):
     value: Text = Field(description="the value, as a page prints it beside the paper's and ours")
     says: Text = Field(description="what it was measured on, and what it means here")
     source: Text = Field(description="where it stands")
+    claim: Name | None = Field(None, description="the claim that puts it on trial here")
 
 
 class Sentence(Closed):
@@ -107,14 +108,14 @@ class ModelSpec(Closed):
         Discriminator(_form),
     ] = Field("published", description="deviation of the initial weights: of the net's own files, He's, or by layer")
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
-    # The rest is the paper's net alone.
-    reading: alexnet.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
-    towers: alexnet.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart")
-    norms: alexnet.Norms = Field("both", description="local response normalisation (§3.3)")
-    pooling: alexnet.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
+    # The rest are options of some nets alone: `registry.OPTIONS` says of which; defaults and sections are the paper's.
+    reading: registry.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
+    towers: registry.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart")
+    norms: registry.Norms = Field("both", description="local response normalisation (§3.3)")
+    pooling: registry.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
     dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§4.2)")
     bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
-    without: list[alexnet.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
+    without: list[registry.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
     conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
 
 

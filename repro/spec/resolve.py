@@ -10,9 +10,8 @@ from repro.models import registry, tables
 from repro.spec.claim import Claim, DataSpec, ModelSpec, TrainSpec, path_of
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
 
-# What only a net that reads crops, and only the paper's net, have of their own.
+# What only a net that reads crops has of its own.
 CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out"}
-EDITS = {"reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
@@ -40,7 +39,7 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
         ),
         model=RunModel(
             init=init if isinstance(init, str) else _by_layer(init, layers),
-            **model.model_dump(include={"kind", "activation", "width", *(EDITS if model.kind == "alexnet" else ())}),
+            **model.model_dump(include={"kind", "activation", "width", *registry.OPTIONS[model.kind]}),
         ),
         train=RunTrain(
             weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers),
@@ -63,9 +62,9 @@ def training_images(data: DataSpec | RunData) -> int:
 
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
     """The table of layers that a claim's data and model name."""
-    edits = model.model_dump(include=EDITS - {"without"}) | {"without": tuple(model.without)}
-    options = edits if model.kind == "alexnet" else {}
-    return _table(model.kind, len(KNOWN[data.kind].classes), activation=model.activation, width=model.width, **options)
+    given = model.model_dump(include={"activation", "width", *registry.OPTIONS[model.kind]})
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return _table(model.kind, len(KNOWN[data.kind].classes), **options)
 
 
 @cache  # a plan asks for the same few nets thousands of times
