@@ -8,6 +8,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from small_runs import Curve
 from small_tables import PHOTOS, claim_file, play, reaching, seen
 
 from repro.analysis.effects import difference
@@ -16,6 +17,7 @@ from repro.analysis.plan import wanted
 from repro.report import write
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, SpecError, load
+from repro.spec.rules import Ratio
 from repro.store import Table
 
 OVER = "over: [second, third]"
@@ -259,3 +261,79 @@ def test_depth_judges_every_layer_and_the_middle_ones_apart():
     for name, layers in ((None, "12345"), ("middle", "234"), ("middle_of_3_to_5", "345")):
         found = [claim.rule.of for claim in file.compared("paper", name).values()]
         assert found == [[f"no_conv{layer}", "full"] for layer in layers]
+
+
+def by_net(ratios: dict[str, float], logistic: float) -> Curve:
+    """A relu net takes 3 epochs at the rate 0.002 (0.01 on photos), a tanh net so many times as long by its kind."""
+
+    def time(config: RunConfig) -> float:
+        slow = {"relu": 1.0, "tanh": ratios[config.model.kind], "logistic": logistic}[config.model.activation]
+        best = 0.01 if config.data.crop else 0.002
+        return 3 * slow * (1 if config.train.lr == best else 1.4) * (1 + 0.01 * (config.seed % 100))
+
+    return lambda config, epoch: reaching(lambda *_: time(config))(config, epoch)
+
+
+NETS = {
+    "cuda_convnet_19pct": "ours",
+    "cuda_convnet_18pct": "18pct",
+    "cuda_convnet_80sec": "80sec",
+    "alexnet": "faithful",
+}
+
+
+@pytest.fixture(scope="module")
+def consistently() -> ClaimFile:
+    file = load(Path(__file__).parent.parent / "claims" / "relu_consistently.yaml")
+    assert isinstance(file, ClaimFile)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("ratios", "word", "weakest"),
+    [
+        ((6.0, 4.0, 3.0, 2.5), "reproduced", "faithful"),
+        ((6.0, 1.5, 3.0, 2.5), "differs", "18pct"),
+        ((0.5, 4.0, 3.0, 2.5), "contradicted", "ours"),
+    ],
+)
+def test_several_times_is_at_least_twice_in_every_net(consistently, ratios, word, weakest):
+    curve = by_net(dict(zip(NETS, ratios, strict=True)), logistic=8.0)
+    table: Table = play((consistently, "paper"), curve=curve)
+    found = judge(consistently, "paper", table)
+    assert (found.verdict.word, found.name) == (word, weakest)
+    assert [part.name for part in found.together] == list(NETS.values())
+    for part, ratio in zip(found.together, ratios, strict=True):
+        assert part.effect is not None
+        assert part.effect.estimate == pytest.approx(ratio)
+        assert {arm.rate for arm in part.arms.values()} == {0.01 if part.name == "faithful" else 0.002}
+    logistic = judge(consistently, "paper", table, "logistic")
+    assert (logistic.verdict.word, logistic.effect.estimate) == ("reproduced", pytest.approx(8.0))
+
+
+def test_a_net_in_which_the_slow_arm_never_gets_there_is_followed_past_twice_and_leaves_its_side_open(consistently):
+    ratios = dict(zip(NETS, (6.0, 4.0, 3.0, 2.5), strict=True))
+    curve = by_net(ratios, logistic=1e6)
+    table: Table = play((consistently, "small"), curve=curve)
+    found = judge(consistently, "small", table)
+    assert (found.verdict.word, found.name) == ("same direction", "80sec"), "the paper's net is not for a CPU"
+    logistic = judge(consistently, "small", table, "logistic")
+    assert logistic.verdict.word == "inconclusive"
+    assert logistic.verdict.why == "no rate of logistic reached the level on every tuning seed"
+    assert max(len(run.epochs) for run in table.values()) == 40, "no run is followed a thousand times as far"
+
+
+def test_a_band_that_stands_for_any_size_asks_for_its_near_end_alone():
+    open_, closed = ({"kind": "ratio", "of": ["a", "b"], "paper": p, "within": w, "direction": d} for p, w, d in (
+        (None, [2.0, 1000.0], "above 1"), (6.0, [4.0, 9.0], "above 1")
+    ))  # fmt: skip
+    mirrored = open_ | {"within": [0.001, 0.5], "direction": "below 1"}
+    assert [Ratio(**rule).far for rule in (open_, mirrored, closed)] == [2.0, 2.0, 9.0]
+
+
+def test_its_runs_of_the_19pct_net_are_those_of_relu_speedup(consistently):
+    speedup = load(consistently.path.parent / "relu_speedup.yaml")
+    assert isinstance(speedup, ClaimFile)
+    ours, theirs = ({want.config.id for want in wanted(file, "paper", {}, [None])} for file in (consistently, speedup))
+    assert theirs < ours
+    assert len(theirs) == 2 * 8

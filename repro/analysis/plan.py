@@ -86,8 +86,8 @@ def _followed(claim: Claim, arm: str, rate: float | None, table: Table) -> int:
 def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table) -> int:
     """Epochs after which a judging run of `arm` counts as censored.
 
-    The claim's first horizon; for the slow arm at least twice (band top x the slowest judged run of the fast arm), so
-    that a censored run says something about the band.
+    The claim's first horizon; for the slow arm at least twice (the far end of the band x the slowest judged run of the
+    fast arm), so that a censored run says something about the band.
     """
     first = claim.train.epochs
     if claim.measure.kind == "converged":
@@ -97,9 +97,8 @@ def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table)
     slow, fast = claim.rule.of if claim.rule.direction == "above 1" else claim.rule.of[::-1]
     if arm != slow:
         return first
-    top = claim.rule.within[1] if claim.rule.direction == "above 1" else 1 / claim.rule.within[0]
     values = [o.value for o in judged(claim, fast, tunings, table, first) if o.value is not None]
-    return max(first, ceil(2 * top * max(values, default=0)))
+    return max(first, ceil(2 * claim.rule.far * max(values, default=0)))
 
 
 def judged(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table, horizon: int) -> tuple[Observation, ...]:

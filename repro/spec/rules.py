@@ -18,6 +18,7 @@ Number = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
+ANY = 100.0  # a ratio's band that ends here or above, without a number of the paper's, stands for any size (assumed)
 NO_EFFECT = {"ratio": 1.0, "difference": 0.0}  # by kind of rule; a value has none
 
 
@@ -89,6 +90,14 @@ class Ratio(Closed):
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
     over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
+
+    @property
+    def far(self) -> float:
+        """The end of the band, as a ratio slow / fast, which an arm has to be followed past: its far end, or its near
+        one where the far one stands for any size."""
+        low, high = self.within
+        near, far = (low, high) if self.direction == "above 1" else (1 / high, 1 / low)
+        return near if self.paper is None and far >= ANY else far
 
 
 class Difference(Closed):
