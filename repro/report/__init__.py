@@ -175,16 +175,18 @@ def _effects(found: list[Shown]) -> Figure | None:
 
 def _forest(found: list[Shown]) -> Figure | None:
     """All choices in one drawing: ours and each alternative, on every shelf that says something."""
-    rows, words = [], []
+    rows, words, pairs = [], [], set()
     for shown in (s for s in found if s.speaks):
         for judgement in (*shown.judgement.parts, *shown.alternatives):
             name = judgement.alternative or judgement.name  # of an alternative's own several, the weakest
             if (drawn := row(judgement, name if len(found) == 1 else f"{name}, {shown.shelf}")) is not None:
                 rows.append(drawn)
+                pairs.add(tuple(getattr(judgement.claim.rule, "of", ())))
                 words.append(f"{drawn.label}: {prose.ours(judgement)}")
     if len(rows) < 2:
         return None
-    drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", axis(found[0]), rows)
+    drawn_on = axis(found[0], of_one=len(pairs) == 1)
+    drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", drawn_on, rows)
     again = any(prose.tuned(judgement.claim) for shown in found for judgement in shown.alternatives)
     note = f"Each alternative is laid on our choices alone{' and tuned again' * again}."
     for judgement in (shown.judgement for shown in found if shown.speaks and shown.judgement.together):

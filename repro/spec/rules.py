@@ -18,7 +18,6 @@ Number = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-ANY = 100.0  # a ratio's band that ends here or above, without a number of the paper's, stands for any size (assumed)
 NO_EFFECT = {"ratio": 1.0, "difference": 0.0}  # by kind of rule; a value has none
 
 
@@ -92,12 +91,17 @@ class Ratio(Closed):
     over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
 
     @property
+    def endless(self) -> bool:
+        """Whether the band stands for any size: without a number of the paper's, up to 100 times or more (assumed)."""
+        return self.paper is None and self.within[1] >= 100
+
+    @property
     def far(self) -> float:
         """The end of the band, as a ratio slow / fast, which an arm has to be followed past: its far end, or its near
-        one where the far one stands for any size."""
+        one where the band stands for any size."""
         low, high = self.within
         near, far = (low, high) if self.direction == "above 1" else (1 / high, 1 / low)
-        return near if self.paper is None and far >= ANY else far
+        return near if self.paper is None and far >= 100 else far
 
 
 class Difference(Closed):
@@ -114,6 +118,11 @@ class Difference(Closed):
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
     over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
 
+    @property
+    def endless(self) -> bool:
+        """Whether the band stands for any size: without a number of the paper's, up to 50 points or more (assumed)."""
+        return self.paper is None and self.within[1] >= 0.5
+
 
 class Value(Closed):
     """One arm's measure itself, as a fraction of images: 0.407 is an error of 40.7 %."""
@@ -123,6 +132,11 @@ class Value(Closed):
     paper: Fraction = Field(description="the paper's number")
     within: list[Fraction] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def endless(self) -> bool:
+        """Never: the paper's number is in it."""
+        return False
 
 
 class TraceRule(Closed):
