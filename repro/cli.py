@@ -161,7 +161,7 @@ def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -
     """How many runs are to be trained next; says so, and how long it takes at most."""
     from repro.execute import remaining
 
-    runs, seconds = remaining(claims, setting)
+    runs, seconds = remaining(claims, setting, workers)
     each = seconds / workers
     at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
     found = f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here"
@@ -233,12 +233,16 @@ def _plan(args: argparse.Namespace) -> int:
     if not files:
         return 0
     from repro.execute import jobs, standing
+    from repro.provenance import device_name
 
     claims, setting, workers = _prepared(files, args)
     finished, runs = standing(setting), setting.store.table()
     resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
     print(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
-    for job in jobs(claims, finished):
+    for job in jobs(claims, finished, device_name(setting.provenance)):
+        if job.alone:
+            print(f"  {job.id}  {job.label}, alone in a process of its own, on {device_name(setting.provenance)}")
+            continue
         there = len(runs[job.id].epochs) if job.id in runs else 0
         levels = {str(level) for _, level in job.wants if level}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""

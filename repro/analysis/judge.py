@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
+from repro.analysis import timing
 from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test, value
 from repro.analysis.measures import trace
 from repro.analysis.plan import horizon_of, judged, wanted
@@ -34,12 +35,15 @@ class Judgement:
     trace: TraceTest | None
     to_do: int  # runs that are wanted and not there
     run_ids: tuple[str, ...]  # every run of the table that this judgement looked at
+    device: str | None = None  # of a timing: the one that was timed
 
 
 def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = None) -> Judgement:
     """Judge one claim at one scale from the runs that are there."""
     claim = file.at(scale, alternative)
     to_do = len(wanted(file, scale, table, [alternative]))
+    if claim.measure.kind == "throughput":
+        return _judge_timed(claim, scale, alternative, table, to_do)
     if claim.measure.kind == "trace":
         return _judge_trace(claim, scale, alternative, table, to_do)
     return _judge_arms(claim, scale, alternative, table, to_do)
@@ -68,6 +72,7 @@ def reference(file: ClaimFile, table: Table) -> str:
 
 def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
     assert claim.rule.kind != "trace"
+    assert claim.rule.kind != "rate"
     rule = claim.rule
     tunings: dict[str, Tuning] = tune(claim, table)[0] if claim.tune else {}
     arms = {}
@@ -100,6 +105,36 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
         trace=None,
         to_do=to_do,
         run_ids=tuple(sorted(ids & table.keys())),
+    )
+
+
+def _judge_timed(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+    """The replicates on the device that was timed most; those on others are not mixed in."""
+    assert claim.rule.kind == "ratio" or claim.rule.kind == "rate"
+    rule, device = claim.rule, next(iter(timing.devices(claim, table)), None)
+    arms = {name: Arm(name, None, None, timing.observe(claim, name, table, device or ""), {}) for name in claim.arms}
+    judged_arms = [arms[name] for name in rule.of]
+    if rule.kind == "rate":
+        effect = timing.rate(judged_arms[0].observations, rule.confidence)
+        verdict = of_value(claim, scale, effect, judged_arms[0], to_do, device or "")
+    else:
+        numerator, denominator = judged_arms
+        effect = ratio(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
+        verdict = of_effect(claim, scale, effect, numerator, denominator, None, to_do)
+    if device is not None:
+        verdict = replace(verdict, sentence=f"{verdict.sentence} On {device}.")
+    return Judgement(
+        claim=claim,
+        scale=scale,
+        alternative=alternative,
+        verdict=verdict,
+        arms=arms,
+        effect=effect,
+        rate_range=None,
+        trace=None,
+        to_do=to_do,
+        run_ids=tuple(sorted({o.run for arm in arms.values() for o in arm.observations} & table.keys())),
+        device=device,
     )
 
 

@@ -120,7 +120,8 @@ def box(shown: Shown, others: list[Shown]) -> Box:
     facts = [f"grade {verdict.grade}"] if verdict.grade else []
     facts.append(f"{shown.scale} scale")
     if shown.complete and (n := prose.seeds(shown.judgement)):
-        facts += [f"{n} judging seeds", prose.data(claim).split(",")[0]]
+        facts += [f"{n} {'judging seeds' if shown.judgement.device is None else 'replicates'}"]
+        facts += [shown.judgement.device] if shown.judgement.device else [prose.data(claim).split(",")[0]]
     to_do = "" if shown.speaks else command(shown.file, next_scale(shown))
     return Box(
         shown.shelf,
@@ -157,6 +158,9 @@ def axis(shown: Shown) -> Axis:
         unit = prose.unit(shown.judgement.claim)
         title = f"{' / '.join(f'{unit} of {arm}' for arm in rule.of)}, log scale"
         return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band)
+    if rule.kind == "rate":
+        band_of = rule.within[0], rule.within[1]
+        return Axis("log", "images/s, log scale", None, "", rule.paper, stated, band_of, band)
     low, high = (100 * bound for bound in rule.within)
     paper = None if rule.paper is None else 100 * rule.paper
     metric = words.NAMES[shown.judgement.claim.measure.metric]
@@ -170,7 +174,7 @@ def row(judgement: Judgement, label: str = "") -> Row | None:
     """The effect as it is drawn; None where there is none."""
     value = prose.ours(judgement) if label else ""
     if (effect := judgement.effect) is not None:
-        by = 1 if effect.kind == "ratio" else 100  # points, or percent
+        by = 1 if effect.kind in ("ratio", "rate") else 100  # points, or percent
         estimate = None if effect.estimate is None else by * effect.estimate
         seeds = {seed: by * value for seed, value in effect.per_seed.items()}
         return Row(estimate, by * effect.low, by * effect.high, seeds, label, value)

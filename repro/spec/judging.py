@@ -43,6 +43,8 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
     if claim.tune is None:
         return []
     out = []
+    if claim.measure.kind == "throughput":
+        out.append(layers.problem(("tune",), "tune: a timing has no rate to choose; take it away", key=True))
     if reach(layers.data, ("train", "lr")) is not None:
         out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
     for i, (low, high) in enumerate(zip(claim.tune.rates, claim.tune.rates[1:], strict=False), start=1):
@@ -84,7 +86,8 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
 
 def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     rule, out = claim.rule, []
-    fitting = {"trace": ["trace"], "final": ["difference", "value"]}.get(claim.measure.kind, ["ratio"])
+    fits = {"trace": ["trace"], "final": ["difference", "value"], "throughput": ["ratio", "rate"]}
+    fitting = fits.get(claim.measure.kind, ["ratio"])
     if rule.kind not in fitting:
         text = (
             f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
@@ -105,7 +108,7 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     for i, arm in enumerate(rule.of):
         if arm not in claim.arms:
             out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
-    if rule.kind == "value":
+    if rule.kind == "value" or rule.kind == "rate":
         return out
     if rule.of[0] == rule.of[1]:
         out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
