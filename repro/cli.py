@@ -20,8 +20,9 @@ from repro.places import HOME, SCALES
 
 if TYPE_CHECKING:
     from repro.spec.files import AnyFile, ClaimFile
-    from repro.store import Store
+    from repro.store import Store, Table
 
+CATALOGUE = Path("claims", "catalogue.csv")  # below the project's folder
 PARTS = ("startup", "step", "lrn", "alexnet")  # of `repro.bench`
 
 EXAMPLES = """\
@@ -64,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
     _out(run)
     sub = verb("list", _list, "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    sub = verb("coverage", _coverage, "say what there is of every sentence, and what fills what is missing")
+    _shelf(sub)
     sub = verb("show", _show, "print a claim's resolved configuration with the source of every value")
     sub.add_argument("claim", type=Path, metavar="CLAIM", help="a claim file")
     sub.add_argument("--scale", choices=SCALES, help="lay a scale on")
@@ -192,16 +195,14 @@ def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, s
     from repro.analysis.facts import judge_facts
     from repro.analysis.judge import judge, reference
     from repro.report import write
+    from repro.spec.catalogue import catalogue
     from repro.spec.files import ClaimFile, ExactFile
-    from repro.store import Store
 
     out = places.shelf("reports", args.out, args.reference)
     here = {file.path.resolve() for file in files}
     theirs = [file for file in _files([]) if file.path.resolve() not in here]
-    shelves = {"reference": Store(HOME / "runs" / "reference").table()}
-    if not args.reference:
-        shelves = {"yours": _store(args).table()} | shelves
-    write([*files, *theirs], shelves, out)
+    shelves = _shelves(args)
+    write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE))
     code, mine = 0, next(iter(shelves.values()))
     for file in (file for file in files if file.id in done):
         scale, how = done[file.id], "" if isinstance(file, ExactFile) else " scale"
@@ -259,6 +260,25 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
+def _coverage(args: argparse.Namespace) -> int:
+    from repro.analysis.coverage import coverage
+    from repro.report.coverage import lines
+    from repro.spec.catalogue import catalogue
+    from repro.spec.files import load_valid
+
+    files, invalid = load_valid(HOME / "claims")
+    print("\n".join(lines(coverage(catalogue(HOME / CATALOGUE), files, _shelves(args), invalid))))
+    return 0
+
+
+def _shelves(args: argparse.Namespace) -> dict[str, Table]:
+    """Tables of runs as pages show them: the user's own first, and those that come with the project."""
+    from repro.store import Store
+
+    reference = {"reference": Store(HOME / "runs" / "reference").table()}
+    return reference if args.reference else {"yours": _store(args).table()} | reference
+
+
 def _show(args: argparse.Namespace) -> int:
     from repro.analysis.facts import lines
     from repro.spec.files import ExactFile, sources
@@ -313,17 +333,7 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    import torch
+    from repro.doctor import lines
 
-    from repro.data.known import KNOWN, find
-    from repro.provenance import provenance
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    for key, value in provenance(device).items():
-        print(f"{key:<12} {value}")
-    for kind in KNOWN:
-        print(f"data {kind:<7} {find(kind, places.roots(args.data), places.cache()) or 'not found'}")
-    print(f"runs         {len(_store(args).table())} on {places.shown(_store(args).root)}")
-    lacking = find("cifar10", places.roots(args.data), places.cache()) is None
-    print("next         python -m repro", "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml")
+    print("\n".join(lines(_store(args), places.roots(args.data), places.cache())))
     return 0

@@ -36,10 +36,11 @@ MAY_IMPORT = {
     "progress": set(),
     "places": FACTS | {"spec"},
     "workers": {"errors"},
+    "doctor": {"known", "places", "provenance", "store"},
     "provenance": {"train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
-    | {"bench", "places", "progress", "provenance"},
+    | {"bench", "doctor", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }

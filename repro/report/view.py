@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repro.analysis import words
+from repro.analysis.coverage import command
 from repro.analysis.judge import Judgement, complete, judge, judgements
 from repro.report import prose
 from repro.report.charts import Axis, Row
@@ -60,11 +61,6 @@ class Shown:
     def speaks(self) -> bool:
         """Whether it says something of the sentence: complete, and more than the machinery."""
         return self.complete and self.scale != "smoke"
-
-
-def command(file: ClaimFile, scale: str) -> str:
-    """The command for one scale, from the project's folder."""
-    return f"python -m repro run claims/{file.path.name} --scale {scale}"
 
 
 def show(file: ClaimFile, shelf: str, table: Table) -> Shown:
