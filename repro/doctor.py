@@ -19,7 +19,5 @@ def lines(store: Store, roots: tuple[Path, ...], cache: Path) -> list[str]:
     out += [f"data {kind:<7} {find(kind, roots, cache) or 'not found'}" for kind in KNOWN]
     out.append(f"runs         {len(store.table())} on {places.shown(store.root)}")
     lacking = find("cifar10", roots, cache) is None
-    return [
-        *out,
-        f"next         python -m repro {'data get cifar10 --data data' if lacking else 'run claims/relu_speedup.yaml'}",
-    ]
+    command = "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml"
+    return [*out, f"next         python -m repro {command}"]

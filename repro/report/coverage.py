@@ -52,7 +52,7 @@ def todo(row: Covered) -> str:
     """What is to be done for a row of a sentence that has no valid claim."""
     if row.state == "invalid":
         return f"the claim has mistakes: python -m repro check claims/{row.entry.id}.yaml"
-    return f"claims/{row.entry.id}.yaml is not written; claims/README.md says how"
+    return f"write claims/{row.entry.id}.yaml, as claims/README.md says"
 
 
 def cost(missing: Missing) -> str:

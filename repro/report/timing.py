@@ -60,13 +60,13 @@ def _replicates(shown: Shown) -> Grid:
 
 
 def _days(shown: Shown) -> Grid | None:
-    """Days of the paper's training at our rate, and ours over the paper's rate; None where the rule has no such."""
+    """Days of the paper's training at our rate, and ours over the paper's; None of another rule and at smoke scale."""
     rule, found = shown.judgement.claim.rule, shown.judgement.effect
-    if rule.kind != "rate" or found is None or found.estimate is None:
+    if rule.kind != "rate" or not shown.speaks or found is None or found.estimate is None:
         return None
     slow, fast = rule.within
     rows: list[Row] = [
-        ("the paper", rule.on, f"{images(slow)} to {images(fast)}", f"{rule.days(fast):.3g} to {rule.days(slow):.3g}"),
+        ("the paper", rule.on, f"{images(slow)} to {images(fast)}", f"{rule.days(fast):.2g} to {rule.days(slow):.2g}"),
         (
             "ours",
             str(shown.judgement.device),
@@ -77,7 +77,7 @@ def _days(shown: Shown) -> Grid | None:
     ]
     for bound in (slow, fast):
         ratio = f"{times(found.estimate / bound)} ({times(found.low / bound)} to {times(found.high / bound)})"
-        rows.append((f"ours / {rule.days(bound):.3g} days'", "", f"{ratio} times", ""))
+        rows.append((f"ours over that of {rule.days(bound):.2g} days", "", f"{ratio} times", ""))
     caption = f"{rule.cycles} cycles through {rule.images:,} images"
     return Grid(caption, ("whose", "device", "images/s", "days"), tuple(rows), numbers=frozenset({2, 3}))
 

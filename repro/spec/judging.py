@@ -68,6 +68,11 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
             lacking = "data.crop" if claim.data.crop is None else "data.held_out"
             text = f"measure.metric: {measure.metric} is recorded of crops only; expected {lacking}"
             return [layers.problem(("measure", "metric"), text)]
+    images, size = training_images(claim.data), claim.train.file_images
+    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
+    if measure.kind == "throughput" and measure.updates > updates:
+        text = f"measure.updates: found {measure.updates}; expected at most {updates}, the updates of an epoch"
+        return [layers.problem(("measure", "updates"), text)]
     if measure.kind != "trace" or claim.rule.kind != "trace":
         return []
     points = len(claim.rule.authors)
@@ -75,8 +80,6 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
     if needed > RECORDED:
         text = f"measure.every: {points} points need {needed} updates; only the first {RECORDED} are recorded"
         return [layers.problem(("measure", "every"), text)]
-    images, size = training_images(claim.data), claim.train.file_images
-    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
     found, epochs = claim.train.epochs, ceil(needed / updates)
     if found < epochs:
         text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
