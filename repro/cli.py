@@ -192,11 +192,9 @@ def _run(args: argparse.Namespace) -> int:
 
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
     """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
-    from repro.analysis.facts import judge_facts
-    from repro.analysis.judge import judge, reference
+    from repro.analysis.judge import said
     from repro.report import write
     from repro.spec.catalogue import catalogue
-    from repro.spec.files import ClaimFile, ExactFile
 
     out = places.shelf("reports", args.out, args.reference)
     here = {file.path.resolve() for file in files}
@@ -205,12 +203,9 @@ def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, s
     write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE))
     code, mine = 0, next(iter(shelves.values()))
     for file in (file for file in files if file.id in done):
-        scale, how = done[file.id], "" if isinstance(file, ExactFile) else " scale"
-        verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, mine).verdict
-        code = 4 if verdict.word == "error" else code
-        print(f"\n{file.id}, {scale}{how}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})")
-        if isinstance(file, ClaimFile) and scale == "smoke":
-            print(f"the machinery works here; the reference verdict: {reference(file, shelves['reference'])}")
+        text, failed = said(file, done[file.id], mine, shelves["reference"])
+        code = 4 if failed else code
+        print(f"\n{text}")
     if args.reference:
         from repro.report.readme import renew
 
@@ -256,7 +251,7 @@ def _plan(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     for file in _files(args.claims):
         scales = ", ".join(getattr(file.claim, "scales", ["exact"]))
-        print(f"{file.id:<24} §{file.claim.paper.section:<5} {scales:<22} {file.claim.question}")
+        print(f"{file.id:<24} §{file.claim.paper.section:<5} {scales:<27} {file.claim.question}")
     return 0
 
 
@@ -316,7 +311,8 @@ def _data(args: argparse.Namespace) -> int:
         print(f"{args.kind}: {get(args.kind, places.roots(args.data)[0])}")
         return 0
     for kind, known in KNOWN.items():
-        print(f"{kind:<10} {find(kind, places.roots(args.data), places.cache()) or 'not found':<60} {known.title}")
+        where = str(find(kind, places.roots(args.data), places.cache()) or "not found")
+        print(f"{kind:<11} {known.title}\n{'':<11} {where}")
     return 0
 
 

@@ -16,7 +16,7 @@ def lines(store: Store, roots: tuple[Path, ...], cache: Path) -> list[str]:
     """A line for each of them, the next command last."""
     made = provenance("cuda" if torch.cuda.is_available() else "cpu")
     out = [f"{key:<12} {value}" for key, value in made.items()]
-    out += [f"data {kind:<7} {find(kind, roots, cache) or 'not found'}" for kind in KNOWN]
+    out += [f"data         {kind}: {find(kind, roots, cache) or 'not found'}" for kind in KNOWN]
     out.append(f"runs         {len(store.table())} on {places.shown(store.root)}")
     lacking = find("cifar10", roots, cache) is None
     command = "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml"

@@ -8,12 +8,13 @@ from typing import get_args
 
 from repro.analysis import timing
 from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test, value
+from repro.analysis.facts import judge_facts
 from repro.analysis.measures import trace
 from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Arm, Tuning, tune
 from repro.analysis.words import Verdict, of_effect, of_trace, of_value
 from repro.spec.claim import Claim
-from repro.spec.files import ClaimFile, run_config
+from repro.spec.files import AnyFile, ClaimFile, ExactFile, run_config
 from repro.spec.recipes import ScaleName
 from repro.spec.resolve import training_images
 from repro.store import Table
@@ -68,6 +69,16 @@ def reference(file: ClaimFile, table: Table) -> str:
     """What the runs that come with the project say, in a line."""
     found = highest(file, table)
     return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
+
+
+def said(file: AnyFile, scale: str, table: Table, reference_table: Table) -> tuple[str, bool]:
+    """(a claim's verdict from the runs of `table`, as it is printed, whether it could not be measured)."""
+    exact = isinstance(file, ExactFile)
+    verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, table).verdict
+    text = f"{file.id}, {scale}{'' if exact else ' scale'}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})"
+    if not isinstance(file, ExactFile) and scale == "smoke":
+        text += f"\nthe machinery works here; the reference verdict: {reference(file, reference_table)}"
+    return text, verdict.word == "error"
 
 
 def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
