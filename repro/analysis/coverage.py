@@ -177,8 +177,8 @@ class _Spent:
 def _times(want: Want, table: Table) -> int:
     if isinstance(want.config, TimingConfig):
         return 1
-    there = len(table[want.config.id].epochs) if want.config.id in table else 0
-    return max(0, want.epochs - there)
+    run = table.get(want.config.id)
+    return max(0, want.epochs - (len(run.epochs) if run and run.resumable else 0))
 
 
 def _alike(config: dict[str, Any]) -> str | None:
