@@ -314,7 +314,16 @@ def test_a_page_names_every_device_the_step_alone_and_the_days_of_the_papers_tra
     timed(tmp_path / "runs", cost, "small", HERE, {"net": RATES})
     write([file, cost], {"yours": store.table()}, tmp_path / "out")
     page = (tmp_path / "out" / "quick.html").read_text()
-    for text in (HERE, THERE, "relu, step alone", "196", "No difference seen", "5 replicates", "60 s in all"):
+    for text in (
+        HERE,
+        THERE,
+        "relu, step alone",
+        "196",
+        "No difference seen",
+        "5 replicates",
+        "60 s in all",
+        "lie 850.0",
+    ):
         assert text in page, text
     data = json.loads((tmp_path / "out" / "quick.json").read_text())
     assert data["shelves"][0]["judgement"]["device"] == HERE

@@ -49,6 +49,15 @@ def _observed(table: Table, run_id: str, seed: int, arm: str) -> Observation:
     return Observation(seed, run_id, median(run.timed[arm]["pipeline"]), 0, "reached", 0)
 
 
+def spread(table: Table, run_id: str, arm: str) -> float | None:
+    """How far the rounds of an arm in a replicate lie apart: largest less smallest, as a share of their median."""
+    run = table.get(run_id)
+    if run is None or run.timed is None:
+        return None
+    rounds = run.timed[arm]["pipeline"]
+    return (max(rounds) - min(rounds)) / median(rounds)
+
+
 def step_alone(table: Table, run_id: str, arm: str) -> float | None:
     """Images/s of the arm's step alone in a replicate, without loading and augmentation."""
     run = table.get(run_id)

@@ -15,15 +15,24 @@ def sections(shown: Shown) -> list[Section]:
     """The replicates of one shelf on the device that is shown, what follows from them, and the other devices."""
     out = []
     if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
-        text = "Whatever it is: smoke scale cannot speak of the sentence."
-        out.append(Section(f"{shown.shelf}-effect", "The effect", (text,), (drawn,)))
+        whatever = "Whatever it is: smoke scale cannot speak of the sentence."
+        out.append(Section(f"{shown.shelf}-effect", "The effect", (whatever,), (drawn,)))
     if (days := _days(shown)) is not None:
         out.append(Section(f"{shown.shelf}-days", "The whole training", parts=(days,)))
-    failed = [f"Timing {o.run} failed twice: {why}." for o in _seen(shown) if (why := _failed(shown, o))]
+    text = [f"Timing {o.run} failed twice: {why}." for o in _seen(shown) if (why := _failed(shown, o))]
     loads = [run.result["load"] for o in _seen(shown) if (run := shown.table.get(o.run)) and run.timed and run.result]
     if loads:
-        failed.append(f"Before the replicates the load of the machine was {min(loads):.1f} to {max(loads):.1f}.")
-    out.append(Section(f"{shown.shelf}-runs", "Replicates", tuple(failed), (_replicates(shown),)))
+        text.append(f"Before the replicates the load of the machine was {min(loads):.1f} to {max(loads):.1f}.")
+    apart = [
+        share
+        for o in _seen(shown)
+        for arm in shown.judgement.arms
+        if (share := timing.spread(shown.table, o.run, arm)) is not None
+    ]
+    if apart:
+        lie = " to ".join(dict.fromkeys(f"{100 * share:.1f}" for share in (min(apart), max(apart))))
+        text.append(f"The rounds of an arm in one replicate lie {lie} % of their median apart.")
+    out.append(Section(f"{shown.shelf}-runs", "Replicates", tuple(text), (_replicates(shown),)))
     if len(names := timing.devices(shown.judgement.claim, shown.table)) > 1:
         out.append(Section(f"{shown.shelf}-devices", "Devices", parts=(_devices(shown, names),)))
     return out
