@@ -106,7 +106,7 @@ def _row(row: Covered) -> dict[str, Any]:
         "state": row.state,
         "exact": [_cell(state) for state in exact],
         "cells": cells if row.scales and not exact else [],
-        "missing": [(m.scale, m.why, m.command, cost(m)) for m in row.missing],
+        "missing": [(m.scale, m.why, m.command, cost(m).replace("`", "")) for m in row.missing],
         "todo": todo(row) if not row.scales and row.entry.is_claim else "",
     }
 
