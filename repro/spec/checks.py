@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
-from repro.models import tables
+from repro.models import registry, tables
 from repro.spec import recipes
 from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import CROPPING, EDITS, image, net, run_config, training_images, weighted
+from repro.spec.resolve import CROPPING, EDITS, TABLED, image, net, run_config, training_images, weighted
 from repro.spec.yaml import Document, Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
@@ -177,7 +178,7 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
     if data.held_out >= known.train:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {known.train} images")
-    if claim.model.kind != "alexnet":
+    if claim.model.kind != "alexnet" and not registry.of_library(claim.model.kind):
         for key in sorted(EDITS & mapping(layers.data, "model").keys()):
             problem(("model", key), "is for alexnet alone")
     if claim.train.plateau and not data.held_out:
@@ -195,7 +196,8 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     """Each arm's net, and that arms differ in what varies and in nothing else."""
     out = []
     for armed, laid in arms.values():
-        out += [laid.problem(loc, text) for loc, text in _net(armed)]
+        of = _library_net if registry.of_library(armed.model.kind) else _net
+        out += [laid.problem(loc, text) for loc, text in of(armed, laid)]
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
             out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
     for i, key in enumerate(claim.varies):
@@ -208,6 +210,8 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     absent = object()
 
     def differ(key: str, a: dict[str, Any], b: dict[str, Any]) -> bool:
+        if key not in b and key.startswith("model.") and registry.of_library(b["model.kind"]):
+            return False  # a library's net has none of these
         if key not in b and key.startswith(tuple(f"{by}." for by in BY_LAYER)):
             return False  # a layer that another arm's net lacks
         return bool(b.get(key, absent) != a[key])
@@ -227,7 +231,7 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     return out
 
 
-def _net(armed: Claim) -> list[tuple[Loc, str]]:
+def _net(armed: Claim, _: Layers) -> list[tuple[Loc, str]]:
     """Layers that are named and not there, layers that are left out, shapes that do not fit."""
     out: list[tuple[Loc, str]] = []
     layers = [row.name for row in weighted(armed.data, armed.model)]
@@ -254,4 +258,31 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
         list(tables.shapes(net(armed.data, armed.model), image(armed.data)))
     except ValueError as error:
         out.append((("model", "kind"), f"model.kind: {error}"))
+    return out
+
+
+def _library_net(armed: Claim, layers: Layers) -> list[tuple[Loc, str]]:
+    """A net of torchvision or timm: a name that is there, and nothing said that speaks of layers which are not known.
+
+    What a scale means for a kind of data, and what a base of another net says beside an arm, is passed over.
+    """
+    out: list[tuple[Loc, str]] = []
+    kind = armed.model.kind
+    library, _, name = kind.partition(":")
+    if (known := registry.names(library)) and name not in known:
+        near = get_close_matches(name, known, n=3)
+        text = f"{library} has no net {name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+        out.append((("model", "kind"), f"model.kind: {text}"))
+    order = ("scale", "alternative", "arm")  # as they are laid on; the claim itself is before them
+    said: dict[Loc, int] = {("model", key): -1 for key in mapping(layers.data, "model")}
+    for path, origin in layers.origin.items():
+        said[path[:2]] = order.index(origin.by.split()[0]) if origin.written else -2  # -2: a recipe
+    for key in sorted((TABLED | EDITS) & mapping(layers.data, "model").keys()):
+        if said["model", key] >= said["model", "kind"]:
+            out.append((("model", key), f"model.{key}: is for nets with a table of layers; {kind} is taken as it is"))
+    if not isinstance(armed.train.weight_decay, float):
+        text = f"expected one number, for the layers of {kind} are not known here"
+        out.append((("train", "weight_decay"), f"train.weight_decay: {text}"))
+    if armed.train.freeze:
+        out.append((("train", "freeze"), f"train.freeze: names layers, and those of {kind} are not known here"))
     return out

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from repro.models import alexnet, registry, tables
+from repro.models import alexnet, tables
 
 Dotted = dict[str, Any]
 
@@ -47,13 +47,14 @@ class RunData(Closed):
 class RunModel(Closed):
     """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
-    What follows `init` is there where the net is the paper's: options of `repro.models.alexnet.table`.
+    What follows `kind` is there where the net has a table of layers; what follows `init` where it is the paper's:
+    options of `repro.models.alexnet.table`.
     """
 
-    kind: registry.Kind
-    activation: tables.ActivationKind
-    width: float
-    init: Literal["he"] | dict[str, float]
+    kind: str
+    activation: tables.ActivationKind | None = later()
+    width: float | None = later()
+    init: Literal["he"] | dict[str, float] | None = later()
     reading: alexnet.Reading | None = later()
     towers: alexnet.Towers | None = later()
     norms: alexnet.Norms | None = later()
@@ -65,7 +66,7 @@ class RunModel(Closed):
 
 
 class RunTrain(Closed):
-    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer.
+    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer, `other` alone in a library's net.
 
     `drops`, `plateau`, `colour_until`, `freeze`: see `repro.train.schedule`.
     """

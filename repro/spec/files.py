@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import ReproError
+from repro.models import registry
 from repro.spec import checks
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
 from repro.spec.layers import Layers, is_exact, layered, mapping, names
 from repro.spec.problems import SpecError, nearest, told
-from repro.spec.resolve import run_config
+from repro.spec.resolve import EDITS, TABLED, run_config
 from repro.spec.yaml import Document, Loc, read
 
 __all__ = [
@@ -162,6 +163,8 @@ def sources(
             add((section,), value, Claim.model_fields[section].description)
             continue
         for name, field in type(value).model_fields.items():
+            if section == "model" and name in TABLED | EDITS and registry.of_library(claim.model.kind):
+                continue  # a net as it is
             if claim.tune and (section, name) == ("train", "lr"):
                 grid = layers.source(("tune", "train.lr"))
                 out.append(("train.lr", "tuned", f"the fastest of tune.train.lr, {grid}"))

@@ -10,8 +10,9 @@ from repro.models import registry, tables
 from repro.spec.claim import Claim, DataSpec, ModelSpec, TrainSpec, path_of
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
 
-# What only a net that reads crops, and only the paper's net, have of their own.
+# What only a net that reads crops, only nets with a table of layers, and only the paper's net have of their own.
 CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out"}
+TABLED = {"activation", "width", "init"}
 EDITS = {"reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"}
 
 
@@ -29,25 +30,34 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
     if lr is not None:
         data["train"]["lr"] = lr
     spec, model, train = DataSpec(**data["data"]), ModelSpec(**data["model"]), TrainSpec(**data["train"])
-    rows = weighted(spec, model)
-    init = {row.name: row.std for row in rows} if model.init == "published" else model.init
-    decay = {row.name: row.decay for row in rows} if train.weight_decay == "published" else train.weight_decay
-    layers = [row.name for row in rows]
+    layers = [row.name for row in weighted(spec, model)]  # none in a library's net
+    decay = train.weight_decay
+    if decay == "published":
+        decay = {row.name: row.decay for row in weighted(spec, model)}
     return RunConfig(
         data=RunData(
             content=KNOWN[spec.kind].content,
             **spec.model_dump(include={"kind", "images", "scale", *(CROPPING if spec.crop else ())}),
         ),
-        model=RunModel(
-            init=init if isinstance(init, str) else _by_layer(init, layers),
-            **model.model_dump(include={"kind", "activation", "width", *(EDITS if model.kind == "alexnet" else ())}),
-        ),
+        model=_run_model(spec, model, layers),
         train=RunTrain(
-            weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers),
+            weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers or ["other"]),
             **train.model_dump(include=set(RunTrain.model_fields) - {"weight_decay"}),
         ),
         precision=data["precision"],
         seed=seed,
+    )
+
+
+def _run_model(spec: DataSpec, model: ModelSpec, layers: list[str]) -> RunModel:
+    if registry.of_library(model.kind):
+        return RunModel(kind=model.kind)
+    init = model.init
+    if init == "published":
+        init = {row.name: row.std for row in weighted(spec, model)}
+    return RunModel(
+        init=init if isinstance(init, str) else _by_layer(init, layers),
+        **model.model_dump(include={"kind", "activation", "width", *(EDITS if model.kind == "alexnet" else ())}),
     )
 
 
@@ -62,14 +72,17 @@ def training_images(data: DataSpec | RunData) -> int:
 
 
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
-    """The table of layers that a claim's data and model name."""
+    """The table of layers that a claim's data and model name; no rows for a net of a library, which is known to torch
+    alone."""
+    if registry.of_library(model.kind):
+        return ()
     edits = model.model_dump(include=EDITS - {"without"}) | {"without": tuple(model.without)}
     options = edits if model.kind == "alexnet" else {}
     return _table(model.kind, len(KNOWN[data.kind].classes), activation=model.activation, width=model.width, **options)
 
 
 @cache  # a plan asks for the same few nets thousands of times
-def _table(kind: registry.Kind, classes: int, **options: Any) -> tuple[tables.Row, ...]:
+def _table(kind: str, classes: int, **options: Any) -> tuple[tables.Row, ...]:
     return registry.table(kind, classes=classes, **options)
 
 
