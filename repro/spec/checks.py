@@ -274,12 +274,13 @@ def _library_net(armed: Claim, layers: Layers) -> list[tuple[Loc, str]]:
         text = f"{library} has no net {name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
         out.append((("model", "kind"), f"model.kind: {text}"))
     order = ("scale", "alternative", "arm")  # as they are laid on; the claim itself is before them
-    said: dict[Loc, int] = {("model", key): -1 for key in mapping(layers.data, "model")}
+    said: dict[Loc, tuple[int, Loc]] = {("model", key): (-1, ("model", key)) for key in mapping(layers.data, "model")}
     for path, origin in layers.origin.items():
-        said[path[:2]] = order.index(origin.by.split()[0]) if origin.written else -2  # -2: a recipe
+        said[path[:2]] = order.index(origin.by.split()[0]) if origin.written else -2, path  # -2: a recipe
     for key in sorted((TABLED | EDITS) & mapping(layers.data, "model").keys()):
-        if said["model", key] >= said["model", "kind"]:
-            out.append((("model", key), f"model.{key}: is for nets with a table of layers; {kind} is taken as it is"))
+        turn, path = said["model", key]
+        if turn >= said["model", "kind"][0]:
+            out.append((path, f"model.{key}: is for nets with a table of layers; {kind} is taken as it is"))
     if not isinstance(armed.train.weight_decay, float):
         text = f"expected one number, for the layers of {kind} are not known here"
         out.append((("train", "weight_decay"), f"train.weight_decay: {text}"))
