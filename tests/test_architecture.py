@@ -34,11 +34,13 @@ MAY_IMPORT = {
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
     "progress": set(),
     "places": FACTS | {"spec"},
+    "evaluate": FACTS | {"models", "data", "places"},
+    "doctor": FACTS | {"store", "places", "provenance"},
     "workers": {"errors"},
-    "provenance": {"train"},
+    "provenance": {"errors", "train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
-    | {"bench", "places", "progress", "provenance"},
+    | {"bench", "places", "progress", "provenance", "evaluate", "doctor"},
     "__main__": {"cli"},
     "__init__": set(),
 }
