@@ -165,14 +165,24 @@ def measuring(photos: str, roots: Sequence[Path]) -> tuple[list[Chunk], int]:
     elif not known.photos:
         raise ReproError(f"{photos}: found small images; expected photos")
     else:
-        alone = (root / place / name for root in roots for place in known.places for name in EVALUATION)
-        found = find_source(photos, roots) or next((folder for folder in alone if folder.is_dir()), None)
+        found = find_source(photos, roots) or _without_training(known, roots)
         if found is None:
             raise DataError(f"{photos} is not there: {how_to_get(photos)}")
         where = found
-    source = open_source(where, known)
+    source = open_source(where, known, alone=True)
     chunks = [chunk for chunk in source.chunks if source.split_off or chunk.split == "test"]
     return chunks, len(source.classes)
+
+
+def _without_training(known: Known, roots: Sequence[Path]) -> Path | None:
+    """Where a known set's photos that measure lie alone."""
+    for folder in (root / place for root in roots for place in known.places):
+        for name in EVALUATION:
+            if (folder / name).is_dir():
+                return folder / name
+            if any(path for part in (folder, folder / "data") for path in part.glob(f"{name}[-_.]*parquet")):
+                return folder
+    return None
 
 
 def preparation(model: str, net: torch.nn.Module, file: Path) -> tuple[Prepare, str | None, tuple[float, float] | None]:

@@ -1,9 +1,7 @@
 """`repro evaluate`: counts against torchvision's own folders and loader; what is documented of published weights."""
 
 import hashlib
-import os
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +10,10 @@ import small_photos
 import torch
 import torchvision
 
-from repro import evaluate
+from repro import cli, evaluate
+from repro.data.known import KNOWN
 from repro.errors import DataError, ReproError
 
-ROOT = Path(__file__).parent.parent
 KIND = "torchvision:mobilenet_v3_small"
 
 
@@ -71,14 +69,15 @@ def test_parquet_and_folders_give_the_same_counts(file, folder, tmp_path):
     assert last(file, parquet).right1 == last(file, folder).right1
 
 
-def test_the_split_that_measures_is_enough_in_folders_and_in_parquet(file, tmp_path):
+def test_the_split_that_measures_is_enough_in_folders_and_in_parquet(tmp_path, monkeypatch):
     """Of ILSVRC most people keep the validation photos alone."""
+    monkeypatch.setitem(KNOWN, "ilsvrc2012", replace(KNOWN["ilsvrc2012"], classes=("0", "1", "2")))
     rows = small_photos.make(train=0, test=4)["val"]
     small_photos.as_folders({"val": rows}, tmp_path / "a" / "ilsvrc2012")
     small_photos.write_parquet(tmp_path / "b" / "ilsvrc2012" / "data" / "validation-00000-of-00001.parquet", rows)
     for root in ("a", "b"):
-        chunks, _ = evaluate.measuring("ilsvrc2012", (tmp_path / root,), classes=3)
-        assert sum(map(len, chunks)) == 12
+        chunks, classes = evaluate.measuring("ilsvrc2012", (tmp_path / root,))
+        assert (sum(map(len, chunks)), classes) == (12, 3)
 
 
 def test_a_net_of_timm_sees_photos_as_timm_prepares_them(folder, tmp_path):
@@ -136,19 +135,23 @@ def test_weights_of_another_number_of_classes_are_refused_with_the_layer(file, f
         last(file, small_photos.as_folders(photos, tmp_path))
 
 
-def command(*words: object, **extra: str) -> subprocess.CompletedProcess:
-    program = [sys.executable, "-m", "repro", "evaluate", *map(str, words)]
-    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, env=os.environ | extra)
+def command(capsys, *words: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as done:
+        cli.main(["evaluate", *map(str, words)])
+    return int(done.value.code or 0), *capsys.readouterr()
 
 
-def test_the_command_prints_both_counts_and_says_what_is_missing(file, folder, tmp_path):
-    done = command(folder, "--model", KIND, "--weights", file, "--device", "cpu")
-    assert done.returncode == 0, done.stderr
-    assert f"{KIND} with {file}: 15 photos of 3 classes\ntop-1 error " in done.stdout
-    without = command("ilsvrc2012", "--model", "torchvision:alexnet", "--data", tmp_path, TORCH_HOME=str(tmp_path))
-    assert without.returncode == 3
-    assert "get_model('alexnet', weights='DEFAULT')" in without.stderr
-    assert str(tmp_path) in without.stderr
+def test_the_command_prints_the_counts_and_says_how_to_get_published_weights(
+    file, folder, tmp_path, monkeypatch, capsys
+):
+    code, out, _ = command(capsys, folder, "--model", KIND, "--weights", file, "--device", "cpu")
+    assert code == 0
+    assert f"15 of 15 photos\n{KIND} with {file}: 15 photos of 3 classes\ntop-1 error " in out
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    code, _, said = command(capsys, "ilsvrc2012", "--model", "torchvision:alexnet", "--data", tmp_path)
+    assert code == 3
+    assert "get_model('alexnet', weights='DEFAULT')" in said
+    assert str(tmp_path) in said
 
 
 def test_what_is_missing_is_said_with_the_next_step(file, tmp_path):
