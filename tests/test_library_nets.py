@@ -14,7 +14,8 @@ from repro.errors import ReproError
 from repro.execute import Setting, check_library_nets, execute
 from repro.models import library, nets, registry
 from repro.provenance import provenance
-from repro.spec.files import SpecError, load, run_config
+from repro.report import evidence
+from repro.spec.files import SpecError, load, run_config, sources
 from repro.store import Store
 from repro.train import loop
 from repro.train.seeds import generator
@@ -184,6 +185,24 @@ def test_a_run_with_a_librarys_net_names_its_version(tmp_path):
     by_kind = {run.config["model"]["kind"]: run for run in setting.store.table().values()}
     assert by_kind[TINY].sessions[-1]["timm"] == timm.__version__
     assert "timm" not in by_kind["alexnet"].sessions[-1]
+    assert f"timm {timm.__version__}" in evidence._setup(by_kind[TINY].sessions[-1], 1)[4]  # as its page says
+
+
+def test_what_is_resolved_for_a_librarys_net_names_no_key_that_it_does_not_have(tmp_path):
+    file = load(written(tmp_path))
+    keys = {
+        arm: {key for key, _, _ in sources(file, "smoke", arm=arm) if key.startswith("model.")}
+        for arm in ("ours", "theirs")
+    }
+    assert keys["theirs"] == {"model.kind"} < keys["ours"]
+
+
+def test_one_decay_of_a_librarys_net_is_compared_with_that_of_every_layer(tmp_path):
+    line = '{model.kind: "timm:test_resnet"}'
+    path = written(tmp_path, (line, line.replace("}", ", train.weight_decay: 0.001}")))
+    with pytest.raises(SpecError, match=r"the arms differ in train.weight_decay.fc6 too"):
+        load(path)
+    load(written(tmp_path, (line, line.replace("}", ", train.weight_decay: 0.0005}"))))
 
 
 # Randomness
