@@ -168,9 +168,22 @@ def test_what_a_scale_means_and_a_base_of_another_net_says_are_passed_over(tmp_p
 
 
 def test_images_that_a_net_does_not_take_are_said_before_data_are_read(tmp_path):
-    file = load(written(tmp_path, ("timm:test_resnet", "timm:vit_tiny_patch16_224")))
-    with pytest.raises(ReproError, match=r"theirs.yaml:10:24: arm theirs: model.kind: timm:vit_tiny.*3 x 80 x 80.*224"):
-        check_library_nets(file, "smoke")
+    path = written(
+        tmp_path,
+        ("{kind: alexnet, width: 0.5}", '{kind: "timm:test_resnet"}'),
+        ('"timm:test_resnet"}\nvaries', '"torchvision:alexnet"}\nvaries'),  # which needs 63 pixels
+        ("seeds: [0]}", "seeds: [0], data.stored: 32, data.crop: 32}"),
+    )
+    said = (
+        r"theirs.yaml:10:24: arm theirs: model.kind: torchvision:alexnet: does not take images of 3 x 32 x 32 \(.*; set"
+    )
+    with pytest.raises(ReproError, match=said):
+        check_library_nets(load(path), "smoke")
+
+
+def test_a_net_that_timm_makes_for_one_size_is_made_for_the_images_there_are():
+    assert library.refusal("timm:test_vit", classes=10, image=(3, 48, 48)) is None
+    assert built("timm:test_vit").pos_embed.shape[1] == 1 + (SIDE // 16) ** 2  # patches of 16, and the class
 
 
 def test_nets_whose_training_gives_more_than_scores_are_built_without_those_heads():

@@ -22,13 +22,14 @@ DRAWS = "draws"  # of a library's net: the generator of the next update, see `re
 OPTIONS = {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
 
 
-def build(kind: str, *, classes: int, draw: Callable[[str], torch.Generator]) -> nn.Module:
+def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch.Generator]) -> nn.Module:
     """`torchvision:NAME` or `timm:NAME` for `classes`, without published weights, fp32, on the CPU.
 
     Initial values follow the library's own rules. They are drawn in its order of construction from `draw("library")`:
     nets of one name agree at a seed, others need not, unlike ours, where a parameter's name decides (DESIGN,
     randomness). In training all that the net draws, dropout and whole branches left out, comes from the generator
     that `nets.draw_masks` sets; without one, from torch's own. ReproError for a name that the library does not have.
+    `side`: of the images, for nets of timm that are made for one size (0: the size that they are published for).
     """
     source, _, name = kind.partition(":")
     known = registry.names(source)
@@ -36,7 +37,7 @@ def build(kind: str, *, classes: int, draw: Callable[[str], torch.Generator]) ->
         raise ReproError(f"{kind}: {source} has no such net" if known else f"{kind}: needs `pip install {source}`")
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(draw("library").initial_seed())
-        net = _made(source, name, classes)
+        net = _made(source, name, classes, side)
     setattr(net, DRAWS, None)
     net.register_forward_pre_hook(_named)
     net.register_forward_hook(_unnamed, always_call=True)
@@ -46,8 +47,8 @@ def build(kind: str, *, classes: int, draw: Callable[[str], torch.Generator]) ->
 @cache  # the arms and alternatives of a claim ask the same
 def refusal(kind: str, *, classes: int, image: tuple[int, ...]) -> str | None:
     """Why a net cannot be trained on such images here, in a line; None where it can: two of them give [2, classes]."""
-    net = build(kind, classes=classes, draw=lambda name: torch.Generator().manual_seed(0))
     try:
+        net = build(kind, classes=classes, side=image[1], draw=lambda name: torch.Generator().manual_seed(0))
         with torch.no_grad():
             out = net.train()(torch.zeros(2, *image))
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
@@ -59,7 +60,7 @@ def refusal(kind: str, *, classes: int, image: tuple[int, ...]) -> str | None:
     return None
 
 
-def _made(source: str, name: str, classes: int) -> nn.Module:
+def _made(source: str, name: str, classes: int, side: int) -> nn.Module:
     # imported here: a process that trains our nets alone does not wait for them
     if source == "torchvision":
         import torchvision
@@ -67,7 +68,9 @@ def _made(source: str, name: str, classes: int) -> nn.Module:
         return torchvision.models.get_model(name, weights=None, num_classes=classes, **OPTIONS.get(name, {}))
     import timm
 
-    return timm.create_model(name, pretrained=False, num_classes=classes)
+    published = timm.get_pretrained_cfg(name)
+    fixed = side and published is not None and published.fixed_input_size and published.input_size[1] != side
+    return timm.create_model(name, num_classes=classes, **({"img_size": side} if fixed else {}))
 
 
 def _named(net: nn.Module, inputs: tuple[Any, ...]) -> None:

@@ -33,7 +33,7 @@ def build(
     if registry.of_library(kind):
         assert init == "published", init
         assert not options, options
-        return library.build(kind, classes=classes, draw=draw)
+        return library.build(kind, classes=classes, side=image[1], draw=draw)
     rows = registry.table(kind, classes=classes, **options)
     with torch.device("meta"):  # torch's own initial values would be drawn from global randomness
         net = module(rows, image)
