@@ -22,7 +22,7 @@ from repro import places
 from repro.data.known import EVALUATION, KNOWN, Known, find_source, how_to_get
 from repro.data.photos import Chunk, open_source
 from repro.errors import DataError, ReproError
-from repro.models import nets, registry, weights
+from repro.models import library, nets, registry, weights
 
 BATCH: Final = 64  # assumed: any gives the same counts
 CAFFE: Final = "bvlc_alexnet"
@@ -82,8 +82,11 @@ def evaluate(
     chunks, classes = measuring(photos, roots)
     side = CAFFE_SIDE if model == CAFFE else 0
     net = nets.build(model, classes=classes, image=(3, side, side), draw=lambda name: torch.Generator().manual_seed(0))
-    weights.put(net, tensors)
+    heads = [head for head in library.HEADS if any(name.startswith(f"{head}.") for name in tensors)]
+    weights.put(net, tensors, afresh=heads)
     prepare, published, documented = preparation(model, net, file)
+    if published and hasattr(net, "transform_input"):
+        net.transform_input = True  # torchvision sets it with published weights: they were trained on other constants
     net.to(device).eval()
     beside = min(workers, len(chunks) - 1)  # processes that read; none for a few photos
     loader = DataLoader(

@@ -116,6 +116,21 @@ def test_published_weights_are_known_by_their_hash_and_shown_beside_what_is_docu
     assert evaluate.lines(found)[-1].startswith("documented on the 50,000 validation photos")
 
 
+def test_heads_that_only_training_sees_are_passed_over_in_published_weights(folder, tmp_path, monkeypatch):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        net = torchvision.models.googlenet(num_classes=3, init_weights=False, transform_input=True).eval()
+    torch.save(net.state_dict(), tmp_path / "googlenet.pth")
+    digest = hashlib.sha256((tmp_path / "googlenet.pth").read_bytes()).hexdigest()
+    transform = torchvision.models.GoogLeNet_Weights.DEFAULT.transforms
+    entry = SimpleNamespace(url=f"x-{digest[:8]}.pth", meta={}, transforms=transform)
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: [entry])
+    photos = torchvision.datasets.ImageFolder(str(folder / "val"), transform())
+    with torch.no_grad():
+        expected = sum(int(net(x[None]).argmax()) == y for x, y in photos)
+    assert last(tmp_path / "googlenet.pth", folder, "torchvision:googlenet").right1 == expected
+
+
 def test_what_torchvision_documents_of_its_alexnet_is_what_the_issue_names():
     said = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["_metrics"]["ImageNet-1K"]
     assert (said["acc@1"], said["acc@5"]) == (56.522, 79.066)

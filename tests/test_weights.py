@@ -172,6 +172,13 @@ def test_what_batch_norms_have_seen_comes_along_and_an_old_file_may_lack_their_c
     assert torch.equal(ours(x), theirs(x))
 
 
+def test_names_of_published_densenets_become_those_of_torchvisions_nets(tmp_path):
+    name = "features.denseblock1.denselayer2.norm.1.running_mean"
+    torch.save({name: torch.ones(3), "features.norm0.weight": torch.ones(3)}, tmp_path / "densenet.pth")
+    found = weights.read(tmp_path / "densenet.pth")
+    assert found.keys() == {"features.denseblock1.denselayer2.norm1.running_mean", "features.norm0.weight"}
+
+
 class Harm:
     """A pickle that would run a command."""
 

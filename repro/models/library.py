@@ -20,6 +20,7 @@ DRAWS = "draws"  # of a library's net: the generator of the next update, see `re
 # Two of torchvision's have heads that only training sees; a net here is one function. The rule of their initial values
 # must be chosen, or torchvision warns.
 OPTIONS = {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
+HEADS = ("aux1", "aux2", "AuxLogits")  # those heads, in published weights
 
 
 def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch.Generator]) -> nn.Module:
