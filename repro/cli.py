@@ -6,7 +6,6 @@ Nothing heavy is imported before a verb needs it: `--help`, `list` and `check` a
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -87,6 +86,12 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("bench", _bench, "time parts of this project beside what people would use instead")
     sub.add_argument("part", choices=PARTS, help="commands that answer at once; a step; the norm; the paper's net")
     sub.add_argument("--reference", action="store_true", help="maintainers: keep what `alexnet` found, for README")
+    sub = verb("evaluate", _evaluate, "the test error of given weights on photos, beside what is documented of them")
+    sub.add_argument("photos", metavar="PHOTOS", help="a known set, such as ilsvrc2012, or a folder of photos")
+    sub.add_argument("--model", required=True, help="torchvision:NAME, timm:NAME or bvlc_alexnet")
+    sub.add_argument("--weights", type=Path, metavar="FILE", help="default: those that torchvision publishes")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
+    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     sub = verb("doctor", _doctor, "say what this machine has: versions, device, data, runs, and what to do next")
     _where(sub)
     return top
@@ -136,15 +141,11 @@ def _files(paths: list[Path]) -> list[AnyFile]:
 
 def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
     """What `run` and `plan` need: claims with scales, where and on what, and how many workers."""
-    import torch
-
     from repro.execute import Setting
-    from repro.provenance import provenance
+    from repro.provenance import device_of, provenance
 
     files = [file.with_seeds(args.seeds) if args.seeds else file for file in files]
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
+    device = device_of(args.device)
     made = provenance(device)
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
@@ -156,8 +157,7 @@ def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tu
         others = ", ".join(s for s in file.claim.scales if s != scale)
         print(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}", flush=True)
         chosen.append((file, scale))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return chosen, setting, args.workers or (1 if device == "cuda" else cores)
+    return chosen, setting, args.workers or (1 if device == "cuda" else places.cores())
 
 
 def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -> int:
@@ -327,6 +327,15 @@ def _bench(args: argparse.Namespace) -> int:
     from repro.bench import measured
 
     print("\n".join(measured(args.part, args.reference)))
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from repro.evaluate import said
+    from repro.provenance import device_of
+
+    for line in said(args.model, args.weights, args.photos, places.roots(args.data), device_of(args.device)):
+        print(line, flush=True)
     return 0
 
 

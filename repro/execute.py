@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,7 +26,7 @@ from repro.data.batches import Batches
 from repro.data.known import KNOWN
 from repro.data.photobatches import PhotoBatches
 from repro.errors import ReproError
-from repro.models import registry, tables
+from repro.models import library, registry, tables
 from repro.probe import probe, step_of
 from repro.provenance import device_name
 from repro.spec.config import RunConfig, RunData, TimingConfig
@@ -87,6 +88,7 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
     if not first:
         return 0
     for file, scale in claims:
+        check_library_nets(file, scale)
         check_initial_values(file, scale)
     _have_data(first, setting, report)
     trained = 0
@@ -165,13 +167,14 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
             config = run_config(claim, arm, seed=seed)
             model, known, shape = config.model, KNOWN[config.data.kind], image(config.data)
             options = model.model_dump(exclude={"kind", "init"})
-            rows = registry.table(model.kind, classes=len(known.classes), **options)
+            by_kind = registry.of_library(model.kind)  # its values are those of its name: see `models.library`
+            rows = () if by_kind else registry.table(model.kind, classes=len(known.classes), **options)
             rules: dict[str, Any] = {f"{row.name}.bias": row.bias for row in tables.weighted(rows)}
             for row in tables.weighted(rows):
                 rules[f"{row.name}.weight"] = model.init if isinstance(model.init, str) else model.init[row.name]
             net = loop.initial_net(model.model_dump(), seed=seed, classes=len(known.classes), image=shape)
             for name, tensor in net.named_parameters():
-                key = (name, tensor.shape, rules[name])
+                key = (name, tensor.shape, model.kind if by_kind else rules[name])
                 other, same = seen.setdefault(key, (arm, tensor))
                 if not torch.equal(tensor, same):
                     raise ReproError(
@@ -179,6 +182,21 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
                         f"{tuple(tensor.shape)} starts with other values at seed {seed}, though neither arm changes "
                         f"its initialisation; expected equal values, or model.init among what varies"
                     )
+
+
+def check_library_nets(file: ClaimFile, scale: str) -> None:
+    """Nets of torchvision and timm are built and take the claim's images: what `check`, which has no torch, cannot say.
+    ReproError names the place in the claim that chooses the net."""
+    for alternative in (None, *file.alternatives_at(scale)):
+        claim = file.at(scale, alternative)
+        for arm in claim.arms:
+            config = run_config(claim, arm, seed=claim.seeds[0])
+            if registry.of_library(config.model.kind):
+                classes, shape = len(KNOWN[config.data.kind].classes), image(config.data)
+                if why := library.refusal(config.model.kind, classes=classes, image=shape):
+                    laid = file.layers(scale, alternative, arm)
+                    where = laid.problem(("model", "kind"), f"model.kind: {config.model.kind}: {why}")
+                    raise ReproError(f"{file.path}:{where.line}:{where.column}: {where.text}")
 
 
 def _have_data(first: list[Job], setting: Setting, report: Report) -> None:
@@ -315,7 +333,10 @@ def _sets(config: RunConfig | TimingConfig) -> list[RunData]:
 
 
 def _session(config: RunConfig | TimingConfig, setting: Setting) -> dict[str, Any]:
-    """What makes a run here: the setting's provenance, and the photos that its set lacks."""
+    """What makes a run here: the setting's provenance, the photos that its set lacks, and the version of the library
+    that its net is of."""
     data, *_ = _sets(config)
     photos = loading.left_out(data.kind, stored=data.stored, cache=setting.cache)
-    return setting.provenance | ({"photos": photos} if photos else {})
+    arms = list(config.timed.values()) if isinstance(config, TimingConfig) else [config]
+    made = {name: version(name) for name in registry.LIBRARIES for arm in arms if arm.model.kind.startswith(f"{name}:")}
+    return setting.provenance | made | ({"photos": photos} if photos else {})

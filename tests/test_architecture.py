@@ -35,12 +35,13 @@ MAY_IMPORT = {
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
     "progress": set(),
     "places": FACTS | {"spec"},
+    "evaluate": FACTS | {"models", "data", "places"},
     "workers": {"errors"},
     "doctor": {"known", "places", "provenance", "store"},
-    "provenance": {"train"},
+    "provenance": {"errors", "train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
-    | {"bench", "doctor", "places", "progress", "provenance"},
+    | {"bench", "doctor", "evaluate", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }

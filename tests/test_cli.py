@@ -203,6 +203,7 @@ def test_the_flags_of_every_verb_are_these():
         "report": ["--out", "--reference", "--runs"],
         "data": ["--data"],
         "bench": ["--reference"],
+        "evaluate": ["--data", "--device", "--model", "--weights"],
         "gc": ["--reference", "--runs"],
         "doctor": places,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from repro.models import registry
 from repro.report import arms, prose, timing, trace
 from repro.report.parts import Grid, Section
 from repro.report.view import Shown
@@ -69,6 +70,7 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
     threads = session["threads"]
     device = session["processor"] if session["device"] == "cpu" else session["device"]
     named = {name: session[name.lower()] for name in ("repro", "Python", "torch", "numpy", "CUDA")}
+    named |= {name: session.get(name) for name in registry.LIBRARIES}  # of a run whose net is the library's
     versions = [f"{name} {version}" for name, version in named.items() if version]
     return (
         f"{runs} run{'s' * (runs != 1)}",

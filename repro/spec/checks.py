@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
@@ -13,7 +14,7 @@ from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import CROPPING, epochs_of, image, net, run_config, training_images, weighted
+from repro.spec.resolve import CROPPING, TABLED, epochs_of, image, net, run_config, training_images, weighted
 from repro.spec.rules import Difference, Ratio
 from repro.spec.yaml import Document, Loc
 
@@ -203,7 +204,7 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
     if data.held_out >= known.train:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {known.train} images")
     for key in sorted(mapping(layers.data, "model").keys() & set(registry.ALL_OPTIONS)):
-        if key not in registry.OPTIONS[claim.model.kind]:
+        if not registry.of_library(claim.model.kind) and key not in registry.OPTIONS[claim.model.kind]:
             whose = [kind for kind, options in registry.OPTIONS.items() if key in options]
             problem(("model", key), f"is for {' and '.join(whose)} alone")
     if claim.train.plateau and not data.held_out:
@@ -228,7 +229,8 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     """Each arm's net, and that arms differ in what varies and in nothing else."""
     out = []
     for armed, laid in arms.values():
-        out += [laid.problem(loc, text) for loc, text in _net(armed)]
+        of = _library_net if registry.of_library(armed.model.kind) else _net
+        out += [laid.problem(loc, text) for loc, text in of(armed, laid)]
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
             out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
         own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
@@ -246,10 +248,14 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         for arm in claim.arms
     ]
     differing = set()
+    decay = "train.weight_decay"
     for key in dict.fromkeys(key for config in configs for key in config):
-        values = [config[key] for config in configs if key in config]
-        # a layer that an arm's net lacks is no difference of its own
-        lacking = len(values) < len(configs) and not key.startswith(("model.init.", "train.weight_decay."))
+        # of a library's net one decay stands for that of each layer
+        by = f"{decay}.other" if key.startswith(f"{decay}.") else key
+        values = [config.get(key, config.get(by)) for config in configs if key in config or by in config]
+        # a layer that an arm's net lacks is no difference of its own, nor is what a library's net lacks altogether
+        known = sum(not (registry.of_library(c["model.kind"]) and key.startswith("model.")) for c in configs)
+        lacking = len(values) < known and not key.startswith(("model.init.", f"{decay}."))
         if lacking or any(value != values[0] for value in values):
             differing.add(key)
     for key in sorted(differing):
@@ -266,7 +272,7 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     return out
 
 
-def _net(armed: Claim) -> list[tuple[Loc, str]]:
+def _net(armed: Claim, _: Layers) -> list[tuple[Loc, str]]:
     """Options that its net lacks, layers that are named and not there or left out, shapes that do not fit."""
     out: list[tuple[Loc, str]] = []
     for option, values in registry.OPTIONS[armed.model.kind].items():
@@ -304,4 +310,32 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
         list(tables.shapes(net(armed.data, armed.model), image(armed.data)))
     except ValueError as error:
         out.append((("model", "kind"), f"model.kind: {error}"))
+    return out
+
+
+def _library_net(armed: Claim, layers: Layers) -> list[tuple[Loc, str]]:
+    """A net of torchvision or timm: a name that is there, and nothing said that speaks of layers which are not known.
+
+    What a scale means for a kind of data, and what a base of another net says beside an arm, is passed over.
+    """
+    out: list[tuple[Loc, str]] = []
+    kind = armed.model.kind
+    library, _, name = kind.partition(":")
+    if (known := registry.names(library)) and name not in known:
+        near = get_close_matches(name, known, n=3)
+        text = f"{library} has no net {name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+        out.append((("model", "kind"), f"model.kind: {text}"))
+    order = ("scale", "alternative", "arm")  # as they are laid on; the claim itself is before them
+    said: dict[Loc, tuple[int, Loc]] = {("model", key): (-1, ("model", key)) for key in mapping(layers.data, "model")}
+    for path, origin in layers.origin.items():
+        said[path[:2]] = order.index(origin.by.split()[0]) if origin.written else -2, path  # -2: a recipe
+    for key in sorted(TABLED.union(registry.ALL_OPTIONS) & mapping(layers.data, "model").keys()):
+        turn, path = said["model", key]
+        if turn >= said["model", "kind"][0]:
+            out.append((path, f"model.{key}: is for nets with a table of layers; {kind} is taken as it is"))
+    if not isinstance(armed.train.weight_decay, float):
+        text = f"expected one number, for the layers of {kind} are not known here"
+        out.append((("train", "weight_decay"), f"train.weight_decay: {text}"))
+    if armed.train.freeze:
+        out.append((("train", "freeze"), f"train.freeze: names layers, and those of {kind} are not known here"))
     return out

@@ -46,6 +46,10 @@ def _kind(value: Any) -> str:
     return f"<{value.get('kind') if isinstance(value, dict) else getattr(value, 'kind', None)}>"
 
 
+def _whose(value: Any) -> str:
+    return "<library>" if registry.of_library(value) else "<ours>"
+
+
 class Record(Closed):
     """What somebody else has on record about the sentence."""
 
@@ -105,7 +109,11 @@ class DataSpec(Closed):
 class ModelSpec(Closed):
     """Which net."""
 
-    kind: registry.Kind = Field(description="table of layers")
+    kind: Annotated[
+        Annotated[registry.Kind, Tag("<ours>")]
+        | Annotated[str, Tag("<library>"), Field(pattern=registry.LIBRARY_KIND)],
+        Discriminator(_whose),
+    ] = Field(description="table of layers, or a net of a library as it is, without the keys below")
     activation: tables.ActivationKind = Field("relu", description="non-linearity of every hidden layer (§3.1)")
     init: Annotated[
         Annotated[Literal["published", "he"], Tag("<rule>")]

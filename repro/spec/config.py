@@ -49,13 +49,14 @@ class RunData(Closed):
 class RunModel(Closed):
     """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
-    What follows `init` is there where the net has such an option (`repro.models.registry.OPTIONS`).
+    What follows `kind` is there where the net has a table of layers; what follows `init` where it has such an option
+    (`repro.models.registry.OPTIONS`).
     """
 
-    kind: registry.Kind
-    activation: tables.ActivationKind
-    width: float
-    init: Literal["he"] | dict[str, float]
+    kind: str
+    activation: tables.ActivationKind | None = later()
+    width: float | None = later()
+    init: Literal["he"] | dict[str, float] | None = later()
     reading: registry.Reading | None = later()
     towers: registry.Towers | None = later()
     norms: registry.Norms | None = later()
@@ -68,7 +69,7 @@ class RunModel(Closed):
 
 
 class RunTrain(Closed):
-    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer.
+    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer, `other` alone in a library's net.
 
     `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`.
     """

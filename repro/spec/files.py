@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import ReproError
+from repro.models import registry
 from repro.spec import checks
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
 from repro.spec.layers import Layers, is_exact, layered, mapping, names
 from repro.spec.problems import SpecError, nearest, told
-from repro.spec.resolve import run_config
+from repro.spec.resolve import TABLED, run_config
 from repro.spec.yaml import Document, Loc, read
 
 __all__ = [
@@ -188,6 +189,9 @@ def sources(
             add((section,), value, Claim.model_fields[section].description)
             continue
         for name, field in type(value).model_fields.items():
+            tabled = section == "model" and name in TABLED.union(registry.ALL_OPTIONS)
+            if tabled and registry.of_library(claim.model.kind):
+                continue  # a net as it is
             if claim.tune and (section, name) == ("train", "lr"):
                 grid = layers.source(("tune", "train.lr"))
                 out.append(("train.lr", "tuned", f"the fastest of tune.train.lr, {grid}"))

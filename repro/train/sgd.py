@@ -30,6 +30,8 @@ class PaperSGD(Optimizer):
             if lr == 0:
                 continue  # a frozen layer keeps its velocity too (source.md 1, 15)
             for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue  # a library's net may hold parts that an update does not reach
                 velocity = self.state[parameter]["velocity"]
                 velocity.mul_(momentum).add_(parameter.grad, alpha=-lr)
                 if decay:
@@ -40,6 +42,8 @@ class PaperSGD(Optimizer):
 def groups(net: nn.Module, *, lr: float, bias_lr: float, weight_decay: Mapping[str, float]) -> list[dict]:
     """One group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases.
 
+    A layer that is not named has the decay of `other`, but for its vectors: a library's net has weights that are no
+    matrix, of norms, and those have none, as is usual for such nets (assumed: the paper has no such layer).
     `layer` and `base`, the rate before any division, are kept in the group for `set_rates`.
     """
     return [
@@ -48,10 +52,17 @@ def groups(net: nn.Module, *, lr: float, bias_lr: float, weight_decay: Mapping[s
             "layer": name.rpartition(".")[0],
             "base": lr * bias_lr if name.endswith(".bias") else lr,
             "lr": lr * bias_lr if name.endswith(".bias") else lr,
-            "weight_decay": 0.0 if name.endswith(".bias") else weight_decay[name.removesuffix(".weight")],
+            "weight_decay": 0.0 if name.endswith(".bias") else _decay(weight_decay, name, parameter),
         }
         for name, parameter in net.named_parameters()
     ]
+
+
+def _decay(by_layer: Mapping[str, float], name: str, parameter: torch.Tensor) -> float:
+    layer = name.removesuffix(".weight")
+    if layer not in by_layer and parameter.dim() < 2:
+        return 0.0
+    return by_layer[layer] if layer in by_layer else by_layer["other"]
 
 
 def set_rates(optimiser: PaperSGD, factor: float, frozen: Callable[[str], bool]) -> None:
