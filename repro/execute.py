@@ -140,8 +140,8 @@ def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting) -> tuple[in
 def check_initial_values(file: ClaimFile, scale: str) -> None:
     """Arms start alike (DESIGN, randomness): at the same seed, every parameter of the same name and shape whose
     initialisation the arms do not vary has the same bits. ReproError names the first that has not."""
-    for alternative in (None, *file.alternatives_at(scale)):
-        claim = file.at(scale, alternative)
+    named = (None, *file.alternatives_at(scale))
+    for alternative, claim in [(over or name, c) for name in named for over, c in file.compared(scale, name).items()]:
         seed = claim.seeds[0]
         seen: dict[Any, tuple[str, torch.Tensor]] = {}
         for arm in claim.arms if len(claim.arms) > 1 else ():

@@ -49,6 +49,7 @@ FACT_MODULES = {
     "repro.models.cuda_convnet": "tables",
     "repro.models.alexnet": "tables",
     "repro.models.registry": "tables",
+    "repro.models.vgg": "tables",
     "repro.models.counts": "facts",
     "repro.models.facts": "facts",
     "repro.models.differences": "tables",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, isinf
 from typing import get_args
 
 from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test, value
@@ -34,12 +36,82 @@ class Judgement:
     trace: TraceTest | None
     to_do: int  # runs that are wanted and not there
     run_ids: tuple[str, ...]  # every run of the table that this judgement looked at
+    beside: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
+    together: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
+
+    @property
+    def parts(self) -> tuple[Judgement, ...]:
+        """Every comparison behind the verdict: itself, where there is one only."""
+        return self.together or (self,)
+
+    @property
+    def name(self) -> str:
+        """Of one comparison, as pages name it."""
+        return self.beside or self.alternative or "ours"
 
 
 def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = None) -> Judgement:
-    """Judge one claim at one scale from the runs that are there."""
-    claim = file.at(scale, alternative)
+    """Judge one claim at one scale from the runs that are there.
+
+    Where the sentence is said of several comparisons (`rule.over`), it holds where it holds in each of them: the
+    weakest decides, that is the worst word, and among equal words the least effect in the paper's direction. Each is
+    judged at the claim's own confidence: that a claim of all is accepted by mistake takes that its false part is, so
+    nothing is to be corrected for their number (an intersection-union test; Berger 1982). The other way round it is:
+    one of k intervals lies on the wrong side by chance k times as often. So a word against the sentence is said of one
+    only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
+    """
+    claims = file.compared(scale, alternative)
     to_do = len(wanted(file, scale, table, [alternative]))
+    parts = [replace(_judge(claim, scale, alternative, table, to_do), beside=name) for name, claim in claims.items()]
+    if len(parts) == 1:
+        return parts[0]
+    sure = [_surely(part, table, len(parts)) if part.verdict.word in AGAINST else part for part in parts]
+    least = min(sure, key=_strength)
+    ids = sorted({run for part in sure for run in part.run_ids})
+    return replace(least, verdict=_weakest(least, sure), run_ids=tuple(ids), together=tuple(sure))
+
+
+# From the weakest; a word against the sentence refutes it for all, whatever the others are.
+STRENGTH = (
+    "error", "not run", "not comparable", "contradicted", "opposite direction", "inconclusive", "no difference seen",
+    "differs", "direction only", "same direction", "reproduced",
+)  # fmt: skip
+AGAINST = ("contradicted", "opposite direction", "differs")
+
+
+def _strength(part: Judgement) -> tuple[int, float]:
+    """How well a comparison bears the sentence out: its word, then its effect in the paper's direction."""
+    effect, rule = part.effect, part.claim.rule
+    assert rule.kind == "ratio" or rule.kind == "difference"
+    if effect is None:
+        return STRENGTH.index(part.verdict.word), -inf
+    above = rule.direction.startswith("above")
+    bound = effect.high if isinf(effect.low) or (effect.low == 0 and effect.kind == "ratio") else effect.low
+    size = bound if effect.estimate is None else effect.estimate
+    return STRENGTH.index(part.verdict.word), size if above else -size
+
+
+def _surely(part: Judgement, table: Table, parts: int) -> Judgement:
+    """A comparison judged again at the confidence that `parts` of them take."""
+    rule = part.claim.rule
+    assert rule.kind != "trace"
+    strict = rule.model_copy(update={"confidence": 1 - (1 - rule.confidence) / parts})
+    claim = part.claim.model_copy(update={"rule": strict})
+    return replace(_judge(claim, part.scale, part.alternative, table, part.to_do), beside=part.beside)
+
+
+def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
+    """The weakest comparison's verdict, said of all of them."""
+    verdict, words = least.verdict, Counter(part.verdict.word for part in parts)
+    if verdict.word in ("error", "not run"):
+        return verdict
+    counted = ", ".join(f"{words[word]} {word}" for word in STRENGTH if words[word])
+    why = f"{verdict.why}; the weakest decides ({counted})" if len(words) > 1 else verdict.why
+    sentence = f"The weakest of {len(parts)} comparisons is {least.name}. {verdict.sentence}"
+    return replace(verdict, sentence=sentence, why=why)
+
+
+def _judge(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
     if claim.measure.kind == "trace":
         return _judge_trace(claim, scale, alternative, table, to_do)
     return _judge_arms(claim, scale, alternative, table, to_do)

@@ -27,11 +27,15 @@ def wanted(file: ClaimFile, scale: str, table: Table, alternatives: list[str | N
     those given; finished runs left out."""
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]
-    wants = [
-        replace(want, label=f"{file.id}{f' ({alternative})' if alternative else ''}: {want.label}")
-        for alternative in alternatives
-        for want in _wanted(file.at(scale, alternative), table)
-    ]
+    wants = []
+    for alternative in alternatives:
+        seen = set()  # what is judged together may look at the same runs
+        for beside, claim in file.compared(scale, alternative).items():
+            under = ", ".join(filter(None, (alternative, beside)))
+            for want in _wanted(claim, table):
+                if (key := (want.config.id, want.epochs, want.level, want.views)) not in seen:
+                    seen.add(key)
+                    wants.append(replace(want, label=f"{file.id}{f' ({under})' if under else ''}: {want.label}"))
     return [want for want in wants if not want.satisfied_by(table.get(want.config.id))]
 
 
@@ -83,8 +87,8 @@ def _followed(claim: Claim, arm: str, rate: float | None, table: Table) -> int:
 def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table) -> int:
     """Epochs after which a judging run of `arm` counts as censored.
 
-    The first horizon; for the slow arm at least twice (band top x the slowest judged run of the fast arm), so
-    that a censored run says something about the band.
+    The first horizon; for the slow arm at least twice (the far end of the band x the slowest judged run of the fast
+    arm), so that a censored run says something about the band.
     """
     first = epochs_of(claim, arm)
     if claim.measure.kind == "converged":
@@ -94,9 +98,8 @@ def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table)
     slow, fast = claim.rule.of if claim.rule.direction == "above 1" else claim.rule.of[::-1]
     if arm != slow:
         return first
-    top = claim.rule.within[1] if claim.rule.direction == "above 1" else 1 / claim.rule.within[0]
     values = [o.value for o in judged(claim, fast, tunings, table, first) if o.value is not None]
-    return max(first, ceil(2 * top * max(values, default=0)))
+    return max(first, ceil(2 * claim.rule.far * max(values, default=0)))
 
 
 def judged(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table, horizon: int) -> tuple[Observation, ...]:

@@ -23,6 +23,8 @@ class Known:
     at; empty where no copy was at hand to take it from, and the set is held to its counts and known by its pack's
     manifest. `shape` is what the files hold, (3, 0, 0) where that varies. `classes` are numbers where names come with
     the data. `folders`: names of the class folders, in the order of the labels. `places`: where it may lie in a root.
+    `within`: counts are held to so many photos either way, where only rounded ones are printed. `split_off`: the set
+    comes without splits, in class folders; of each class every so-manieth photo by digest is for testing.
     """
 
     kind: str
@@ -36,6 +38,8 @@ class Known:
     photos: bool = False
     folders: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    within: int = 0
+    split_off: int = 0
 
 
 KNOWN: dict[str, Known] = {
@@ -100,6 +104,21 @@ KNOWN: dict[str, Known] = {
             photos=True,
             places=("ilsvrc2010",),
         ),
+        Known(
+            kind="imagenet2009",
+            title="ImageNet of Fall 2009, 10,184 classes, half of each for testing",
+            source="J. Deng, A. Berg, K. Li, L. Fei-Fei, What Does Classifying More Than 10,000 Image Categories Tell "
+            "Us?, 2010",
+            classes=tuple(map(str, range(10_184))),
+            content="",
+            shape=(3, 0, 0),
+            train=4_450_000,  # §6: 8.9 million photos, half of them for training; no nearer count is printed
+            test=4_450_000,
+            within=25_000 + 10_184 // 2,  # half of a rounding by 50,000; a class of an odd count has one more to train
+            photos=True,
+            places=("imagenet2009", "fall2009"),
+            split_off=2,  # §6: half of the images for training and half for testing
+        ),
     )
 }  # fmt: skip
 
@@ -150,7 +169,7 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
     if known.photos:
         folders = [root / place for root in roots for place in known.places]
         folders += [root for root in roots if root.resolve().name in known.places]
-        return next((folder for folder in folders if _has_photos(folder)), None)
+        return next((folder for folder in folders if _has_photos(folder, known)), None)
     if kind == "digits":
         spec = importlib.util.find_spec("sklearn")  # found, not imported
         if spec is None or not spec.submodule_search_locations:
@@ -173,7 +192,9 @@ def parquet_files(folder: Path) -> dict[str, list[Path]]:
     return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in ("train", "test")}
 
 
-def _has_photos(folder: Path) -> bool:
+def _has_photos(folder: Path, known: Known) -> bool:
+    if known.split_off and folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir()):
+        return True
     return any((folder / name).is_dir() for name in TRAINING) or any(
         parquet_files(place)["train"] for place in (folder, folder / "data")
     )
@@ -182,6 +203,9 @@ def _has_photos(folder: Path) -> bool:
 def how_to_get(kind: str) -> str:
     """The next command for somebody who lacks a set or has a damaged one."""
     known = of_kind(kind)
+    if known.split_off:
+        many = f"{len(known.classes):,}"
+        return f"set REPRO_DATA to a folder that holds {known.places[0]}/CLASS/ for each of its {many} classes"
     if known.photos:
         return (
             f"set REPRO_DATA to a folder that holds {known.places[0]}/ with train-*.parquet and validation-*.parquet, "

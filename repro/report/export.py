@@ -67,6 +67,9 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         "arms": {name: _arm(arm, judgement.claim.measure.kind != "final") for name, arm in judgement.arms.items()},
         "runs": list(judgement.run_ids),
     }
+    if judgement.together:
+        out["weakest"] = judgement.name
+        out["together"] = [{"comparison": part.name, **_judgement(part)} for part in judgement.together]
     if effect is not None:
         out["effect"] = {
             "kind": effect.kind,
@@ -131,8 +134,8 @@ def rows_csv(found: list[Shown]) -> str:
         return text.getvalue()
     out.writerow(COLUMNS)
     for shown in found:
-        for judgement in (shown.judgement, *shown.alternatives):
-            about = (shown.shelf, judgement.scale, judgement.alternative or "")
+        for judgement in (part for whole in (shown.judgement, *shown.alternatives) for part in whole.parts):
+            about = (shown.shelf, judgement.scale, ", ".join(filter(None, (judgement.alternative, judgement.beside))))
             for name, arm in judgement.arms.items():
                 for rate in arm.tuning.rates if arm.tuning else ():
                     about_rate = (*about, name, "tuning", f"{rate.rate:g}")

@@ -69,12 +69,9 @@ def sized(value: float, kind: str) -> str:
 
 def band(rule: Ratio | Difference | Value) -> str:
     """What counts as reproduced."""
-    low, high = rule.within
-    if rule.kind == "ratio":
-        return f"{low:g} and more" if rule.paper is None and high >= 100 else f"{low:g} to {high:g}"
-    if rule.kind == "value":
-        return f"{sized(low, 'value')} to {sized(high, 'value')}"
-    return f"{signed(round(100 * low, 4))} to {signed(round(100 * high, 4))} points"
+    (low, high), size = rule.within, lambda value: sized(value, rule.kind).removesuffix(" points")
+    points = " points" * (rule.kind == "difference")
+    return f"{size(low)}{points} and more" if rule.endless else f"{size(low)} to {size(high)}{points}"
 
 
 def section(file: AnyFile) -> str:

@@ -143,8 +143,8 @@ def next_scale(shown: Shown) -> str:
     return next((scale for scale in reversed(shown.scales) if scale != "smoke"), "smoke")
 
 
-def axis(shown: Shown) -> Axis:
-    """How this claim's effect is drawn."""
+def axis(shown: Shown, of_one: bool = True) -> Axis:
+    """How this claim's effect is drawn; `of_one`: between the same arms in every row, which the title then names."""
     rule = shown.judgement.claim.rule
     if rule.kind == "trace":
         low, high = (100 * bound for bound in rule.offset_within)
@@ -152,18 +152,18 @@ def axis(shown: Shown) -> Axis:
         band = f"the band, {prose.signed(low)} to {prose.signed(high)}"
         return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
     stated = "" if rule.paper is None else f"the paper: {prose.sized(rule.paper, rule.kind)}"
-    band = f"the band, {prose.band(rule)}"
+    band, endless = f"the band, {prose.band(rule)}", rule.endless
     if rule.kind == "ratio":
         unit = prose.unit(shown.judgement.claim)
-        title = f"{' / '.join(f'{unit} of {arm}' for arm in rule.of)}, log scale"
-        return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band)
+        title = f"{' / '.join(f'{unit} of {arm}' for arm in rule.of) if of_one else f'ratio of {unit}'}, log scale"
+        return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band, endless)
     low, high = (100 * bound for bound in rule.within)
     paper = None if rule.paper is None else 100 * rule.paper
     metric = words.NAMES[shown.judgement.claim.measure.metric]
     if rule.kind == "value":
         return Axis("linear", f"{metric}, percent", None, "", paper, stated, (low, high), band)
-    title = f"{metric}, {' less '.join(rule.of)}, percentage points"
-    return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band)
+    title = f"{metric}, {' less '.join(rule.of) if of_one else 'difference'}, percentage points"
+    return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band, endless)
 
 
 def row(judgement: Judgement, label: str = "") -> Row | None:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
-from repro.models import tables
+from repro.models import registry, tables
 from repro.spec import recipes
 from repro.spec.claim import ARM_KEYS, KEYS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import CROPPING, EDITS, OPTIONS, epochs_of, image, net, run_config, training_images, weighted
+from repro.spec.resolve import CROPPING, epochs_of, image, net, run_config, training_images, weighted
 from repro.spec.yaml import Document, Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
@@ -30,6 +30,23 @@ def combinations(data: dict[str, Any]) -> list[At]:
     for scale in mapping(data, "scales"):
         chosen = [name for name in names(data, "scales", scale, "alternatives") if name in declared]
         out += [(scale, name) for name in [None, *chosen]]
+    return out
+
+
+def beside(claim: Claim, alternative: str | None) -> list[str]:
+    """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
+    over = [] if claim.rule.kind == "value" or claim.rule.kind == "trace" else claim.rule.over
+    return [] if alternative in over else [name for name in over if name in claim.alternatives]
+
+
+def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
+    """What is judged together is judged by one kind of rule, in one direction, of one kind of measure."""
+    out = []
+    for section, key in (("rule", "kind"), ("rule", "direction"), ("rule", "over"), ("measure", "kind")):
+        ours, theirs = (getattr(getattr(one, section), key, None) for one in (claim, part))
+        if ours != theirs:
+            text = f"{section}.{key}: found {shown(theirs)}; expected {shown(ours)}, as what it is judged with"
+            out.append(layers.problem((section, key), text))
     return out
 
 
@@ -115,6 +132,9 @@ def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
             out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
         elif name in found[:i]:
             out.append(base.problem((*loc, i), f"scale {scale}: alternative {name}: named twice"))
+        elif name in names(base.data, "rule", "over") and "rule.over" not in mapping(base.data, "scales", scale):
+            text = f"alternative {name}: is judged with the claim already; take it away here, or from rule.over"
+            out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
     return out
 
 
@@ -181,9 +201,10 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
     if data.held_out >= known.train:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {known.train} images")
-    for key in sorted((EDITS | {"maps"}) - OPTIONS[claim.model.kind] & mapping(layers.data, "model").keys()):
-        whose = {"maps": "cuda-convnet's nets", "norms": "alexnet and cuda_convnet_conv_local_11pct"}
-        problem(("model", key), f"is for {whose.get(key, 'alexnet')} alone")
+    for key in sorted(mapping(layers.data, "model").keys() & set(registry.ALL_OPTIONS)):
+        if key not in registry.OPTIONS[claim.model.kind]:
+            whose = [kind for kind, options in registry.OPTIONS.items() if key in options]
+            problem(("model", key), f"is for {' and '.join(whose)} alone")
     if claim.train.plateau and not data.held_out:
         problem(("train", "plateau"), "looks at the held-out error; expected data.held_out beside it")
     if claim.train.drops and claim.train.plateau:
@@ -245,18 +266,19 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
 
 
 def _net(armed: Claim) -> list[tuple[Loc, str]]:
-    """Layers that are named and not there, layers that are left out, shapes that do not fit."""
+    """Options that its net lacks, layers that are named and not there or left out, shapes that do not fit."""
     out: list[tuple[Loc, str]] = []
-    if armed.model.kind != "alexnet" and armed.model.norms == "scale only":
-        text = "found scale only, which is for alexnet alone; expected both, none or first"
-        return [(("model", "norms"), f"model.norms: {text}")]
+    for option, values in registry.OPTIONS[armed.model.kind].items():
+        if values and (found := getattr(armed.model, option)) not in values:
+            text = f"found {found}; expected {' or '.join(map(str, values))}, which {armed.model.kind} has"
+            out.append((("model", option), f"model.{option}: {text}"))
     if armed.model.maps:
         hidden = [row.name for row in weighted(armed.data, armed.model.model_copy(update={"maps": {}}))[:-1]]
         for layer in armed.model.maps.keys() - hidden:
             text = "no such hidden layer" + (nearest(layer, hidden) or f"; expected {', '.join(hidden)}")
             out.append((("model", "maps", layer), f"model.maps.{layer}: {text}"))
-        if out:
-            return out
+    if out:
+        return out
     layers = [row.name for row in weighted(armed.data, armed.model)]
     for section, name, given in (
         ("model", "init", armed.model.init),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from repro.models import alexnet, registry, tables
+from repro.models import registry, tables
 
 Dotted = dict[str, Any]
 
@@ -49,21 +49,20 @@ class RunData(Closed):
 class RunModel(Closed):
     """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
-    What follows `init` is there where the net has it: options of `repro.models.alexnet.table`, for the paper's, or of
-    `repro.models.cuda_convnet.table`.
+    What follows `init` is there where the net has such an option (`repro.models.registry.OPTIONS`).
     """
 
     kind: registry.Kind
     activation: tables.ActivationKind
     width: float
     init: Literal["he"] | dict[str, float]
-    reading: alexnet.Reading | None = later()
-    towers: alexnet.Towers | None = later()
-    norms: alexnet.Norms | None = later()
-    pooling: alexnet.Pooling | None = later()
+    reading: registry.Reading | None = later()
+    towers: registry.Towers | None = later()
+    norms: registry.Norms | None = later()
+    pooling: registry.Pooling | None = later()
     dropout: float | None = later()
     bias: float | None = later()
-    without: list[alexnet.Layer] | None = later()
+    without: list[registry.Layer] | None = later()
     conv6: bool | None = later()
     maps: dict[str, int] = later({})
 

@@ -43,9 +43,11 @@ class ClaimFile:
         """Names of the alternatives that are run at `scale`."""
         return names(self.document.data, "scales", scale, "alternatives")
 
-    def layers(self, scale: str | None, alternative: str | None = None, arm: str | None = None) -> Layers:
-        """The claim's data with the scale's recipe, the claim's own exceptions, an alternative and an arm laid on."""
-        layers = layered(self.document, scale, alternative, arm)
+    def layers(
+        self, scale: str | None, alternative: str | None = None, arm: str | None = None, beside: str | None = None
+    ) -> Layers:
+        """The claim's data with the scale's recipe, the claim's own exceptions, alternatives and an arm laid on."""
+        layers = layered(self.document, scale, alternative, arm, beside=beside)
         if self.seeds:
             layers.lay({"seeds": list(self.seeds)}, f"--seeds {len(self.seeds)}", (), written=False)
         return layers
@@ -53,6 +55,12 @@ class ClaimFile:
     def at(self, scale: str | None, alternative: str | None = None) -> Claim:
         """The claim as it is run at `scale`, under one alternative to the base."""
         return Claim.model_validate(self.layers(scale, alternative).data)
+
+    def compared(self, scale: str | None, alternative: str | None = None) -> dict[str | None, Claim]:
+        """What is judged together: the claim itself (None), and with each alternative of its `rule.over` laid on."""
+        claim = self.at(scale, alternative)
+        beside = {name: self.layers(scale, alternative, beside=name) for name in checks.beside(claim, alternative)}
+        return {None: claim, **{name: Claim.model_validate(layers.data) for name, layers in beside.items()}}
 
     def with_seeds(self, count: int) -> ClaimFile:
         """The claim judged on seeds 0 to `count` - 1. ReproError where a rate is tuned on one of them."""
@@ -114,17 +122,24 @@ def load(path: Path) -> AnyFile:
             problems.extend(told(layers, error.errors(include_url=False, include_context=False)))
             return None
 
-    for scale, alternative in checks.combinations(document.data):
-        layers = layered(document, scale, alternative)
-        if claim := validated(layers):
-            claims[scale, alternative] = claim
-        arms = {}
+    def checked(scale: str | None, alternative: str | None, beside: str | None = None) -> Claim | None:
+        layers = layered(document, scale, alternative, beside=beside)
+        claim, arms = validated(layers), {}
         for arm in mapping(layers.data, "arms"):
-            with_arm = layered(document, scale, alternative, arm)
+            with_arm = layered(document, scale, alternative, arm, beside=beside)
             if armed := validated(with_arm):
                 arms[arm] = armed, with_arm
-        if claim and checks.all_known(document.data, scale, alternative):
-            problems += checks.of_claim(claim, layers, arms, smoke=scale == "smoke")
+        if claim and all(checks.all_known(document.data, scale, name) for name in (alternative, beside)):
+            problems.extend(checks.of_claim(claim, layers, arms, smoke=scale == "smoke"))
+        return claim
+
+    for scale, alternative in checks.combinations(document.data):
+        if not (claim := checked(scale, alternative)):
+            continue
+        claims[scale, alternative] = claim
+        for name in checks.beside(claim, alternative):
+            if part := checked(scale, alternative, name):
+                problems += checks.of_compared(claim, part, layered(document, scale, alternative, beside=name))
     recipes_only: dict[str | None, Claim] = {
         scale: claim
         for scale in mapping(document.data, "scales")

@@ -109,6 +109,15 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
         return out
     if rule.of[0] == rule.of[1]:
         out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
+    for i, name in enumerate(rule.over):
+        if name not in claim.alternatives:
+            text = f"rule.over: no alternative {name}{nearest(name, claim.alternatives)}"
+            out.append(layers.problem(("rule", "over", i), text))
+        elif name in rule.over[:i]:
+            out.append(layers.problem(("rule", "over", i), f"rule.over: {name} stands twice"))
+    if rule.over and rule.direction == "none":
+        text = "rule.over: has no weakest of several where the paper says that there is no effect"
+        out.append(layers.problem(_said(layers, "over", "direction"), text))
     if rule.direction == "none":
         effectless = NO_EFFECT[rule.kind]
         if not band[0] <= effectless <= band[1]:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 from repro.data.known import KNOWN
-from repro.models import cuda_convnet, registry, tables
+from repro.models import registry, tables
 from repro.spec.claim import Claim, DataSpec, ModelSpec, TrainSpec, path_of
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
 
-# What only a net that reads crops has of its own, and only the paper's net.
+# What only a net that reads crops has of its own.
 CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out"}
-EDITS = {"reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"}
-# By net, the keys of a claim's model that are options of its table.
-OPTIONS: dict[str, set[str]] = {kind: {"maps"} for kind in get_args(cuda_convnet.Kind)}
-OPTIONS |= {"alexnet": EDITS, "cuda_convnet_conv_local_11pct": {"maps", "norms"}}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
@@ -44,7 +40,7 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
         ),
         model=RunModel(
             init=init if isinstance(init, str) else _by_layer(init, layers),
-            **model.model_dump(include={"kind", "activation", "width", *OPTIONS[model.kind]}) | _edited(model),
+            **model.model_dump(include={"kind", "activation", "width", *registry.OPTIONS[model.kind]}) | _edited(model),
         ),
         train=RunTrain(
             weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers),
@@ -72,7 +68,7 @@ def training_images(data: DataSpec | RunData) -> int:
 
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
     """The table of layers that a claim's data and model name."""
-    given = model.model_dump(include={"activation", "width", *OPTIONS[model.kind]})
+    given = model.model_dump(include={"activation", "width", *registry.OPTIONS[model.kind]})
     lists = {"without": tuple, "maps": lambda maps: tuple(maps.items())}
     options = {key: lists[key](value) if key in lists else value for key, value in given.items()}
     return _table(model.kind, len(KNOWN[data.kind].classes), **options)

@@ -88,6 +88,20 @@ class Ratio(Closed):
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+    over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
+
+    @property
+    def endless(self) -> bool:
+        """Whether the band stands for any size: without a number of the paper's, up to 100 times or more (assumed)."""
+        return self.paper is None and self.within[1] >= 100
+
+    @property
+    def far(self) -> float:
+        """The end of the band, as a ratio slow / fast, which an arm has to be followed past: its far end, or its near
+        one where the band stands for any size."""
+        low, high = self.within
+        near, far = (low, high) if self.direction == "above 1" else (1 / high, 1 / low)
+        return near if self.paper is None and far >= 100 else far
 
 
 class Difference(Closed):
@@ -102,6 +116,12 @@ class Difference(Closed):
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+    over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
+
+    @property
+    def endless(self) -> bool:
+        """Whether the band stands for any size: without a number of the paper's, up to 50 points or more (assumed)."""
+        return self.paper is None and self.within[1] >= 0.5
 
 
 class Value(Closed):
@@ -112,6 +132,11 @@ class Value(Closed):
     paper: Fraction = Field(description="the paper's number")
     within: list[Fraction] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def endless(self) -> bool:
+        """Never: the paper's number is in it."""
+        return False
 
 
 class TraceRule(Closed):

@@ -32,7 +32,7 @@ EVERY_NTH = 50
 LOOKED = 100  # photos over which positive outputs are counted (assumed)
 # Derivative, relative to its largest, below which a unit counts as saturated (assumed): of tanh beyond +-0.99.
 SATURATED = 0.02
-LATER = ("test_top5", "halves", "ended", "positive", "saturated")  # not of every epoch of every run
+LATER = ("test_top5", "halves", "ended", "positive", "saturated", "norms")  # not of every epoch of every run
 SCHEDULE = ("drops", "plateau", "colour_until", "freeze", "fold_in")  # keys of a training rule that `Schedule` takes
 
 
@@ -54,6 +54,7 @@ class Epoch:
     halves: list[dict[str, Any]] | None = None  # after each half epoch, in test mode; see `Trainer.looked`
     ended: bool | None = None  # by the plateau rule
     positive: dict[str, float] | None = None  # of epoch 1: see `Trainer.positive`
+    norms: dict[str, float] | None = None  # after the epoch: see `Trainer.norms`; None after a divergence
     # of whole images only, after epochs 1, 2, 4, 8, ...:
     saturated: dict[str, dict[str, float]] | None = None  # see `Trainer.saturated`
 
@@ -140,6 +141,7 @@ class Trainer:
             halves=halves or None,
             positive=positive,
             saturated=None if diverged or epoch & (epoch - 1) else self.saturated(),
+            norms=self.norms() if halves and not diverged else None,
             ended=(not diverged and self.schedule.after(held_out)) or None,
         )
 
@@ -208,6 +210,13 @@ class Trainer:
                 flat = nets.SLOPES[type(layer)](x) < SATURATED
                 found[last] = {"outputs": _share(flat.flatten()), "units": _share(flat.all(0).flatten())}
         return found
+
+    @torch.no_grad()
+    def norms(self) -> dict[str, float]:
+        """By layer, the root of the sum of its squared weights, biases left out: what decay keeps small (§5)."""
+        weights = [(name, p) for name, p in self.net.named_parameters() if name.endswith(".weight")]
+        sizes = torch.stack([weight.norm() for _, weight in weights]).tolist()  # asked of a GPU once
+        return {name.removesuffix(".weight"): size for (name, _), size in zip(weights, sizes, strict=True)}
 
     @torch.no_grad()
     def views(self) -> tuple[float, float, torch.Tensor]:
