@@ -14,6 +14,7 @@ from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
 from repro.spec.resolve import CROPPING, epochs_of, image, net, run_config, training_images, weighted
+from repro.spec.rules import Difference, Ratio
 from repro.spec.yaml import Document, Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
@@ -35,7 +36,7 @@ def combinations(data: dict[str, Any]) -> list[At]:
 
 def beside(claim: Claim, alternative: str | None) -> list[str]:
     """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
-    over = [] if claim.rule.kind == "value" or claim.rule.kind == "trace" else claim.rule.over
+    over = claim.rule.over if isinstance(claim.rule, Ratio | Difference) else []
     return [] if alternative in over else [name for name in over if name in claim.alternatives]
 
 

@@ -20,9 +20,11 @@ from repro.spec.rules import (
     Name,
     Number,
     Positive,
+    Rate,
     Ratio,
     Seed,
     Text,
+    Throughput,
     TraceMeasure,
     TraceRule,
     UpdatesTo,
@@ -212,14 +214,16 @@ class Claim(Closed):
         | Annotated[UpdatesTo, Tag("<updates_to>")]
         | Annotated[Converged, Tag("<converged>")]
         | Annotated[FinalValue, Tag("<final>")]
-        | Annotated[TraceMeasure, Tag("<trace>")],
+        | Annotated[TraceMeasure, Tag("<trace>")]
+        | Annotated[Throughput, Tag("<throughput>")],
         Discriminator(_kind),
     ] = Field(description="what is read off a run")
     rule: Annotated[
         Annotated[Ratio, Tag("<ratio>")]
         | Annotated[Difference, Tag("<difference>")]
         | Annotated[Value, Tag("<value>")]
-        | Annotated[TraceRule, Tag("<trace>")],
+        | Annotated[TraceRule, Tag("<trace>")]
+        | Annotated[Rate, Tag("<rate>")],
         Discriminator(_kind),
     ] = Field(description="how the effect is judged, written before any run")
     assumptions: list[Assumption] = Field(default_factory=list, description="what the paper leaves open")

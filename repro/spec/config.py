@@ -98,10 +98,36 @@ class RunConfig(Closed):
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits of the sha256 of the validated configuration, keys sorted."""
-        # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Its address."""
+        return address(self)
+
+
+class TimingConfig(Closed):
+    """One replicate of a timing: a process in which arms take turns. Images/s are a fact of a machine, so `device`, the
+    device's name as `repro.provenance` gives it, is a part of it, as it is of no training."""
+
+    timed: dict[str, RunConfig]  # by arm
+    updates: int
+    rounds: int
+    warm: int
+    device: str
+
+    @property
+    def id(self) -> str:
+        """Its address."""
+        return address(self)
+
+    @property
+    def seed(self) -> int:
+        """The replicate's number."""
+        return next(iter(self.timed.values())).seed
+
+
+def address(config: Closed) -> str:
+    """16 hexadecimal digits of the sha256 of a validated configuration, keys sorted."""
+    # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def flat(data: dict, prefix: str = "") -> Dotted:

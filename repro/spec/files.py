@@ -97,6 +97,17 @@ def load_all(paths: list[Path]) -> list[AnyFile]:
     return files
 
 
+def load_valid(folder: Path) -> tuple[list[AnyFile], list[str]]:
+    """The claims of a folder that have no mistakes, and the names of those that have; `repro check` tells which."""
+    files, invalid = [], []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            files.append(load(path))
+        except ReproError:
+            invalid.append(path.stem)
+    return files, invalid
+
+
 def split(files: Sequence[AnyFile]) -> tuple[list[ClaimFile], list[ExactFile]]:
     """Claims that are trained, and those that arithmetic decides."""
     return [f for f in files if isinstance(f, ClaimFile)], [f for f in files if isinstance(f, ExactFile)]
