@@ -146,7 +146,7 @@ def test_rows_of_whole_images_have_none_of_what_photos_have(photos, tmp_path):
     (ours,), (theirs,) = rows(trainer(crops(photos)), 1), rows(trainer(whole), 1)
     assert ours.keys() - theirs.keys() == {"test_top5", "halves", "norms", "positive"}
     assert theirs.keys() == {
-        "epoch", "update", "train_error", "train_loss", "test_error", "test_loss", "updates", "diverged",
+        "epoch", "update", "train_error", "train_loss", "test_error", "test_loss", "updates", "diverged", "saturated",
     }  # fmt: skip
     assert not theirs.keys() & OF_PHOTOS
 

@@ -50,6 +50,7 @@ class Judgement:
     def name(self) -> str:
         """Of one comparison, as pages name it."""
         return self.beside or self.alternative or "ours"
+
     device: str | None = None  # of a timing: the one that was timed
 
 

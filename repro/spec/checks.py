@@ -279,7 +279,7 @@ def _net(armed: Claim, _: Layers) -> list[tuple[Loc, str]]:
         if values and (found := getattr(armed.model, option)) not in values:
             text = f"found {found}; expected {' or '.join(map(str, values))}, which {armed.model.kind} has"
             out.append((("model", option), f"model.{option}: {text}"))
-    if armed.model.maps:
+    if armed.model.maps and not out:
         hidden = [row.name for row in weighted(armed.data, armed.model.model_copy(update={"maps": {}}))[:-1]]
         for layer in armed.model.maps.keys() - hidden:
             text = "no such hidden layer" + (nearest(layer, hidden) or f"; expected {', '.join(hidden)}")
