@@ -20,8 +20,9 @@ from repro.places import HOME, SCALES
 
 if TYPE_CHECKING:
     from repro.spec.files import AnyFile, ClaimFile
-    from repro.store import Store
+    from repro.store import Store, Table
 
+CATALOGUE = Path("claims", "catalogue.csv")  # below the project's folder
 PARTS = ("startup", "step", "lrn", "alexnet")  # of `repro.bench`
 
 EXAMPLES = """\
@@ -64,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
     _out(run)
     sub = verb("list", _list, "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    sub = verb("coverage", _coverage, "say what there is of every sentence, and what fills what is missing")
+    _shelf(sub)
     sub = verb("show", _show, "print a claim's resolved configuration with the source of every value")
     sub.add_argument("claim", type=Path, metavar="CLAIM", help="a claim file")
     sub.add_argument("--scale", choices=SCALES, help="lay a scale on")
@@ -161,7 +164,7 @@ def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -
     """How many runs are to be trained next; says so, and how long it takes at most."""
     from repro.execute import remaining
 
-    runs, seconds = remaining(claims, setting)
+    runs, seconds = remaining(claims, setting, workers)
     each = seconds / workers
     at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
     found = f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here"
@@ -189,27 +192,20 @@ def _run(args: argparse.Namespace) -> int:
 
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
     """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
-    from repro.analysis.facts import judge_facts
-    from repro.analysis.judge import judge, reference
+    from repro.analysis.judge import said
     from repro.report import write
-    from repro.spec.files import ClaimFile, ExactFile
-    from repro.store import Store
+    from repro.spec.catalogue import catalogue
 
     out = places.shelf("reports", args.out, args.reference)
     here = {file.path.resolve() for file in files}
     theirs = [file for file in _files([]) if file.path.resolve() not in here]
-    shelves = {"reference": Store(HOME / "runs" / "reference").table()}
-    if not args.reference:
-        shelves = {"yours": _store(args).table()} | shelves
-    write([*files, *theirs], shelves, out)
+    shelves = _shelves(args)
+    write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE))
     code, mine = 0, next(iter(shelves.values()))
     for file in (file for file in files if file.id in done):
-        scale, how = done[file.id], "" if isinstance(file, ExactFile) else " scale"
-        verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, mine).verdict
-        code = 4 if verdict.word == "error" else code
-        print(f"\n{file.id}, {scale}{how}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})")
-        if isinstance(file, ClaimFile) and scale == "smoke":
-            print(f"the machinery works here; the reference verdict: {reference(file, shelves['reference'])}")
+        text, failed = said(file, done[file.id], mine, shelves["reference"])
+        code = 4 if failed else code
+        print(f"\n{text}")
     if args.reference:
         from repro.report.readme import renew
 
@@ -233,12 +229,16 @@ def _plan(args: argparse.Namespace) -> int:
     if not files:
         return 0
     from repro.execute import jobs, standing
+    from repro.provenance import device_name
 
     claims, setting, workers = _prepared(files, args)
     finished, runs = standing(setting), setting.store.table()
     resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
     print(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
-    for job in jobs(claims, finished):
+    for job in jobs(claims, finished, device_name(setting.provenance)):
+        if job.alone:
+            print(f"  {job.id}  {job.label}, alone in a process of its own, on {device_name(setting.provenance)}")
+            continue
         there = len(runs[job.id].epochs) if job.id in runs else 0
         levels = {str(level) for _, level in job.wants if level}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""
@@ -255,13 +255,34 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
+def _coverage(args: argparse.Namespace) -> int:
+    from repro.analysis.coverage import coverage
+    from repro.report.coverage import lines
+    from repro.spec.catalogue import catalogue
+    from repro.spec.files import load_valid
+
+    files, invalid = load_valid(HOME / "claims")
+    print("\n".join(lines(coverage(catalogue(HOME / CATALOGUE), files, _shelves(args), invalid))))
+    return 0
+
+
+def _shelves(args: argparse.Namespace) -> dict[str, Table]:
+    """Tables of runs as pages show them: the user's own first, and those that come with the project."""
+    from repro.store import Store
+
+    reference = {"reference": Store(HOME / "runs" / "reference").table()}
+    return reference if args.reference else {"yours": _store(args).table()} | reference
+
+
 def _show(args: argparse.Namespace) -> int:
     from repro.analysis.facts import lines
     from repro.spec.files import ExactFile, sources
 
     (file,) = _files([args.claim])
-    for flag in ("arm", "alternative") if isinstance(file, ExactFile) else ("scale", "arm", "alternative"):
+    for flag in ("alternative", "arm") if isinstance(file, ExactFile) else ("scale", "alternative", "arm"):
         name, names = getattr(args, flag), getattr(file.claim, f"{flag}s", ())
+        if flag == "arm" and not isinstance(file, ExactFile):  # a scale and an alternative may have arms of their own
+            names = file.at(args.scale, args.alternative).arms
         if name is not None and name not in names:
             raise ReproError(f"--{flag} {name}: {file.path} has {', '.join(names) or 'none'}")
     if isinstance(file, ExactFile):
@@ -310,17 +331,7 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    import torch
+    from repro.doctor import lines
 
-    from repro.data.known import KNOWN, find
-    from repro.provenance import provenance
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    for key, value in provenance(device).items():
-        print(f"{key:<12} {value}")
-    for kind in KNOWN:
-        print(f"data         {kind}: {find(kind, places.roots(args.data), places.cache()) or 'not found'}")
-    print(f"runs         {len(_store(args).table())} on {places.shown(_store(args).root)}")
-    lacking = find("cifar10", places.roots(args.data), places.cache()) is None
-    print("next         python -m repro", "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml")
+    print("\n".join(lines(_store(args), places.roots(args.data), places.cache())))
     return 0

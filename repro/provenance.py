@@ -36,6 +36,13 @@ def provenance(device: str) -> dict[str, Any]:
     }
 
 
+def device_name(made: dict[str, Any]) -> str:
+    """What a timing is a fact of: the GPU's name, or the processor with the threads that were used."""
+    if made["device"] != "cpu":
+        return str(made["device"])
+    return f"{made['threads']} thread{'s' * (made['threads'] != 1)} of {made['processor']}"
+
+
 def commit_of(folder: Path) -> tuple[str | None, bool]:
     """The commit of the sources and whether they and the claims are as committed; REPRO_COMMIT where git is not.
 

@@ -29,16 +29,18 @@ MAY_IMPORT = {
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
-    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance", "workers"},
+    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "probe", "provenance", "workers"},
+    "probe": FACTS | {"spec", "data", "train"},
     "bench": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
     "progress": set(),
     "places": FACTS | {"spec"},
     "workers": {"errors"},
+    "doctor": {"known", "places", "provenance", "store"},
     "provenance": {"train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
-    | {"bench", "places", "progress", "provenance"},
+    | {"bench", "doctor", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -46,6 +48,7 @@ TORCH_FREE = {"errors", "tables", "known", "facts", "minibatches", "spec", "stor
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
     "repro.models.tables": "tables",
+    "repro.models.cuda_convnet": "tables",
     "repro.models.alexnet": "tables",
     "repro.models.registry": "tables",
     "repro.models.vgg": "tables",

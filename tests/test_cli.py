@@ -197,6 +197,7 @@ def test_the_flags_of_every_verb_are_these():
         "run": sorted([*places, *choice, "--out"]),
         "plan": sorted([*places, *choice]),
         "list": [],
+        "coverage": ["--reference", "--runs"],
         "show": ["--alternative", "--arm", "--scale"],
         "check": [],
         "report": ["--out", "--reference", "--runs"],

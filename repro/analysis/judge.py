@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from math import inf, isinf
 from typing import get_args
 
+from repro.analysis import timing
 from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test, value
+from repro.analysis.facts import judge_facts
 from repro.analysis.measures import trace
 from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Arm, Tuning, tune
 from repro.analysis.words import Verdict, of_effect, of_trace, of_value
 from repro.spec.claim import Claim
-from repro.spec.files import ClaimFile, run_config
+from repro.spec.files import AnyFile, ClaimFile, ExactFile, run_config
 from repro.spec.recipes import ScaleName
 from repro.spec.resolve import training_images
 from repro.store import Table
@@ -48,6 +50,7 @@ class Judgement:
     def name(self) -> str:
         """Of one comparison, as pages name it."""
         return self.beside or self.alternative or "ours"
+    device: str | None = None  # of a timing: the one that was timed
 
 
 def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = None) -> Judgement:
@@ -112,6 +115,8 @@ def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
 
 
 def _judge(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+    if claim.measure.kind == "throughput":
+        return _judge_timed(claim, scale, alternative, table, to_do)
     if claim.measure.kind == "trace":
         return _judge_trace(claim, scale, alternative, table, to_do)
     return _judge_arms(claim, scale, alternative, table, to_do)
@@ -138,8 +143,19 @@ def reference(file: ClaimFile, table: Table) -> str:
     return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
 
 
+def said(file: AnyFile, scale: str, table: Table, reference_table: Table) -> tuple[str, bool]:
+    """(a claim's verdict from the runs of `table`, as it is printed, whether it could not be measured)."""
+    exact = isinstance(file, ExactFile)
+    verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, table).verdict
+    text = f"{file.id}, {scale}{'' if exact else ' scale'}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})"
+    if not isinstance(file, ExactFile) and scale == "smoke":
+        text += f"\nthe machinery works here; the reference verdict: {reference(file, reference_table)}"
+    return text, verdict.word == "error"
+
+
 def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
     assert claim.rule.kind != "trace"
+    assert claim.rule.kind != "rate"
     rule = claim.rule
     tunings: dict[str, Tuning] = tune(claim, table)[0] if claim.tune else {}
     arms = {}
@@ -172,6 +188,36 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
         trace=None,
         to_do=to_do,
         run_ids=tuple(sorted(ids & table.keys())),
+    )
+
+
+def _judge_timed(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+    """The replicates on the device that was timed most; those on others are not mixed in."""
+    assert claim.rule.kind == "ratio" or claim.rule.kind == "rate"
+    rule, device = claim.rule, next(iter(timing.devices(claim, table)), None)
+    arms = {name: Arm(name, None, None, timing.observe(claim, name, table, device or ""), {}) for name in claim.arms}
+    judged_arms = [arms[name] for name in rule.of]
+    if rule.kind == "rate":
+        effect = timing.rate(judged_arms[0].observations, rule.confidence)
+        verdict = of_value(claim, scale, effect, judged_arms[0], to_do, device or "")
+    else:
+        numerator, denominator = judged_arms
+        effect = ratio(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
+        verdict = of_effect(claim, scale, effect, numerator, denominator, None, to_do)
+    if device is not None:
+        verdict = replace(verdict, sentence=f"{verdict.sentence} On {device}.")
+    return Judgement(
+        claim=claim,
+        scale=scale,
+        alternative=alternative,
+        verdict=verdict,
+        arms=arms,
+        effect=effect,
+        rate_range=None,
+        trace=None,
+        to_do=to_do,
+        run_ids=tuple(sorted({o.run for arm in arms.values() for o in arm.observations} & table.keys())),
+        device=device,
     )
 
 

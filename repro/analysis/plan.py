@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
+from repro.analysis import timing
 from repro.analysis.measures import (
     Observation,
     Want,
@@ -18,12 +19,22 @@ from repro.analysis.measures import (
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
+from repro.spec.resolve import epochs_of
 from repro.store import Table
 
 
-def wanted(file: ClaimFile, scale: str, table: Table, alternatives: list[str | None] | None = None) -> list[Want]:
+def wanted(
+    file: ClaimFile,
+    scale: str,
+    table: Table,
+    alternatives: list[str | None] | None = None,
+    device: str | None = None,
+) -> list[Want]:
     """All runs wanted next for a claim at a scale, under the base and its alternatives there (None: the base), or under
-    those given; finished runs left out."""
+    those given; finished runs left out.
+
+    `device`: the name of the one that is to be timed; None where nothing is run: the one that the table knows best.
+    """
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]
     wants = []
@@ -31,14 +42,18 @@ def wanted(file: ClaimFile, scale: str, table: Table, alternatives: list[str | N
         seen = set()  # what is judged together may look at the same runs
         for beside, claim in file.compared(scale, alternative).items():
             under = ", ".join(filter(None, (alternative, beside)))
-            for want in _wanted(claim, table):
+            for want in _wanted(claim, table, device):
                 if (key := (want.config.id, want.epochs, want.level, want.views)) not in seen:
                     seen.add(key)
                     wants.append(replace(want, label=f"{file.id}{f' ({under})' if under else ''}: {want.label}"))
     return [want for want in wants if not want.satisfied_by(table.get(want.config.id))]
 
 
-def _wanted(claim: Claim, table: Table) -> list[Want]:
+def _wanted(claim: Claim, table: Table, device: str | None = None) -> list[Want]:
+    if claim.measure.kind == "throughput":
+        named = device or next(iter(timing.devices(claim, table)), "")
+        configs = [timing.config(claim, seed, named) for seed in claim.seeds]
+        return [Want(config, 0, None, f"timing, replicate {config.seed}") for config in configs]
     if claim.measure.kind == "trace":
         return [
             Want(run_config(claim, arm, seed=seed), claim.train.epochs, None, f"{arm}, seed {seed}")
@@ -86,10 +101,10 @@ def _followed(claim: Claim, arm: str, rate: float | None, table: Table) -> int:
 def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table) -> int:
     """Epochs after which a judging run of `arm` counts as censored.
 
-    The claim's first horizon; for the slow arm at least twice (the far end of the band x the slowest judged run of the
-    fast arm), so that a censored run says something about the band.
+    The first horizon; for the slow arm at least twice (the far end of the band x the slowest judged run of the fast
+    arm), so that a censored run says something about the band.
     """
-    first = claim.train.epochs
+    first = epochs_of(claim, arm)
     if claim.measure.kind == "converged":
         return _followed(claim, arm, tunings[arm].chosen if tunings else None, table)
     if claim.rule.kind != "ratio" or claim.rule.direction == "none" or claim.measure.kind != "epochs_to":

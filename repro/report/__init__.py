@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from repro.analysis.coverage import coverage as covered
+from repro.analysis.coverage import summary
 from repro.analysis.facts import judge_facts
 from repro.analysis.judge import Judgement
-from repro.report import charts, facts, fidelity, prose, svg
+from repro.report import charts, coverage, facts, fidelity, prose, svg
 from repro.report.arms import effect
 from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
@@ -20,6 +22,7 @@ from repro.report.export import rows_csv, whole
 from repro.report.index import Entry, entry
 from repro.report.parts import Figure, Grid, Row
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row, shelves
+from repro.spec import catalogue
 from repro.spec.files import AnyFile, ClaimFile, ExactFile, split
 from repro.store import Table, replace
 
@@ -33,10 +36,13 @@ TYPE = (
 )
 
 
-def write(claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path) -> list[Path]:
+def write(
+    claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path, entries: Sequence[catalogue.Entry] = ()
+) -> list[Path]:
     """Pages, JSON and CSV of all claims into the folder `out`; the paths written.
 
-    `shelves_`: tables of runs by shelf, `yours` and `reference`, in the order in which they are shown.
+    `shelves_`: tables of runs by shelf, `yours` and `reference`, in the order in which they are shown. `entries`: the
+    rows of the catalogue, whose coverage has a page.
     """
     import jinja2
 
@@ -66,7 +72,10 @@ def write(claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path) -> l
     for counted in exact:
         files |= facts.files(counted, environment)
     files["fidelity.html"] = environment.get_template("fidelity.html").render(fidelity.page())
-    files["index.html"] = environment.get_template("index.html").render(_index(ordered, found, exact))
+    rows = covered(entries, sorted(claims, key=lambda file: file.id), shelves_)
+    files["coverage.html"] = environment.get_template("coverage.html").render(coverage.page(rows))
+    about = _index(ordered, found, exact) | {"coverage": summary(rows)}
+    files["index.html"] = environment.get_template("index.html").render(about)
     written = []
     for name, content in files.items():
         path = out / name

@@ -15,6 +15,7 @@ from repro.report.learning import learning, mean
 from repro.report.parts import Figure, Grid, Row, Section
 from repro.report.view import Shown, axis, interval_words, row
 from repro.spec.claim import Claim
+from repro.spec.resolve import epochs_of
 
 
 def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
@@ -67,6 +68,8 @@ def sections(shown: Shown) -> list[Section]:
         out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
     if (positive := _positive(shown)) is not None:
         out.append(positive)
+    if (saturated := _saturated(shown)) is not None:
+        out.append(saturated)
     if (norms := _norms(shown)) is not None:
         out.append(norms)
     return out
@@ -149,6 +152,38 @@ def _positive(shown: Shown) -> Section | None:
     return Section(f"{shown.shelf}-positive", "Before the first update", parts=(grid,))
 
 
+def _saturated(shown: Shown) -> Section | None:
+    """How many outputs and units of each hidden layer pass no gradient, after the last epoch at which the judged runs
+    of every arm that has any recorded it; None where there is no such epoch."""
+    seen = {
+        name: [
+            {row["epoch"]: row["saturated"] for row in shown.table[o.run].epochs if "saturated" in row}
+            for o in arm.observations
+            if o.run in shown.table
+        ]
+        for name, arm in shown.judgement.arms.items()
+    }
+    seen = {name: runs for name, runs in seen.items() if runs}
+    common = set.intersection(*(set(rows) for runs in seen.values() for rows in runs)) if seen else set()
+    if not common:
+        return None
+    epoch = max(common)
+    shares = {name: [rows[epoch] for rows in runs] for name, runs in seen.items()}
+    every = [run for runs in shares.values() for run in runs]
+    layers = [layer for layer in every[0] if all(layer in run for run in every)]  # those that all arms have
+    rows = []
+    for layer in layers:
+        means = [[fmean(run[layer][what] for run in runs) for what in ("outputs", "units")] for runs in shares.values()]
+        rows.append((layer, *(f"{100 * outputs:.1f} % · {100 * units:.1f} %" for outputs, units in means)))
+    caption = (
+        f"Outputs that pass next to no gradient, and units that pass none for any of 1,000 test images, after epoch "
+        f"{epoch}, mean of the judging seeds"
+    )
+    grid = Grid(caption, ("layer", *shares), tuple(rows), numbers=frozenset(range(1, len(shares) + 1)))
+    text = "A ReLU passes none where its output is 0, which is half of its outputs in good health; a tanh beyond ±0.99."
+    return Section(f"{shown.shelf}-saturated", "Saturation", (text,), (grid,))
+
+
 def _norms(shown: Shown) -> Section | None:
     """The norm of each layer's weights at the end of the judged runs, where the arms differ in weight decay and the
     runs recorded it."""
@@ -198,7 +233,9 @@ def _judged(judgement: Judgement) -> Grid:
     first = len(names) + 1 + two
     aim = goal(claim)
     compares = (" / " if timed else " − ").join(rule.of).replace(" ", "\u00a0") + ", points" * (not timed)
-    after = "at the end" if claim.train.plateau else f"after {claim.train.epochs} epochs"
+    epochs = {epochs_of(claim, name) for name in names}
+    after = f"after {claim.train.epochs} epochs" if epochs == {claim.train.epochs} else "at the end"
+    after = "at the end" if claim.train.plateau else after
     what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} {after}"
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from repro.report import arms, prose, trace
+from repro.report import arms, prose, timing, trace
 from repro.report.parts import Grid, Section
 from repro.report.view import Shown
 from repro.store import Table
@@ -15,14 +15,18 @@ _ABOUT = ("made by", "commit of the sources", "device", "system", "versions", "n
 
 def sections(shown: Shown) -> list[Section]:
     """All evidence of one claim on one shelf, where something was measured."""
-    found = trace.sections(shown) if shown.judgement.trace is not None else arms.sections(shown)
+    if shown.judgement.device is not None:
+        found = timing.sections(shown)
+    else:
+        found = trace.sections(shown) if shown.judgement.trace is not None else arms.sections(shown)
     return [*found, _made(shown)]
 
 
 def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
     """Runs, the epochs they trained and the seconds these took."""
     runs = [table[run] for run in sorted(ids)]
-    return len(runs), sum(len(run.epochs) for run in runs), sum(row["seconds"] for run in runs for row in run.epochs)
+    seconds = sum(row["seconds"] for run in runs for row in run.epochs)
+    return len(runs), sum(len(run.epochs) for run in runs), seconds + sum(run.seconds_timed for run in runs)
 
 
 def _made(shown: Shown) -> Section:
@@ -78,4 +82,6 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
 
 def _cost(table: Table, ids: set[str]) -> str:
     runs, epochs, seconds = cost(table, ids)
+    if not epochs:
+        return f"{runs:,} timing{'s' * (runs != 1)}, {prose.duration(seconds)} in all"
     return f"{runs:,} runs, {epochs:,} epochs trained, {prose.duration(seconds)} of training in all"

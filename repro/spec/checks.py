@@ -8,12 +8,13 @@ from typing import Any, get_args
 from repro.data.known import KNOWN
 from repro.models import registry, tables
 from repro.spec import recipes
-from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim, path_of
+from repro.spec.claim import ARM_KEYS, KEYS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import CROPPING, image, net, run_config, training_images, weighted
+from repro.spec.resolve import CROPPING, epochs_of, image, net, run_config, training_images, weighted
+from repro.spec.rules import Difference, Ratio
 from repro.spec.yaml import Document, Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
@@ -35,7 +36,7 @@ def combinations(data: dict[str, Any]) -> list[At]:
 
 def beside(claim: Claim, alternative: str | None) -> list[str]:
     """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
-    over = [] if claim.rule.kind == "value" or claim.rule.kind == "trace" else claim.rule.over
+    over = claim.rule.over if isinstance(claim.rule, Ratio | Difference) else []
     return [] if alternative in over else [name for name in over if name in claim.alternatives]
 
 
@@ -67,7 +68,7 @@ def of_file(document: Document) -> list[Problem]:
         for key in overrides:
             if (path := path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
-            elif loc[0] == "arms" and not of_arm(key):
+            elif known is ARM_KEYS and not of_arm(key):
                 text = f"{by}: {key}: an arm overrides data, model, train or precision only"
                 out.append(base.problem((*loc, key), text, key=True))
             elif path[0] == "tune" and "tune" not in data:
@@ -104,12 +105,16 @@ def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bo
 
 
 def _overrides(data: dict[str, Any]) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
-    for arm in mapping(data, "arms"):
-        yield f"arm {arm}", ("arms", arm), mapping(data, "arms", arm), ARM_KEYS
+    own: list[Loc] = [()]  # places of overrides that may have arms of their own
     for scale in mapping(data, "scales"):
         yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": ()}
+        own.append(("scales", scale))
     for name, loc in alternatives(data):
         yield f"alternative {name}", loc, mapping(data, *loc), KEYS
+        own.append(loc)
+    for loc in own:
+        for arm in mapping(data, *loc, "arms"):
+            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), ARM_KEYS
 
 
 def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
@@ -207,6 +212,13 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
         problem(("train", "plateau"), "stands beside train.drops; expected one of them")
     if claim.train.drops != sorted(set(claim.train.drops)):
         problem(("train", "drops"), "found epochs out of order; expected each above the one before")
+    if claim.train.fold_in and not data.held_out:
+        problem(("train", "fold_in"), "there are no held-out images to fold in; expected data.held_out beside it")
+    if claim.train.fold_in and claim.train.plateau:
+        problem(("train", "fold_in"), "stands beside train.plateau, which looks at the held-out error; expected one")
+    if claim.train.fold_in and claim.measure.kind not in ("final", "epochs_to"):
+        text = f"makes later epochs longer, and the measure {claim.measure.kind} counts them as equal"
+        problem(("train", "fold_in"), f"{text}; expected final or epochs_to")
     if claim.train.colour_until and (data.crop is None or data.colour == "none"):
         problem(("train", "colour_until"), "there is no colour noise to end; expected data.crop and data.colour")
     return out
@@ -219,18 +231,25 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         out += [laid.problem(loc, text) for loc, text in _net(armed)]
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
             out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
+        own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
+        if own and (claim.tune or claim.measure.kind != "final"):
+            text = "an arm has epochs of its own only where its end is measured and no rate is tuned; take it away"
+            out.append(laid.problem(("train", "epochs"), f"train.epochs: {text}"))
     for i, key in enumerate(claim.varies):
         if key not in ARM_KEYS:
             out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
     if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
         return out
     rate = claim.tune.rates[0] if claim.tune else None
-    configs = [flat(run_config(claim, arm, seed=0, lr=rate).model_dump()) for arm in claim.arms]
+    configs = [
+        flat(run_config(claim, arm, seed=0, lr=rate).model_dump()) | {"train.epochs": epochs_of(claim, arm)}
+        for arm in claim.arms
+    ]
     differing = set()
     for key in dict.fromkeys(key for config in configs for key in config):
         values = [config[key] for config in configs if key in config]
         # a layer that an arm's net lacks is no difference of its own
-        lacking = len(values) < len(configs) and not key.startswith(tuple(f"{by}." for by in BY_LAYER))
+        lacking = len(values) < len(configs) and not key.startswith(("model.init.", "train.weight_decay."))
         if lacking or any(value != values[0] for value in values):
             differing.add(key)
     for key in sorted(differing):
@@ -254,6 +273,11 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
         if values and (found := getattr(armed.model, option)) not in values:
             text = f"found {found}; expected {' or '.join(map(str, values))}, which {armed.model.kind} has"
             out.append((("model", option), f"model.{option}: {text}"))
+    if armed.model.maps:
+        hidden = [row.name for row in weighted(armed.data, armed.model.model_copy(update={"maps": {}}))[:-1]]
+        for layer in armed.model.maps.keys() - hidden:
+            text = "no such hidden layer" + (nearest(layer, hidden) or f"; expected {', '.join(hidden)}")
+            out.append((("model", "maps", layer), f"model.maps.{layer}: {text}"))
     if out:
         return out
     layers = [row.name for row in weighted(armed.data, armed.model)]

@@ -20,9 +20,11 @@ from repro.spec.rules import (
     Name,
     Number,
     Positive,
+    Rate,
     Ratio,
     Seed,
     Text,
+    Throughput,
     TraceMeasure,
     TraceRule,
     UpdatesTo,
@@ -82,10 +84,13 @@ class DataSpec(Closed):
     scale: Literal["raw", "standardised"] = Field(
         "raw", description="raw: 0-255 minus the mean image (source.md 3.1); standardised: divided by the deviation too"
     )
+    factor: float = Field(1.0, gt=0, description="what inputs are multiplied by after `scale`")
     crop: int | None = Field(None, gt=0, description="side of the crops that the net sees (§4.1); none: whole images")
     stored: int = Field(256, gt=0, description="short side of the stored images that crops are taken from (§2)")
-    crops: Literal["paper", "source", "none"] = Field(
-        "paper", description="paper: drawn for each image (§4.1); source: for 32 at a time (source.md 1, 22)"
+    crops: Literal["paper", "source", "all", "none"] = Field(
+        "paper",
+        description="paper: drawn for each image (§4.1); source: for 32 at a time (source.md 1, 22); "
+        "all: for each image, the last offset too (source.md 3.1)",
     )
     mirror: bool = Field(True, description="horizontal reflections (§4.1)")
     mean: Literal["per_offset", "centre"] = Field(
@@ -117,6 +122,8 @@ class ModelSpec(Closed):
     bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
     without: list[registry.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
     conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
+    # cuda-convnet's nets alone.
+    maps: dict[str, Number] = Field({}, description="by hidden layer, its maps or units in place of the published ones")
 
 
 class TrainSpec(Closed):
@@ -144,6 +151,9 @@ class TrainSpec(Closed):
     colour_until: Number | None = Field(None, description="last epoch with colour noise (source.md 1, 18)")
     freeze: dict[str, Number] = Field(
         {}, description="by layer, the last epoch in which it learns (source.md 1, 17: conv1)"
+    )
+    fold_in: Number | None = Field(
+        None, description="epochs after which the held-out images are trained on too (source.md 3.2 D and F)"
     )
 
 
@@ -204,14 +214,16 @@ class Claim(Closed):
         | Annotated[UpdatesTo, Tag("<updates_to>")]
         | Annotated[Converged, Tag("<converged>")]
         | Annotated[FinalValue, Tag("<final>")]
-        | Annotated[TraceMeasure, Tag("<trace>")],
+        | Annotated[TraceMeasure, Tag("<trace>")]
+        | Annotated[Throughput, Tag("<throughput>")],
         Discriminator(_kind),
     ] = Field(description="what is read off a run")
     rule: Annotated[
         Annotated[Ratio, Tag("<ratio>")]
         | Annotated[Difference, Tag("<difference>")]
         | Annotated[Value, Tag("<value>")]
-        | Annotated[TraceRule, Tag("<trace>")],
+        | Annotated[TraceRule, Tag("<trace>")]
+        | Annotated[Rate, Tag("<rate>")],
         Discriminator(_kind),
     ] = Field(description="how the effect is judged, written before any run")
     assumptions: list[Assumption] = Field(default_factory=list, description="what the paper leaves open")
@@ -234,7 +246,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def _keys() -> dict[str, Loc]:
     keys: dict[str, Loc] = {}
-    for section in ("data", "model", "train", "precision", "tune", "seeds", "measure", "rule"):
+    for section in ("data", "model", "train", "precision", "tune", "seeds", "measure", "rule", "arms", "varies"):
         models = _models(Claim.model_fields[section].annotation)
         names = [field.alias or name for model in models for name, field in model.model_fields.items()]
         keys |= {f"{section}.{name}": (section, name) for name in names} if models else {section: (section,)}
@@ -244,7 +256,7 @@ def _keys() -> dict[str, Loc]:
 # What a scale or an alternative may override, and an arm of it what makes up a run: by dotted key, as it is written.
 KEYS: Final[dict[str, Loc]] = _keys()
 ARM_KEYS: Final = {key: path for key, path in KEYS.items() if path[0] in ("data", "model", "train", "precision")}
-BY_LAYER: Final = ("model.init", "train.weight_decay")  # keys whose value may be given layer by layer
+BY_LAYER: Final = ("model.init", "model.maps", "train.weight_decay")  # keys whose value may be given layer by layer
 
 
 def path_of(key: str) -> Loc | None:

@@ -27,8 +27,9 @@ def later(default: Any = None) -> Any:
 class RunData(Closed):
     """`content`: the identity of the packed set; `images`: a stratified part of the training set, None the whole.
 
-    What follows `scale` is there where training images are crops: keyword arguments of `repro.data.photosets` and
-    `repro.data.photobatches`; `stored` is the side of the stored images, `crop` that of what the net sees.
+    `factor` is there where inputs are multiplied. The rest of what follows `scale` is there where training images are
+    crops: keyword arguments of `repro.data.photosets` and `repro.data.photobatches`; `stored` is the side of the stored
+    images, `crop` that of what the net sees.
     """
 
     kind: str
@@ -37,11 +38,12 @@ class RunData(Closed):
     scale: Literal["raw", "standardised"]
     stored: int | None = later()
     crop: int | None = later()
-    crops: Literal["paper", "source", "none"] | None = later()
+    crops: Literal["paper", "source", "all", "none"] | None = later()
     mirror: bool | None = later()
     mean: Literal["per_offset", "centre"] | None = later()
     colour: Literal["paper", "source", "none"] | None = later()
     held_out: int | None = later()
+    factor: float | None = later()
 
 
 class RunModel(Closed):
@@ -62,12 +64,13 @@ class RunModel(Closed):
     bias: float | None = later()
     without: list[registry.Layer] | None = later()
     conv6: bool | None = later()
+    maps: dict[str, int] = later({})
 
 
 class RunTrain(Closed):
     """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer.
 
-    `drops`, `plateau`, `colour_until`, `freeze`: see `repro.train.schedule`.
+    `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`.
     """
 
     batch: int
@@ -81,6 +84,7 @@ class RunTrain(Closed):
     plateau: int | None = later()
     colour_until: int | None = later()
     freeze: dict[str, int] = later({})
+    fold_in: int | None = later()
 
 
 class RunConfig(Closed):
@@ -94,10 +98,36 @@ class RunConfig(Closed):
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits of the sha256 of the validated configuration, keys sorted."""
-        # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Its address."""
+        return address(self)
+
+
+class TimingConfig(Closed):
+    """One replicate of a timing: a process in which arms take turns. Images/s are a fact of a machine, so `device`, the
+    device's name as `repro.provenance` gives it, is a part of it, as it is of no training."""
+
+    timed: dict[str, RunConfig]  # by arm
+    updates: int
+    rounds: int
+    warm: int
+    device: str
+
+    @property
+    def id(self) -> str:
+        """Its address."""
+        return address(self)
+
+    @property
+    def seed(self) -> int:
+        """The replicate's number."""
+        return next(iter(self.timed.values())).seed
+
+
+def address(config: Closed) -> str:
+    """16 hexadecimal digits of the sha256 of a validated configuration, keys sorted."""
+    # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def flat(data: dict, prefix: str = "") -> Dotted:

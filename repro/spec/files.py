@@ -97,6 +97,17 @@ def load_all(paths: list[Path]) -> list[AnyFile]:
     return files
 
 
+def load_valid(folder: Path) -> tuple[list[AnyFile], list[str]]:
+    """The claims of a folder that have no mistakes, and the names of those that have; `repro check` tells which."""
+    files, invalid = [], []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            files.append(load(path))
+        except ReproError:
+            invalid.append(path.stem)
+    return files, invalid
+
+
 def split(files: Sequence[AnyFile]) -> tuple[list[ClaimFile], list[ExactFile]]:
     """Claims that are trained, and those that arithmetic decides."""
     return [f for f in files if isinstance(f, ClaimFile)], [f for f in files if isinstance(f, ExactFile)]
@@ -125,7 +136,7 @@ def load(path: Path) -> AnyFile:
     def checked(scale: str | None, alternative: str | None, beside: str | None = None) -> Claim | None:
         layers = layered(document, scale, alternative, beside=beside)
         claim, arms = validated(layers), {}
-        for arm in mapping(document.data, "arms"):
+        for arm in mapping(layers.data, "arms"):
             with_arm = layered(document, scale, alternative, arm, beside=beside)
             if armed := validated(with_arm):
                 arms[arm] = armed, with_arm
@@ -171,7 +182,7 @@ def sources(
             source = layers.source(path) or f"default: {description}"
             out.append((".".join(map(str, path)), value, source))
 
-    for section in dict.fromkeys(str(path[0]) for path in KEYS.values()):
+    for section in dict.fromkeys(str(path[0]) for path in KEYS.values() if path not in (("arms",), ("varies",))):
         value = getattr(claim, section)
         if not isinstance(value, Closed):
             add((section,), value, Claim.model_fields[section].description)

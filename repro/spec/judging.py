@@ -43,6 +43,8 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
     if claim.tune is None:
         return []
     out = []
+    if claim.measure.kind == "throughput":
+        out.append(layers.problem(("tune",), "tune: a timing has no rate to choose; take it away", key=True))
     if reach(layers.data, ("train", "lr")) is not None:
         out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
     for i, (low, high) in enumerate(zip(claim.tune.rates, claim.tune.rates[1:], strict=False), start=1):
@@ -66,6 +68,11 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
             lacking = "data.crop" if claim.data.crop is None else "data.held_out"
             text = f"measure.metric: {measure.metric} is recorded of crops only; expected {lacking}"
             return [layers.problem(("measure", "metric"), text)]
+    images, size = training_images(claim.data), claim.train.file_images
+    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
+    if measure.kind == "throughput" and measure.updates > updates:
+        text = f"measure.updates: found {measure.updates}; expected at most {updates}, the updates of an epoch"
+        return [layers.problem(("measure", "updates"), text)]
     if measure.kind != "trace" or claim.rule.kind != "trace":
         return []
     points = len(claim.rule.authors)
@@ -73,8 +80,6 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
     if needed > RECORDED:
         text = f"measure.every: {points} points need {needed} updates; only the first {RECORDED} are recorded"
         return [layers.problem(("measure", "every"), text)]
-    images, size = training_images(claim.data), claim.train.file_images
-    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
     found, epochs = claim.train.epochs, ceil(needed / updates)
     if found < epochs:
         text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
@@ -84,7 +89,8 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
 
 def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     rule, out = claim.rule, []
-    fitting = {"trace": ["trace"], "final": ["difference", "value"]}.get(claim.measure.kind, ["ratio"])
+    fits = {"trace": ["trace"], "final": ["difference", "value"], "throughput": ["ratio", "rate"]}
+    fitting = fits.get(claim.measure.kind, ["ratio"])
     if rule.kind not in fitting:
         text = (
             f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
@@ -105,7 +111,7 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     for i, arm in enumerate(rule.of):
         if arm not in claim.arms:
             out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
-    if rule.kind == "value":
+    if rule.kind == "value" or rule.kind == "rate":
         return out
     if rule.of[0] == rule.of[1]:
         out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))

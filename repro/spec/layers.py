@@ -147,5 +147,6 @@ def layered(
         if name in places:
             layers.lay(mapping(data, *places[name]), f"alternative {name}", places[name])
     if arm:
-        layers.lay(mapping(data, "arms", arm), f"arm {arm}", ("arms", arm))
+        where = layers.origin["arms",].loc if ("arms",) in layers.origin else ("arms",)
+        layers.lay(mapping(layers.data, "arms", arm), f"arm {arm}", (*where, arm))
     return layers

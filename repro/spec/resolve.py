@@ -35,11 +35,12 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
     return RunConfig(
         data=RunData(
             content=KNOWN[spec.kind].content,
+            factor=spec.factor if spec.factor != 1 else None,
             **spec.model_dump(include={"kind", "images", "scale", *(CROPPING if spec.crop else ())}),
         ),
         model=RunModel(
             init=init if isinstance(init, str) else _by_layer(init, layers),
-            **model.model_dump(include={"kind", "activation", "width", *registry.OPTIONS[model.kind]}),
+            **model.model_dump(include={"kind", "activation", "width", *registry.OPTIONS[model.kind]}) | _edited(model),
         ),
         train=RunTrain(
             weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers),
@@ -48,6 +49,11 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
         precision=data["precision"],
         seed=seed,
     )
+
+
+def epochs_of(claim: Claim, arm: str) -> int:
+    """The first horizon of an arm's runs: its own, where it says one."""
+    return int(claim.arms[arm].get("train.epochs", claim.train.epochs))
 
 
 def image(data: DataSpec | RunData) -> tables.Shape:
@@ -63,16 +69,26 @@ def training_images(data: DataSpec | RunData) -> int:
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
     """The table of layers that a claim's data and model name."""
     given = model.model_dump(include={"activation", "width", *registry.OPTIONS[model.kind]})
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    lists = {"without": tuple, "maps": lambda maps: tuple(maps.items())}
+    options = {key: lists[key](value) if key in lists else value for key, value in given.items()}
     return _table(model.kind, len(KNOWN[data.kind].classes), **options)
 
 
 @cache  # a plan asks for the same few nets thousands of times
 def _table(kind: registry.Kind, classes: int, **options: Any) -> tuple[tables.Row, ...]:
-    return registry.table(kind, classes=classes, **options)
+    return registry.table(kind, classes=classes, **{k: dict(v) if k == "maps" else v for k, v in options.items()})
 
 
-def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Conv | tables.Dense, ...]:
+def _edited(model: ModelSpec) -> dict[str, Any]:
+    """`maps` without the layers that it leaves as they are published: the same net has one address."""
+    if not model.maps:
+        return {}
+    rows = tables.weighted(registry.table(model.kind, classes=1))
+    published = {row.name: tables.outputs(row) for row in rows}
+    return {"maps": {layer: many for layer, many in model.maps.items() if many != published[layer]}}
+
+
+def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Weighted, ...]:
     """Its rows that hold weights."""
     return tables.weighted(net(data, model))
 

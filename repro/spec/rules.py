@@ -76,6 +76,20 @@ class TraceMeasure(Closed):
     every: int = Field(gt=0, description="updates per point")
 
 
+class Throughput(Closed):
+    """Images/s of training, loading and augmentation included: nothing is learned that is looked at.
+
+    A replicate is a process of its own, `seeds` are their numbers. In each, the arms take turns for `rounds` rounds of
+    `updates` updates; the median of the rounds counts.
+    """
+
+    kind: Literal["throughput"] = Field(description="the measure")
+    metric: Literal["images_per_second"] = Field(description="what is timed")
+    updates: Number = Field(description="updates of a round")
+    rounds: Number = Field(description="rounds of each arm in a replicate, of which the median counts")
+    warm: int = Field(1, ge=1, description="rounds before those, which prepare kernels and memory and do not count")
+
+
 class Ratio(Closed):
     """The ratio of two arms' measures."""
 
@@ -137,6 +151,23 @@ class Value(Closed):
     def endless(self) -> bool:
         """Never: the paper's number is in it."""
         return False
+
+
+class Rate(Closed):
+    """One arm's images/s against the paper's, which were those of named hardware: elsewhere it is not comparable."""
+
+    kind: Literal["rate"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    paper: Positive = Field(description="the paper's images/s")
+    within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    on: Text = Field(description="the hardware of the paper's number, as a part of its device's name")
+    images: Number = Field(description="images of one cycle through the training set")
+    cycles: Number = Field(description="cycles of a training, for the days that it takes")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    def days(self, rate: float) -> float:
+        """Days that all cycles take at `rate` images/s."""
+        return self.images * self.cycles / rate / 86400
 
 
 class TraceRule(Closed):
