@@ -314,7 +314,7 @@ def _data(args: argparse.Namespace) -> int:
         return 0
     for kind, known in KNOWN.items():
         where = str(find(kind, places.roots(args.data), places.cache()) or "not found")
-        print(f"{kind:<11} {known.title}\n{'':<11} {where}")
+        print(f"{kind:<12} {known.title}\n{'':<12} {where}")
     return 0
 
 
