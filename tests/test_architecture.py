@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
-    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance", "workers"},
+    "evaluate": FACTS | {"spec", "store", "train"},
+    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "evaluate", "provenance", "workers"},
     "bench": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
     "progress": set(),

@@ -10,10 +10,10 @@ from repro.analysis.measures import (
     Want,
     converged,
     done,
+    evaluation_of,
     held_out_errors,
     level_of,
     observe,
-    views_of,
 )
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
@@ -31,7 +31,7 @@ def wanted(file: ClaimFile, scale: str, table: Table, alternatives: list[str | N
         for alternative in alternatives
         for want in _wanted(file.at(scale, alternative), table)
     ]
-    return [want for want in wants if not want.satisfied_by(table.get(want.config.id))]
+    return [want for want in wants if not want.satisfied_in(table)]
 
 
 def _wanted(claim: Claim, table: Table) -> list[Want]:
@@ -54,7 +54,8 @@ def _wanted(claim: Claim, table: Table) -> list[Want]:
         horizon = horizon_of(claim, arm, tunings, table)
         for seed in claim.seeds:
             config = run_config(claim, arm, seed=seed, lr=rate)
-            out.append(Want(config, horizon, level_of(claim), f"{arm}, seed {seed}", views_of(claim)))
+            evaluation = evaluation_of(claim, config, horizon)
+            out.append(Want(config, horizon, level_of(claim), f"{arm}, seed {seed}", evaluation))
     return out
 
 

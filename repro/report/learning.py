@@ -14,6 +14,7 @@ from repro.report.curves import Curve, Mark
 from repro.report.parts import Figure
 from repro.report.view import Shown
 from repro.spec.claim import Claim
+from repro.spec.looks import Read
 from repro.spec.rules import chance
 from repro.store import Run
 
@@ -26,7 +27,8 @@ def mean(claim: Claim, arm: Arm) -> float | None:
     values = [o.value for o in arm.observations if o.value is not None]
     if not values or len(values) < len(arm.observations):
         return None
-    return fmean(values) if claim.measure.kind == "final" else geometric_mean(values)
+    once = claim.measure.kind == "final" or isinstance(claim.measure, Read)
+    return fmean(values) if once else geometric_mean(values)
 
 
 def learning(shown: Shown) -> Figure:
@@ -90,6 +92,8 @@ def learning(shown: Shown) -> Figure:
 def _followed(claim: Claim) -> str:
     """The metric that a curve follows: the measure's own, where runs record it over time."""
     metric = claim.measure.metric
+    if isinstance(claim.measure, Read):
+        return "test_error"
     if metric == "views_top5":
         return "test_top5"
     return "test_error" if metric in ("views_error", "gap", "fixed_error") else metric

@@ -14,8 +14,9 @@ from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile
 from repro.spec.judging import RECORDED
+from repro.spec.looks import Read
 from repro.spec.resolve import training_images
-from repro.spec.rules import Difference, Ratio, Value
+from repro.spec.rules import Change, Count, Difference, Ensemble, Ratio, Value, effect_of
 
 SCALES = {
     "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
@@ -62,18 +63,18 @@ def tuned(claim: Claim) -> bool:
 
 def sized(value: float, kind: str) -> str:
     """An effect's size as the paper prints it: `6`, `+1.4 points` or `40.7 %`."""
-    if kind == "value":
-        return f"{round(100 * value, 4):g} %"
+    if kind in ("value", "count"):
+        return f"{round(100 * value, 4):g} %" + " of runs" * (kind == "count")
     return f"{value:g}" if kind == "ratio" else f"{signed(round(100 * value, 4))} points"
 
 
-def band(rule: Ratio | Difference | Value) -> str:
+def band(rule: Ratio | Difference | Change | Count | Ensemble | Value) -> str:
     """What counts as reproduced."""
     low, high = rule.within
     if rule.kind == "ratio":
         return f"{low:g} and more" if rule.paper is None and high >= 100 else f"{low:g} to {high:g}"
-    if rule.kind == "value":
-        return f"{sized(low, 'value')} to {sized(high, 'value')}"
+    if effect_of(rule) in ("value", "count"):
+        return f"{sized(low, 'value')} to {sized(high, effect_of(rule))}"
     return f"{signed(round(100 * low, 4))} to {signed(round(100 * high, 4))} points"
 
 
@@ -93,7 +94,7 @@ def number(file: ClaimFile) -> str:
         return f"{len(rule.authors)} printed points"
     if rule.paper is None:
         return "no number"
-    return f"{rule.paper:g} times" if rule.kind == "ratio" else sized(rule.paper, rule.kind)
+    return f"{rule.paper:g} times" if rule.kind == "ratio" else sized(rule.paper, effect_of(rule))
 
 
 def ours(judgement: Judgement) -> str:
@@ -105,6 +106,8 @@ def ours(judgement: Judgement) -> str:
             return interval
         if effect.kind == "value":
             return f"{100 * effect.estimate:.2f} % ({interval})"
+        if effect.kind == "count":
+            return f"{round(effect.estimate * effect.n)} of {effect.n} runs ({interval} %)"
         size = times(effect.estimate) if effect.kind == "ratio" else f"{points(effect.estimate)} points"
         return f"{size} ({interval.replace('-', '−')})"
     if trace is not None:
@@ -137,9 +140,11 @@ def direction(judgement: Judgement) -> int:
 
 
 def valued(claim: Claim, value: float) -> str:
-    """A measure's value: a time in the claim's unit, or an error in percent."""
+    """A measure's value: a time in the claim's unit, an error in percent, a difference in points, or a p."""
     if claim.measure.kind == "final":
         return f"{100 * value:.2f} %"
+    if isinstance(claim.measure, Read):
+        return f"{value:.2g}" if claim.measure.kind == "kernels" else points(value)
     name, each = per_epoch(claim)
     return f"{value * each:.0f}" if name == "updates" else f"{value:.2f}"
 
@@ -188,7 +193,7 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("differs", f"p is {rule.p_above:g} or less: the author's curve can be told apart from ours"),
             ("inconclusive", f"p is above {rule.p_above:g}, but the mean offset lies outside {low} to {high} points"),
         ]
-    elif rule.kind == "value":
+    elif rule.kind == "value" or effect_of(rule) == "value":
         inside = band(rule)
         lines = [
             ("reproduced", f"at paper scale: the whole interval lies inside the band, {inside}"),
@@ -222,6 +227,8 @@ def conditions(judgement: Judgement) -> list[Condition]:
         ]
     else:
         toward, none = rule.direction.split()
+        if rule.kind == "count":
+            none = f"{sized(rule.at_most, 'count')}, what chance gives"
         away = "below" if toward == "above" else "above"
         lines = [
             ("same direction", f"the whole interval lies {toward} {none}, as the paper says"),
@@ -229,9 +236,32 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("opposite direction", f"the whole interval lies {away} {none}"),
             ("inconclusive", _unformed(judgement.claim)),
         ]
-    if judgement.scale == "smoke" and rule.kind != "value":
+    if judgement.scale == "smoke" and effect_of(rule) != "value":
         lines.insert(0, ("not comparable", "smoke scale, whatever is found: it proves the machinery and nothing else"))
     return [Condition(word, when, word == judgement.verdict.word) for word, when in lines]
+
+
+_FEW = f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds."
+
+
+def _of_one(claim: Claim) -> str:
+    """How the effect of one arm is formed, and its interval."""
+    rule, seeds = claim.rule, _seed_list(claim.seeds)
+    assert rule.kind != "trace"
+    sure = f"with a {100 * rule.confidence:g} % interval"
+    if rule.kind == "count":
+        return (
+            f"A run shows it where that is at most {rule.at_most:g}, as {sized(rule.at_most, 'count')} would by "
+            f"chance. The effect is the share of runs that do, over judging {seeds}, {sure}: Clopper's and Pearson's, exact."
+        )
+    if rule.kind == "ensemble":
+        what = "how much lower the error of nets averaged is than their own mean error"
+        return (
+            f"The effect is {what if rule.judges == 'gain' else 'the error of nets averaged'}: the mean over all "
+            f"ensembles of {rule.size} of judging {seeds}, {sure} of the jackknife over seeds, since ensembles that "
+            "share nets are not independent."
+        )
+    return f"The effect is the mean over judging {seeds}, {sure}: Student's t over the seeds."
 
 
 def method(judgement: Judgement) -> list[str]:
@@ -249,12 +279,10 @@ def method(judgement: Judgement) -> list[str]:
         ]
     assert rule.kind != "trace"
     out = [_measured(claim)]
-    if rule.kind == "value":
-        out.append(
-            f"The value is the mean over judging {_seed_list(claim.seeds)}, with a {100 * rule.confidence:g} % "
-            "interval: Student's t over the seeds. The band was written in the claim before any run."
-        )
-        return out
+    if len(rule.of) == 1:
+        few = "" if judgement.scale == "paper" or effect_of(rule) == "value" else _FEW
+        return [*out, f"{_of_one(claim)} The band was written in the claim before any run.{few}"]
+    assert rule.kind == "ratio" or rule.kind == "difference"
     of, over = rule.of
     if (tune := claim.tune) and tune.chooses:
         out.append(
@@ -280,9 +308,33 @@ def method(judgement: Judgement) -> list[str]:
         f"The effect is the {rule.kind} {of} {sign} {over}, over judging {_seed_list(claim.seeds)}, with a "
         f"{100 * rule.confidence:g} % interval: {how}. {open_ if rule.kind == 'ratio' else ''}"
         "The band was written in the claim before any run."
-        + ("" if judgement.scale == "paper" else f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds.")
+        + ("" if judgement.scale == "paper" else _FEW)
     )
     return out
+
+
+# How each look is taken; its options in braces.
+_LOOKS = {
+    "ten_views": "Each net answers for every test photo twice: from the centre view, and with the mean of its softmax "
+    "outputs of ten views, the corners, the centre and their reflections. The measure is by how much the second error "
+    "is lower.",
+    "thinned_nets": "Of each net {masks:,} thinned nets are drawn: a mask for all hidden units of both dropout layers, "
+    "each kept with the probability of training. For every test photo the softmax outputs of the thinned nets are "
+    "averaged geometrically (and arithmetically), and compared with those of the one net whose hidden outputs are "
+    "multiplied by that probability. The measure is the error of the one net less that of the average.",
+    "kernels": "The chroma share of a kernel is its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. Only "
+    "kernels count of whose energy {new:.0%} or more is not their initial noise. The difference between the towers' "
+    "mean shares, whichever is larger, is compared with that after each of {permutations:,} permutations of the "
+    "kernels between the towers; p is the share of arrangements, the one found among them, with a difference as large.",
+    "neighbours": "For every test photo the {nearest} nearest training photos are found twice, by Euclidean distance: "
+    "between the outputs of fc7, and between the pixels. Precision is the share of them that are of the photo's class. "
+    "The measure is the precision by fc7 less that by pixels.",
+}
+
+
+def _at_the_end(claim: Claim) -> str:
+    when = "at the end of the run" if claim.train.plateau else f"after {claim.train.epochs} epochs"
+    return f"Each net is looked at once, {when}."
 
 
 def _unformed(claim: Claim) -> str:
@@ -296,6 +348,8 @@ def _unformed(claim: Claim) -> str:
 def _measured(claim: Claim) -> str:
     """How the measure is read off a run."""
     measure, goal = claim.measure, words.goal(claim)
+    if isinstance(measure, Read):
+        return f"{_LOOKS[measure.kind].format(**measure.model_dump())} {_at_the_end(claim)}"
     censored = "is censored: counted as slower than its horizon, never dropped."
     if measure.kind == "epochs_to":
         return (

@@ -11,10 +11,14 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 
 from repro.models import alexnet, registry, tables
 from repro.spec.config import Closed
+from repro.spec.looks import KernelsMeasure, NeighboursMeasure, TenViewsMeasure, ThinnedNetsMeasure
 from repro.spec.recipes import ScaleName
 from repro.spec.rules import (
+    Change,
     Converged,
+    Count,
     Difference,
+    Ensemble,
     EpochsTo,
     FinalValue,
     Name,
@@ -106,7 +110,7 @@ class ModelSpec(Closed):
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
     # The rest is the paper's net alone.
     reading: alexnet.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
-    towers: alexnet.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart")
+    towers: alexnet.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart; dense conv2: met in layer 2 already")
     norms: alexnet.Norms = Field("both", description="local response normalisation (§3.3)")
     pooling: alexnet.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
     dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§4.2)")
@@ -200,14 +204,21 @@ class Claim(Closed):
         | Annotated[UpdatesTo, Tag("<updates_to>")]
         | Annotated[Converged, Tag("<converged>")]
         | Annotated[FinalValue, Tag("<final>")]
-        | Annotated[TraceMeasure, Tag("<trace>")],
+        | Annotated[TraceMeasure, Tag("<trace>")]
+        | Annotated[TenViewsMeasure, Tag("<ten_views>")]
+        | Annotated[ThinnedNetsMeasure, Tag("<thinned_nets>")]
+        | Annotated[KernelsMeasure, Tag("<kernels>")]
+        | Annotated[NeighboursMeasure, Tag("<neighbours>")],
         Discriminator(_kind),
     ] = Field(description="what is read off a run")
     rule: Annotated[
         Annotated[Ratio, Tag("<ratio>")]
         | Annotated[Difference, Tag("<difference>")]
         | Annotated[Value, Tag("<value>")]
-        | Annotated[TraceRule, Tag("<trace>")],
+        | Annotated[TraceRule, Tag("<trace>")]
+        | Annotated[Change, Tag("<change>")]
+        | Annotated[Count, Tag("<count>")]
+        | Annotated[Ensemble, Tag("<ensemble>")],
         Discriminator(_kind),
     ] = Field(description="how the effect is judged, written before any run")
     assumptions: list[Assumption] = Field(default_factory=list, description="what the paper leaves open")

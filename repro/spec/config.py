@@ -94,10 +94,15 @@ class RunConfig(Closed):
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits of the sha256 of the validated configuration, keys sorted."""
-        # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Its address."""
+        return addressed(self)
+
+
+def addressed(config: BaseModel) -> str:
+    """16 hexadecimal digits of the sha256 of a validated configuration, keys sorted."""
+    # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def flat(data: dict, prefix: str = "") -> Dotted:

@@ -13,6 +13,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+UpToOne = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(gt=-1, lt=1)]
 Number = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -104,6 +105,58 @@ class Difference(Closed):
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
 
 
+class Change(Closed):
+    """One arm's measure where that is a difference already, of one net looked at in two ways; a fraction of images."""
+
+    kind: Literal["change"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    paper: Share | None = Field(description="the paper's number; null where it prints none")
+    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    direction: Literal["above 0", "below 0", "none"] = Field(
+        description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
+    )
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+
+class Count(Closed):
+    """How many of one arm's runs show it: their measure, a p, is at most `at_most`. Without an effect that share of all
+    runs would, by chance."""
+
+    kind: Literal["count"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    at_most: Fraction = Field(description="the p at or below which a run shows it")
+    paper: UpToOne | None = Field(description="the paper's share of runs; null where it prints none")
+    within: list[UpToOne] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def direction(self) -> str:
+        """More runs than chance gives."""
+        return f"above {self.at_most:g}"
+
+
+class Ensemble(Closed):
+    """The answers of several of one arm's nets averaged; a fraction of images.
+
+    One ensemble is one observation, so the mean over all ensembles of `size` seeds has a jackknife interval over seeds.
+    """
+
+    kind: Literal["ensemble"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    size: int = Field(ge=2, le=10, description="nets that are averaged")
+    judges: Literal["gain", "error"] = Field(
+        description="how much lower its error is than its members' mean, or the error itself"
+    )
+    paper: Fraction = Field(description="the paper's number")
+    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def direction(self) -> str:
+        """Averaging helps."""
+        return "above 0"
+
+
 class Value(Closed):
     """One arm's measure itself, as a fraction of images: 0.407 is an error of 40.7 %."""
 
@@ -129,3 +182,13 @@ class TraceRule(Closed):
     def seeds_needed(self) -> int:
         """How many curves of ours it takes before the author's, ranked among them, can have p at or below `p_above`."""
         return ceil(1 / self.p_above - 1e-9) - 1
+
+
+def effect_of(rule: AnyRule) -> str:
+    """What the rule's effect is: a ratio, a difference, a value, a count or a trace."""
+    if rule.kind == "ensemble":
+        return "difference" if rule.judges == "gain" else "value"
+    return "difference" if rule.kind == "change" else rule.kind
+
+
+AnyRule = Ratio | Difference | Change | Count | Ensemble | Value | TraceRule
