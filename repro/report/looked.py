@@ -159,12 +159,13 @@ def _kernels(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str,
     cells += [("difference", "share"), ("p", "p")]
     head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference", "p")
     parts: list[Figure | Grid | Picture] = [
-        _table("Chroma share of the towers’ kernels, of those that are no longer noise", head, runs, cells)
+        _table("Chroma share of what the towers’ kernels have learned", head, runs, cells)
     ]
     parts += [kernels.picture(seed, run) for seed, run in list(runs.items())[:PICTURED]]
     text = (
-        "The chroma share of noise is 0.667, so a kernel that has not learned would look specific to colour; it does "
-        "not count, and is drawn faint. Towers have no names: which of them is the colour one may differ between runs."
+        "The chroma share of noise is 0.667, so a kernel that has not learned would look specific to colour: what is "
+        "left of the initial noise is taken away before, and kernels that are little else do not count. Towers have "
+        "no names: which of them is the one for colour may differ between runs."
     )
     return parts, "Kernels by tower", text
 

@@ -252,7 +252,8 @@ def _of_one(claim: Claim) -> str:
     if rule.kind == "count":
         return (
             f"A run shows it where that is at most {rule.at_most:g}, as {sized(rule.at_most, 'count')} would by "
-            f"chance. The effect is the share of runs that do, over judging {seeds}, {sure}: Clopper's and Pearson's, exact."
+            f"chance. The effect is the share of runs that do, over judging {seeds}, {sure}: Clopper's and Pearson's, "
+            "exact."
         )
     if rule.kind == "ensemble":
         what = "how much lower the error of nets averaged is than their own mean error"
@@ -322,8 +323,9 @@ _LOOKS = {
     "each kept with the probability of training. For every test photo the softmax outputs of the thinned nets are "
     "averaged geometrically (and arithmetically), and compared with those of the one net whose hidden outputs are "
     "multiplied by that probability. The measure is the error of the one net less that of the average.",
-    "kernels": "The chroma share of a kernel is its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. Only "
-    "kernels count of whose energy {new:.0%} or more is not their initial noise. The difference between the towers' "
+    "kernels": "What a kernel has learned is the kernel less what is left in it of its initial noise; the chroma share "
+    "is the part of its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. Only kernels count of whose "
+    "energy {new:.0%} or more is learned. The difference between the towers' "
     "mean shares, whichever is larger, is compared with that after each of {permutations:,} permutations of the "
     "kernels between the towers; p is the share of arrangements, the one found among them, with a difference as large.",
     "neighbours": "For every test photo the {nearest} nearest training photos are found twice, by Euclidean distance: "

@@ -110,7 +110,9 @@ class ModelSpec(Closed):
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
     # The rest is the paper's net alone.
     reading: alexnet.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
-    towers: alexnet.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart; dense conv2: met in layer 2 already")
+    towers: alexnet.Towers = Field(
+        "two", description="two that meet in some layers (§3.2), or one, or two apart; dense conv2: met in layer 2"
+    )
     norms: alexnet.Norms = Field("both", description="local response normalisation (§3.3)")
     pooling: alexnet.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
     dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§4.2)")

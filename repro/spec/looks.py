@@ -31,12 +31,13 @@ class ThinnedNets(Closed):
 
 
 class Kernels(Closed):
-    """The kernels of conv1 by tower (§6.1, Figure 3): how much of each is colour, and whether towers differ in it."""
+    """The kernels of conv1 by tower (§6.1, Figure 3): how much of what they learned is colour, and whether the towers
+    differ in it."""
 
     kind: Literal["kernels"] = Field(description="the measure")
     permutations: int = Field(10_000, ge=100, description="times kernels are permuted between the towers (assumed)")
     new: float = Field(
-        0.5, gt=0, lt=1, description="a kernel counts once so much of its energy is not its initial noise (assumed)"
+        0.1, gt=0, lt=1, description="a kernel counts once so much of its energy is not its initial noise (assumed)"
     )
 
 

@@ -77,24 +77,28 @@ def thinned_nets(run: Trainer, *, masks: int, photos: int | None) -> Seen:
     below the first mask is computed once.
     """
     below, hidden, last, keep = _around_masks(run.net)
-    features, whole, labels = [], [], []
+    features, labels = [], []
     for x, y in _first(_photos(run).test(500), photos):
-        whole.append(run.net(x).float().log_softmax(1))  # as the thinned nets are computed, whatever the precision
-        features.append(below(x).float())
+        features.append(below(x).float().T)
         labels.append(y)
-    x, halved, y = torch.cat(features), torch.cat(whole).double(), torch.cat(labels)
+    x, y = torch.cat(features, 1), torch.cat(labels)  # [units, photos]: rows are taken fast
+
+    def answers(first: torch.Tensor, second: torch.Tensor, factor: float) -> torch.Tensor:
+        """Log shares, float64 [photos, classes], of the net of these units alone, their outputs times `factor`."""
+        weights = hidden.weight.index_select(0, second).index_select(1, first)
+        middle = factor * weights @ x.index_select(0, first) + hidden.bias[second, None]
+        middle = _between(run.net, hidden, last)(middle)
+        logits = factor * last.weight.index_select(1, second) @ middle + last.bias[:, None]
+        return logits.T.double().log_softmax(1)
+
+    units = hidden.in_features, last.in_features
+    halved = answers(*(torch.arange(count, device=x.device) for count in units), keep)  # every unit, as in test mode
     draw = generator(run.seed, "thinned nets")
     of_logs, of_shares, alone = torch.zeros_like(halved), torch.zeros_like(halved), 0.0
     curves: dict[str, list[float]] = {}
     counts = {*(count for count in COUNTS if count < masks), masks}
     for count in range(1, masks + 1):
-        first, second = (
-            (torch.rand(units, generator=draw) < keep).nonzero().squeeze(1).to(x.device)
-            for units in (hidden.in_features, last.in_features)
-        )
-        middle = x[:, first] @ hidden.weight[second][:, first].T + hidden.bias[second]
-        logits = _above(run.net, hidden, last, middle) @ last.weight[:, second].T + last.bias
-        logs = logits.double().log_softmax(1)
+        logs = answers(*((torch.rand(u, generator=draw) < keep).nonzero().squeeze(1).to(x.device) for u in units), 1.0)
         of_logs += logs
         of_shares += logs.exp()
         alone += _share(rank(logs, y) >= 1)
@@ -119,22 +123,24 @@ def thinned_nets(run: Trainer, *, masks: int, photos: int | None) -> Seen:
 def kernels(run: Trainer, model: Mapping[str, Any], *, permutations: int, new: float) -> Seen:
     """How much of conv1's kernels is colour, by tower (§6.1): the first half of the kernels is tower 1.
 
-    The chroma share of a kernel is its energy off the grey axis, 1 - |mean over R, G, B|^2 / |w|^2 in the sense of
-    energies: 2/3 for noise. A kernel that is still its initial noise, up to scale, by more than 1 - `new` of its energy
-    has not learned and does not count. Arrays: `kernels` [kernels, 3, height, width], `new` and `chroma` [kernels].
+    What a kernel has learned is the kernel less its projection on its initial values: what is left of the noise. The
+    chroma share is the part of the learned energy that lies off the grey axis; of noise it would be 2/3. A kernel of
+    whose energy less than `new` is learned does not count.
+    Arrays: `kernels` [kernels, 3, height, width], `new` and `chroma` [kernels].
     """
     batches = _photos(run)
     now = run.net.get_parameter("conv1.weight").detach().float().cpu()
     began = initial_net(model, seed=run.seed, classes=batches.classes, image=batches.image)
     start = began.get_parameter("conv1.weight").detach().float()
     now, start = now.contiguous().double(), start.contiguous().double()
-    energy = now.square().sum((1, 2, 3))
-    along = (now * start).sum((1, 2, 3)).square() / (start.square().sum((1, 2, 3)) * energy)
-    grey = 3 * now.mean(1).square().sum((1, 2))
-    chroma = 1 - grey / energy
+    left = (now * start).sum((1, 2, 3)) / start.square().sum((1, 2, 3))
+    learned = now - left[:, None, None, None] * start
+    energy = learned.square().sum((1, 2, 3))
+    share = energy / now.square().sum((1, 2, 3))
+    chroma = 1 - 3 * learned.mean(1).square().sum((1, 2)) / energy.clamp(min=1e-30)
     tower = torch.arange(len(now)) >= len(now) // 2
-    learned = 1 - along >= new
-    shares, of_second = chroma[learned], tower[learned]
+    counted = share >= new
+    shares, of_second = chroma[counted], tower[counted]
     values = {"kernels": len(now), "learned": len(shares), "learned_1": int((~of_second).sum())}
     values |= {"learned_2": int(of_second.sum()), "p": 1.0, "difference": 0.0}
     for name, part in (("chroma_1", shares[~of_second]), ("chroma_2", shares[of_second])):
@@ -153,7 +159,7 @@ def kernels(run: Trainer, model: Mapping[str, Any], *, permutations: int, new: f
         values["p"] = (1 + int((apart(drawn) >= found - 1e-12).sum())) / (1 + permutations)
         values["difference"] = float(found)
     values = {name: value for name, value in values.items() if value == value}
-    kept = {"kernels": now.numpy().astype(np.float16), "new": (1 - along).numpy().astype(np.float32)}
+    kept = {"kernels": now.numpy().astype(np.float16), "new": share.numpy().astype(np.float32)}
     return Seen(values, arrays=kept | {"chroma": chroma.numpy().astype(np.float32)})
 
 
@@ -233,12 +239,11 @@ def _around_masks(net: nn.Module) -> tuple[nn.Sequential, nn.Linear, nn.Linear, 
     return nn.Sequential(*list(children.values())[:first]), hidden, last, dropout.keep
 
 
-def _above(net: nn.Module, hidden: nn.Module, last: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """What stands between two layers, without masks: the non-linearity."""
+def _between(net: nn.Module, hidden: nn.Module, last: nn.Module) -> nn.Sequential:
+    """What stands between two layers but for masks: the non-linearity."""
     children = list(net.children())
-    for layer in children[children.index(hidden) + 1 : children.index(last)]:
-        x = x if isinstance(layer, layers.Dropout) else layer(x)
-    return x
+    inside = children[children.index(hidden) + 1 : children.index(last)]
+    return nn.Sequential(*(layer for layer in inside if not isinstance(layer, layers.Dropout)))
 
 
 def _fc7(net: nn.Module) -> nn.Module:
