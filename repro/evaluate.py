@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Looker:
     say: Callable[[dict[str, Any]], None]
     checkpoint_seconds: float
     keep_old: bool = False  # see `repro.execute.Setting`
+    tried: set[str] = field(default_factory=set)  # evaluations that were made here, or failed
 
     def left(self, evaluations: Sequence[Evaluation], row: dict[str, Any] | None = None) -> list[Evaluation]:
         """Those that are not there; with the `row` of an epoch, only those that are of it: a run that ends by the
@@ -43,7 +44,7 @@ class Looker:
         if row is not None:
             ended = bool(row.get("ended"))
             evaluations = [e for e in evaluations if e.epoch == row["epoch"] or (ended and e.epoch > row["epoch"])]
-        return [evaluation for evaluation in evaluations if not self._there(evaluation)]
+        return [e for e in evaluations if e.id not in self.tried and not self._there(e)]
 
     def _there(self, evaluation: Evaluation) -> bool:
         run = self.store.read(evaluation.id)
@@ -103,6 +104,7 @@ class Looker:
 
     def _twice(self, evaluation: Evaluation, work: Callable[[], None]) -> None:
         why = ""
+        self.tried.add(evaluation.id)
         for attempt in (1, 2):
             try:
                 return work()

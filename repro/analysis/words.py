@@ -78,10 +78,9 @@ def between(low: float, high: float, kind: str = "ratio") -> str:
     """An interval for people."""
     if kind == "difference":
         return f"{points(low)} to {points(high)}"
-    if kind == "value":
-        return f"{100 * low:.2f} to {100 * high:.2f}"
-    if kind == "count":
-        return f"{100 * low:.0f} to {100 * high:.0f}"
+    if kind in ("value", "count"):
+        digits = 2 if kind == "value" else 0
+        return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}"
     if isinf(high):
         return f"more than {times(low)}"
     return f"less than {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
@@ -215,9 +214,8 @@ def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: i
 
 def shown(value: float, kind: str) -> str:
     """An effect's value: a ratio, a difference in points, an error in percent, or a share of runs."""
-    percent = f"{100 * value:g} %"
-    forms = {"ratio": f"{value:g}", "difference": f"{100 * value:+g} points", "value": percent}
-    return (forms | {"count": f"{percent} of runs"})[kind]
+    sizes = {"ratio": f"{value:g}", "difference": f"{100 * value:+g} points", "count": f"{100 * value:g} % of runs"}
+    return sizes.get(kind, f"{100 * value:g} %")
 
 
 def _formless(claim: Claim, observations: list[Observation], censored: bool) -> str:
