@@ -12,6 +12,7 @@ from repro.analysis.tuning import Arm
 from repro.spec import looks
 from repro.spec.claim import Claim
 
+CURVES = 3  # of ours that a printed curve is ranked among at least: a deviation needs two others
 JUDGING_SEEDS = 5  # DESIGN, a verdict: grade A and the words of small and medium scale need five
 
 
@@ -301,6 +302,9 @@ def of_trace(claim: Claim, scale: str, found: TraceTest | None, to_do: int, fail
         return Verdict("error", None, "Could not measure.", f"{failed} of {n} runs failed twice")
     if to_do:
         return Verdict("not run", None, "Not run yet.", f"{_runs(to_do)} still to do")
+    if n < CURVES:
+        word, why = ("not comparable", _SMOKE) if scale == "smoke" else ("not run", f"{n} judging seeds")
+        return Verdict(word, None, f"One curve is ranked among others only where there are {CURVES}.", why)
     if found is None:
         why = f"{diverged} of {n} runs diverged: " if diverged else ""
         return Verdict("error", None, "Could not measure.", f"{why}fewer than three curves are long enough")
