@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, exp, isinf, log, log2
+from math import ceil, exp, log, log2
 
 from repro.analysis.effects import Effect, TraceTest, deviation, seeds_needed
 from repro.analysis.measures import Observation
+from repro.analysis.phrases import between, goal, points, shown, times
 from repro.analysis.tuning import Arm
-from repro.spec import looks
 from repro.spec.claim import Claim
 
 CURVES = 3  # of ours that a printed curve is ranked among at least: a deviation needs two others
 JUDGING_SEEDS = 5  # DESIGN, a verdict: grade A and the words of small and medium scale need five
 
 
-NAMES = {
-    "train_error": "running training error",
-    "train_loss": "training loss",
-    "test_error": "test error",
-    "test_top5": "top-5 test error",
-    "views_error": "test error in ten views",
-    "views_top5": "top-5 test error in ten views",
-    "fixed_error": "training error in test mode",
-    "gap": "test error less training error",
-    "held_out_error": "held-out error",
-} | looks.NAMES
 _SMOKE = "smoke scale proves the machinery; it cannot speak of the sentence"
 
 
@@ -50,41 +39,6 @@ def grade(scale: str, seeds: int) -> str | None:
 
 def _runs(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
-
-
-def goal(claim: Claim) -> str:
-    """What the claim's runs are to reach, or what is read off them at the end."""
-    measure = claim.measure
-    metric = NAMES[measure.metric]
-    if measure.kind == "updates_to":
-        return f"a {metric} of {measure.of_chance:g} ln C (mean of {measure.window} updates)"
-    if measure.kind == "converged":
-        return f"within {100 * measure.near:g} points of its own lowest {metric}"
-    if measure.kind == "epochs_to":
-        return f"{100 * measure.level:g} % {metric}" if metric.endswith("error") else f"a {metric} of {measure.level:g}"
-    return metric
-
-
-def times(value: float) -> str:
-    """A ratio for people: three digits."""
-    return "any" if isinf(value) else f"{value:.3g}"
-
-
-def points(fraction: float) -> str:
-    """A difference of fractions as signed percentage points."""
-    return f"{100 * fraction:+.2f}"
-
-
-def between(low: float, high: float, kind: str = "ratio") -> str:
-    """An interval for people."""
-    if kind == "difference":
-        return f"{points(low)} to {points(high)}"
-    if kind in ("value", "count"):
-        digits = 2 if kind == "value" else 0
-        return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}"
-    if isinf(high):
-        return f"more than {times(low)}"
-    return f"less than {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
 
 
 def of_effect(
@@ -196,7 +150,8 @@ def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: i
     if early := _unjudged(claim, scale, effect, [arm], to_do):
         return early
     if scale != "paper":
-        why = f"{scale} scale has other photos and classes than the paper's {shown(rule.paper, 'value')}"
+        number = "" if rule.paper is None else f" {shown(rule.paper, 'value')}"
+        why = f"{scale} scale has other photos and classes than the paper's{number}"
         return Verdict("not comparable", None, _found(claim, effect), why)
     weight = grade(scale, len(claim.seeds))
     if effect is None:
@@ -211,12 +166,6 @@ def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: i
     if effect.low > high or effect.high < low:
         return Verdict("differs", weight, _found(claim, effect), f"the interval lies wholly outside {band}")
     return Verdict("inconclusive", weight, _found(claim, effect), f"the interval crosses an end of {band}")
-
-
-def shown(value: float, kind: str) -> str:
-    """An effect's value: a ratio, a difference in points, an error in percent, or a share of runs."""
-    sizes = {"ratio": f"{value:g}", "difference": f"{100 * value:+g} points", "count": f"{100 * value:g} % of runs"}
-    return sizes.get(kind, f"{100 * value:g} %")
 
 
 def _formless(claim: Claim, observations: list[Observation], censored: bool) -> str:

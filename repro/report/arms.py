@@ -7,8 +7,8 @@ from statistics import fmean
 
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
+from repro.analysis.phrases import between, goal, times
 from repro.analysis.tuning import NEAR, Rate
-from repro.analysis.words import between, goal, times
 from repro.report import charts, curves, looked, prose
 from repro.report.curves import Tuned
 from repro.report.learning import learning, mean

@@ -6,8 +6,8 @@ from math import ceil, fsum
 from statistics import fmean, median
 
 from repro.analysis.measures import Observation, held_out_errors, level_of, per_epoch
+from repro.analysis.phrases import NAMES, goal
 from repro.analysis.tuning import Arm, geometric_mean
-from repro.analysis.words import NAMES, goal
 from repro.data.known import KNOWN
 from repro.report import curves, prose
 from repro.report.curves import Curve, Mark

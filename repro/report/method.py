@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.analysis import words
+from repro.analysis import phrases
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import per_epoch
 from repro.analysis.plan import MOST
@@ -44,7 +44,7 @@ def method(judgement: Judgement) -> list[str]:
     claim, rule, measure = judgement.claim, judgement.claim.rule, judgement.claim.measure
     if measure.kind == "trace" and rule.kind == "trace":
         return [
-            f"Each of our {len(claim.seeds)} seeds gives one curve: the {words.NAMES[measure.metric]} over stretches "
+            f"Each of our {len(claim.seeds)} seeds gives one curve: the {phrases.NAMES[measure.metric]} over stretches "
             f"of {measure.every} updates, {len(rule.authors)} points. At each point every curve, the author's among "
             "them, is compared with all others and its deviation divided by their standard deviation, widened for one "
             "more curve. Only the largest of its deviations counts, since points along one curve are not independent.",
@@ -115,7 +115,7 @@ def _at_the_end(claim: Claim) -> str:
 
 def _measured(claim: Claim) -> str:
     """How the measure is read off a run."""
-    measure, goal = claim.measure, words.goal(claim)
+    measure, goal = claim.measure, phrases.goal(claim)
     if isinstance(measure, Read):
         return f"{_LOOKS[measure.kind].format(**measure.model_dump())} {_at_the_end(claim)}"
     censored = "is censored: counted as slower than its horizon, never dropped."

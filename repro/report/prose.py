@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
+from repro.analysis.phrases import between, times
 from repro.analysis.tuning import NEAR
-from repro.analysis.words import between, times
 from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.analysis import words
+from repro.analysis import phrases
 from repro.analysis.judge import Judgement, complete, judge, judgements
 from repro.report import prose
 from repro.report.charts import Axis, Row
@@ -161,7 +161,7 @@ def axis(shown: Shown) -> Axis:
         return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band)
     low, high = (100 * bound for bound in rule.within)
     paper = None if rule.paper is None else 100 * rule.paper
-    metric = words.NAMES[shown.judgement.claim.measure.metric]
+    metric = phrases.NAMES[shown.judgement.claim.measure.metric]
     if kind == "value":
         return Axis("linear", f"{metric}, percent", None, "", paper, stated, (low, high), band)
     if rule.kind == "count":

@@ -147,7 +147,7 @@ class Ensemble(Closed):
     judges: Literal["gain", "error"] = Field(
         description="how much lower its error is than its members' mean, or the error itself"
     )
-    paper: Fraction = Field(description="the paper's number")
+    paper: Fraction | None = Field(description="the paper's number; null where it prints none")
     within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
