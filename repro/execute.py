@@ -135,13 +135,14 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table) -> list[Job]:
 
 
 def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting) -> tuple[int, float]:
-    """(runs to train in this round, the seconds that one worker takes for them at most), by `probe`."""
+    """(runs to train or to look at in this round, the seconds that one worker takes for them at most), by `probe`."""
     left = jobs(claims, standing(setting))
     seconds = 0.0
     for job in left:
         run = setting.store.read(job.id)
         there = len(run.epochs) if run and run.resumable else 0
-        seconds += max(0, job.horizon - there) * probe(job.config, setting)
+        # a look takes about as long as an epoch (assumed)
+        seconds += (max(0, job.horizon - there) + len(job.evaluations)) * probe(job.config, setting)
     return len(left), seconds
 
 

@@ -40,6 +40,8 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
             elif what == "epoch" and run in tasks:
                 error = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
                 live.update(tasks[run], completed=event["epoch"], seen=error)
+            elif what == "look":
+                live.console.print(_look(event))
             elif what == "finish" and run in tasks:
                 live.remove_task(tasks.pop(run))
                 live.console.print(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
@@ -59,6 +61,8 @@ def _line(event: Event, say: Callable[[str], None]) -> None:
     elif event["event"] == "pack":
         if event["done"] == event["total"]:
             say(f"{event['label']}: {event['done']:,} done")
+    elif event["event"] == "look":
+        say(_look(event))
     elif event["event"] == "failed":
         say(_failed(event))
 
@@ -68,6 +72,10 @@ def _seen(event: Event) -> str:
         return f"diverged at update {event['diverged']}"
     errors = f"training error {event['train_error']:.4f}  test error {event['test_error']:.4f}"
     return f"loss {event['train_loss']:.4f}  {errors}  {event['seconds']:.1f} s"
+
+
+def _look(event: Event) -> str:
+    return f"{event['label']}: looked at after epoch {event['epoch']}: {event['look'].replace('_', ' ')}"
 
 
 def _failed(event: Event) -> str:
