@@ -134,7 +134,7 @@ class Store:
             stale = [path / "result.json", *path.glob(".*.partial")]  # partial: of a process that was killed
             if sessions and sessions[-1].get("numerics") != provenance.get("numerics"):
                 sessions = []
-                stale += [path / CHECKPOINT, path / "metrics.jsonl", path / "correct.npy"]
+                stale += [path / CHECKPOINT, path / "metrics.jsonl", *path.glob("*.npy")]
             for file in stale:
                 file.unlink(missing_ok=True)
             if not sessions or sessions[-1] != provenance:

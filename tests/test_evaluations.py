@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -92,6 +93,7 @@ def test_a_look_leaves_the_run_as_it_was(large: Photos):
         ("thinned_nets", {"masks": 2, "photos": None}),
         ("kernels", {"permutations": 100, "new": 0.1}),
         ("neighbours", {"nearest": 6, "queries": None, "gallery": None}),
+        ("shifted_colours", {"by": 0.3}),
     ):
         looks.look(looked, ALEXNET, kind, **options)
     assert safetensors.torch.save(looked.state()) == before
@@ -149,6 +151,29 @@ def test_neighbours_are_the_nearest_by_fc7_and_by_pixels(large: Photos):
     ranks = by["pixel_precision"].argsort(1).argsort(1).double() / 99
     assert found.values["pixel_rank"] == pytest.approx(float(ranks.gather(1, near["precision"]).mean()), abs=1e-6)
     assert (found.values["queries"], found.values["gallery"]) == (20, 100)
+
+
+def test_shifted_colours_are_photos_with_a_multiple_of_each_component_added(large: Photos):
+    run = narrow(large, 2)
+    found = looks.look(run, ALEXNET, "shifted_colours", by=0.5)
+    pixels = large.train_x[large.train].astype(np.float64).reshape(-1, 3)
+    variances, vectors = np.linalg.eigh(np.cov(pixels.T, bias=True))
+    deviation = np.sqrt(((large.train_x[large.train] - large.train_x[large.train].mean(0)) ** 2).mean((0, 1, 2)))
+    x, y = next(run.batches.test(40))
+    ours = run.batches.components
+    errors = []
+    for j in (2, 1, 0):
+        assert ours.variances[j] == pytest.approx(max(variances[j], 0), rel=1e-6, abs=1e-6)
+        if variances[j] > 1:  # digits are grey: the other components have no direction
+            assert abs(ours.vectors[:, j] @ vectors[:, j]) == pytest.approx(1)
+        for sign in (1, -1):
+            shift = sign * 0.5 * np.sqrt(ours.variances[j]) * ours.vectors[:, j] / deviation
+            with torch.no_grad():
+                answers = run.net.eval()(x + torch.from_numpy(shift).float()[:, None, None]).argmax(1)
+            errors.append(float((answers != y).double().mean()))
+    assert found.curves["error"] == pytest.approx(errors)
+    assert found.values["error"] == run.test()[0]
+    assert found.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - run.test()[0])
 
 
 def test_the_control_joins_the_towers_in_layer_two_and_changes_nothing_else():

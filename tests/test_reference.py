@@ -24,6 +24,7 @@ ARRAYS = {
     "thinned_nets": set(),
     "kernels": {"kernels", "new", "chroma"},
     "neighbours": set(),
+    "shifted_colours": set(),
 }
 DRAWN_BY = (ROOT / "tox.ini").read_text().partition("vl-convert-python==")[2].split()[0]
 

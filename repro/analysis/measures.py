@@ -10,7 +10,7 @@ from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.judging import RECORDED
-from repro.spec.looks import Evaluation, Read, TenViews, look_of
+from repro.spec.looks import OF_FINAL, Evaluation, Read, look_of
 from repro.spec.resolve import training_images
 from repro.spec.rules import chance
 from repro.store import Run, Table
@@ -119,8 +119,8 @@ def evaluation_of(claim: Claim, config: RunConfig, epochs: float) -> Evaluation 
     measure = claim.measure
     if isinstance(measure, Read):
         return Evaluation(run=config, epoch=ceil(epochs), look=look_of(measure))
-    if measure.kind == "final" and measure.metric.startswith("views"):
-        return Evaluation(run=config, epoch=ceil(epochs), look=TenViews(kind="ten_views"))
+    if measure.kind == "final" and (look := OF_FINAL.get(measure.metric)) is not None:
+        return Evaluation(run=config, epoch=ceil(epochs), look=look)
     return None
 
 

@@ -16,6 +16,8 @@ NAMES = {
     "views_top5": "top-5 test error in ten views",
     "fixed_error": "training error in test mode",
     "gap": "test error less training error",
+    "shifted_error": "test error under shifts of colour",
+    "shifted_rise": "rise of the test error under shifts of colour",
     "held_out_error": "held-out error",
 } | looks.NAMES
 

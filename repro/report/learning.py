@@ -14,7 +14,7 @@ from repro.report.curves import Curve, Mark
 from repro.report.parts import Figure
 from repro.report.view import Shown
 from repro.spec.claim import Claim
-from repro.spec.looks import Read
+from repro.spec.looks import OF_FINAL, Read
 from repro.spec.rules import chance
 from repro.store import Run
 
@@ -92,11 +92,10 @@ def learning(shown: Shown) -> Figure:
 def _followed(claim: Claim) -> str:
     """The metric that a curve follows: the measure's own, where runs record it over time."""
     metric = claim.measure.metric
-    if isinstance(claim.measure, Read):
-        return "test_error"
     if metric == "views_top5":
         return "test_top5"
-    return "test_error" if metric in ("views_error", "gap", "fixed_error") else metric
+    once = isinstance(claim.measure, Read) or metric in OF_FINAL or metric in ("gap", "fixed_error")
+    return "test_error" if once else metric
 
 
 def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run, metric: str) -> Curve:

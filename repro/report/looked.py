@@ -194,7 +194,27 @@ def _neighbours(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], s
     return [table, grid], "Neighbours", text
 
 
+def _shifted_colours(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+    cells = [("error", "percent"), ("shifted_error", "percent"), ("shifted_rise", "points")]
+    head = ("as they are, %", "shifted, mean %", "rise, points")
+    table = _table("Errors of the test photos as they are and with their colours shifted", head, runs, cells)
+    first = next(iter(runs.values())).curves
+    steps = []
+    for i, (component, by) in enumerate(zip(first["component"], first["by"], strict=True)):
+        error = fmean(run.curves["error"][i] for run in runs.values())
+        steps.append((f"{component:.0f}", f"{by:+g}", _percent(error)))
+    names = ("component", "deviations", "error, %")
+    grid = Grid("By shift, mean of the seeds", names, tuple(steps), frozenset(range(3)))
+    text = (
+        "All test photos are shifted along one principal component of the training photos’ colours, three components "
+        "each both ways, and the errors of the centre view averaged. Component 1 is mostly brightness, the others "
+        "colour; a shift is in deviations of its component."
+    )
+    return [table, grid], "Shifted colours", text
+
+
 _PARTS = {
+    "shifted_colours": _shifted_colours,
     "ten_views": _ten_views,
     "thinned_nets": _thinned_nets,
     "kernels": _kernels,

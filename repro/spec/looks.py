@@ -50,7 +50,17 @@ class Neighbours(Closed):
     gallery: int | None = Field(None, ge=1, description="training photos, of each class in proportion; all by default")
 
 
-Look = Annotated[TenViews | ThinnedNets | Kernels | Neighbours, Field(discriminator="kind")]
+class ShiftedColours(Closed):
+    """Test photos lighter, darker or of other colours: shifted along each principal component of the training photos'
+    colours, both ways (§4.1: intensity and colour of the illumination)."""
+
+    kind: Literal["shifted_colours"] = Field(description="the measure")
+    by: float = Field(
+        0.3, gt=0, le=2, description="the shift, in deviations of a component; the source's noise has 0.1 (assumed)"
+    )
+
+
+Look = Annotated[TenViews | ThinnedNets | Kernels | Neighbours | ShiftedColours, Field(discriminator="kind")]
 
 
 class Evaluation(Closed):
@@ -112,6 +122,17 @@ class NeighboursMeasure(Neighbours, Read):
     )
 
 
+
+
+_TEN: Final = TenViews(kind="ten_views")
+_SHIFTED: Final = ShiftedColours.model_validate({"kind": "shifted_colours"})
+# The look that a metric of the measure `final` is read off, where the run itself does not show it.
+OF_FINAL: Final[dict[str, TenViews | ShiftedColours]] = {
+    "views_error": _TEN,
+    "views_top5": _TEN,
+    "shifted_error": _SHIFTED,
+    "shifted_rise": _SHIFTED,
+}
 
 
 def look_of(measure: Read) -> Look:

@@ -41,7 +41,8 @@ def look(run: Trainer, model: Mapping[str, Any], kind: str, **options: Any) -> S
     run.net.eval()
     if kind == "kernels":
         return kernels(run, model, **options)
-    return {"ten_views": ten_views, "thinned_nets": thinned_nets, "neighbours": neighbours}[kind](run, **options)
+    looks = {"ten_views": ten_views, "thinned_nets": thinned_nets, "neighbours": neighbours}
+    return (looks | {"shifted_colours": shifted_colours})[kind](run, **options)
 
 
 def ten_views(run: Trainer) -> Seen:
@@ -202,6 +203,27 @@ def neighbours(run: Trainer, *, nearest: int, queries: int | None, gallery: int 
     curves["precision"] = [_share(right[:, i]) for i in range(nearest)]
     curves["pixel_precision"] = [_share(right_pixels[:, i]) for i in range(nearest)]
     curves["pixel_rank"] = [float(places[i].mean()) for i in range(nearest)]
+    return Seen(values, curves)
+
+
+def shifted_colours(run: Trainer, *, by: float) -> Seen:
+    """Errors of the centre view when all test photos are shifted along one principal component of colour, by so many of
+    its deviations: three components, the largest first, each both ways. Pixels are not clipped, nor are they by the
+    noise of §4.1; test photos see no division."""
+    batches = _photos(run)
+    of = batches.components
+    steps = [sign * by * np.sqrt(of.variances[j]) * of.vectors[:, j] for j in (2, 1, 0) for sign in (1, -1)]
+    shifts = [batches.in_inputs(step) for step in (np.zeros(3), *steps)]
+    wrong = torch.zeros(len(shifts), dtype=torch.float64)
+    count = 0
+    for x, y in batches.test(500):
+        count += len(y)
+        for i, shift in enumerate(shifts):
+            wrong[i] += int((rank(run.logits(x + shift), y) >= 1).sum())
+    error, *shifted = (wrong / count).tolist()
+    values = {"error": error, "shifted_error": sum(shifted) / len(shifted), "photos": count}
+    values["shifted_rise"] = values["shifted_error"] - error
+    curves = {"component": [1.0, 1.0, 2.0, 2.0, 3.0, 3.0], "by": [by, -by] * 3, "error": shifted}
     return Seen(values, curves)
 
 
