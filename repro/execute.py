@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Callable, Generator
@@ -19,25 +18,28 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from repro.analysis.measures import Level, Want, done
+from repro.analysis.measures import Level, Want, diverged_by, done
 from repro.analysis.plan import wanted
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.known import KNOWN
 from repro.data.photobatches import PhotoBatches
 from repro.errors import ReproError
+from repro.evaluations import SHOWN, Looker, saved
 from repro.models import library, registry, tables
 from repro.probe import probe, step_of
 from repro.provenance import device_name
 from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.files import ClaimFile, run_config
+from repro.spec.looks import Evaluation
 from repro.spec.resolve import image
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
 from repro.workers import Report, work_through
 
-Event = dict[str, Any]  # {"event": "pack" | "begin" | "epoch" | "finish" | "failed", "run": id, "label": ..., ...}
+# {"event": "pack" | "begin" | "epoch" | "look" | "timed" | "finish" | "failed", "run": id, "label": ..., ...}
+Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Job:
     config: RunConfig | TimingConfig
     wants: tuple[tuple[int, Level | None], ...]
     label: str
-    views: bool = False  # whether any of them looks at the run in ten views
+    evaluations: tuple[Evaluation, ...] = ()  # of this run, each made when it has come so far
 
     @property
     def id(self) -> str:
@@ -92,9 +94,13 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
         check_initial_values(file, scale)
     _have_data(first, setting, report)
     trained = 0
+    evaluations: dict[str, set[str]] = {}  # of every run that was worked on
 
     def plan(alone: bool = False) -> list[Job]:
-        return [job for job in jobs(claims, table, device_name(setting.provenance)) if job.alone == alone]
+        left = [job for job in jobs(claims, table, device_name(setting.provenance)) if job.alone == alone]
+        for job in left:
+            evaluations.setdefault(job.id, set()).update(evaluation.id for evaluation in job.evaluations)
+        return left
 
     def done(ended: Generator[str]) -> int:
         count = 0
@@ -103,6 +109,8 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
                 run = setting.store.read(run_id)
                 assert run is not None
                 table[run_id] = run
+                looked = [setting.store.read(evaluation) for evaluation in evaluations[run_id]]
+                table.update({run.id: run for run in looked if run is not None and run.result is not None})
                 count += 1
         return count
 
@@ -134,14 +142,15 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table, device: str | None =
             same[0].config,
             tuple({(w.epochs, w.level): None for w in same}),
             same[0].label,
-            any(want.views for want in same),
+            tuple({want.evaluation.id: want.evaluation for want in same if want.evaluation}.values()),
         )
         for same in wants.values()
     ]
 
 
 def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1) -> tuple[int, float]:
-    """(runs to train in this round, the seconds that all workers together take for them at most), by `probe`."""
+    """(runs to train or to look at in this round, the seconds that all workers together take for them at most), by
+    `probe`."""
     left = jobs(claims, standing(setting), device_name(setting.provenance))
     seconds = 0.0
     for job in left:
@@ -152,7 +161,8 @@ def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting, workers: in
             continue
         run = setting.store.read(job.id)
         there = len(run.epochs) if run and run.resumable else 0
-        seconds += max(0, job.horizon - there) * probe(job.config, setting.device)
+        # a look takes about as long as an epoch (assumed)
+        seconds += (max(0, job.horizon - there) + len(job.evaluations)) * probe(job.config, setting.device)
     return len(left), seconds
 
 
@@ -232,44 +242,63 @@ def train_twice(setting: Setting, job: Job, report: Report) -> None:
 
 
 def train(job: Job, setting: Setting, report: Report) -> None:
-    """One run, from its checkpoint where there is one, until all that is wanted of it is there."""
+    """One run, from its checkpoint where there is one, until all that is wanted of it is there, evaluations too."""
     config = job.config
     assert isinstance(config, RunConfig)
     about = {"run": config.id, "label": job.label}
     data = batches(config.data, setting)  # before the run is begun: where data are missing, nothing is left behind
-    with setting.store.begin(config, _session(config, setting)) as run:
-        trainer = loop.trainer(
+    session = _session(config, setting)
+
+    def start() -> loop.Trainer:
+        return loop.trainer(
             model=config.model.model_dump(),
             train=config.train.model_dump(),
             seed=config.seed,
             precision=config.precision,
             batches=data,
         )
-        rows = _resume(trainer, run)
-        report({"event": "begin", **about, "epoch": trainer.epoch, "horizon": job.horizon})
-        saved = time.monotonic()
-        while not all(done(rows, epochs, level) for epochs, level in job.wants):
-            row = next(trainer.epochs(trainer.epoch + 1)).row()
-            run.append(row)
-            rows.append(row)
-            if row["diverged"] is None and time.monotonic() - saved > setting.checkpoint_seconds:
-                run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
-                saved = time.monotonic()
-            seen = {k: row[k] for k in ("epoch", "train_error", "train_loss", "test_error", "seconds", "diverged")}
-            report({"event": "epoch", **about, "horizon": job.horizon, **seen})
-        last = rows[-1]
-        status = "reached" if last["diverged"] is None else "diverged"
-        result = {"status": status, "epoch": last["epoch"], "update": last["update"]}
-        if status == "reached":
+
+    looker = Looker(
+        setting.store, session, lambda event: report(about | event), setting.checkpoint_seconds, setting.keep_old
+    )
+    recorded = standing(setting).get(job.id) if job.evaluations else None
+    if recorded is None or not all(done(recorded.epochs, epochs, level) for epochs, level in job.wants):
+        with setting.store.begin(config, session) as run:
+            _train(job, start(), run, setting, looker)
+        recorded = setting.store.read(job.id)
+        assert recorded is not None
+    for evaluation in looker.left(job.evaluations):  # what the run was past, or on record before
+        if not diverged_by(recorded.epochs, evaluation.epoch):
+            looker.return_to(evaluation, recorded, start)
+
+
+def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, looker: Looker) -> None:
+    rows = _resume(trainer, run)
+    looker.say({"event": "begin", "epoch": trainer.epoch, "horizon": job.horizon})
+    for evaluation in looker.left(job.evaluations, rows[-1]) if rows else ():  # where a kill came before the look
+        looker.look(evaluation, trainer)
+    saved_at = time.monotonic()
+    while not all(done(rows, epochs, level) for epochs, level in job.wants):
+        row = next(trainer.epochs(trainer.epoch + 1)).row()
+        run.append(row)
+        rows.append(row)
+        looker.say({"event": "epoch", "horizon": job.horizon} | {key: row[key] for key in SHOWN})
+        if row["diverged"] is not None:
+            continue
+        now = looker.left(job.evaluations, row)
+        if now or time.monotonic() - saved_at > setting.checkpoint_seconds:
             run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
-            if trainer.correct is not None:
-                run.write("correct.npy", _bits(trainer.correct))
-            if job.views:
-                error, top5, correct = trainer.views()
-                run.write("correct_views.npy", _bits(correct))
-                result["views"] = {"views_error": error, "views_top5": top5}
-        run.finish(result)
-        report({"event": "finish", **about, "epoch": last["epoch"], "status": status})
+            saved_at = time.monotonic()
+        for evaluation in now:
+            looker.look(evaluation, trainer)
+    last = rows[-1]
+    status = "reached" if last["diverged"] is None else "diverged"
+    if status == "reached":
+        run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
+        if trainer.correct is not None:
+            run.write("correct.npy", saved(np.packbits(trainer.correct.numpy())))
+    run.finish({"status": status, "epoch": last["epoch"], "update": last["update"]})
+    looker.say({"event": "finish", "epoch": last["epoch"], "status": status})
 
 
 def measure(job: Job, setting: Setting, report: Report) -> None:
@@ -292,13 +321,6 @@ def measure(job: Job, setting: Setting, report: Report) -> None:
         run.finish({"status": "timed", "timed": found, "seconds": taken, "load": load, "cores": os.cpu_count()})
     rates = {name: median(rounds["pipeline"]) for name, rounds in found.items()}
     report({"event": "timed", "run": job.id, "label": job.label, "rates": rates})
-
-
-def _bits(correct: torch.Tensor) -> bytes:
-    """Which test images were right, as a .npy file of packed bits."""
-    out = io.BytesIO()
-    np.save(out, np.packbits(correct.numpy()))
-    return out.getvalue()
 
 
 def _resume(trainer: loop.Trainer, run: OpenRun) -> list[dict[str, Any]]:

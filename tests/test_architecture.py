@@ -29,7 +29,9 @@ MAY_IMPORT = {
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
-    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "probe", "provenance", "workers"},
+    "evaluations": FACTS | {"spec", "store", "train"},
+    "execute": FACTS
+    | {"spec", "store", "analysis", "models", "data", "train", "evaluations", "probe", "provenance", "workers"},
     "probe": FACTS | {"spec", "data", "train"},
     "bench": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
