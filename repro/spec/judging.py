@@ -71,7 +71,7 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
             lacking = "data.crop" if claim.data.crop is None else "data.held_out"
             text = f"measure.metric: {measure.metric} is recorded of crops only; expected {lacking}"
             return [layers.problem(("measure", "metric"), text)]
-    whole, rest = divmod(training_images(claim.data), claim.train.file_images)  # files, each with a short last minibatch
+    whole, rest = divmod(training_images(claim.data), claim.train.file_images)  # files: each has a short last one
     updates = whole * ceil(claim.train.file_images / claim.train.batch) + ceil(rest / claim.train.batch)
     if measure.kind == "throughput" and measure.updates > updates:
         text = f"measure.updates: found {measure.updates}; expected at most {updates}, the updates of an epoch"
