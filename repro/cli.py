@@ -16,6 +16,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import repro
 from repro import places
 from repro.errors import ReproError
+from repro.flags import count as _count
+from repro.flags import finetuning, wish
+from repro.flags import out as _out
+from repro.flags import shelf as _shelf
+from repro.flags import where as _where
 from repro.places import HOME, SCALES
 
 if TYPE_CHECKING:
@@ -62,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
         _where(sub)
     _out(run)
+    finetuning(verb("finetune", _finetune, "fine-tune the net on your photos, beside the same net from scratch"))
     sub = verb("list", _list, "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
     sub = verb("show", _show, "print a claim's resolved configuration with the source of every value")
@@ -89,27 +95,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _shelf(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--runs", type=Path, metavar="DIR", help="the shelf of your runs (default: runs/)")
-    sub.add_argument("--reference", action="store_true", help="maintainers: work on the reference shelf")
-
-
-def _out(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--out", type=Path, metavar="DIR", help="where the pages go (default: reports/)")
-
-
-def _where(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
-    _shelf(sub)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"found {value}; expected 1 or more")
-    return value
-
-
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
     args = parser().parse_args(arguments)
@@ -133,15 +118,11 @@ def _files(paths: list[Path]) -> list[AnyFile]:
 
 def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
     """What `run` and `plan` need: claims with scales, where and on what, and how many workers."""
-    import torch
-
     from repro.execute import Setting
     from repro.provenance import provenance
 
     files = [file.with_seeds(args.seeds) if args.seeds else file for file in files]
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
+    device = _device(args.device)
     made = provenance(device)
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
@@ -155,6 +136,14 @@ def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tu
         chosen.append((file, scale))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return chosen, setting, args.workers or (1 if device == "cuda" else cores)
+
+
+def _device(asked: str | None) -> str:
+    import torch
+
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
+    return asked or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -> int:
@@ -245,6 +234,16 @@ def _plan(args: argparse.Namespace) -> int:
         print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}")
     _estimate(claims, setting, workers)
     print("later rounds follow from these: rates are chosen first, then judged")
+    return 0
+
+
+def _finetune(args: argparse.Namespace) -> int:
+    from repro.finetune import finetune
+    from repro.progress import shown
+
+    with shown(lambda line: print(line, flush=True)) as show:
+        told = finetune(wish(args), _device(args.device), show)
+    print("\n".join(told.lines(places.shown(told.out))))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from repro import starts
 from repro.analysis.measures import Level, Want, done
 from repro.analysis.plan import wanted
 from repro.data import loading
@@ -60,6 +61,8 @@ class Job:
     wants: tuple[tuple[int, Level | None], ...]
     label: str
     views: bool = False  # whether any of them looks at the run in ten views
+    keep: frozenset[int] = frozenset()  # epochs after which others start from its weights
+    best: bool = False  # whether the weights of the least held-out error are kept
 
     @property
     def id(self) -> str:
@@ -121,6 +124,7 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table) -> list[Job]:
             tuple({(w.epochs, w.level): None for w in same}),
             same[0].label,
             any(want.views for want in same),
+            frozenset(want.epochs for want in same if want.weights),
         )
         for same in wants.values()
     ]
@@ -195,11 +199,21 @@ def train_twice(setting: Setting, job: Job, report: Report) -> None:
         report({"event": "finish", **about, "epoch": len(run.rows()), "status": "failed"})
 
 
-def train(job: Job, setting: Setting, report: Report) -> None:
-    """One run, from its checkpoint where there is one, until all that is wanted of it is there."""
+def train(
+    job: Job,
+    setting: Setting,
+    report: Report,
+    data: Batches | PhotoBatches | None = None,
+    weights: Mapping[str, torch.Tensor] | None = None,
+) -> None:
+    """One run, from its checkpoint where there is one, until all that is wanted of it is there.
+
+    `data`: its images, where they are of no known set; `weights`: those it starts from, where they are a file's.
+    """
     config = job.config
     about = {"run": config.id, "label": job.label}
-    data = batches(config.data, setting)  # before the run is begun: where data are missing, nothing is left behind
+    # before the run is begun: where data are missing, nothing is left behind
+    data = batches(config.data, setting) if data is None else data
     with setting.store.begin(config, _session(config.data, setting)) as run:
         trainer = loop.trainer(
             model=config.model.model_dump(),
@@ -208,16 +222,23 @@ def train(job: Job, setting: Setting, report: Report) -> None:
             precision=config.precision,
             batches=data,
         )
+        leaves = starts.Leaves(run, config, job.keep, job.best)
+        leaves.forget()
         rows = _resume(trainer, run)
+        if config.start and trainer.epoch == 0:
+            starts.begin(trainer, config, setting.store, weights)
+        leaves.write(trainer, rows)
         report({"event": "begin", **about, "epoch": trainer.epoch, "horizon": job.horizon})
         saved = time.monotonic()
         while not all(done(rows, epochs, level) for epochs, level in job.wants):
             row = next(trainer.epochs(trainer.epoch + 1)).row()
             run.append(row)
             rows.append(row)
-            if row["diverged"] is None and time.monotonic() - saved > setting.checkpoint_seconds:
+            late = row["diverged"] is None and time.monotonic() - saved > setting.checkpoint_seconds
+            if late or leaves.due(rows):
                 run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
                 saved = time.monotonic()
+                leaves.write(trainer, rows)
             seen = {k: row[k] for k in ("epoch", "train_error", "train_loss", "test_error", "seconds", "diverged")}
             report({"event": "epoch", **about, "horizon": job.horizon, **seen})
         last = rows[-1]
@@ -264,7 +285,7 @@ def _resume(trainer: loop.Trainer, run: OpenRun) -> list[dict[str, Any]]:
 
 def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:
     """The set on the device, loaded once a process."""
-    given = data.model_dump(exclude={"content"})
+    given = data.model_dump(exclude={"content"}) | ({"classes": tuple(data.classes)} if data.classes else {})
     return loading.batches(**given, device=setting.device, roots=setting.roots, cache=setting.cache)
 
 

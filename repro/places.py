@@ -55,7 +55,7 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
             kind = kinds[asked]
             raise DataError(f"{file.id} at {asked} scale needs {kind}, which is not there: {how_to_get(kind)}")
         return asked, "asked for"
-    missing = []
+    missing: list[str] = []
     for scale in reversed(scales):
         kind = kinds[scale]
         if SCALES.index(scale) > SCALES.index(meant_for(kind, device)):

@@ -29,16 +29,23 @@ MAY_IMPORT = {
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
-    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance", "workers"},
+    "starts": FACTS | {"spec", "store", "models", "data", "train"},
+    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance", "starts", "workers"},
+    # a run or two of a configuration of its own, and their page: what `execute` and `report` are to claims
+    "finetune": FACTS
+    | {"spec", "store", "models", "data", "train", "execute", "starts", "report", "flags", "places", "provenance"}
+    | {"tensorboard"},
     "bench": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
+    "flags": set(),
+    "tensorboard": {"errors", "store"},
     "progress": set(),
     "places": FACTS | {"spec"},
     "workers": {"errors"},
     "provenance": {"train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
-    | {"bench", "places", "progress", "provenance"},
+    | {"bench", "finetune", "flags", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }

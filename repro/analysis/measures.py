@@ -45,6 +45,7 @@ class Want:
     level: Level | None
     label: str  # for people: arm, rate, seed, and whether it tunes or judges
     views: bool = False
+    weights: bool = False  # whether its weights after `epochs` are wanted, for another run to start from
 
     def satisfied_by(self, run: Run | None) -> bool:
         """Whether the run has shown all that is wanted of it."""
@@ -53,7 +54,8 @@ class Want:
     def shown_by(self, run: Run) -> bool:
         """The same of a run's epochs and views, however it ended."""
         seen = done(run.epochs, self.epochs, self.level)
-        return seen and (not self.views or run.diverged is not None or bool(run.views))
+        left = not self.weights or run.diverged is not None or run.kept(self.epochs)
+        return seen and left and (not self.views or run.diverged is not None or bool(run.views))
 
 
 def done(rows: list[dict], epochs: int, level: Level | None) -> bool:

@@ -31,7 +31,18 @@ def wanted(file: ClaimFile, scale: str, table: Table, alternatives: list[str | N
         for alternative in alternatives
         for want in _wanted(file.at(scale, alternative), table)
     ]
-    return [want for want in wants if not want.satisfied_by(table.get(want.config.id))]
+    return [_first(want, table) for want in wants if not want.satisfied_by(table.get(want.config.id))]
+
+
+def _first(want: Want, table: Table) -> Want:
+    """What is to be run before a run that starts from another's weights can be: that other run, while they are not
+    there; else the run itself."""
+    start = want.config.start
+    if start is None or start.run is None or start.epoch is None:
+        return want
+    label = f"{want.label}: what it starts from"
+    before = Want(start.run, start.epoch, None, label, weights=True)
+    return want if before.satisfied_by(table.get(before.config.id)) else _first(before, table)
 
 
 def _wanted(claim: Claim, table: Table) -> list[Want]:

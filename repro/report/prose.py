@@ -156,6 +156,9 @@ def observed(claim: Claim, observation: Observation) -> str:
     return {"missing": "not run", "failed": "failed"}[observation.status]
 
 
+SCALED = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}
+
+
 def listed(values: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}" if values else ""
@@ -174,8 +177,7 @@ def data(claim: Claim) -> str:
     how_many = f"{training_images(claim.data):,} training images"
     if claim.data.crop:
         how_many += f", crops of {claim.data.crop} px from images of {claim.data.stored} px"
-    scaled = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}[claim.data.scale]
-    return f"{known.title}, {how_many}, {scaled}"
+    return f"{known.title}, {how_many}, {SCALED[claim.data.scale]}"
 
 
 def conditions(judgement: Judgement) -> list[Condition]:
