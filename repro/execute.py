@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -22,13 +22,13 @@ from repro.analysis.measures import Level, Want, done
 from repro.analysis.plan import wanted
 from repro.data import loading
 from repro.data.batches import Batches
-from repro.data.known import KNOWN
 from repro.data.photobatches import FIXED, PhotoBatches
 from repro.errors import ReproError
 from repro.models import registry, tables
 from repro.spec.config import RunConfig, RunData
 from repro.spec.files import ClaimFile, run_config
-from repro.spec.resolve import image, training_images
+from repro.spec.resolve import classes, image, training_images
+from repro.spec.resolve import images as images_of
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop
 from repro.train.machine import Step, settle_process, step_seconds
@@ -86,7 +86,7 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
         return 0
     for file, scale in claims:
         check_initial_values(file, scale)
-    _have_data(first, setting, report)
+    _have_data([*(job.config.data for job in first), *_started(claims)], setting, report)
     trained = 0
 
     def plan() -> list[Job]:
@@ -150,13 +150,13 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
         seen: dict[Any, tuple[str, torch.Tensor]] = {}
         for arm in claim.arms if len(claim.arms) > 1 else ():
             config = run_config(claim, arm, seed=seed)
-            model, known, shape = config.model, KNOWN[config.data.kind], image(config.data)
+            model, many, shape = config.model, len(classes(config.data)), image(config.data)
             options = model.model_dump(exclude={"kind", "init"})
-            rows = registry.table(model.kind, classes=len(known.classes), **options)
+            rows = registry.table(model.kind, classes=many, **options)
             rules: dict[str, Any] = {f"{row.name}.bias": row.bias for row in tables.weighted(rows)}
             for row in tables.weighted(rows):
                 rules[f"{row.name}.weight"] = model.init if isinstance(model.init, str) else model.init[row.name]
-            net = loop.initial_net(model.model_dump(), seed=seed, classes=len(known.classes), image=shape)
+            net = loop.initial_net(model.model_dump(), seed=seed, classes=many, image=shape)
             for name, tensor in net.named_parameters():
                 key = (name, tensor.shape, rules[name])
                 other, same = seen.setdefault(key, (arm, tensor))
@@ -168,9 +168,16 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
                     )
 
 
-def _have_data(first: list[Job], setting: Setting, report: Report) -> None:
+def _started(claims: list[tuple[ClaimFile, str]]) -> Iterator[RunData]:
+    """The images of runs that start from others: they are wanted once those are there."""
+    for claim in (file.at(scale) for file, scale in claims):
+        configs = [run_config(claim, arm, seed=claim.seeds[0]) for arm in claim.arms]
+        yield from (config.data for config in configs if config.start)
+
+
+def _have_data(data: list[RunData], setting: Setting, report: Report) -> None:
     """Pack once, here, what no worker shall have to pack; DataError before any training where a set is missing."""
-    for kind, stored in sorted({(job.config.data.kind, job.config.data.stored) for job in first}, key=str):
+    for kind, stored in sorted({(one.kind, one.stored) for one in data}, key=str):
 
         def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
             report({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
@@ -305,9 +312,9 @@ def probe(config: RunConfig, setting: Setting) -> float:
         config.precision,
         setting.device,
     )
-    known, images = KNOWN[data.kind], training_images(data)
+    images = training_images(data)
     updates = batch_sizes(images, batch=rule.batch, file_images=rule.file_images)
-    looked = known.test
+    looked = images_of(data)[1]
     if data.crop is not None:  # each half epoch: the held-out images and the fixed ones
         looked += 2 * ((data.held_out or 0) + min(FIXED, images))
     return step.update * len(updates) + step.image * looked
@@ -318,5 +325,6 @@ def _step(data_text: str, model_text: str, train_text: str, precision: str, devi
     """The probe of one net and kind of batch, on random pixels."""
     data, train = RunData.model_validate_json(data_text), json.loads(train_text)
     given = data.model_dump(exclude={"content", "images", "held_out"})
+    given |= {"classes": tuple(data.classes)} if data.classes else {}
     noise = loading.noise(**given, device=device, train=max(train["batch"], PROBED), test=PROBED)
     return step_seconds(noise, model=json.loads(model_text), train=train, precision=precision)

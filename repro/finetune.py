@@ -157,7 +157,8 @@ def _model(given: dict[str, Any], classes: int) -> tuple[RunModel, list[Any]]:
         given.setdefault("reading", "paper")
     options = {key: value for key, value in given.items() if key not in ("kind", "init") and value is not None}
     rows = list(tables.weighted(registry.table(given["kind"], classes=classes, **options)))
-    init = given.get("init", {row.name: row.std for row in rows})
+    published = {row.name: row.std for row in rows}
+    init = published if given.get("init") in (None, "published") else given["init"]
     return RunModel(**given | {"init": init}), rows
 
 

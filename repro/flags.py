@@ -55,7 +55,7 @@ class Wish:
     epochs: int = 30  # assumed
     batch: int = 128  # §5
     seed: int = 0
-    model: dict[str, Any] = field(default_factory=dict)  # of `repro.spec.config.RunModel`: kind, reading, width
+    model: dict[str, Any] = field(default_factory=dict)  # of `repro.spec.config.RunModel`: kind, reading, width, init
     crop: int | None = None
     pixels: str | None = None  # raw, standardised
     scratch: bool = True
@@ -79,6 +79,7 @@ def finetuning(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", metavar="NET", help="the net (default: that of the weights, else the paper's)")
     sub.add_argument("--reading", choices=("paper", "source"), help="of the paper's net: as printed, or as released")
     sub.add_argument("--width", type=factor, metavar="FACTOR", help="on its hidden layers (default: its weights')")
+    sub.add_argument("--init", choices=("published", "he"), help="initial values (default: its weights')")
     sub.add_argument("--crop", type=count, metavar="PX", help="side of what the net sees (default: its weights')")
     sub.add_argument("--pixels", choices=("raw", "standardised"), help="as the net sees them (default: its weights')")
     sub.add_argument("--no-scratch", action="store_true", help="leave out the net from scratch")
@@ -92,7 +93,7 @@ def wish(args: argparse.Namespace) -> Wish:
     def layers(given: str | None, word: str, means: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return None if given is None else means if given == word else tuple(filter(None, given.split(",")))
 
-    net = {"kind": args.model, "reading": args.reading, "width": args.width}
+    net = {"kind": args.model, "reading": args.reading, "width": args.width, "init": args.init}
     return Wish(
         data=args.photos,
         out=args.out or Path("finetuned") / args.photos.resolve().name,

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from math import ceil, fsum, log
 from statistics import median
 
-from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.judging import RECORDED
-from repro.spec.resolve import training_images
+from repro.spec.resolve import classes, training_images
 from repro.spec.rules import chance
 from repro.store import Run, Table
 from repro.train.minibatches import batch_sizes
@@ -102,7 +101,7 @@ def level_of(claim: Claim) -> Level | None:
     if measure.kind == "epochs_to":
         return Level(measure.metric, measure.level)
     if measure.kind == "updates_to":
-        return Level(measure.metric, measure.nats(len(KNOWN[claim.data.kind].classes)), measure.window)
+        return Level(measure.metric, measure.nats(len(classes(claim.data))), measure.window)
     return None
 
 
@@ -144,7 +143,7 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Obse
     if diverged:
         return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
     # DESIGN: a run whose training loss is not below 0.9 ln C after a fifth of the claim's horizon has not started
-    fifth, bar = ceil(claim.train.epochs / 5), 0.9 * log(len(KNOWN[config.data.kind].classes))
+    fifth, bar = ceil(claim.train.epochs / 5), 0.9 * log(len(classes(config.data)))
     started = (
         claim.measure.kind != "epochs_to" or len(rows) < fifth or any(row["train_loss"] < bar for row in rows[:fifth])
     )
@@ -169,7 +168,7 @@ def _value(claim: Claim, run: Run, rows: list[dict], level: Level | None) -> flo
             return float(rows[-1]["test_error"]) - trained_on if measure.metric == "gap" else trained_on
         return float(run.views[measure.metric] if views_of(claim) else rows[-1][measure.metric])
     assert level is not None
-    start = chance(level.metric, len(KNOWN[claim.data.kind].classes))
+    start = chance(level.metric, len(classes(claim.data)))
     assert level.value < start, "a level that chance meets takes no time; the claim's check refuses it"
     return epochs_to([row[level.metric] for row in rows], level.value, start=start)
 

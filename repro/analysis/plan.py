@@ -18,6 +18,7 @@ from repro.analysis.measures import (
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
+from repro.spec.resolve import epochs
 from repro.store import Table
 
 
@@ -96,7 +97,7 @@ def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table)
     The claim's first horizon; for the slow arm at least twice (band top x the slowest judged run of the fast arm), so
     that a censored run says something about the band.
     """
-    first = claim.train.epochs
+    first = epochs(claim, arm)
     if claim.measure.kind == "converged":
         return _followed(claim, arm, tunings[arm].chosen if tunings else None, table)
     if claim.rule.kind != "ratio" or claim.measure.kind != "epochs_to":

@@ -216,6 +216,17 @@ def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -
     }
 
 
+def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, tuple[int, ...]]:
+    """[outputs, inputs of one output, and the kernel's sides] of each layer's weights, by name."""
+    return {
+        row.name: (leaving[0], entering[0] // row.groups, row.size, row.size)
+        if isinstance(row, Conv)
+        else (leaving[0], prod(entering) // row.groups)
+        for row, entering, leaving in shapes(rows, image, rounding)
+        if isinstance(row, Conv | Dense)
+    }
+
+
 def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Multiplications of weights per image and forward pass, by layer, windows at the border counted whole."""
     return {

@@ -14,7 +14,7 @@ from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile
 from repro.spec.judging import RECORDED
-from repro.spec.resolve import training_images
+from repro.spec.resolve import classes, epochs, training_images
 from repro.spec.rules import Difference, Ratio, Value
 
 SCALES = {
@@ -175,6 +175,8 @@ def data(claim: Claim) -> str:
     """Which images, how many, and at which scale of input."""
     known = KNOWN[claim.data.kind]
     how_many = f"{training_images(claim.data):,} training images"
+    if claim.data.classes:
+        how_many += f" of {len(claim.data.classes)} of its classes"
     if claim.data.crop:
         how_many += f", crops of {claim.data.crop} px from images of {claim.data.stored} px"
     return f"{known.title}, {how_many}, {SCALED[claim.data.scale]}"
@@ -300,10 +302,10 @@ def _measured(claim: Claim) -> str:
         )
     if measure.kind == "updates_to":
         most = min(RECORDED, claim.train.epochs * int(per_epoch(claim)[1]))
-        classes = len(KNOWN[claim.data.kind].classes)
+        many = len(classes(claim.data))
         return (
-            f"The measure is the number of updates to {goal}: {measure.nats(classes):.3f} nats, since there are "
-            f"C = {classes:,} classes and ln C is the loss of a net that has learned nothing. A run that has not "
+            f"The measure is the number of updates to {goal}: {measure.nats(many):.3f} nats, since there are "
+            f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. A run that has not "
             f"reached it after {most:,} {censored}"
         )
     if measure.kind == "converged":
@@ -318,6 +320,10 @@ def _measured(claim: Claim) -> str:
             f"held-out error has stopped falling at the last of its rates ({claim.train.plateau} epochs without a "
             "lower one)."
         )
+    horizons = {arm: epochs(claim, arm) for arm in claim.arms}
+    if len(set(horizons.values())) > 1:
+        each = listed([f"{count} for {arm}" for arm, count in horizons.items()])
+        return f"The measure is the {goal} after the last epoch: {each}."
     return f"The measure is the {goal} after {claim.train.epochs} epochs, the same for all arms."
 
 

@@ -8,12 +8,22 @@ from typing import Any, get_args
 from repro.data.known import KNOWN
 from repro.models import tables
 from repro.spec import recipes
-from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim, path_of
+from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, OF_RUNS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import CROPPING, EDITS, image, net, run_config, training_images, weighted
+from repro.spec.resolve import (
+    CROPPING,
+    EDITS,
+    epochs,
+    image,
+    images,
+    net,
+    run_config,
+    training_images,
+    weighted,
+)
 from repro.spec.yaml import Document, Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
@@ -51,7 +61,10 @@ def of_file(document: Document) -> list[Problem]:
             if (path := path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
             elif loc[0] == "arms" and not of_arm(key):
-                text = f"{by}: {key}: an arm overrides data, model, train or precision only"
+                text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
+                out.append(base.problem((*loc, key), text, key=True))
+            elif path[0] == "arms" and path[1] not in mapping(data, "arms"):
+                text = f"{by}: {key}: no arm {path[1]}{nearest(path[1], mapping(data, 'arms'))}"
                 out.append(base.problem((*loc, key), text, key=True))
             elif path[0] == "tune" and "tune" not in data:
                 text = f"{by}: {key}: the claim tunes nothing; write its `tune`"
@@ -76,7 +89,7 @@ def of_file(document: Document) -> list[Problem]:
 def of_arm(key: str) -> bool:
     """Whether an arm may override `key`: it is part of what makes up a run."""
     path = path_of(key)
-    return path is not None and path[0] in ("data", "model", "train", "precision")
+    return path is not None and path[0] in OF_RUNS
 
 
 def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bool:
@@ -145,9 +158,11 @@ def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: M
 def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
     """What concerns a claim with its overrides laid on."""
     out = []
-    there = KNOWN[claim.data.kind].train - claim.data.held_out
-    images = training_images(claim.data)
-    for loc, found, most in ((("data", "images"), images, there), (("train", "batch"), claim.train.batch, images)):
+    if wrong := _classes(claim, layers):
+        return wrong
+    there = images(claim.data)[0] - claim.data.held_out
+    many = training_images(claim.data)
+    for loc, found, most in ((("data", "images"), many, there), (("train", "batch"), claim.train.batch, many)):
         if found > most:
             text = f"{'.'.join(loc)}: found {found}; expected at most {most}, the images there are"
             out.append(layers.problem(loc, text))
@@ -156,6 +171,58 @@ def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Prob
             text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
             out.append(layers.problem(("paper", "arms", arm), text, key=True))
     return [*out, *of_judging(claim, layers, smoke), *_of_crops(claim, layers), *_arms(claim, layers, arms)]
+
+
+def _classes(claim: Claim, layers: Layers) -> list[Problem]:
+    """Classes that are named are the set's, each once, of a set whose photos have been counted by class."""
+    known, out = KNOWN[claim.data.kind], []
+    for i, label in enumerate(claim.data.classes or ()):
+        if not known.train_of:
+            text = f"data.classes: {claim.data.kind} has not been counted by class; take all of it"
+            return [layers.problem(("data", "classes"), text)]
+        if label >= len(known.classes) or label in (claim.data.classes or ())[:i]:
+            why = "stands twice" if label < len(known.classes) else f"expected 0 to {len(known.classes) - 1}"
+            out.append(layers.problem(("data", "classes", i), f"data.classes: found {label}; {why}"))
+    return out
+
+
+def of_start(armed: Claim, layers: Layers) -> list[Problem]:
+    """What a run starts from is said in keys of a run, and its layers afresh are the net's."""
+    if armed.start is None:
+        return []
+    loc: Loc = ("start",)
+    out = [
+        layers.problem((*loc, "run", key), f"start.run: {key}: not a known key{nearest(key, ARM_KEYS)}", key=True)
+        for key in armed.start.run
+        if not of_arm(key)
+    ]
+    if wrong := _classes(armed, layers):
+        return out + wrong
+    names = [row.name for row in weighted(armed.data, armed.model)]
+    for i, name in enumerate(armed.start.afresh):
+        if name not in names:
+            text = f"start.afresh: {name}: no such layer" + (nearest(name, names) or f"; expected {', '.join(names)}")
+            out.append(layers.problem((*loc, "afresh", i), text))
+    return out
+
+
+def of_earlier(armed: Claim, earlier: Claim, layers: Layers, before: Layers) -> list[Problem]:
+    """The run that an arm starts from has its layers, in the same shapes, but for those afresh."""
+    assert armed.start is not None
+    wrong = [*_classes(earlier, before), *_of_crops(earlier, before)]
+    wrong += [before.problem(loc, text) for loc, text in _net(earlier)]
+    if wrong or _net(armed):
+        return wrong
+    here, there = (tables.weight_shapes(net(c.data, c.model), image(c.data)) for c in (armed, earlier))
+    out = []
+    for name, shape in here.items():
+        if name not in armed.start.afresh and there.get(name) != shape:
+            found = "x".join(map(str, there.get(name, ())))
+            text = f"start: {name}: found weights of {found}; expected {'x'.join(map(str, shape))}, as here"
+            if name not in there:
+                text = f"start: {name}: not in the net that it starts from"
+            out.append(layers.problem(("start",), f"{text}; or name {name} among start.afresh"))
+    return out
 
 
 def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
@@ -175,8 +242,8 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
             problem(("data", "crop"), f"found {data.crop}; expected at most data.stored, {data.stored}")
         if not known.photos and data.stored % known.shape[1]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
-    if data.held_out >= known.train:
-        problem(("data", "held_out"), f"found {data.held_out}; expected less than the {known.train} images")
+    if data.held_out >= images(data)[0]:
+        problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
     if claim.model.kind != "alexnet":
         for key in sorted(EDITS & mapping(layers.data, "model").keys()):
             problem(("model", key), "is for alexnet alone")
@@ -204,7 +271,11 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
         return out
     rate = claim.tune.rates[0] if claim.tune else None
-    configs = [flat(run_config(claim, arm, seed=0, lr=rate).model_dump()) for arm in claim.arms]
+    configs = []
+    for arm in claim.arms:
+        config = run_config(claim, arm, seed=0, lr=rate)
+        whole = {"start": config.start, "train.epochs": epochs(claim, arm)}  # what a run starts from is one thing
+        configs.append(flat(config.model_dump(exclude={"start"})) | whole)
     absent = object()
 
     def differ(key: str, a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -235,6 +306,7 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
         ("model", "init", armed.model.init),
         ("train", "weight_decay", armed.train.weight_decay),
         ("train", "freeze", armed.train.freeze),
+        ("train", "layer_lr", armed.train.layer_lr),
     ):
         if not isinstance(given, dict):
             continue
@@ -242,8 +314,8 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
         for layer in unknown:
             text = "no such layer" + (nearest(layer, [*layers, "other"]) or f"; expected {', '.join(layers)} or other")
             out.append(((section, name, layer), f"{section}.{name}.{layer}: {text}"))
-        if section == "train" and name == "freeze":
-            continue  # layers that learn to the end are not named
+        if name in ("freeze", "layer_lr"):
+            continue  # layers that learn to the end, and at the rate of all, are not named
         lacking = [layer for layer in layers if layer not in given and "other" not in given]
         if lacking and not unknown:
             text = f"nothing for {', '.join(lacking)}; name them, or give `other`"

@@ -14,7 +14,7 @@ from repro.spec import checks
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
-from repro.spec.layers import Layers, is_exact, layered, mapping, names
+from repro.spec.layers import Layers, is_exact, layered, mapping, names, starting
 from repro.spec.problems import SpecError, nearest, told
 from repro.spec.resolve import run_config
 from repro.spec.yaml import Document, Loc, read
@@ -123,6 +123,9 @@ def load(path: Path) -> AnyFile:
             with_arm = layered(document, scale, alternative, arm)
             if armed := validated(with_arm):
                 arms[arm] = armed, with_arm
+                problems += checks.of_start(armed, with_arm)
+                if armed.start and (earlier := validated(before := starting(with_arm))):
+                    problems += checks.of_earlier(armed, earlier, with_arm, before)
         if claim and checks.all_known(document.data, scale, alternative):
             problems += checks.of_claim(claim, layers, arms, smoke=scale == "smoke")
     recipes_only: dict[str | None, Claim] = {

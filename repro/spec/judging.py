@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from math import ceil
 
-from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.layers import Layers, reach
 from repro.spec.problems import Problem, nearest
-from repro.spec.resolve import training_images
+from repro.spec.resolve import classes, training_images
 from repro.spec.rules import chance
 from repro.spec.yaml import Loc
 
@@ -54,9 +53,12 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
 
 def _measure(claim: Claim, layers: Layers) -> list[Problem]:
     """The measure can be reached: a level below chance, updates enough for a trace, all of them recorded."""
-    known, measure = KNOWN[claim.data.kind], claim.measure
+    measure = claim.measure
+    if measure.kind != "final" and (arm := next((a for a, over in claim.arms.items() if "train.epochs" in over), None)):
+        text = f"arm {arm}: train.epochs: is for a measure at the end; {measure.kind} has one horizon for all arms"
+        return [layers.problem(("arms", arm, "train.epochs"), text, key=True)]
     if measure.kind == "epochs_to":
-        top = chance(measure.metric, len(known.classes))
+        top = chance(measure.metric, len(classes(claim.data)))
         text = f"measure.level: found {measure.level:g}; expected below {top:.4g}, what chance gives"
         return [layers.problem(("measure", "level"), text)] if measure.level >= top else []
     cropped = measure.kind == "converged" or measure.metric != "test_error"

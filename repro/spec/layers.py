@@ -141,5 +141,17 @@ def layered(
         if name == alternative:
             layers.lay(mapping(data, *loc), f"alternative {name}", loc)
     if arm:
-        layers.lay(mapping(data, "arms", arm), f"arm {arm}", ("arms", arm))
+        for key, value in mapping(layers.data, "arms", arm).items():
+            said = layers.origin.get(("arms", arm, key))  # a scale's or an alternative's own word on this arm
+            layers.lay({key: value}, f"arm {arm}", ("arms", arm))
+            if said is not None and (path := path_of(key)) in layers.origin:
+                layers.origin[path] = Origin(f"arm {arm}, {said.by}", said.loc, said.written)
     return layers
+
+
+def starting(layers: Layers) -> Layers:
+    """What the claim laid so far starts from, as a claim: its `start.run` laid on it."""
+    loc = layers.origin["start",].loc if ("start",) in layers.origin else ("start",)
+    before = Layers(layers.document, dict(layers.data) | {"start": None}, dict(layers.origin))
+    before.lay(mapping(layers.data, "start", "run"), "start", (*loc, "run"))
+    return before

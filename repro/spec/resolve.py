@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from repro.data.known import KNOWN
 from repro.models import registry, tables
-from repro.spec.claim import Claim, DataSpec, ModelSpec, TrainSpec, path_of
-from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
+from repro.spec.claim import OF_RUNS, Claim, DataSpec, ModelSpec, TrainSpec, path_of
+from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
 
 # What only a net that reads crops, and only the paper's net, have of their own.
-CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out"}
+CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out", "classes"}
 EDITS = {"reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
     """The run of one arm of a checked claim (as given by `ClaimFile.at`), at rate `lr` where rates are tuned."""
-    sections = {"data", "model", "train", "precision"}
-    data: dict[str, Any] = claim.model_dump(include=sections)
-    for key, value in claim.arms[arm].items():
+    data: dict[str, Any] = claim.model_dump(include=set(OF_RUNS))
+    _lay(data, claim.arms[arm])
+    if lr is not None:
+        data["train"]["lr"] = lr
+    return _resolved(data, seed)
+
+
+def _lay(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    for key, value in overrides.items():
         place, path = data, path_of(key)
         assert path is not None
         for part in path[:-1]:
             below = place.get(str(part))
-            place[str(part)] = place = below if isinstance(below, dict) else {}
+            place[str(part)] = place = dict(below) if isinstance(below, dict) else {}
         place[str(path[-1])] = value
-    if lr is not None:
-        data["train"]["lr"] = lr
+
+
+def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
+    """The run of these sections. What it starts from is a run of the same seed."""
+    start = None
+    if data["start"] is not None:
+        before = data | {"start": None}
+        _lay(before, data["start"]["run"])
+        epoch = TrainSpec(**before["train"]).epochs
+        start = Start(run=_resolved(before, seed), epoch=epoch, afresh=data["start"]["afresh"])
     spec, model, train = DataSpec(**data["data"]), ModelSpec(**data["model"]), TrainSpec(**data["train"])
     rows = weighted(spec, model)
     init = {row.name: row.std for row in rows} if model.init == "published" else model.init
@@ -48,7 +63,13 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
         ),
         precision=data["precision"],
         seed=seed,
+        start=start,
     )
+
+
+def epochs(claim: Claim, arm: str) -> int:
+    """The first horizon of an arm's runs: its own, or the claim's."""
+    return int(claim.arms[arm].get("train.epochs", claim.train.epochs))
 
 
 def image(data: DataSpec | RunData) -> tables.Shape:
@@ -56,16 +77,30 @@ def image(data: DataSpec | RunData) -> tables.Shape:
     return (KNOWN[data.kind].shape[0], data.crop, data.crop) if data.crop else KNOWN[data.kind].shape
 
 
+def classes(data: DataSpec | RunData) -> tuple[str, ...]:
+    """The classes that are told apart."""
+    names = KNOWN[data.kind].classes
+    return names if data.classes is None else tuple(names[label] for label in data.classes)
+
+
+def images(data: DataSpec | RunData) -> tuple[int, int]:
+    """(training images, test images) of these classes, before any is held out."""
+    known = KNOWN[data.kind]
+    if data.classes is None:
+        return known.train, known.test
+    return sum(known.train_of[label] for label in data.classes), sum(known.test_of[label] for label in data.classes)
+
+
 def training_images(data: DataSpec | RunData) -> int:
     """How many images are trained on."""
-    return data.images or KNOWN[data.kind].train - (data.held_out or 0)
+    return data.images or images(data)[0] - (data.held_out or 0)
 
 
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
     """The table of layers that a claim's data and model name."""
     edits = model.model_dump(include=EDITS - {"without"}) | {"without": tuple(model.without)}
     options = edits if model.kind == "alexnet" else {}
-    return _table(model.kind, len(KNOWN[data.kind].classes), activation=model.activation, width=model.width, **options)
+    return _table(model.kind, len(classes(data)), activation=model.activation, width=model.width, **options)
 
 
 @cache  # a plan asks for the same few nets thousands of times
