@@ -209,8 +209,10 @@ def of_start(armed: Claim, layers: Layers) -> list[Problem]:
 def of_earlier(armed: Claim, earlier: Claim, layers: Layers, before: Layers) -> list[Problem]:
     """The run that an arm starts from has its layers, in the same shapes, but for those afresh."""
     assert armed.start is not None
-    wrong = [*_classes(earlier, before), *_of_crops(earlier, before)]
-    wrong += [before.problem(loc, text) for loc, text in _net(earlier)]
+    if _classes(armed, layers):
+        return []  # told by `of_start`
+    wrong = _classes(earlier, before) or _of_crops(earlier, before)
+    wrong = wrong or [before.problem(loc, text) for loc, text in _net(earlier)]
     if wrong or _net(armed):
         return wrong
     here, there = (tables.weight_shapes(net(c.data, c.model), image(c.data)) for c in (armed, earlier))
@@ -262,6 +264,8 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     """Each arm's net, and that arms differ in what varies and in nothing else."""
     out = []
     for armed, laid in arms.values():
+        if wrong := _classes(armed, laid):
+            return wrong
         out += [laid.problem(loc, text) for loc, text in _net(armed)]
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
             out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
@@ -273,9 +277,9 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     rate = claim.tune.rates[0] if claim.tune else None
     configs = []
     for arm in claim.arms:
-        config = run_config(claim, arm, seed=0, lr=rate)
-        whole = {"start": config.start, "train.epochs": epochs(claim, arm)}  # what a run starts from is one thing
-        configs.append(flat(config.model_dump(exclude={"start"})) | whole)
+        made = run_config(claim, arm, seed=0, lr=rate)
+        whole = {"start": made.start, "train.epochs": epochs(claim, arm)}  # what a run starts from is one thing
+        configs.append(flat(made.model_dump(exclude={"start"})) | whole)
     absent = object()
 
     def differ(key: str, a: dict[str, Any], b: dict[str, Any]) -> bool:

@@ -122,10 +122,13 @@ def load(path: Path) -> AnyFile:
         for arm in mapping(document.data, "arms"):
             with_arm = layered(document, scale, alternative, arm)
             if armed := validated(with_arm):
-                arms[arm] = armed, with_arm
-                problems += checks.of_start(armed, with_arm)
-                if armed.start and (earlier := validated(before := starting(with_arm))):
-                    problems += checks.of_earlier(armed, earlier, with_arm, before)
+                wrong = checks.of_start(armed, with_arm)
+                earlier = validated(before := starting(with_arm)) if armed.start else armed
+                if armed.start and earlier:
+                    wrong += checks.of_earlier(armed, earlier, with_arm, before)
+                problems += wrong
+                if earlier and not wrong:
+                    arms[arm] = armed, with_arm
         if claim and checks.all_known(document.data, scale, alternative):
             problems += checks.of_claim(claim, layers, arms, smoke=scale == "smoke")
     recipes_only: dict[str | None, Claim] = {

@@ -142,10 +142,11 @@ def layered(
             layers.lay(mapping(data, *loc), f"alternative {name}", loc)
     if arm:
         for key, value in mapping(layers.data, "arms", arm).items():
-            said = layers.origin.get(("arms", arm, key))  # a scale's or an alternative's own word on this arm
+            before = layers.origin.get(("arms", arm, key))  # a scale's or an alternative's own word on this arm
             layers.lay({key: value}, f"arm {arm}", ("arms", arm))
-            if said is not None and (path := path_of(key)) in layers.origin:
-                layers.origin[path] = Origin(f"arm {arm}, {said.by}", said.loc, said.written)
+            path = path_of(key)
+            if before is not None and path is not None and path in layers.origin:
+                layers.origin[path] = Origin(f"arm {arm}, {before.by}", before.loc, before.written)
     return layers
 
 
