@@ -250,7 +250,7 @@ def _finetune(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     for file in _files(args.claims):
         scales = ", ".join(getattr(file.claim, "scales", ["exact"]))
-        print(f"{file.id:<24} §{file.claim.paper.section:<5} {scales:<22} {file.claim.question}")
+        print(f"{file.id:<24} §{file.claim.paper.section:<5} {scales:<27} {file.claim.question}")
     return 0
 
 
@@ -291,7 +291,8 @@ def _data(args: argparse.Namespace) -> int:
         print(f"{args.kind}: {get(args.kind, places.roots(args.data)[0])}")
         return 0
     for kind, known in KNOWN.items():
-        print(f"{kind:<10} {find(kind, places.roots(args.data), places.cache()) or 'not found':<60} {known.title}")
+        where = str(find(kind, places.roots(args.data), places.cache()) or "not found")
+        print(f"{kind:<11} {known.title}\n{'':<11} {where}")
     return 0
 
 
@@ -317,7 +318,7 @@ def _doctor(args: argparse.Namespace) -> int:
     for key, value in provenance(device).items():
         print(f"{key:<12} {value}")
     for kind in KNOWN:
-        print(f"data {kind:<7} {find(kind, places.roots(args.data), places.cache()) or 'not found'}")
+        print(f"data         {kind}: {find(kind, places.roots(args.data), places.cache()) or 'not found'}")
     print(f"runs         {len(_store(args).table())} on {places.shown(_store(args).root)}")
     lacking = find("cifar10", places.roots(args.data), places.cache()) is None
     print("next         python -m repro", "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from repro import cli
+from repro.data.known import KNOWN
 
 ROOT = Path(__file__).parent.parent
 RELU = ROOT / "claims" / "relu_speedup.yaml"
@@ -228,3 +229,13 @@ def test_doctor_names_versions_device_and_the_next_command(tmp_path):
     assert done.returncode == 0, done.stderr
     for word in ("torch", "device", "processor", "not found", "repro data get cifar10"):
         assert word in done.stdout
+
+
+def test_data_list_says_of_every_known_set_where_it_is_or_that_it_is_not_there(tmp_path):
+    done = repro("data", "list", "--data", tmp_path, REPRO_CACHE=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[::2]] == list(KNOWN)
+    found = dict(zip(KNOWN, lines[1::2], strict=True))
+    assert found.pop("digits").endswith("digits.csv.gz")
+    assert {line.strip() for line in found.values()} == {"not found"}

@@ -217,7 +217,7 @@ def test_arms_that_start_otherwise_are_refused_with_arm_and_parameter(setting, t
             "{relu: {model.init: {conv1: 0.1, other: 0.01}}, tanh: {model.init: {conv1: 0.2, other: 0.01}}}",
         ),
         ("model.width", "{relu: {}, tanh: {model.width: 0.5}}"),
-        ("model.kind, train.weight_decay", "{relu: {}, tanh: {model.kind: cuda_convnet_80sec}}"),
+        ("model.kind", "{relu: {}, tanh: {model.kind: cuda_convnet_80sec}}"),
     ],
 )
 def test_what_arms_vary_of_their_start_is_not_held_against_them(tmp_path, key, arms):

@@ -28,7 +28,8 @@ def test_ci_is_an_executable_script_that_bash_can_read():
 
 
 def test_the_readme_stays_short_and_marks_where_results_go():
-    assert len(README.splitlines()) < 120
+    written = re.sub(r"<!-- (\w+) -->.*?<!-- /\1 -->", "", README, flags=re.DOTALL)
+    assert len(written.splitlines()) < 120
     assert README.index("<!-- results -->") < README.index("<!-- /results -->") < README.index("## ")
 
 

@@ -24,7 +24,10 @@ ON_PHOTOS = [name for name, file in FILES.items() if file.claim.model.kind == "a
 # the arm of each claim that is the paper's net as it is
 BASE = {
     "bias_one": "one",
+    "crops_and_flips": "with",
     "dropout_iterations": "dropout",
+    "dropout_overfitting": "dropout",
+    "ilsvrc2012": "net",
     "lrn_imagenet": "both",
     "overlapping_pooling": "overlapping",
     "two_towers": "two",

@@ -280,7 +280,8 @@ def test_the_sentence_of_a_difference_says_which_arm_is_higher_in_points(errors:
     assert "is 1.40 points lower for “both” than for “none”" in other.sentence
     assert one.why == "the interval excludes no effect and lies inside the band +0.6 points to +2.2 points"
     medium = told(errors.at("medium"), "medium", none, seen(*BOTH))
-    assert medium.why == "medium scale cannot reproduce the number +1.4 points, only show the direction"
+    only = "only show the direction at this data size"
+    assert medium.why == f"medium scale cannot reproduce the number +1.4 points, {only}"
 
 
 def test_a_difference_not_seen_says_what_would_have_shown_and_how_many_seeds_would_settle_it(errors: ClaimFile) -> None:
@@ -326,7 +327,7 @@ def test_without_a_printed_number_the_direction_and_the_band_alone_count(tmp_pat
     words = [told(silent.at("paper"), "paper", above(points), seen(*BOTH)).word for points, *_ in NONE.values()]
     assert words == [word for _, word, _ in NONE.values()]
     why = told(silent.at("medium"), "medium", above(NONE["as printed"][0]), seen(*BOTH)).why
-    assert why == "medium scale cannot reproduce the paper's result, only show the direction"
+    assert why == "medium scale cannot reproduce the paper's result, only show the direction at this data size"
 
 
 def test_arms_whose_shapes_differ_are_compared_as_independent_runs(tmp_path: Path) -> None:
@@ -337,6 +338,35 @@ def test_arms_whose_shapes_differ_are_compared_as_independent_runs(tmp_path: Pat
     none = seen(*(error + 0.014 + more for error, more in zip(spread, (0.001, -0.001, 0, 0.001, -0.001), strict=True)))
     assert told(paired.at("paper"), "paper", none, seen(*spread)).word == "reproduced"
     assert told(unpaired.at("paper"), "paper", none, seen(*spread)).word == "inconclusive"
+
+
+# Words of an equivalence: the paper says that there is no effect
+
+SAME = {  # points that one arm stands above the other in five pairs, in a band of half a point; the words
+    "equal": ((0, 0, 0, 0, 0), "reproduced", "no difference seen"),
+    "a shown tenth of a point": ((0.1, 0.11, 0.1, 0.09, 0.1), "reproduced", "no difference seen"),
+    "two points": ((2.0, 2.1, 1.9, 2.0, 2.0), "differs", "opposite direction"),
+    "two points the other way": ((-2.0, -2.1, -1.9, -2.0, -2.0), "differs", "opposite direction"),
+    "too wide to tell": ((1.5, -1.2, 0.3, -0.8, 0.6), "inconclusive", "inconclusive"),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_where_the_paper_says_no_effect_the_band_is_what_counts_as_none(tmp_path: Path, case: str) -> None:
+    points, at_paper, below = SAME[case]
+    equal = "{kind: difference, of: [none, both], paper: 0, within: [-0.005, 0.005], direction: none}"
+    file = claim_file(tmp_path, (APART, equal), text=ERRORS)
+    found = {scale: told(file.at(scale), scale, above(points), seen(*BOTH)) for scale in ("paper", "medium", "smoke")}
+    assert (found["paper"].word, found["paper"].grade) == (at_paper, "A")
+    assert (found["medium"].word, found["medium"].grade) == (below, "C")
+    assert found["smoke"].word == "not comparable"
+
+
+def test_a_bound_open_to_one_side_never_shows_an_equivalence(tmp_path: Path) -> None:
+    equal = "{kind: ratio, of: [tanh, relu], paper: 1, within: [0.5, 1000], direction: none}"
+    claim = claim_file(tmp_path, (RULE, equal)).at("paper")
+    assert said(claim, "paper", seen(37, None, 34, 36, 36), SIX).word == "inconclusive"
+    assert said(claim, "paper", seen(37, 37, 34, 36, 36), SIX).word == "reproduced"
 
 
 # Words of a trace

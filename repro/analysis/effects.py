@@ -12,8 +12,7 @@ from math import exp, fsum, inf, log, sqrt
 from statistics import fmean
 
 from repro.analysis.measures import Observation
-
-NONE = {"ratio": 1.0, "difference": 0.0}  # no effect, by kind; a value has none
+from repro.spec.rules import NO_EFFECT
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Effect:
     @property
     def none(self) -> float:
         """Its value where there is no effect."""
-        return NONE[self.kind]
+        return NO_EFFECT[self.kind]
 
 
 def value(observations: tuple[Observation, ...], confidence: float) -> Effect | None:

@@ -100,7 +100,7 @@ def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table)
     first = epochs(claim, arm)
     if claim.measure.kind == "converged":
         return _followed(claim, arm, tunings[arm].chosen if tunings else None, table)
-    if claim.rule.kind != "ratio" or claim.measure.kind != "epochs_to":
+    if claim.rule.kind != "ratio" or claim.rule.direction == "none" or claim.measure.kind != "epochs_to":
         return first
     slow, fast = claim.rule.of if claim.rule.direction == "above 1" else claim.rule.of[::-1]
     if arm != slow:

@@ -11,6 +11,7 @@ from repro.analysis.measures import Observation
 from repro.analysis.tuning import Arm
 from repro.spec.claim import Claim
 
+CURVES = 3  # of ours that a printed curve is ranked among at least: a deviation needs two others
 JUDGING_SEEDS = 5  # DESIGN, a verdict: grade A and the words of small and medium scale need five
 
 
@@ -118,6 +119,8 @@ def of_effect(
         why = f"with runs that never reached the level, {n} seeds bound the ratio with confidence "
         why += f"{100 * effect.confidence:.3g} %; {100 * rule.confidence:.3g} % needs {needed} judging seeds"
         return Verdict("inconclusive", weight, _found(claim, effect), why)
+    if rule.direction == "none":
+        return _of_equivalence(claim, scale, effect, censored)
     none = effect.none
     along, against = effect.low > none, effect.high < none
     if rule.direction.startswith("below"):  # the paper's direction
@@ -149,6 +152,24 @@ def of_effect(
         return Verdict("direction only", weight, _found(claim, effect), why)
     why = f"the interval excludes no effect and lies inside {band}"
     return Verdict("reproduced", weight, _found(claim, effect), why)
+
+
+def _of_equivalence(claim: Claim, scale: str, effect: Effect, censored: bool) -> Verdict:
+    """The verdict where the paper says that there is no effect: the band is what counts as none."""
+    assert claim.rule.kind == "ratio" or claim.rule.kind == "difference"
+    weight, found = grade(scale, effect.n), _found(claim, effect)
+    low, high = claim.rule.within
+    band = f"the band {' to '.join(shown(bound, effect.kind) for bound in claim.rule.within)}"
+    at_paper = scale == "paper"
+    where = "" if at_paper else f"; {scale} scale cannot reproduce the paper's result"
+    if effect.low > high or effect.high < low:
+        why = f"the interval lies wholly outside {band}, which counts as no effect{where}"
+        return Verdict("differs" if at_paper else "opposite direction", weight, found, why)
+    if low <= effect.low and effect.high <= high and not censored:
+        why = f"the interval lies inside {band}, which counts as no effect{where}"
+        return Verdict("reproduced" if at_paper else "no difference seen", weight, found, why)
+    why = f"the interval crosses an end of {band}: an effect beyond it is neither shown nor ruled out"
+    return Verdict("inconclusive", weight, found, f"{why}; more seeds would narrow it")
 
 
 def _unjudged(claim: Claim, scale: str, effect: Effect | None, arms: Sequence[Arm], to_do: int) -> Verdict | None:
@@ -256,6 +277,9 @@ def of_trace(claim: Claim, scale: str, found: TraceTest | None, to_do: int, fail
         return Verdict("error", None, "Could not measure.", f"{failed} of {n} runs failed twice")
     if to_do:
         return Verdict("not run", None, "Not run yet.", f"{_runs(to_do)} still to do")
+    if n < CURVES:
+        word, why = ("not comparable", _SMOKE) if scale == "smoke" else ("not run", f"{n} judging seeds")
+        return Verdict(word, None, f"One curve is ranked among others only where there are {CURVES}.", why)
     if found is None:
         why = f"{diverged} of {n} runs diverged: " if diverged else ""
         return Verdict("error", None, "Could not measure.", f"{why}fewer than three curves are long enough")

@@ -200,6 +200,13 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("inconclusive", f"at paper scale: the interval crosses an end of {inside}, or a run diverged"),
             ("not comparable", "below paper scale: other photos and classes cannot speak of this error"),
         ]
+    elif rule.direction == "none":
+        inside, at_paper = band(rule), judgement.scale == "paper"
+        lines = [
+            ("reproduced" if at_paper else "no difference seen", f"the whole interval lies inside the band, {inside}"),
+            ("differs" if at_paper else "opposite direction", f"the whole interval lies outside {inside}"),
+            ("inconclusive", f"the interval crosses an end of {inside}, or {_unformed(judgement.claim)}"),
+        ]
     elif judgement.scale == "paper":
         inside, timed = band(rule), rule.kind == "ratio"
         rates = f"; so does the ratio over all rates within {100 * NEAR - 100:.0f} % of the best"

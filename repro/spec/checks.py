@@ -280,14 +280,13 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         made = run_config(claim, arm, seed=0, lr=rate)
         whole = {"start": made.start, "train.epochs": epochs(claim, arm)}  # what a run starts from is one thing
         configs.append(flat(made.model_dump(exclude={"start"})) | whole)
-    absent = object()
-
-    def differ(key: str, a: dict[str, Any], b: dict[str, Any]) -> bool:
-        if key not in b and key.startswith(tuple(f"{by}." for by in BY_LAYER)):
-            return False  # a layer that another arm's net lacks
-        return bool(b.get(key, absent) != a[key])
-
-    differing = {key for a in configs for key in a if any(differ(key, a, b) for b in configs)}
+    differing = set()
+    for key in dict.fromkeys(key for config in configs for key in config):
+        values = [config[key] for config in configs if key in config]
+        # a layer that an arm's net lacks is no difference of its own
+        lacking = len(values) < len(configs) and not key.startswith(tuple(f"{by}." for by in BY_LAYER))
+        if lacking or any(value != values[0] for value in values):
+            differing.add(key)
     for key in sorted(differing):
         if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
             out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))

@@ -8,7 +8,7 @@ from repro.spec.claim import Claim
 from repro.spec.layers import Layers, reach
 from repro.spec.problems import Problem, nearest
 from repro.spec.resolve import classes, training_images
-from repro.spec.rules import chance
+from repro.spec.rules import NO_EFFECT, chance
 from repro.spec.yaml import Loc
 
 RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
@@ -111,6 +111,12 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
         return out
     if rule.of[0] == rule.of[1]:
         out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
+    if rule.direction == "none":
+        effectless = NO_EFFECT[rule.kind]
+        if not band[0] <= effectless <= band[1]:
+            text = f"rule.within: {band} does not hold {effectless:g}, no effect, which is what the paper says"
+            out.append(layers.problem(_said(layers, "within", "direction"), text))
+        return out
     side, none = rule.direction.split()
     if rule.paper is not None and (rule.paper > float(none)) != (side == "above"):
         text = f"rule.direction: {rule.paper:g} is not {rule.direction}"

@@ -18,6 +18,9 @@ Number = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
+NO_EFFECT = {"ratio": 1.0, "difference": 0.0}  # by kind of rule; a value has none
+
+
 def chance(metric: str, classes: int) -> float:
     """The metric of a net that has learned nothing: where every curve stands at epoch 0."""
     return log(classes) if metric.endswith("loss") else 1 - 1 / classes
@@ -80,7 +83,9 @@ class Ratio(Closed):
     of: list[Name] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
     paper: Positive | None = Field(description="the paper's number; null where it prints none")
     within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
-    direction: Literal["above 1", "below 1"] = Field(description="the paper's direction")
+    direction: Literal["above 1", "below 1", "none"] = Field(
+        description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
+    )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
 
@@ -92,7 +97,9 @@ class Difference(Closed):
     of: list[Name] = Field(min_length=2, max_length=2, description="[minuend, subtrahend], two arms")
     paper: Share | None = Field(description="the paper's number; null where it prints none")
     within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
-    direction: Literal["above 0", "below 0"] = Field(description="the paper's direction")
+    direction: Literal["above 0", "below 0", "none"] = Field(
+        description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
+    )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
 
