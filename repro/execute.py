@@ -303,17 +303,19 @@ def _session(data: RunData, setting: Setting) -> dict[str, Any]:
 
 
 def probe(config: RunConfig, setting: Setting) -> float:
-    """Seconds per epoch of a configuration on this machine, with nothing beside it, loading of data left out."""
+    """Seconds per epoch of a configuration on this machine, with nothing beside it, loading of data left out;
+    where held-out images are folded in, of the epochs with them."""
     data, rule = config.data, config.train
     step = _step(
         data.model_copy(update={"images": None}).model_dump_json(),
         config.model.model_dump_json(),
-        rule.model_copy(update={"lr": 0.0, "drops": [], "plateau": None}).model_dump_json(),
+        rule.model_copy(update={"lr": 0.0, "drops": [], "plateau": None, "fold_in": None}).model_dump_json(),
         config.precision,
         setting.device,
     )
     images = training_images(data)
-    updates = batch_sizes(images, batch=rule.batch, file_images=rule.file_images)
+    most = images + (data.held_out or 0 if rule.fold_in else 0)
+    updates = batch_sizes(most, batch=rule.batch, file_images=rule.file_images)
     looked = images_of(data)[1]
     if data.crop is not None:  # each half epoch: the held-out images and the fixed ones
         looked += 2 * ((data.held_out or 0) + min(FIXED, images))

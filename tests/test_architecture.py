@@ -53,6 +53,7 @@ TORCH_FREE = {"errors", "tables", "known", "facts", "minibatches", "spec", "stor
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
     "repro.models.tables": "tables",
+    "repro.models.cuda_convnet": "tables",
     "repro.models.alexnet": "tables",
     "repro.models.registry": "tables",
     "repro.models.counts": "facts",

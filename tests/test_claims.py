@@ -15,7 +15,7 @@ import yaml
 
 from repro.data.known import KNOWN
 from repro.errors import ReproError
-from repro.models import tables
+from repro.models import cuda_convnet, tables
 from repro.spec import recipes, schema
 from repro.spec.claim import KEYS, Claim, TrainSpec, path_of
 from repro.spec.files import ClaimFile, SpecError, load, run_config, sources
@@ -716,7 +716,7 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
                 RELU,
                 {("model", key): value},
                 ("model", key),
-                f"model.{key}: is for alexnet alone",
+                f"model.{key}: is for alexnet{' and cuda_convnet_conv_local_11pct' * (key == 'norms')} alone",
             )
             for key, value in (
                 ("reading", "source"),
@@ -945,7 +945,7 @@ def test_a_net_whose_pooling_does_not_fit_the_images_is_refused(monkeypatch, wri
     assert found.line == read_line(plain(TRACE), ("model", "kind"), written)
     assert found.text == "model.kind: pool3 of size 3 does not fit its input of (64, 2, 2)"
     with pytest.raises(ValueError, match="pool3 of size 3 does not fit"):
-        list(tables.shapes(tables.table("cuda_convnet_19pct"), (3, 8, 8)))
+        list(tables.shapes(cuda_convnet.table("cuda_convnet_19pct"), (3, 8, 8)))
 
 
 def read_line(data: dict[str, Any], loc: Loc, written: Callable) -> int:

@@ -79,6 +79,14 @@ def test_in_the_source_s_reading_32_consecutive_images_share_a_draw_and_in_the_p
     assert len(torch.stack([alone.y, alone.x], 1)[:32].unique(dim=0)) > 25
 
 
+def test_small_images_are_cropped_at_every_offset_each_for_itself():
+    drawn = draw(16_200, generator(7), border=8, crops="all")
+    triples = torch.stack([drawn.y, drawn.x, drawn.mirrored.long()], 1)
+    # source.md 3.1: randint(0, 9) for each side and a flip
+    assert outcomes(8, "all", True) == len(triples.unique(dim=0)) == 9 * 9 * 2
+    assert len(triples[:32].unique(dim=0)) > 20
+
+
 @pytest.mark.parametrize(("border", "paper", "source"), [(18, 648, 722), (4, 32, 50), (0, 2, 2), (1, 2, 8)])
 def test_other_sizes_have_their_own_factor(border, paper, source):
     assert (outcomes(border, "paper", True), outcomes(border, "source", True)) == (paper, source)

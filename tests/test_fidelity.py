@@ -16,7 +16,7 @@ from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
 from repro.data.photosets import from_images
 from repro.data.sets import load
-from repro.models import alexnet, fidelity, tables
+from repro.models import alexnet, cuda_convnet, fidelity, tables
 from repro.models.fidelity import DIFFERENCES, DRAWN, PARTS, filled
 from repro.report.fidelity import page, training_defaults
 from repro.spec.claim import DataSpec, ModelSpec, TrainSpec
@@ -54,7 +54,7 @@ def named_in(file: Path) -> set[str]:
 
 def trainer(batches) -> loop.Trainer:
     """A small net at the start of its training."""
-    rows = tables.weighted(tables.table("cuda_convnet_19pct"))
+    rows = tables.weighted(cuda_convnet.table("cuda_convnet_19pct"))
     return loop.trainer(
         model={"kind": "cuda_convnet_19pct", "init": "he", "width": 0.25},
         train={"batch": 7, "lr": 0.01, "bias_lr": 2.0, "momentum": 0.9, "order": "repeated", "file_images": 20,
@@ -167,7 +167,7 @@ def test_a_layer_at_rate_zero_stands_still_and_so_does_its_velocity(tmp_path):
     sgd.set_rates(run.optimiser, 1.0, lambda layer: layer == "conv1")
     run.update(batches.train(torch.arange(7, 14)))
     moved = {name for name, value in run.state().items() if not torch.equal(value, before[name])}
-    layers = {row.name for row in tables.weighted(tables.table("cuda_convnet_19pct"))} - {"conv1"}
+    layers = {row.name for row in tables.weighted(cuda_convnet.table("cuda_convnet_19pct"))} - {"conv1"}
     assert moved == {f"{what}.{layer}.{role}" for what in ("weight", "velocity") for layer in layers
                      for role in ("weight", "bias")}  # fmt: skip
 

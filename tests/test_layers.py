@@ -150,11 +150,29 @@ def test_a_locally_connected_layer_has_the_gradient_of_its_formula():
     assert torch.autograd.gradcheck(output, (x, layer.weight, layer.bias))
 
 
-def test_the_locally_connected_layers_of_the_13pct_net_have_the_published_parameters():
-    conv1, conv2 = 64 * (3 * 25 + 1), 64 * (64 * 25 + 1)
-    locals_ = [LocallyConnected((64, 6, 6), 32, 3, pad=1), LocallyConnected((32, 6, 6), 32, 3, pad=1)]
-    held = sum(p.numel() for layer in locals_ for p in layer.parameters())
-    assert conv1 + conv2 + held + 10 * (1152 + 1) == 1_116_490  # source.md 3.2 D
+def test_a_locally_connected_layer_is_the_product_of_its_windows_in_the_layouts_of_training():
+    layer = local((5, 6, 7), maps=4, size=3, stride=1, pad=1)
+    for channels_last in (False, True):
+        x = drawn("x", 3, 5, 6, 7, channels_last=channels_last).requires_grad_()
+        y = drawn("y", 3, 4, 6, 7)
+        windows = nn.functional.unfold(x, 3, padding=1)  # [n, c * size * size, modules]
+        plain = torch.einsum("nkm,mkf->nfm", windows, layer.weight.flatten(1, 3)).unflatten(2, layer.places)
+        wanted = (x, layer.weight, layer.bias)
+        expected = torch.autograd.grad(((plain + layer.bias) * y).sum(), wanted)
+        found = torch.autograd.grad((layer(x) * y).sum(), wanted)
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_a_locally_connected_layer_computes_in_bfloat16_where_training_does():
+    layer = local((4, 6, 6), maps=3, size=3, stride=1, pad=1).float()
+    x = drawn("x", 2, 4, 6, 6).float().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), layer(x), rtol=0.02, atol=0.2)
+    found.float().sum().backward()
+    assert {p.grad.dtype for p in (x, *layer.parameters())} == {torch.float32}
 
 
 # In groups

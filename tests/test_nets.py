@@ -1,5 +1,6 @@
 """The CIFAR nets of 2012: their tables, the modules built from them, their initial values."""
 
+from dataclasses import replace
 from math import prod, sqrt
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from repro.models import nets, tables
+from repro.models import cuda_convnet, nets, tables
 from repro.models.layers import SameMapNorm
 from repro.train import loop
 from repro.train.seeds import generator
@@ -34,7 +35,7 @@ def drawn(seed: int, name: str, *shape: int) -> torch.Tensor:
 
 @pytest.mark.parametrize(("kind", "count"), [(KINDS[0], 89_578), (KINDS[1], 89_578), (KINDS[2], 145_578)])
 def test_the_nets_have_the_parameters_of_the_published_ones(kind, count):
-    counts = tables.parameters(tables.table(kind), IMAGE)
+    counts = tables.parameters(cuda_convnet.table(kind), IMAGE)
     assert sum(counts.values()) == count
     assert counts["conv1"] == 32 * (3 * 25 + 1)
     assert sum(p.numel() for p in built(kind).parameters()) == count
@@ -42,39 +43,90 @@ def test_the_nets_have_the_parameters_of_the_published_ones(kind, count):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_maps_shrink_from_32_to_16_to_8_to_4(kind):
-    rows = tables.shapes(tables.table(kind), IMAGE)
+    rows = tables.shapes(cuda_convnet.table(kind), IMAGE)
     pooled = [(entering[1:], leaving[1:]) for row, entering, leaving in rows if isinstance(row, tables.Pool)]
     assert pooled == [((32, 32), (16, 16)), ((16, 16), (8, 8)), ((8, 8), (4, 4))]
 
 
 def test_multiply_adds_are_kernel_size_times_outputs():
     convolutions = {"conv1": 75 * 32 * 32**2, "conv2": 800 * 32 * 16**2, "conv3": 800 * 64 * 8**2}
-    assert tables.multiply_adds(tables.table(KINDS[1]), IMAGE) == convolutions | {"fc10": 1024 * 10}
-    assert tables.multiply_adds(tables.table(KINDS[2]), IMAGE) == convolutions | {"fc64": 1024 * 64, "fc10": 64 * 10}
+    assert tables.multiply_adds(cuda_convnet.table(KINDS[1]), IMAGE) == convolutions | {"fc10": 1024 * 10}
+    assert tables.multiply_adds(cuda_convnet.table(KINDS[2]), IMAGE) == convolutions | {
+        "fc64": 1024 * 64,
+        "fc10": 64 * 10,
+    }
 
 
 def test_the_18pct_net_is_the_19pct_net_with_two_norms_and_the_activation_after_the_first_pooling():
-    plain = [row for row in tables.table(KINDS[0]) if not isinstance(row, tables.SameMapNorm)]
-    assert len(plain) == len(tables.table(KINDS[0])) - 2
+    plain = [row for row in cuda_convnet.table(KINDS[0]) if not isinstance(row, tables.SameMapNorm)]
+    assert len(plain) == len(cuda_convnet.table(KINDS[0])) - 2
     plain[1], plain[2] = plain[2], plain[1]
-    other = tables.table(KINDS[1])
+    other = cuda_convnet.table(KINDS[1])
     assert plain[:-1] == list(other[:-1])
     assert (plain[-1].decay, other[-1].decay) == (1.0, 3.0)
 
 
 def test_width_scales_hidden_layers_alone():
-    half, whole = (tables.weighted(tables.table(KINDS[2], width=width, classes=7)) for width in (0.5, 1.0))
+    half, whole = (tables.weighted(cuda_convnet.table(KINDS[2], width=width, classes=7)) for width in (0.5, 1.0))
     sizes = [[row.maps if isinstance(row, tables.Conv) else row.units for row in rows] for rows in (half, whole)]
     assert sizes == [[16, 16, 32, 32, 7], [32, 32, 64, 64, 7]]
     assert sum(p.numel() for p in built(KINDS[2], width=0.5).parameters()) == sum(
-        tables.parameters(tables.table(KINDS[2], width=0.5), IMAGE).values()
+        tables.parameters(cuda_convnet.table(KINDS[2], width=0.5), IMAGE).values()
     )
-    assert tables.weighted(tables.table(KINDS[1], width=0.001))[0].maps == 1
+    assert tables.weighted(cuda_convnet.table(KINDS[1], width=0.001))[0].maps == 1
 
 
 def test_an_image_that_is_too_small_is_refused_with_the_layer():
     with pytest.raises(ValueError, match="pool1 of size 3 does not fit"):
-        list(tables.shapes(tables.table(KINDS[1]), (3, 2, 2)))
+        list(tables.shapes(cuda_convnet.table(KINDS[1]), (3, 2, 2)))
+
+
+LOCAL = {"cuda_convnet_conv_local_13pct": 1_116_490, "cuda_convnet_conv_local_11pct": 2_112_970}
+CROP = (3, 24, 24)
+
+
+@pytest.mark.parametrize("kind", LOCAL)
+def test_the_nets_with_locally_connected_layers_have_the_parameters_of_the_published_ones(kind):
+    rows = cuda_convnet.table(kind)
+    counts = tables.parameters(rows, CROP)
+    assert sum(counts.values()) == LOCAL[kind]  # source.md 3.2 D and F
+    assert counts["fc10"] == 10 * (1152 + 1)
+    assert counts["local4"] == 36 * 32 * ((64 if "11pct" in kind else 32) * 9 + 1)
+    net = loop.initial_net({"kind": kind, "init": "published"}, seed=0, classes=10, image=CROP)
+    assert {name: sum(p.numel() for p in net.get_submodule(name).parameters()) for name in counts} == counts
+    assert net(torch.zeros(2, *CROP)).shape == (2, 10)
+    pooled = [leaving for row, _, leaving in tables.shapes(rows, CROP) if isinstance(row, tables.Pool)]
+    assert pooled == [(64, 12, 12), (64, 6, 6)]
+
+
+def test_the_published_rules_of_the_nets_with_locally_connected_layers():
+    plain, normed = (tables.weighted(cuda_convnet.table(kind)) for kind in LOCAL)
+    assert {row.name: row.std for row in plain} == {
+        "conv1": 0.0001, "conv2": 0.01, "local3": 0.04, "local4": 0.04, "fc10": 0.01,
+    }  # fmt: skip
+    assert [row.decay for row in plain] == [0.0, 0.0, 0.004, 0.004, 0.004]
+    assert [row.decay for row in normed] == [0.0, 0.0, 0.004, 0.004, 0.01]
+    norms = [row for row in cuda_convnet.table(list(LOCAL)[1]) if isinstance(row, tables.CrossMapNorm)]
+    assert [(row.size, row.alpha, row.beta, row.k) for row in norms] == [(9, 0.001 / 9, 0.75, 1.0)] * 2
+
+
+def test_the_11pct_net_without_its_norms_and_with_the_maps_of_the_13pct_net_is_that_net_but_for_a_decay():
+    edited = cuda_convnet.table("cuda_convnet_conv_local_11pct", norms="none", maps={"local3": 32})
+    assert edited[-1].decay == 0.01
+    assert (*edited[:-1], replace(edited[-1], decay=0.004)) == cuda_convnet.table("cuda_convnet_conv_local_13pct")
+    first = cuda_convnet.table("cuda_convnet_conv_local_11pct", norms="first")
+    assert [row.name for row in first if isinstance(row, tables.CrossMapNorm)] == ["rnorm1"]
+    with pytest.raises(ValueError, match="no hidden layer fc10"):
+        cuda_convnet.table("cuda_convnet_conv_local_11pct", maps={"fc10": 5})
+
+
+def test_locally_connected_layers_start_with_the_spread_of_their_own_inputs():
+    net = loop.initial_net({"kind": list(LOCAL)[1], "init": "he"}, seed=0, classes=10, image=CROP)
+    net.requires_grad_(False)
+    for name, fan_in in {"local3": 64 * 9, "local4": 64 * 9, "conv2": 64 * 25}.items():
+        weight = net.get_submodule(name).weight
+        assert float(weight.std()) == pytest.approx(sqrt(2 / fan_in), rel=0.01)
+        assert not net.get_submodule(name).bias.any()
 
 
 # The modules
@@ -84,7 +136,7 @@ def test_an_image_that_is_too_small_is_refused_with_the_layer():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_net_is_its_table_names_shapes_and_counts(kind, activation):
     net = built(kind, activation=activation)
-    rows = tables.table(kind, activation=activation)
+    rows = cuda_convnet.table(kind, activation=activation)
     assert {name.split(".")[0] for name, _ in net.named_parameters()} == {row.name for row in tables.weighted(rows)}
     for name, count in tables.parameters(rows, IMAGE).items():
         assert sum(p.numel() for p in net.get_submodule(name).parameters()) == count
@@ -161,7 +213,7 @@ def in_the_order_of_the_table(net: nn.Sequential, rows: tuple, x: torch.Tensor) 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_pooling_before_the_activation_changes_neither_outputs_nor_gradients(kind, activation):
     net = built(kind, activation=activation, width=0.25).double()
-    rows = tables.table(kind, activation=activation, width=0.25)
+    rows = cuda_convnet.table(kind, activation=activation, width=0.25)
     x = drawn(0, "x", 4, *IMAGE)  # fp64 of a continuous distribution: no ties
     outputs, gradients = [], []
     for logits in (net(x), in_the_order_of_the_table(net, rows, x)):

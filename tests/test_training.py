@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from repro.data.batches import Batches
 from repro.data.sets import Images, load
-from repro.models import tables
+from repro.models import cuda_convnet, nets, tables
 from repro.provenance import provenance
 from repro.train import loop
 from repro.train.minibatches import batch_sizes
@@ -58,7 +58,7 @@ def trainer(
         "lr": 0.01,
         "bias_lr": 2.0,
         "momentum": 0.9,
-        "weight_decay": {row.name: 0.0005 for row in tables.weighted(tables.table(kind))},
+        "weight_decay": {row.name: 0.0005 for row in tables.weighted(cuda_convnet.table(kind))},
         "file_images": 30,
         "order": "repeated",
     }
@@ -143,6 +143,12 @@ def by_hand(images: Images, epochs: int) -> list[dict]:
                 total += loss.item() * len(y)
         with torch.no_grad():
             tested = [(net(x), y) for x, y in batches.test(100)]
+            dead, layer, (x, _) = {}, "", next(batches.test(355))
+            for name, part in net.named_children():
+                layer, x = (name if "c" in name else layer), part(x)
+                if "relu" in name:
+                    zero = x == 0
+                    dead[layer] = {"outputs": zero.double().mean().item(), "units": zero.all(0).double().mean().item()}
         out.append(
             {
                 "epoch": epoch,
@@ -153,6 +159,7 @@ def by_hand(images: Images, epochs: int) -> list[dict]:
                 "test_loss": sum(float(F.cross_entropy(logits, y, reduction="sum")) for logits, y in tested) / 355,
                 "updates": updates,
                 "diverged": None,
+                "saturated": dead,
             }
         )
     return out
@@ -165,7 +172,39 @@ def test_an_epoch_records_errors_over_images_and_every_update(digits):
         assert [loss for _, loss, _ in ours] == pytest.approx([loss for _, loss, _ in theirs], rel=1e-5)
         for key in ("train_loss", "test_loss"):
             assert found.pop(key) == pytest.approx(expected.pop(key), rel=1e-5)
+        ours, theirs = found.pop("saturated"), expected.pop("saturated")
+        assert ours.keys() == theirs.keys() == {"conv1", "conv2", "conv3"}
+        for layer in ours:
+            assert ours[layer] == pytest.approx(theirs[layer], abs=1e-3), layer
         assert found == expected
+
+
+def test_saturation_is_recorded_after_epochs_1_2_4_8_and_so_on(digits):
+    found = rows(trainer(digits), 9)
+    assert [row["epoch"] for row in found if "saturated" in row] == [1, 2, 4, 8]
+
+
+def test_a_unit_counts_as_saturated_where_its_slope_is_below_a_fiftieth_of_the_steepest(digits):
+    run = trainer(digits)
+    for activation, steepest, gone in (("tanh", 0.989, 0.991), ("logistic", 0.994, 0.996)):
+        run.net = nets.build(
+            "cuda_convnet_19pct", activation=activation, width=0.25, init="he", classes=10, image=(3, 32, 32),
+            draw=lambda name: generator(0, "init", name),
+        )  # fmt: skip
+        inverse = torch.atanh if activation == "tanh" else torch.logit
+        with torch.no_grad():  # conv1's units have the same output for every image: their bias's
+            run.net.conv1.weight.zero_()
+            run.net.conv1.bias.fill_(inverse(torch.tensor(steepest)).item())
+            run.net.conv1.bias[0] = inverse(torch.tensor(gone)).item()
+        assert run.saturated()["conv1"] == {"outputs": 1 / 8, "units": 1 / 8}
+
+
+def test_inputs_are_multiplied_by_the_factor(digits):
+    plain, times = (
+        Batches(digits, device="cpu", scale="standardised", factor=factor).train(torch.arange(5))[0]
+        for factor in (1, 8)
+    )
+    assert torch.equal(times, 8 * plain)
 
 
 def test_the_test_error_is_that_of_the_images_recorded_as_wrong(digits):

@@ -18,7 +18,7 @@ from repro.analysis.measures import (
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
-from repro.spec.resolve import epochs
+from repro.spec.resolve import epochs_of
 from repro.store import Table
 
 
@@ -94,10 +94,10 @@ def _followed(claim: Claim, arm: str, rate: float | None, table: Table) -> int:
 def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table) -> int:
     """Epochs after which a judging run of `arm` counts as censored.
 
-    The claim's first horizon; for the slow arm at least twice (band top x the slowest judged run of the fast arm), so
+    The first horizon; for the slow arm at least twice (band top x the slowest judged run of the fast arm), so
     that a censored run says something about the band.
     """
-    first = epochs(claim, arm)
+    first = epochs_of(claim, arm)
     if claim.measure.kind == "converged":
         return _followed(claim, arm, tunings[arm].chosen if tunings else None, table)
     if claim.rule.kind != "ratio" or claim.rule.direction == "none" or claim.measure.kind != "epochs_to":

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from repro.data.batches import Batches
 from repro.data.sets import Images
 from repro.execute import settle_process
-from repro.models import tables
+from repro.models import cuda_convnet, tables
 from repro.train import loop
 
 BATCH = 128  # §5
@@ -32,7 +32,7 @@ def measure() -> list[str]:
     ours = _seconds(_ours())
     a = torch.randn(1024, 1024)
     product = _seconds(lambda: a @ a)
-    rows = tables.table("cuda_convnet_19pct")
+    rows = cuda_convnet.table("cuda_convnet_19pct")
     adds = tables.multiply_adds(rows, (3, 32, 32))
     # forward once, backward twice (inputs and weights), but for conv1, whose input needs no gradient
     needed = BATCH * (3 * sum(adds.values()) - adds["conv1"])
@@ -59,7 +59,7 @@ def _ours() -> Callable[[], object]:
     pixels = torch.randint(0, 256, (BATCH, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(BATCH) % 10
     images = Images("noise", pixels, labels, pixels[:10], labels[:10], tuple("0123456789"), "noise")
-    rows = tables.weighted(tables.table("cuda_convnet_19pct"))
+    rows = tables.weighted(cuda_convnet.table("cuda_convnet_19pct"))
     trainer = loop.trainer(
         model={"kind": "cuda_convnet_19pct", "init": {row.name: row.std for row in rows}},
         train={

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-Crops = Literal["paper", "source", "none"]
+Crops = Literal["paper", "source", "all", "none"]
 Colour = Literal["paper", "source", "none"]
 View = tuple[int, int, bool]  # offset down, offset right, mirrored
 
@@ -87,7 +87,7 @@ def outcomes(border: int, crops: Crops, mirror: bool) -> int:
 
 def _offsets(border: int, crops: Crops) -> int:
     """The paper counts 32 offsets on a border of 32 (2048 = 32 x 32 x 2), the source draws 0..32 (source.md 1, 21)."""
-    return {"paper": max(1, border), "source": border + 1, "none": 1}[crops]
+    return {"paper": max(1, border), "source": border + 1, "all": border + 1, "none": 1}[crops]
 
 
 def draw(
@@ -104,6 +104,7 @@ def draw(
 
     crops: paper     an offset and a reflection for each image
            source    one for 32 consecutive images, counted from the first (source.md 1, 22)
+           all       one for each image, of all offsets there are: how CIFAR-10 is cropped (source.md 3.1)
            none      the centre, no randomness; `mirror` then reflects each image for itself
     colour: paper    sum_j p_j alpha_j lambda_j, alpha ~ N(0, 0.1), lambda the variances of values in [0, 1] (§4.1)
             source   0.1 sum_j p_j s_j z_j, s the deviations; then everything divided by 1.1 (source.md 1, 19)

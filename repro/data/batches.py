@@ -17,13 +17,23 @@ class Batches:
     raw:           x - mean, on 0..255, as the era's nets read it (`source.md` 3: data_mean, no scaling).
     standardised:  (x - mean) / s, s one deviation per channel of the mean-subtracted training set.
 
+    Then multiplied by `factor`.
+
     `mean` float32 [3, h, w] is the mean of each pixel over the training images (§2: "subtracting the mean activity over
     the training set from each pixel"); `deviation` float32 [3, 1, 1]. Both come from sums of whole numbers, so the same
     images give the same bits everywhere. Pixels are stored as uint8 [n, h, w, 3]: batches are channels-last for free.
     """
 
-    def __init__(self, images: Images, *, device: torch.device | str, scale: Literal["raw", "standardised"]):
+    def __init__(
+        self,
+        images: Images,
+        *,
+        device: torch.device | str,
+        scale: Literal["raw", "standardised"],
+        factor: float = 1.0,
+    ):
         assert scale in ("raw", "standardised"), scale
+        self.factor = factor
         self.device = torch.device(device)
         self.classes = len(images.classes)
         sums = pixel_sums(images.train_x)
@@ -40,11 +50,16 @@ class Batches:
         """Training images."""
         return len(self._train_y)
 
+    @property
+    def kept(self) -> int:
+        """Training images that are kept from training: none of whole ones."""
+        return 0
+
     def train(self, index: torch.Tensor) -> Batch:
         """The training images `index` (int64 [b], on the device): x float32 [b, 3, h, w] channels-last, y int64 [b]."""
         return self._scaled(self._train_x.index_select(0, index)), self._train_y.index_select(0, index)
 
-    def draw(self, generator: torch.Generator, *, colour: bool = True) -> None:
+    def draw(self, generator: torch.Generator, *, colour: bool = True, images: int | None = None) -> None:
         """Nothing is drawn for whole images: the same call as `PhotoBatches.draw`."""
 
     def epoch(self, order: torch.Tensor, sizes: Sequence[int], draws: None = None) -> Iterator[Batch]:
@@ -61,6 +76,8 @@ class Batches:
         x = torch.sub(rows, self._mean)  # uint8 - float32: float32
         if self._deviation is not None:
             x.div_(self._deviation)
+        if self.factor != 1:
+            x.mul_(self.factor)
         channels, height, width = self.image
         return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
 

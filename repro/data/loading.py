@@ -41,12 +41,14 @@ def batches(
     stored: int | None = None,
     held_out: int = 0,
     classes: tuple[int, ...] | None = None,
+    factor: float = 1.0,
     **cropping: Any,
 ) -> Batches | PhotoBatches:
     """The set on the device, loaded once a process. `crop`: the side of crops, None for whole images; `cropping`:
     keyword arguments of `PhotoBatches`; the rest those of `load` and `load_photos`; `classes` are for crops."""
     if crop is None:
-        return Batches(load(kind, roots=roots, cache=cache, images=images), device=device, scale=scale)
+        whole = load(kind, roots=roots, cache=cache, images=images)
+        return Batches(whole, device=device, scale=scale, factor=factor)
     size = stored or crop
     if KNOWN[kind].photos:
         photos = load_photos(
@@ -55,7 +57,7 @@ def batches(
     else:
         small = load(kind, roots=roots, cache=cache)
         photos = from_images(small, stored=size, count=images, held_out=held_out, classes=classes)
-    return PhotoBatches(photos, device=device, size=crop, scale=scale, **cropping)
+    return PhotoBatches(photos, device=device, size=crop, scale=scale, factor=factor, **cropping)
 
 
 def noise(
@@ -68,6 +70,7 @@ def noise(
     crop: int | None = None,
     stored: int | None = None,
     classes: tuple[int, ...] | None = None,
+    factor: float = 1.0,
     **cropping: Any,
 ) -> Batches | PhotoBatches:
     """`train` and `test` images of random pixels in the form of a set's, as `batches` gives them: data need not be
@@ -80,8 +83,8 @@ def noise(
     y = torch.arange(train) % len(names)
     images = Images(kind, x, y, x[:test], y[:test], names, content="")
     if crop is None:
-        return Batches(images, device=device, scale=scale)
-    return PhotoBatches(from_images(images), device=device, size=crop, scale=scale, **cropping)
+        return Batches(images, device=device, scale=scale, factor=factor)
+    return PhotoBatches(from_images(images), device=device, size=crop, scale=scale, factor=factor, **cropping)
 
 
 def left_out(kind: str, *, stored: int | None, cache: Path) -> dict[str, Any]:

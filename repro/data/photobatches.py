@@ -26,6 +26,7 @@ class PhotoBatches:
                         the photo (§2 as printed)
            centre       every crop loses the mean image's centre, whatever its offset (source.md 1, 24)
     scale  raw, or standardised: then divided by the deviation of each channel about the mean image.
+    factor what everything is multiplied by in the end
 
     `resident`: whether the stored photos are copied to the device; by default where they fit into half of a GPU's free
     memory, and never on the CPU, which reads the map. Batches are the same bits either way. `components` are those of
@@ -43,14 +44,16 @@ class PhotoBatches:
         mean: Literal["per_offset", "centre"] = "per_offset",
         colour: Colour = "none",
         scale: Literal["raw", "standardised"] = "raw",
+        factor: float = 1.0,
         resident: bool | None = None,
     ):
         height, width, channels = photos.sums.shape
         assert height == width >= size, f"crops of {size} from photos of {height}x{width}"
-        assert {crops, colour} <= {"paper", "source", "none"}, (crops, colour)
+        assert crops in ("paper", "source", "all", "none"), crops
+        assert colour in ("paper", "source", "none"), colour
         assert mean in ("per_offset", "centre"), mean
         assert scale in ("raw", "standardised"), scale
-        self.device = torch.device(device)
+        self.device, self.factor = torch.device(device), factor
         self.classes = len(photos.classes)
         self.image = (channels, size, size)
         self.border = height - size
@@ -65,29 +68,37 @@ class PhotoBatches:
         self.resident = resident
         self._train_x, self._test_x = (_to_device(x, self.device) if resident else x
                                        for x in (photos.train_x, photos.test_x))  # fmt: skip
-        self._rows = torch.from_numpy(photos.train)
+        self._rows = torch.from_numpy(np.concatenate([photos.train, photos.held_out]))
         self._rows_here, self._train_y, self._test_y = (
-            torch.from_numpy(a).to(self.device) for a in (photos.train, photos.train_y, photos.test_y)
+            a.to(self.device) for a in (self._rows, torch.from_numpy(photos.train_y), torch.from_numpy(photos.test_y))
         )
 
     def __len__(self) -> int:
         """Photos trained on."""
-        return len(self._rows)
+        return len(self._photos.train)
+
+    @property
+    def kept(self) -> int:
+        """Training photos that are held out. Their indices follow those of the photos trained on, and `train` and
+        `epoch` take them too, for runs that fold them in; mean image and components stay what they are."""
+        return len(self._photos.held_out)
 
     @property
     def outcomes(self) -> int:
         """Different crops and reflections of one photo."""
         return outcomes(self.border, self._crops, self._mirror)
 
-    def draw(self, generator: torch.Generator, *, colour: bool = True) -> Draws:
-        """The draws for an epoch, on the device. `colour` False: without noise, and without its division."""
+    def draw(self, generator: torch.Generator, *, colour: bool = True, images: int | None = None) -> Draws:
+        """The draws for an epoch, on the device: of the photos trained on, or of so many `images`. `colour` False:
+        without noise, and without its division."""
         kind = self._colour if colour else "none"
-        drawn = draw(len(self), generator, border=self.border, crops=self._crops, mirror=self._mirror, colour=kind,
+        many = len(self) if images is None else images
+        drawn = draw(many, generator, border=self.border, crops=self._crops, mirror=self._mirror, colour=kind,
                      of=self.components)  # fmt: skip
         return drawn.to(self.device)
 
     def train(self, index: torch.Tensor, draws: Draws) -> Batch:
-        """The training photos `index` (int64 [b], on the device, 0..len-1), drawn so: x float32 [b, 3, s, s]
+        """The training photos `index` (int64 [b], on the device, below len + kept), drawn so: x float32 [b, 3, s, s]
         channels-last, y int64 [b]."""
         rows = self._rows_here.index_select(0, index)
         y = self._train_y.index_select(0, rows)
@@ -180,6 +191,8 @@ class PhotoBatches:
         """[b, s, s, 3] -> [b, 3, s, s], channels-last."""
         if self._deviation is not None:
             x.div_(self._deviation)
+        if self.factor != 1:
+            x.mul_(self.factor)
         return x.permute(0, 3, 1, 2)
 
 

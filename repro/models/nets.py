@@ -13,6 +13,12 @@ from torch import nn
 from repro.models import layers, registry, tables
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
+# The derivative of each from its output y, over its largest value.
+SLOPES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
+    nn.ReLU: lambda y: (y > 0).float(),
+    nn.Tanh: lambda y: 1 - y * y,
+    nn.Sigmoid: lambda y: 4 * y * (1 - y),
+}
 
 
 def build(
@@ -32,7 +38,7 @@ def build(
     rows = registry.table(kind, classes=classes, **options)
     with torch.device("meta"):  # torch's own initial values would be drawn from global randomness
         net = module(rows, image)
-    net = net.to_empty(device="cpu")
+    net, inputs = net.to_empty(device="cpu"), tables.fan_in(rows, image)
     for name, parameter in net.named_parameters():
         layer, role = name.split(".")
         row = next(row for row in tables.weighted(rows) if row.name == layer)
@@ -40,10 +46,12 @@ def build(
             if role == "bias":
                 parameter.fill_(row.bias)
             else:
-                fan_in = parameter[0].numel()
-                std = {"he": sqrt(2 / fan_in), "published": row.std}[init] if isinstance(init, str) else init[layer]
+                rules = {"he": sqrt(2 / inputs[layer]), "published": row.std}
+                std = rules[init] if isinstance(init, str) else init[layer]
                 parameter.normal_(0, std, generator=draw(name))
-    return net.to(memory_format=torch.channels_last)
+        if parameter.dim() == 4:  # a convolution's
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return net
 
 
 def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequential:
@@ -66,6 +74,9 @@ def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tup
                 row.name,
                 nn.Conv2d(entering[0], row.maps, row.size, stride=row.stride, padding=row.pad, groups=row.groups),
             )
+        case tables.Local():
+            assert len(entering) == 3
+            yield row.name, layers.LocallyConnected(entering, row.maps, row.size, row.stride, row.pad)
         case tables.Dense():
             if len(entering) == 3:
                 yield "flatten", nn.Flatten()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from repro.models import alexnet, tables
+from repro.models import alexnet, cuda_convnet, tables
 
-Kind = Literal[tables.Kind, "alexnet"]
+Kind = Literal[cuda_convnet.Kind, "alexnet"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
 def table(kind: Kind, *, classes: int, **options: Any) -> tuple[tables.Row, ...]:
-    """The rows of net `kind`; `options` are those of `alexnet.table` or `tables.table`."""
+    """The rows of net `kind`; `options` are those of `alexnet.table` or `cuda_convnet.table`."""
     if kind == "alexnet":
         return alexnet.table(classes=classes, **options)
-    return tables.table(kind, classes=classes, **options)
+    return cuda_convnet.table(kind, classes=classes, **options)

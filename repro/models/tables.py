@@ -1,8 +1,7 @@
 """The nets as tables of layers: plain data, no torch. Shapes, parameters and multiply-adds are arithmetic on a table.
 
-A table is a tuple of rows in the order of computation. The CIFAR-10 nets are those of cuda-convnet, with the deviations
-of their initial weights and their weight decays as published (source.md 3.2 A, B, C). `repro.models.nets` turns a table
-into a torch module; a test holds the module to its table.
+A table is a tuple of rows in the order of computation; those of the nets stand in `repro.models.cuda_convnet` and
+`repro.models.alexnet`. `repro.models.nets` turns a table into a torch module; a test holds the module to its table.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from math import ceil, prod
 from typing import Literal
 
 ActivationKind = Literal["relu", "tanh", "logistic"]
-Kind = Literal["cuda_convnet_18pct", "cuda_convnet_19pct", "cuda_convnet_80sec"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,20 @@ class Conv:
     stride: int = 1
     bias: float = 0.0  # initial bias
     groups: int = 1
+
+
+@dataclass(frozen=True)
+class Local:
+    """As a convolution, but with kernels and biases of their own at every place of the window (source.md 4, local)."""
+
+    name: str
+    maps: int
+    size: int
+    pad: int
+    std: float
+    decay: float
+    stride: int = 1
+    bias: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,81 +116,25 @@ class Dropout:
     keep: float
 
 
-Row = Conv | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout
+Row = Conv | Local | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout
+Weighted = Conv | Local | Dense  # the rows that hold weights
 Shape = tuple[int, ...]  # (maps, height, width) or (units,)
 Rounding = Callable[[float], int]  # of the number of steps that a window takes
 
 
-def _cuda_convnet_19pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 B: 19 % error in 20 minutes; three convolutions and fc10, no normalisation."""
-    return (
-        Conv("conv1", 32, size=5, pad=2, std=0.0001, decay=0.004),
-        Activation(act),
-        Pool("pool1", "max"),
-        Conv("conv2", 32, size=5, pad=2, std=0.01, decay=0.004),
-        Activation(act),
-        Pool("pool2", "average"),
-        Conv("conv3", 64, size=5, pad=2, std=0.01, decay=0.004),
-        Activation(act),
-        Pool("pool3", "average"),
-        Dense("fc10", 10, std=0.01, decay=3.0),
-    )
+def of(row: Weighted, many: int) -> Weighted:
+    """The row with so many maps or units."""
+    return replace(row, units=many) if isinstance(row, Dense) else replace(row, maps=many)
 
 
-def _cuda_convnet_18pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 A: 18 % error in 20 minutes; as B, the activation after pool1, and two same-map norms."""
-    return (
-        Conv("conv1", 32, size=5, pad=2, std=0.0001, decay=0.004),
-        Pool("pool1", "max"),
-        Activation(act),
-        SameMapNorm("rnorm1", size=3, alpha=5e-5, beta=0.75),
-        Conv("conv2", 32, size=5, pad=2, std=0.01, decay=0.004),
-        Activation(act),
-        Pool("pool2", "average"),
-        SameMapNorm("rnorm2", size=3, alpha=5e-5, beta=0.75),
-        Conv("conv3", 64, size=5, pad=2, std=0.01, decay=0.004),
-        Activation(act),
-        Pool("pool3", "average"),
-        Dense("fc10", 10, std=0.01, decay=1.0),
-    )
+def outputs(row: Weighted) -> int:
+    """Its maps or units."""
+    return row.units if isinstance(row, Dense) else row.maps
 
 
-def _cuda_convnet_80sec(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 C: 26 % error in 80 seconds; B with a hidden fully connected layer of 64 units."""
-    *convolutions, _ = _cuda_convnet_19pct(act)
-    return (
-        *convolutions,
-        Dense("fc64", 64, std=0.1, decay=0.03),
-        Activation(act),
-        Dense("fc10", 10, std=0.1, decay=0.03),
-    )
-
-
-_TABLES: dict[Kind, Callable[[str], tuple[Row, ...]]] = {
-    "cuda_convnet_18pct": _cuda_convnet_18pct,
-    "cuda_convnet_19pct": _cuda_convnet_19pct,
-    "cuda_convnet_80sec": _cuda_convnet_80sec,
-}
-
-
-def table(kind: Kind, *, activation: str = "relu", width: float = 1.0, classes: int = 10) -> tuple[Row, ...]:
-    """The rows of net `kind`; `width` scales every hidden layer's maps or units, the last layer has `classes` units."""
-    *hidden, last = _TABLES[kind](activation)
-    assert isinstance(last, Dense)
-    return (*(_scaled(row, width) for row in hidden), replace(last, units=classes))
-
-
-def _scaled(row: Row, width: float) -> Row:
-    if isinstance(row, Conv):
-        return replace(row, maps=max(1, round(row.maps * width)))
-    if isinstance(row, Dense):
-        return replace(row, units=max(1, round(row.units * width)))
-    return row
-
-
-def weighted(rows: tuple[Row, ...]) -> tuple[Conv | Dense, ...]:
+def weighted(rows: tuple[Row, ...]) -> tuple[Weighted, ...]:
     """The rows that hold weights, in order."""
-    return tuple(row for row in rows if isinstance(row, Conv | Dense))
+    return tuple(row for row in rows if isinstance(row, Weighted))
 
 
 def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> Iterator[tuple[Row, Shape, Shape]]:
@@ -189,11 +145,11 @@ def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> It
     entering = image
     for row in rows:
         groups = getattr(row, "groups", 1)
-        outputs = row.maps if isinstance(row, Conv) else row.units if isinstance(row, Dense) else groups
+        outputs = row.maps if isinstance(row, Conv | Local) else row.units if isinstance(row, Dense) else groups
         if entering[0] % groups or outputs % groups:
             raise ValueError(f"{row} does not split {entering} into {groups} equal parts")
         leaving = entering
-        if isinstance(row, Conv):
+        if isinstance(row, Conv | Local):
             sides = [1 + rounding((2 * row.pad + side - row.size) / row.stride) for side in entering[1:]]
             leaving = (row.maps, *sides)
         elif isinstance(row, Pool):
@@ -210,21 +166,29 @@ def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> It
 def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Weights and biases per weighted layer, by name."""
     return {
-        row.name: _fan_in(row, entering) * leaving[0] + leaving[0]
+        row.name: (_fan_in(row, entering) + 1) * (prod(leaving) if isinstance(row, Local) else leaving[0])
         for row, entering, leaving in shapes(rows, image, rounding)
-        if isinstance(row, Conv | Dense)
+        if isinstance(row, Weighted)
     }
 
 
 def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, tuple[int, ...]]:
-    """[outputs, inputs of one output, and the kernel's sides] of each layer's weights, by name."""
-    return {
-        row.name: (leaving[0], entering[0] // row.groups, row.size, row.size)
-        if isinstance(row, Conv)
-        else (leaving[0], prod(entering) // row.groups)
-        for row, entering, leaving in shapes(rows, image, rounding)
-        if isinstance(row, Conv | Dense)
-    }
+    """[outputs, inputs of one output, and the kernel's sides] of each layer's weights, by name; of a locally connected
+    layer all its places are outputs."""
+    out: dict[str, tuple[int, ...]] = {}
+    for row, entering, leaving in shapes(rows, image, rounding):
+        if isinstance(row, Dense):
+            out[row.name] = leaving[0], _fan_in(row, entering)
+        elif isinstance(row, Weighted):
+            outputs = (prod(leaving),) if isinstance(row, Local) else (leaving[0],)
+            out[row.name] = *outputs, _fan_in(row, entering) // row.size**2, row.size, row.size
+    return out
+
+
+def fan_in(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
+    """Inputs of each unit of a weighted layer, by its name."""
+    through = shapes(rows, image, rounding)
+    return {row.name: _fan_in(row, entering) for row, entering, _ in through if isinstance(row, Weighted)}
 
 
 def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
@@ -232,14 +196,14 @@ def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil
     return {
         row.name: _fan_in(row, entering) * prod(leaving)
         for row, entering, leaving in shapes(rows, image, rounding)
-        if isinstance(row, Conv | Dense)
+        if isinstance(row, Weighted)
     }
 
 
 def neurons(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Units of each weighted layer, the inputs not counted."""
     through = shapes(rows, image, rounding)
-    return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Conv | Dense)}
+    return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Weighted)}
 
 
 def shares(rows: tuple[Row, ...], image: Shape) -> dict[str, float]:
@@ -259,5 +223,7 @@ def ceil_zeros(row: Conv, entering: Shape) -> tuple[int, int]:
     return missing(width), missing(height)
 
 
-def _fan_in(row: Conv | Dense, entering: Shape) -> int:
+def _fan_in(row: Weighted, entering: Shape) -> int:
+    if isinstance(row, Local):
+        return entering[0] * row.size**2
     return (entering[0] * row.size**2 if isinstance(row, Conv) else prod(entering)) // row.groups

@@ -14,6 +14,7 @@ from repro.report.learning import learning, mean
 from repro.report.parts import Figure, Grid, Row, Section
 from repro.report.view import Shown, axis, interval_words, row
 from repro.spec.claim import Claim
+from repro.spec.resolve import epochs_of
 
 
 def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
@@ -60,6 +61,8 @@ def sections(shown: Shown) -> list[Section]:
         out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
     if (positive := _positive(shown)) is not None:
         out.append(positive)
+    if (saturated := _saturated(shown)) is not None:
+        out.append(saturated)
     return out
 
 
@@ -140,6 +143,38 @@ def _positive(shown: Shown) -> Section | None:
     return Section(f"{shown.shelf}-positive", "Before the first update", parts=(grid,))
 
 
+def _saturated(shown: Shown) -> Section | None:
+    """How many outputs and units of each hidden layer pass no gradient, after the last epoch at which the judged runs
+    of every arm recorded it; None where that is none, or where no arm has any."""
+    seen = {
+        name: [
+            {row["epoch"]: row["saturated"] for row in shown.table[o.run].epochs if "saturated" in row}
+            for o in arm.observations
+            if o.run in shown.table
+        ]
+        for name, arm in shown.judgement.arms.items()
+    }
+    common = set.intersection(*(set(rows) for runs in seen.values() for rows in runs)) if all(seen.values()) else set()
+    if not common:
+        return None
+    epoch = max(common)
+    shares = {name: [rows[epoch] for rows in runs] for name, runs in seen.items()}
+    layers = [
+        layer for layer in next(iter(shares.values()))[0] if all(layer in r for runs in shares.values() for r in runs)
+    ]
+    rows = []
+    for layer in layers:
+        means = [[fmean(run[layer][what] for run in runs) for what in ("outputs", "units")] for runs in shares.values()]
+        rows.append((layer, *(f"{100 * outputs:.1f} % · {100 * units:.1f} %" for outputs, units in means)))
+    caption = (
+        f"Outputs that pass next to no gradient, and units that pass none for any of 1,000 test images, after epoch "
+        f"{epoch}, mean of the judging seeds"
+    )
+    grid = Grid(caption, ("layer", *shares), tuple(rows), numbers=frozenset(range(1, len(shares) + 1)))
+    text = "A ReLU passes none where its output is 0, which is half of its outputs in good health; a tanh beyond ±0.99."
+    return Section(f"{shown.shelf}-saturated", "Saturation", (text,), (grid,))
+
+
 def _judged(judgement: Judgement) -> Grid:
     claim, found = judgement.claim, judgement.effect
     names, rule = list(judgement.arms), claim.rule
@@ -168,7 +203,9 @@ def _judged(judgement: Judgement) -> Grid:
     first = len(names) + 1 + two
     aim = goal(claim)
     compares = (" / " if timed else " − ").join(rule.of).replace(" ", "\u00a0") + ", points" * (not timed)
-    after = "at the end" if claim.train.plateau else f"after {claim.train.epochs} epochs"
+    epochs = {epochs_of(claim, name) for name in names}
+    after = f"after {claim.train.epochs} epochs" if epochs == {claim.train.epochs} else "at the end"
+    after = "at the end" if claim.train.plateau else after
     what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} {after}"
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",

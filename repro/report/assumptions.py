@@ -55,7 +55,9 @@ def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
 def _value(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(str, value))}]"
-    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} ({_value(v)})" if isinstance(v, dict) else f"{k} {_value(v)}" for k, v in value.items())
+    return "null" if value is None else str(value)
 
 
 def _choice(shown: Shown, judgement: Judgement) -> Choice:

@@ -14,7 +14,7 @@ from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile
 from repro.spec.judging import RECORDED
-from repro.spec.resolve import classes, epochs, training_images
+from repro.spec.resolve import classes, epochs_of, training_images
 from repro.spec.rules import Difference, Ratio, Value
 
 SCALES = {
@@ -177,9 +177,14 @@ def data(claim: Claim) -> str:
     how_many = f"{training_images(claim.data):,} training images"
     if claim.data.classes:
         how_many += f" of {len(claim.data.classes)} of its classes"
+    if claim.train.fold_in:
+        how_many += f" and {claim.data.held_out:,} more after epoch {claim.train.fold_in}"
     if claim.data.crop:
         how_many += f", crops of {claim.data.crop} px from images of {claim.data.stored} px"
-    return f"{known.title}, {how_many}, {SCALED[claim.data.scale]}"
+    scaled = SCALED[claim.data.scale]
+    if claim.data.factor != 1:
+        scaled += f", times {claim.data.factor:g}"
+    return f"{known.title}, {how_many}, {scaled}"
 
 
 def conditions(judgement: Judgement) -> list[Condition]:
@@ -327,7 +332,7 @@ def _measured(claim: Claim) -> str:
             f"held-out error has stopped falling at the last of its rates ({claim.train.plateau} epochs without a "
             "lower one)."
         )
-    horizons = {arm: epochs(claim, arm) for arm in claim.arms}
+    horizons = {arm: epochs_of(claim, arm) for arm in claim.arms}
     if len(set(horizons.values())) > 1:
         each = listed([f"{count} for {arm}" for arm, count in horizons.items()])
         return f"The measure is the {goal} after the last epoch: {each}."

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from repro.data.known import KNOWN
 from repro.models import tables
 from repro.spec import recipes
-from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, OF_RUNS, Claim, path_of
+from repro.spec.claim import ARM_KEYS, KEYS, OF_RUNS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
@@ -16,7 +16,8 @@ from repro.spec.problems import Problem, nearest, shown
 from repro.spec.resolve import (
     CROPPING,
     EDITS,
-    epochs,
+    OPTIONS,
+    epochs_of,
     image,
     images,
     net,
@@ -60,11 +61,8 @@ def of_file(document: Document) -> list[Problem]:
         for key in overrides:
             if (path := path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
-            elif loc[0] == "arms" and not of_arm(key):
+            elif known is ARM_KEYS and not of_arm(key):
                 text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
-                out.append(base.problem((*loc, key), text, key=True))
-            elif path[0] == "arms" and path[1] not in mapping(data, "arms"):
-                text = f"{by}: {key}: no arm {path[1]}{nearest(path[1], mapping(data, 'arms'))}"
                 out.append(base.problem((*loc, key), text, key=True))
             elif path[0] == "tune" and "tune" not in data:
                 text = f"{by}: {key}: the claim tunes nothing; write its `tune`"
@@ -100,12 +98,16 @@ def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bo
 
 
 def _overrides(data: dict[str, Any]) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
-    for arm in mapping(data, "arms"):
-        yield f"arm {arm}", ("arms", arm), mapping(data, "arms", arm), ARM_KEYS
+    own: list[Loc] = [()]  # places of overrides that may have arms of their own
     for scale in mapping(data, "scales"):
         yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": ()}
+        own.append(("scales", scale))
     for name, loc in alternatives(data):
         yield f"alternative {name}", loc, mapping(data, *loc), KEYS
+        own.append(loc)
+    for loc in own:
+        for arm in mapping(data, *loc, "arms"):
+            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), ARM_KEYS
 
 
 def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
@@ -246,15 +248,22 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
     if data.held_out >= images(data)[0]:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
-    if claim.model.kind != "alexnet":
-        for key in sorted(EDITS & mapping(layers.data, "model").keys()):
-            problem(("model", key), "is for alexnet alone")
+    for key in sorted((EDITS | {"maps"}) - OPTIONS[claim.model.kind] & mapping(layers.data, "model").keys()):
+        whose = {"maps": "cuda-convnet's nets", "norms": "alexnet and cuda_convnet_conv_local_11pct"}
+        problem(("model", key), f"is for {whose.get(key, 'alexnet')} alone")
     if claim.train.plateau and not data.held_out:
         problem(("train", "plateau"), "looks at the held-out error; expected data.held_out beside it")
     if claim.train.drops and claim.train.plateau:
         problem(("train", "plateau"), "stands beside train.drops; expected one of them")
     if claim.train.drops != sorted(set(claim.train.drops)):
         problem(("train", "drops"), "found epochs out of order; expected each above the one before")
+    if claim.train.fold_in and not data.held_out:
+        problem(("train", "fold_in"), "there are no held-out images to fold in; expected data.held_out beside it")
+    if claim.train.fold_in and claim.train.plateau:
+        problem(("train", "fold_in"), "stands beside train.plateau, which looks at the held-out error; expected one")
+    if claim.train.fold_in and claim.measure.kind not in ("final", "epochs_to"):
+        text = f"makes later epochs longer, and the measure {claim.measure.kind} counts them as equal"
+        problem(("train", "fold_in"), f"{text}; expected final or epochs_to")
     if claim.train.colour_until and (data.crop is None or data.colour == "none"):
         problem(("train", "colour_until"), "there is no colour noise to end; expected data.crop and data.colour")
     return out
@@ -269,6 +278,10 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         out += [laid.problem(loc, text) for loc, text in _net(armed)]
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
             out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
+        own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
+        if own and (claim.tune or claim.measure.kind != "final"):
+            text = "an arm has epochs of its own only where its end is measured and no rate is tuned; take it away"
+            out.append(laid.problem(("train", "epochs"), f"train.epochs: {text}"))
     for i, key in enumerate(claim.varies):
         if key not in ARM_KEYS:
             out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
@@ -278,13 +291,13 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     configs = []
     for arm in claim.arms:
         made = run_config(claim, arm, seed=0, lr=rate)
-        whole = {"start": made.start, "train.epochs": epochs(claim, arm)}  # what a run starts from is one thing
+        whole = {"start": made.start, "train.epochs": epochs_of(claim, arm)}  # what a run starts from is one thing
         configs.append(flat(made.model_dump(exclude={"start"})) | whole)
     differing = set()
     for key in dict.fromkeys(key for config in configs for key in config):
         values = [config[key] for config in configs if key in config]
         # a layer that an arm's net lacks is no difference of its own
-        lacking = len(values) < len(configs) and not key.startswith(tuple(f"{by}." for by in BY_LAYER))
+        lacking = len(values) < len(configs) and not key.startswith(("model.init.", "train.weight_decay."))
         if lacking or any(value != values[0] for value in values):
             differing.add(key)
     for key in sorted(differing):
@@ -304,6 +317,16 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
 def _net(armed: Claim) -> list[tuple[Loc, str]]:
     """Layers that are named and not there, layers that are left out, shapes that do not fit."""
     out: list[tuple[Loc, str]] = []
+    if armed.model.kind != "alexnet" and armed.model.norms == "scale only":
+        text = "found scale only, which is for alexnet alone; expected both, none or first"
+        return [(("model", "norms"), f"model.norms: {text}")]
+    if armed.model.maps:
+        hidden = [row.name for row in weighted(armed.data, armed.model.model_copy(update={"maps": {}}))[:-1]]
+        for layer in armed.model.maps.keys() - hidden:
+            text = "no such hidden layer" + (nearest(layer, hidden) or f"; expected {', '.join(hidden)}")
+            out.append((("model", "maps", layer), f"model.maps.{layer}: {text}"))
+        if out:
+            return out
     layers = [row.name for row in weighted(armed.data, armed.model)]
     for section, name, given in (
         ("model", "init", armed.model.init),

@@ -80,10 +80,13 @@ class DataSpec(Closed):
     scale: Literal["raw", "standardised"] = Field(
         "raw", description="raw: 0-255 minus the mean image (source.md 3.1); standardised: divided by the deviation too"
     )
+    factor: float = Field(1.0, gt=0, description="what inputs are multiplied by after `scale`")
     crop: int | None = Field(None, gt=0, description="side of the crops that the net sees (§4.1); none: whole images")
     stored: int = Field(256, gt=0, description="short side of the stored images that crops are taken from (§2)")
-    crops: Literal["paper", "source", "none"] = Field(
-        "paper", description="paper: drawn for each image (§4.1); source: for 32 at a time (source.md 1, 22)"
+    crops: Literal["paper", "source", "all", "none"] = Field(
+        "paper",
+        description="paper: drawn for each image (§4.1); source: for 32 at a time (source.md 1, 22); "
+        "all: for each image, the last offset too (source.md 3.1)",
     )
     mirror: bool = Field(True, description="horizontal reflections (§4.1)")
     mean: Literal["per_offset", "centre"] = Field(
@@ -109,7 +112,7 @@ class ModelSpec(Closed):
         Discriminator(_form),
     ] = Field("published", description="deviation of the initial weights: of the net's own files, He's, or by layer")
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
-    # The rest is the paper's net alone.
+    # The paper's net alone; `norms` also cuda-convnet's 11pct net.
     reading: alexnet.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
     towers: alexnet.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart")
     norms: alexnet.Norms = Field("both", description="local response normalisation (§3.3)")
@@ -118,6 +121,8 @@ class ModelSpec(Closed):
     bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
     without: list[alexnet.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
     conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
+    # cuda-convnet's nets alone.
+    maps: dict[str, Number] = Field({}, description="by hidden layer, its maps or units in place of the published ones")
 
 
 class TrainSpec(Closed):
@@ -147,6 +152,9 @@ class TrainSpec(Closed):
         {}, description="by layer, the last epoch in which it learns (source.md 1, 17: conv1); 0: in none"
     )
     layer_lr: dict[str, Positive] = Field({}, description="by layer, a factor on its rates (source.md 2.1, #146)")
+    fold_in: Number | None = Field(
+        None, description="epochs after which the held-out images are trained on too (source.md 3.2 D and F)"
+    )
 
 
 class StartSpec(Closed):
@@ -246,7 +254,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def _keys() -> dict[str, Loc]:
     keys: dict[str, Loc] = {}
-    for section in ("data", "model", "train", "precision", "tune", "seeds", "measure", "rule"):
+    for section in ("data", "model", "train", "precision", "tune", "seeds", "measure", "rule", "arms", "varies"):
         models = _models(Claim.model_fields[section].annotation)
         names = [field.alias or name for model in models for name, field in model.model_fields.items()]
         keys |= {f"{section}.{name}": (section, name) for name in names} if models else {section: (section,)}
@@ -257,15 +265,11 @@ def _keys() -> dict[str, Loc]:
 OF_RUNS: Final = ("data", "model", "train", "precision", "start")
 KEYS: Final[dict[str, Loc]] = _keys()
 ARM_KEYS: Final = {key: path for key, path in KEYS.items() if path[0] in OF_RUNS}
-BY_LAYER: Final = ("model.init", "train.weight_decay")  # keys whose value may be given layer by layer
+BY_LAYER: Final = ("model.init", "model.maps", "train.weight_decay")  # keys whose value may be given layer by layer
 
 
 def path_of(key: str) -> Loc | None:
     """`train.lr` -> ("train", "lr"), `tune.train.lr` -> ("tune", "train.lr"), `model.init.fc10` -> ("model", "init",
-    "fc10"), `arms.relu.train.lr` -> ("arms", "relu", "train.lr"); None of what is no key."""
-    if key.startswith("arms."):
-        _, name, *rest = key.split(".", 2)
-        below = path_of(rest[0]) if rest else None
-        return ("arms", name, rest[0]) if below and below[0] in OF_RUNS else None
+    "fc10"); None of what is no key."""
     head, _, layer = key.rpartition(".")
     return (*KEYS[head], layer) if head in BY_LAYER and layer else KEYS.get(key)

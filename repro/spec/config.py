@@ -27,8 +27,9 @@ def later(default: Any = None) -> Any:
 class RunData(Closed):
     """`content`: the identity of the packed set; `images`: a stratified part of the training set, None the whole.
 
-    What follows `scale` is there where training images are crops: keyword arguments of `repro.data.photosets` and
-    `repro.data.photobatches`; `stored` is the side of the stored images, `crop` that of what the net sees.
+    `factor` is there where inputs are multiplied. The rest of what follows `scale` is there where training images are
+    crops: keyword arguments of `repro.data.photosets` and `repro.data.photobatches`; `stored` is the side of the stored
+    images, `crop` that of what the net sees.
     """
 
     kind: str
@@ -37,18 +38,20 @@ class RunData(Closed):
     scale: Literal["raw", "standardised"]
     stored: int | None = later()
     crop: int | None = later()
-    crops: Literal["paper", "source", "none"] | None = later()
+    crops: Literal["paper", "source", "all", "none"] | None = later()
     mirror: bool | None = later()
     mean: Literal["per_offset", "centre"] | None = later()
     colour: Literal["paper", "source", "none"] | None = later()
     held_out: int | None = later()
     classes: list[int] | None = later()  # of the set, in this order; None: all
+    factor: float | None = later()
 
 
 class RunModel(Closed):
     """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
-    What follows `init` is there where the net is the paper's: options of `repro.models.alexnet.table`.
+    What follows `init` is there where the net has it: options of `repro.models.alexnet.table`, for the paper's, or of
+    `repro.models.cuda_convnet.table`.
     """
 
     kind: registry.Kind
@@ -63,13 +66,14 @@ class RunModel(Closed):
     bias: float | None = later()
     without: list[alexnet.Layer] | None = later()
     conv6: bool | None = later()
+    maps: dict[str, int] = later({})
 
 
 class RunTrain(Closed):
     """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer.
 
-    `drops`, `plateau`, `colour_until`, `freeze`: see `repro.train.schedule`. `layer_lr`: by layer, a factor on both
-    its rates.
+    `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`. `layer_lr`: by layer, a factor
+    on both its rates.
     """
 
     batch: int
@@ -83,6 +87,7 @@ class RunTrain(Closed):
     plateau: int | None = later()
     colour_until: int | None = later()
     freeze: dict[str, int] = later({})
+    fold_in: int | None = later()
     layer_lr: dict[str, float] = later({})
 
 

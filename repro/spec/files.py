@@ -119,7 +119,7 @@ def load(path: Path) -> AnyFile:
         if claim := validated(layers):
             claims[scale, alternative] = claim
         arms = {}
-        for arm in mapping(document.data, "arms"):
+        for arm in mapping(layers.data, "arms"):
             with_arm = layered(document, scale, alternative, arm)
             if armed := validated(with_arm):
                 wrong = checks.of_start(armed, with_arm)
@@ -162,7 +162,7 @@ def sources(
             source = layers.source(path) or f"default: {description}"
             out.append((".".join(map(str, path)), value, source))
 
-    for section in dict.fromkeys(str(path[0]) for path in KEYS.values()):
+    for section in dict.fromkeys(str(path[0]) for path in KEYS.values() if path not in (("arms",), ("varies",))):
         value = getattr(claim, section)
         if not isinstance(value, Closed):
             add((section,), value, Claim.model_fields[section].description)

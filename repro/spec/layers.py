@@ -141,12 +141,8 @@ def layered(
         if name == alternative:
             layers.lay(mapping(data, *loc), f"alternative {name}", loc)
     if arm:
-        for key, value in mapping(layers.data, "arms", arm).items():
-            before = layers.origin.get(("arms", arm, key))  # a scale's or an alternative's own word on this arm
-            layers.lay({key: value}, f"arm {arm}", ("arms", arm))
-            path = path_of(key)
-            if before is not None and path is not None and path in layers.origin:
-                layers.origin[path] = Origin(f"arm {arm}, {before.by}", before.loc, before.written)
+        where = layers.origin["arms",].loc if ("arms",) in layers.origin else ("arms",)
+        layers.lay(mapping(layers.data, "arms", arm), f"arm {arm}", (*where, arm))
     return layers
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from repro.data.known import KNOWN
-from repro.models import registry, tables
+from repro.models import cuda_convnet, registry, tables
 from repro.spec.claim import OF_RUNS, Claim, DataSpec, ModelSpec, TrainSpec, path_of
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
 
-# What only a net that reads crops, and only the paper's net, have of their own.
+# What only a net that reads crops has of its own, and only the paper's net.
 CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out", "classes"}
 EDITS = {"reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"}
+# By net, the keys of a claim's model that are options of its table.
+OPTIONS: dict[str, set[str]] = {kind: {"maps"} for kind in get_args(cuda_convnet.Kind)}
+OPTIONS |= {"alexnet": EDITS, "cuda_convnet_conv_local_11pct": {"maps", "norms"}}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
@@ -51,11 +54,12 @@ def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
     return RunConfig(
         data=RunData(
             content=KNOWN[spec.kind].content,
+            factor=spec.factor if spec.factor != 1 else None,
             **spec.model_dump(include={"kind", "images", "scale", *(CROPPING if spec.crop else ())}),
         ),
         model=RunModel(
             init=init if isinstance(init, str) else _by_layer(init, layers),
-            **model.model_dump(include={"kind", "activation", "width", *(EDITS if model.kind == "alexnet" else ())}),
+            **model.model_dump(include={"kind", "activation", "width", *OPTIONS[model.kind]}) | _edited(model),
         ),
         train=RunTrain(
             weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers),
@@ -67,8 +71,8 @@ def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
     )
 
 
-def epochs(claim: Claim, arm: str) -> int:
-    """The first horizon of an arm's runs: its own, or the claim's."""
+def epochs_of(claim: Claim, arm: str) -> int:
+    """The first horizon of an arm's runs: its own, where it says one."""
     return int(claim.arms[arm].get("train.epochs", claim.train.epochs))
 
 
@@ -98,17 +102,27 @@ def training_images(data: DataSpec | RunData) -> int:
 
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
     """The table of layers that a claim's data and model name."""
-    edits = model.model_dump(include=EDITS - {"without"}) | {"without": tuple(model.without)}
-    options = edits if model.kind == "alexnet" else {}
-    return _table(model.kind, len(classes(data)), activation=model.activation, width=model.width, **options)
+    given = model.model_dump(include={"activation", "width", *OPTIONS[model.kind]})
+    lists = {"without": tuple, "maps": lambda maps: tuple(maps.items())}
+    options = {key: lists[key](value) if key in lists else value for key, value in given.items()}
+    return _table(model.kind, len(classes(data)), **options)
 
 
 @cache  # a plan asks for the same few nets thousands of times
 def _table(kind: registry.Kind, classes: int, **options: Any) -> tuple[tables.Row, ...]:
-    return registry.table(kind, classes=classes, **options)
+    return registry.table(kind, classes=classes, **{k: dict(v) if k == "maps" else v for k, v in options.items()})
 
 
-def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Conv | tables.Dense, ...]:
+def _edited(model: ModelSpec) -> dict[str, Any]:
+    """`maps` without the layers that it leaves as they are published: the same net has one address."""
+    if not model.maps:
+        return {}
+    rows = tables.weighted(registry.table(model.kind, classes=1))
+    published = {row.name: tables.outputs(row) for row in rows}
+    return {"maps": {layer: many for layer, many in model.maps.items() if many != published[layer]}}
+
+
+def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Weighted, ...]:
     """Its rows that hold weights."""
     return tables.weighted(net(data, model))
 

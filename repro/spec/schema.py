@@ -107,12 +107,10 @@ def _overrides(names: list[str], properties: Node, definitions: Node) -> Node:
         different = [node for i, node in enumerate(nodes) if node not in nodes[:i]]
         found[key] = different[0] if len(different) == 1 else {"anyOf": different}
     by_layer = "|".join(key.replace(".", r"\.") for key in BY_LAYER)
-    # `arms.NAME.KEY` in a scale or an alternative: the loader says of KEY what an arm's own would be told
-    of_arms: Node = {} if set(names) <= ARM_KEYS.keys() else {r"^arms\.[a-z0-9][a-z0-9_]*\.": {}}
     return {
         "type": "object",
         "properties": found,
-        "patternProperties": {rf"^({by_layer})\.": {"type": "number", "minimum": 0}} | of_arms,
+        "patternProperties": {rf"^({by_layer})\.": {"type": "number", "minimum": 0}},
         "additionalProperties": False,
     }
 

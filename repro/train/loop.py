@@ -30,8 +30,10 @@ NUMERICS = 1
 EVERY_UPDATE = 2000  # every one of the first 2,000 updates is recorded, then every 50th (DESIGN: a run)
 EVERY_NTH = 50
 LOOKED = 100  # photos over which positive outputs are counted (assumed)
-LATER = ("test_top5", "halves", "ended", "positive")  # of crops of photos only
-SCHEDULE = ("drops", "plateau", "colour_until", "freeze")  # keys of a training rule that `Schedule` takes
+# Derivative, relative to its largest, below which a unit counts as saturated (assumed): of tanh beyond +-0.99.
+SATURATED = 0.02
+LATER = ("test_top5", "halves", "ended", "positive", "saturated")  # not of every epoch of every run
+SCHEDULE = ("drops", "plateau", "colour_until", "freeze", "fold_in")  # keys of a training rule that `Schedule` takes
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Epoch:
     halves: list[dict[str, Any]] | None = None  # after each half epoch, in test mode; see `Trainer.looked`
     ended: bool | None = None  # by the plateau rule
     positive: dict[str, float] | None = None  # of epoch 1: see `Trainer.positive`
+    # of whole images only, after epochs 1, 2, 4, 8, ...:
+    saturated: dict[str, dict[str, float]] | None = None  # see `Trainer.saturated`
 
     def row(self) -> dict[str, Any]:
         """As it is recorded: what is not there of `LATER` is left out."""
@@ -65,7 +69,8 @@ class Trainer:
     net: torch.nn.Module
     optimiser: sgd.PaperSGD
     batches: Batches | PhotoBatches
-    sizes: list[int]
+    sizes: list[int]  # of an epoch's minibatches
+    folded: list[int]  # the same once the held-out images are trained on too
     order: str
     seed: int
     precision: str
@@ -83,17 +88,19 @@ class Trainer:
 
     def _train_epoch(self) -> Epoch:
         start = time.perf_counter()
-        epoch, first = self.epoch + 1, len(self.sizes) * self.epoch  # updates before this epoch
-        images = sum(self.sizes)
+        epoch, first = self.epoch + 1, self._updates_before(self.epoch + 1)
+        sizes = self.folded if self.schedule.folded(epoch) else self.sizes
+        images = sum(sizes)
         order = permutation(images, seed=self.seed, epoch=epoch, order=self.order).to(self.batches.device)
-        draws = self.batches.draw(generator(self.seed, "augment", epoch), colour=self.schedule.colour(epoch))
+        drawn = generator(self.seed, "augment", epoch)
+        draws = self.batches.draw(drawn, colour=self.schedule.colour(epoch), images=images)
         sgd.set_rates(self.optimiser, self.schedule.factor(epoch), lambda layer: self.schedule.frozen(layer, epoch))
-        losses = torch.empty(len(self.sizes), device=self.batches.device)
-        errors = torch.empty(len(self.sizes), dtype=torch.int64, device=self.batches.device)
+        losses = torch.empty(len(sizes), device=self.batches.device)
+        errors = torch.empty(len(sizes), dtype=torch.int64, device=self.batches.device)
         halves: list[dict[str, Any]] = []
         positive = self.positive() if epoch == 1 and isinstance(self.batches, PhotoBatches) else None
         diverged = None
-        for i, batch in enumerate(self.batches.epoch(order, self.sizes, draws)):
+        for i, batch in enumerate(self.batches.epoch(order, sizes, draws)):
             self.net.train()
             update = first + i + 1
             nets.draw_masks(self.net, lambda name, update=update: generator(self.seed, "dropout", update, name))
@@ -101,7 +108,7 @@ class Trainer:
             # on a GPU asking would make the host wait: there the whole epoch is looked at once, below, and found alike
             if self.batches.device.type == "cpu" and not losses[i].isfinite():
                 break
-            if i + 1 in (len(self.sizes) // 2, len(self.sizes)) and isinstance(self.batches, PhotoBatches):
+            if i + 1 in (len(sizes) // 2, len(sizes)) and isinstance(self.batches, PhotoBatches):
                 halves.append({"update": update} | self.looked())
         loss_of, errors_of = losses[: i + 1].tolist(), errors[: i + 1].tolist()
         not_finite = (~losses[: i + 1].isfinite()).nonzero()
@@ -111,7 +118,7 @@ class Trainer:
             loss_of, errors_of = loss_of[: done - 1], errors_of[: done - 1]
             halves = [half for half in halves if half["update"] < diverged]  # on a GPU the epoch went on
         self.epoch += 1
-        sizes = self.sizes[: len(loss_of)]
+        sizes = sizes[: len(loss_of)]
         seen = max(1, sum(sizes))
         test_error, test_loss, test_top5 = (None, None, None) if diverged else self.test()
         held_out = halves[-1]["held_out_error"] if halves else None
@@ -132,8 +139,12 @@ class Trainer:
             test_top5=test_top5 if halves else None,
             halves=halves or None,
             positive=positive,
+            saturated=None if diverged or epoch & (epoch - 1) else self.saturated(),
             ended=(not diverged and self.schedule.after(held_out)) or None,
         )
+
+    def _updates_before(self, epoch: int) -> int:
+        return sum(len(self.folded if self.schedule.folded(past) else self.sizes) for past in range(1, epoch))
 
     def update(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """One update on a minibatch: (mean loss, number of errors) before it, on the device."""
@@ -180,6 +191,23 @@ class Trainer:
         for hook in hooks:
             hook.remove()
         return shares
+
+    @torch.no_grad()
+    def saturated(self) -> dict[str, dict[str, float]] | None:
+        """By hidden layer, over 1,000 test images: `outputs`, the share of its activations that pass next to no
+        gradient, and `units`, the share of its units that pass none for any image (§3.3: with a positive input for some
+        images a ReLU learns). None of crops, and of nets that are not a row of layers."""
+        if isinstance(self.batches, PhotoBatches) or not isinstance(self.net, torch.nn.Sequential):
+            return None
+        self.net.eval()
+        layers, found, last = {group["layer"] for group in self.optimiser.param_groups}, {}, ""
+        x, _ = next(iter(self.batches.test(1000)))
+        for name, layer in self.net.named_children():
+            x, last = layer(x), name if name in layers else last
+            if type(layer) in nets.SLOPES:
+                flat = nets.SLOPES[type(layer)](x) < SATURATED
+                found[last] = {"outputs": _share(flat.flatten()), "units": _share(flat.all(0).flatten())}
+        return found
 
     @torch.no_grad()
     def views(self) -> tuple[float, float, torch.Tensor]:
@@ -269,11 +297,13 @@ def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batche
     for group in groups:
         if schedule.frozen(group["layer"], 1):  # from the start: nothing flows back into it
             group["params"][0].requires_grad_(False)
+    files = {"batch": train["batch"], "file_images": train["file_images"]}
     return Trainer(
         net=net,
         optimiser=sgd.PaperSGD(groups, momentum=train["momentum"]),
         batches=batches,
-        sizes=batch_sizes(len(batches), batch=train["batch"], file_images=train["file_images"]),
+        sizes=batch_sizes(len(batches), **files),
+        folded=batch_sizes(len(batches) + batches.kept, **files),
         order=train["order"],
         seed=seed,
         precision=precision,

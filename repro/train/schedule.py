@@ -3,7 +3,8 @@
 The paper divides the rate by ten when the validation error stops improving, three times before the end (§5); the
 released runs did so by hand, at epochs 23 to 25, 51 and 78 or 79 (source.md 1, 16). Biases follow their weights
 (assumed: the source cut theirs at most once, source.md 1, 13). Late in its runs the source trained without colour
-noise and without conv1 (source.md 1, 17 and 18).
+noise and without conv1 (source.md 1, 17 and 18). On CIFAR-10 it trained on the held-out images too, from some epoch on
+(source.md 3.2 D and F).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ DIVISIONS = 3  # §5: reduced three times prior to termination
 @dataclass
 class Schedule:
     """The rates of a run, epoch by epoch. `drops`: epochs after which rates are divided by ten; or `plateau`: so many
-    epochs without a lower held-out error divide them, three times, and then end the run.
+    epochs without a lower held-out error divide them, three times, and then end the run. `fold_in`: epochs after which
+    the held-out images are trained on too; what is recorded of them is then an error of images trained on.
 
     `best`, `waited` and `divided` are what the plateau rule has seen: part of a checkpoint.
     """
@@ -27,6 +29,7 @@ class Schedule:
     plateau: int | None = None
     colour_until: int | None = None
     freeze: Mapping[str, int] | None = None
+    fold_in: int | None = None
     best: float = inf
     waited: int = 0
     divided: int = 0
@@ -38,6 +41,10 @@ class Schedule:
     def colour(self, epoch: int) -> bool:
         """Whether training images of an epoch get colour noise, where they get any."""
         return self.colour_until is None or epoch <= self.colour_until
+
+    def folded(self, epoch: int) -> bool:
+        """Whether the held-out images are trained on in an epoch."""
+        return self.fold_in is not None and epoch > self.fold_in
 
     def frozen(self, layer: str, epoch: int) -> bool:
         """Whether a layer learns nothing in an epoch: weights, biases and velocities stay (source.md 1, 15 and 17).
