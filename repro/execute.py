@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -86,7 +86,9 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
         return 0
     for file, scale in claims:
         check_initial_values(file, scale)
-    _have_data([*(job.config.data for job in first), *_started(claims)], setting, report)
+    arms = [run_config(c, arm, seed=0) for f, scale in claims for c in [f.at(scale)] for arm in c.arms]
+    started = [config.data for config in arms if config.start]  # wanted once what they start from is there
+    _have_data([*(job.config.data for job in first), *started], setting, report)
     trained = 0
 
     def plan() -> list[Job]:
@@ -166,13 +168,6 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
                         f"{tuple(tensor.shape)} starts with other values at seed {seed}, though neither arm changes "
                         f"its initialisation; expected equal values, or model.init among what varies"
                     )
-
-
-def _started(claims: list[tuple[ClaimFile, str]]) -> Iterator[RunData]:
-    """The images of runs that start from others: they are wanted once those are there."""
-    for claim in (file.at(scale) for file, scale in claims):
-        configs = [run_config(claim, arm, seed=claim.seeds[0]) for arm in claim.arms]
-        yield from (config.data for config in configs if config.start)
 
 
 def _have_data(data: list[RunData], setting: Setting, report: Report) -> None:

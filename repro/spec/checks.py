@@ -188,45 +188,10 @@ def _classes(claim: Claim, layers: Layers) -> list[Problem]:
     return out
 
 
-def of_start(armed: Claim, layers: Layers) -> list[Problem]:
-    """What a run starts from is said in keys of a run, and its layers afresh are the net's."""
-    if armed.start is None:
-        return []
-    loc: Loc = ("start",)
-    out = [
-        layers.problem((*loc, "run", key), f"start.run: {key}: not a known key{nearest(key, ARM_KEYS)}", key=True)
-        for key in armed.start.run
-        if not of_arm(key)
-    ]
-    if wrong := _classes(armed, layers):
-        return out + wrong
-    names = [row.name for row in weighted(armed.data, armed.model)]
-    for i, name in enumerate(armed.start.afresh):
-        if name not in names:
-            text = f"start.afresh: {name}: no such layer" + (nearest(name, names) or f"; expected {', '.join(names)}")
-            out.append(layers.problem((*loc, "afresh", i), text))
-    return out
-
-
-def of_earlier(armed: Claim, earlier: Claim, layers: Layers, before: Layers) -> list[Problem]:
-    """The run that an arm starts from has its layers, in the same shapes, but for those afresh."""
-    assert armed.start is not None
-    if _classes(armed, layers):
-        return []  # told by `of_start`
-    wrong = _classes(earlier, before) or _of_crops(earlier, before)
-    wrong = wrong or [before.problem(loc, text) for loc, text in _net(earlier)]
-    if wrong or _net(armed):
-        return wrong
-    here, there = (tables.weight_shapes(net(c.data, c.model), image(c.data)) for c in (armed, earlier))
-    out = []
-    for name, shape in here.items():
-        if name not in armed.start.afresh and there.get(name) != shape:
-            found = "x".join(map(str, there.get(name, ())))
-            text = f"start: {name}: found weights of {found}; expected {'x'.join(map(str, shape))}, as here"
-            if name not in there:
-                text = f"start: {name}: not in the net that it starts from"
-            out.append(layers.problem(("start",), f"{text}; or name {name} among start.afresh"))
-    return out
+def of_run(claim: Claim, layers: Layers) -> list[Problem]:
+    """Mistakes in what one run is made of: its classes, its crops, its net."""
+    wrong = _classes(claim, layers) or _of_crops(claim, layers)
+    return wrong or [layers.problem(loc, text) for loc, text in _net(claim)]
 
 
 def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import ReproError
-from repro.spec import checks
+from repro.spec import checks, starts
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
@@ -122,10 +122,10 @@ def load(path: Path) -> AnyFile:
         for arm in mapping(layers.data, "arms"):
             with_arm = layered(document, scale, alternative, arm)
             if armed := validated(with_arm):
-                wrong = checks.of_start(armed, with_arm)
+                wrong = starts.of_start(armed, with_arm)
                 earlier = validated(before := starting(with_arm)) if armed.start else armed
                 if armed.start and earlier:
-                    wrong += checks.of_earlier(armed, earlier, with_arm, before)
+                    wrong += starts.of_earlier(armed, earlier, with_arm, before)
                 problems += wrong
                 if earlier and not wrong:
                     arms[arm] = armed, with_arm
