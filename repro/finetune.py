@@ -64,6 +64,9 @@ def finetune(wish: Wish, device: str, report: Report) -> Told:
     setting = execute.Setting(Store(wish.out / "runs"), device, (), cache(), provenance(device))
     if wish.tensorboard:
         report = exported(wish.tensorboard, setting.store, report)
+    for config in configs.values():
+        if config.start:  # before anything is trained
+            weights.put(_net(config, batches), given, afresh=config.start.afresh)
     tried = []
     for name, config in configs.items():
         _train(config, f"{wish.data.name}, {name}", wish.epochs, setting, report, batches, given)
@@ -153,6 +156,8 @@ def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> 
 def _model(given: dict[str, Any], classes: int) -> tuple[RunModel, list[Any]]:
     """The net, and its rows with weights."""
     given = {"kind": "alexnet", "activation": "relu", "width": 1.0} | given
+    if given["kind"] not in registry.KINDS:
+        raise ReproError(f"--model {given['kind']}: expected one of {', '.join(registry.KINDS)}")
     if given["kind"] == "alexnet":
         given.setdefault("reading", "paper")
     options = {key: value for key, value in given.items() if key not in ("kind", "init") and value is not None}
@@ -188,13 +193,21 @@ def _tried(name: str, config: RunConfig, setting: execute.Setting, batches: Phot
     run = setting.store.read(config.id)
     assert run is not None
     path, best = run.path / ANSWERS, starts.best_epoch(run.epochs)
-    if best and not (path.is_file() and int(np.load(path)["epoch"]) == best):
+    answers = _read(path) if best else {}
+    if best and (not answers or int(answers["epoch"]) != best):
         found = _answers(config, run.path / starts.BEST, batches)
         with (part := path.with_name(f".{ANSWERS}.{os.getpid()}.partial")).open("wb") as file:
             np.savez(file, epoch=best, **found)
         os.replace(part, path)
-    answers = dict(np.load(path)) if best else {}
+        answers = _read(path)
     return Tried(name, config, tuple(run.epochs), best, answers, run.path)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        return {}
+    with np.load(path) as found:
+        return dict(found)
 
 
 @torch.no_grad()

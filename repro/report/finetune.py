@@ -105,9 +105,9 @@ def _curves(told: Told) -> list[Figure]:
             points = [(float(row["epoch"]), row[metric]) for row in tried.rows if row["diverged"] is None]
             if metric == "test_error":
                 points = [(0.0, start), *points]
-            at = next((point for point in points if point[0] == tried.best), None)
+            at = next((point for point in points if tried.best and point[0] == tried.best), None)
             drawn.append(Curve(tried.name, tried.config.seed, tuple(points), at if held_out else None))
-        if not any(curve.points for curve in drawn):
+        if not any(curve.points and curve.points[-1][0] for curve in drawn):
             continue
         ends = [f"{c.arm} {_value(metric, c.points[-1][1])}" for c in drawn if c.points]
         drawing = curves.learning(
