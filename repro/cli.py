@@ -259,8 +259,10 @@ def _show(args: argparse.Namespace) -> int:
     from repro.spec.files import ExactFile, sources
 
     (file,) = _files([args.claim])
-    for flag in ("arm", "alternative") if isinstance(file, ExactFile) else ("scale", "arm", "alternative"):
+    for flag in ("alternative", "arm") if isinstance(file, ExactFile) else ("scale", "alternative", "arm"):
         name, names = getattr(args, flag), getattr(file.claim, f"{flag}s", ())
+        if flag == "arm" and not isinstance(file, ExactFile):  # a scale and an alternative may have arms of their own
+            names = file.at(args.scale, args.alternative).arms
         if name is not None and name not in names:
             raise ReproError(f"--{flag} {name}: {file.path} has {', '.join(names) or 'none'}")
     if isinstance(file, ExactFile):

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from repro.analysis.plan import wanted
+from repro.cli import main
 from repro.models import registry, tables
 from repro.spec.config import RunConfig, RunModel
 from repro.spec.files import ClaimFile, SpecError, load, run_config
@@ -128,6 +129,17 @@ def test_an_alternative_s_own_arms_differ_in_what_varies_alone(tmp_path):
     said = mistaken(tmp_path, lambda text: published(text).pop("rule.of"))
     assert "alternative published: arms: " not in said
     assert "rule.of: no arm none_32" in said
+
+
+def test_show_knows_the_arms_of_an_alternative(capsys):
+    asked = ["show", str(CLAIM), "--scale", "paper", "--alternative", "published", "--arm"]
+    with pytest.raises(SystemExit, match="0"):
+        main([*asked, "net_11pct"])
+    shown = dict(line.split()[:2] for line in capsys.readouterr().out.splitlines())
+    assert (shown["train.epochs"], shown["train.fold_in"]) == ("520", "350")
+    with pytest.raises(SystemExit, match="2"):
+        main([*asked, "none_32"])
+    assert "--arm none_32" in capsys.readouterr().err
 
 
 def test_maps_of_no_hidden_layer_are_refused(tmp_path):

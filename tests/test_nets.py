@@ -202,14 +202,14 @@ def in_the_order_of_the_table(net: nn.Sequential, rows: tuple, x: torch.Tensor) 
         elif isinstance(row, tables.Pool):
             pool = F.max_pool2d if row.kind == "max" else F.avg_pool2d
             x = pool(x, row.size, row.stride, ceil_mode=True)
-        elif isinstance(row, tables.SameMapNorm):
+        elif isinstance(row, tables.SameMapNorm | tables.CrossMapNorm | tables.Local):
             x = net.get_submodule(row.name)(x)
         else:
             x = functions[row.kind](x)
     return x
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *LOCAL])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_pooling_before_the_activation_changes_neither_outputs_nor_gradients(kind, activation):
     net = built(kind, activation=activation, width=0.25).double()

@@ -55,12 +55,15 @@ def base(name: str, scale: str, seed: int = 0) -> RunConfig:
     [
         # the base, 2 seeds: 2, shared by four claims; other arms: lrn 3 x 2, pooling 1 x 2, towers 2 x 2,
         # dropout 1 x 2: 14; tuning, 2 arms x 2 rates x 1 seed: bias 4, relu 4; the trace: 3
+        # lrn_cifar10, 4 arms x 2 seeds: 8; tuning relu_input_scale, 4 arms x 2 rates: 8
         # pretraining, on five of the digits: from scratch 2, what the fine-tuned runs start from 2, longer 2
-        ("smoke", 2 + 14 + 4 + 4 + 3 + 6),
+        ("smoke", 2 + 14 + 4 + 4 + 3 + 8 + 8 + 6),
         # bias, 2 arms x 5 seeds, under the base and the source's reading: 20; tuning relu, 2 arms x 8 rates on the
         # first seed, under the base and `he`: 32
+        # lrn_cifar10, 4 arms x 5 seeds: 20; tuning relu_input_scale, 8 arms x 8 rates under the base and `he`, less the
+        # 16 at factor 1 that are relu_speedup's: 96
         # pretraining, on five classes: from scratch 5, what the fine-tuned runs start from 5, longer 5
-        ("small", 20 + 32 + 15),
+        ("small", 20 + 32 + 20 + 96 + 15),
         # the base, 5 seeds: 5, shared by four claims; other arms x 5 seeds: bias 1, lrn 3, pooling 1, towers 2: 35;
         # dropout, whose rate never falls, 2 arms x 5 seeds: 10. Alternatives: bias in the source's reading 10, its
         # tuning 2 arms x 5 rates: 10; dropout at half the rate 10; lrn at half and at twice the rate, 4 arms x 5: 40.
@@ -70,13 +73,14 @@ def base(name: str, scale: str, seed: int = 0) -> RunConfig:
         # ILSVRC-2012, the base: 5, shared by three claims; bias 1, lrn 3, pooling 1 arms x 5: 25; the same in the
         # source's reading: 30; dropout, whose rate never falls, 2 x 5 in both readings: 20. ILSVRC-2010: towers
         # 3 x 5 in both readings: 30. CIFAR-10: tuning relu, 16 under the base, `80sec` and `he`: 48; the trace: 20
+        # lrn_cifar10, 4 arms x 5 seeds: 20, the published 11pct net 5, `longer` 20; relu_input_scale as at small: 96
         # pretraining: from scratch 5, which are ilsvrc2012's `by_epoch`; Fall 2011 5; longer 5
-        ("paper", 5 + 25 + 30 + 20 + 30 + 48 + 20 + 10),
+        ("paper", 5 + 25 + 30 + 20 + 30 + 48 + 20 + 45 + 96 + 10),
     ],
 )  # fmt: skip
 def test_the_claims_of_a_scale_plan_so_many_distinct_runs_together(scale: str, runs: int) -> None:
     assert len(planned(scale)) == runs
-    assert runs == {"smoke": 33, "small": 67, "medium": 135, "paper": 188}[scale]
+    assert runs == {"smoke": 49, "small": 183, "medium": 135, "paper": 329}[scale]
 
 
 @pytest.mark.parametrize(

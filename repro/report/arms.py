@@ -145,7 +145,7 @@ def _positive(shown: Shown) -> Section | None:
 
 def _saturated(shown: Shown) -> Section | None:
     """How many outputs and units of each hidden layer pass no gradient, after the last epoch at which the judged runs
-    of every arm recorded it; None where that is none, or where no arm has any."""
+    of every arm that has any recorded it; None where there is no such epoch."""
     seen = {
         name: [
             {row["epoch"]: row["saturated"] for row in shown.table[o.run].epochs if "saturated" in row}
@@ -154,14 +154,14 @@ def _saturated(shown: Shown) -> Section | None:
         ]
         for name, arm in shown.judgement.arms.items()
     }
-    common = set.intersection(*(set(rows) for runs in seen.values() for rows in runs)) if all(seen.values()) else set()
+    seen = {name: runs for name, runs in seen.items() if runs}
+    common = set.intersection(*(set(rows) for runs in seen.values() for rows in runs)) if seen else set()
     if not common:
         return None
     epoch = max(common)
     shares = {name: [rows[epoch] for rows in runs] for name, runs in seen.items()}
-    layers = [
-        layer for layer in next(iter(shares.values()))[0] if all(layer in r for runs in shares.values() for r in runs)
-    ]
+    every = [run for runs in shares.values() for run in runs]
+    layers = [layer for layer in every[0] if all(layer in run for run in every)]  # those that all arms have
     rows = []
     for layer in layers:
         means = [[fmean(run[layer][what] for run in runs) for what in ("outputs", "units")] for runs in shares.values()]
