@@ -40,7 +40,7 @@ HELD_OUT = 10  # assumed: every tenth training photo chooses the best epoch, so 
 DROPS = (0.6, 0.85)  # assumed: of the epochs, after which rates fall by ten; about those of the claims on photos
 NAMED = 100_000  # assumed: so many photos are read again to name the files of mistakes
 SIDE = 256 / 224  # §2 and §4.1: of the stored photo to the crop
-CROPPING = ("scale", "stored", "crop", "crops", "mirror", "mean", "colour")  # what a net is used to
+CROPPING = ("scale", "factor", "stored", "crop", "crops", "mirror", "mean", "colour")  # what a net is used to
 ANSWERS = "answers.npz"
 
 Report = Callable[[dict[str, Any]], None]
@@ -59,7 +59,7 @@ def finetune(wish: Wish, device: str, report: Report) -> Told:
     data = data | {"content": photos.content, "held_out": len(photos.held_out) or None}
     configs = _configs(wish, about.get("model", {}), RunData(**data), len(photos.classes))
     settle_process(device)
-    cropping = {name: data[name] for name in CROPPING if name not in ("stored", "crop")}
+    cropping = {name: data[name] for name in CROPPING if name in data and name not in ("stored", "crop")}
     batches = PhotoBatches(photos, device=device, size=data["crop"], **cropping)
     setting = execute.Setting(Store(wish.out / "runs"), device, (), cache(), provenance(device))
     if wish.tensorboard:
@@ -136,7 +136,7 @@ def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> 
             momentum=0.9,  # §5
             weight_decay={row.name: row.decay for row in rows},
             file_images=10_000,
-            order="fresh",
+            order="fresh",  # assumed: of few photos the same minibatches would come again and again
             drops=sorted({int(share * wish.epochs) for share in DROPS} - {0}),
             **rule,
         )

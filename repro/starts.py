@@ -31,7 +31,9 @@ def saved(tensors: Mapping[str, torch.Tensor], config: RunConfig, epoch: int) ->
 
 
 def about_of(path: Path) -> dict[str, Any]:
-    """`run`, `epoch` and `config` of a file that `saved` made; empty of any other."""
+    """`run`, `epoch` and `config` of a file that `saved` made, `config` of a run's checkpoint; empty of others."""
+    if path.name == CHECKPOINT and (run := Store(path.parent.parent).read(path.parent.name)) is not None:
+        return {"config": run.config}
     if path.suffix != ".safetensors" or not path.is_file():
         return {}
     try:

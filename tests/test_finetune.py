@@ -125,6 +125,7 @@ def test_a_killed_fine_tuning_goes_on_and_ends_as_one_that_was_not_with_page_wei
     for name in ("best.safetensors", "last.safetensors", "answers.csv"):
         assert (made / "killed" / name).read_bytes() == (made / "whole" / name).read_bytes(), name
     lines = done.stdout.splitlines()
+    assert re.search(r"photos, fine-tuned: goes on after epoch \d+$", lines[0]), lines[0]
     assert re.search(r"^fine-tuned: \d+\.\d % of 8 test photos wrong$", done.stdout, re.M)
     assert re.search(r"^from scratch: \d+\.\d % of 8 test photos wrong$", done.stdout, re.M)
     assert any(line.startswith(f"not used of {made / 'photos'}: 4;") for line in lines)
@@ -187,6 +188,13 @@ def test_weights_bring_the_net_and_what_it_is_used_to_with_them(made):
     config = told.tried[0].config
     assert (config.model.width, config.model.init, config.data.scale) == (0.0625, "he", "standardised")
     assert (config.data.crop, config.data.stored) == (80, 91)
+
+
+def test_the_checkpoint_of_a_run_brings_its_net_too(made, tmp_path):
+    (run,) = Store(made / "first" / "runs").table().values()
+    given = Wish(made / "photos", tmp_path / "out", weights=run.path / CHECKPOINT, epochs=1, scratch=False)
+    config = finetune(given, "cpu", silent).tried[0].config
+    assert (config.model.width, config.data.crop) == (0.0625, 80)
 
 
 def test_frozen_layers_keep_their_bits_and_layers_afresh_have_nothing_of_the_weights(made):

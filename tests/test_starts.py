@@ -20,6 +20,7 @@ from repro.errors import ReproError
 from repro.execute import Job, Setting, execute, jobs, standing, train
 from repro.models import tables
 from repro.provenance import provenance
+from repro.report.evidence import behind
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, load, run_config
 from repro.spec.resolve import epochs_of, images, net, training_images
@@ -289,6 +290,9 @@ def test_what_a_run_starts_from_is_trained_first_and_left_at_the_epoch_that_is_w
     assert asked[before.id].epochs == 3
     assert execute([(file, "small")], setting, workers=1, report=silent) == 3
     assert jobs([(file, "small")], standing(setting)) == []
+    table = standing(setting)
+    assert behind(table, {config.id}) == {config.id, before.id}, "what it cost counts both"
+    assert behind(table, {before.id}) == {before.id}
     left = setting.store.root / before.id / KEPT.format(3)
     assert about_of(left)["run"] == before.id
     end = weights_of(setting.store, before, CHECKPOINT)
