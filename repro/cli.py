@@ -6,7 +6,6 @@ Nothing heavy is imported before a verb needs it: `--help`, `list` and `check` a
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -25,8 +24,9 @@ from repro.places import HOME, SCALES
 
 if TYPE_CHECKING:
     from repro.spec.files import AnyFile, ClaimFile
-    from repro.store import Store
+    from repro.store import Store, Table
 
+CATALOGUE = Path("claims", "catalogue.csv")  # below the project's folder
 PARTS = ("startup", "step", "lrn", "alexnet")  # of `repro.bench`
 
 EXAMPLES = """\
@@ -70,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     finetuning(verb("finetune", _finetune, "fine-tune the net on your photos, beside the same net from scratch"))
     sub = verb("list", _list, "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    sub = verb("coverage", _coverage, "say what there is of every sentence, and what fills what is missing")
+    _shelf(sub)
     sub = verb("show", _show, "print a claim's resolved configuration with the source of every value")
     sub.add_argument("claim", type=Path, metavar="CLAIM", help="a claim file")
     sub.add_argument("--scale", choices=SCALES, help="lay a scale on")
@@ -90,6 +92,12 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("bench", _bench, "time parts of this project beside what people would use instead")
     sub.add_argument("part", choices=PARTS, help="commands that answer at once; a step; the norm; the paper's net")
     sub.add_argument("--reference", action="store_true", help="maintainers: keep what `alexnet` found, for README")
+    sub = verb("evaluate", _evaluate, "the test error of given weights on photos, beside what is documented of them")
+    sub.add_argument("photos", metavar="PHOTOS", help="a known set, such as ilsvrc2012, or a folder of photos")
+    sub.add_argument("--model", required=True, help="torchvision:NAME, timm:NAME or bvlc_alexnet")
+    sub.add_argument("--weights", type=Path, metavar="FILE", help="default: those that torchvision publishes")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
+    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     sub = verb("doctor", _doctor, "say what this machine has: versions, device, data, runs, and what to do next")
     _where(sub)
     return top
@@ -119,10 +127,10 @@ def _files(paths: list[Path]) -> list[AnyFile]:
 def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
     """What `run` and `plan` need: claims with scales, where and on what, and how many workers."""
     from repro.execute import Setting
-    from repro.provenance import provenance
+    from repro.provenance import device_of, provenance
 
     files = [file.with_seeds(args.seeds) if args.seeds else file for file in files]
-    device = _device(args.device)
+    device = device_of(args.device)
     made = provenance(device)
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
@@ -134,23 +142,14 @@ def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tu
         others = ", ".join(s for s in file.claim.scales if s != scale)
         print(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}", flush=True)
         chosen.append((file, scale))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return chosen, setting, args.workers or (1 if device == "cuda" else cores)
-
-
-def _device(asked: str | None) -> str:
-    import torch
-
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
-    return asked or ("cuda" if torch.cuda.is_available() else "cpu")
+    return chosen, setting, args.workers or (1 if device == "cuda" else places.cores())
 
 
 def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -> int:
     """How many runs are to be trained next; says so, and how long it takes at most."""
     from repro.execute import remaining
 
-    runs, seconds = remaining(claims, setting)
+    runs, seconds = remaining(claims, setting, workers)
     each = seconds / workers
     at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
     found = f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here"
@@ -178,27 +177,20 @@ def _run(args: argparse.Namespace) -> int:
 
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
     """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
-    from repro.analysis.facts import judge_facts
-    from repro.analysis.judge import judge, reference
+    from repro.analysis.judge import said
     from repro.report import write
-    from repro.spec.files import ClaimFile, ExactFile
-    from repro.store import Store
+    from repro.spec.catalogue import catalogue
 
     out = places.shelf("reports", args.out, args.reference)
     here = {file.path.resolve() for file in files}
     theirs = [file for file in _files([]) if file.path.resolve() not in here]
-    shelves = {"reference": Store(HOME / "runs" / "reference").table()}
-    if not args.reference:
-        shelves = {"yours": _store(args).table()} | shelves
-    write([*files, *theirs], shelves, out)
+    shelves = _shelves(args)
+    write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE))
     code, mine = 0, next(iter(shelves.values()))
     for file in (file for file in files if file.id in done):
-        scale, how = done[file.id], "" if isinstance(file, ExactFile) else " scale"
-        verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, mine).verdict
-        code = 4 if verdict.word == "error" else code
-        print(f"\n{file.id}, {scale}{how}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})")
-        if isinstance(file, ClaimFile) and scale == "smoke":
-            print(f"the machinery works here; the reference verdict: {reference(file, shelves['reference'])}")
+        text, failed = said(file, done[file.id], mine, shelves["reference"])
+        code = 4 if failed else code
+        print(f"\n{text}")
     if args.reference:
         from repro.report.readme import renew
 
@@ -222,12 +214,16 @@ def _plan(args: argparse.Namespace) -> int:
     if not files:
         return 0
     from repro.execute import jobs, standing
+    from repro.provenance import device_name
 
     claims, setting, workers = _prepared(files, args)
     finished, runs = standing(setting), setting.store.table()
     resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
     print(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
-    for job in jobs(claims, finished):
+    for job in jobs(claims, finished, device_name(setting.provenance)):
+        if job.alone:
+            print(f"  {job.id}  {job.label}, alone in a process of its own, on {device_name(setting.provenance)}")
+            continue
         there = len(runs[job.id].epochs) if job.id in runs else 0
         levels = {str(level) for _, level in job.wants if level}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""
@@ -240,9 +236,10 @@ def _plan(args: argparse.Namespace) -> int:
 def _finetune(args: argparse.Namespace) -> int:
     from repro.finetune import finetune
     from repro.progress import shown
+    from repro.provenance import device_of
 
     with shown(lambda line: print(line, flush=True)) as show:
-        told = finetune(wish(args), _device(args.device), show)
+        told = finetune(wish(args), device_of(args.device), show)
     print("\n".join(told.lines(places.shown(told.out))))
     return 0
 
@@ -252,6 +249,25 @@ def _list(args: argparse.Namespace) -> int:
         scales = ", ".join(getattr(file.claim, "scales", ["exact"]))
         print(f"{file.id:<24} §{file.claim.paper.section:<5} {scales:<27} {file.claim.question}")
     return 0
+
+
+def _coverage(args: argparse.Namespace) -> int:
+    from repro.analysis.coverage import coverage
+    from repro.report.coverage import lines
+    from repro.spec.catalogue import catalogue
+    from repro.spec.files import load_valid
+
+    files, invalid = load_valid(HOME / "claims")
+    print("\n".join(lines(coverage(catalogue(HOME / CATALOGUE), files, _shelves(args), invalid))))
+    return 0
+
+
+def _shelves(args: argparse.Namespace) -> dict[str, Table]:
+    """Tables of runs as pages show them: the user's own first, and those that come with the project."""
+    from repro.store import Store
+
+    reference = {"reference": Store(HOME / "runs" / "reference").table()}
+    return reference if args.reference else {"yours": _store(args).table()} | reference
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -310,18 +326,17 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate(args: argparse.Namespace) -> int:
+    from repro.evaluate import said
+    from repro.provenance import device_of
+
+    for line in said(args.model, args.weights, args.photos, places.roots(args.data), device_of(args.device)):
+        print(line, flush=True)
+    return 0
+
+
 def _doctor(args: argparse.Namespace) -> int:
-    import torch
+    from repro.doctor import lines
 
-    from repro.data.known import KNOWN, find
-    from repro.provenance import provenance
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    for key, value in provenance(device).items():
-        print(f"{key:<12} {value}")
-    for kind in KNOWN:
-        print(f"data         {kind}: {find(kind, places.roots(args.data), places.cache()) or 'not found'}")
-    print(f"runs         {len(_store(args).table())} on {places.shown(_store(args).root)}")
-    lacking = find("cifar10", places.roots(args.data), places.cache()) is None
-    print("next         python -m repro", "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml")
+    print("\n".join(lines(_store(args), places.roots(args.data), places.cache())))
     return 0

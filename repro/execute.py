@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
+import os
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -22,20 +24,18 @@ from repro.analysis.measures import Level, Want, done
 from repro.analysis.plan import wanted
 from repro.data import loading
 from repro.data.batches import Batches
-from repro.data.photobatches import FIXED, PhotoBatches
+from repro.data.photobatches import PhotoBatches
 from repro.errors import ReproError
-from repro.models import registry, tables
-from repro.spec.config import RunConfig, RunData
+from repro.models import library, registry, tables
+from repro.probe import probe, step_of
+from repro.provenance import device_name
+from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.files import ClaimFile, run_config
-from repro.spec.resolve import classes, image, training_images
-from repro.spec.resolve import images as images_of
+from repro.spec.resolve import classes, image
 from repro.store import CHECKPOINT, OpenRun, Store, Table
-from repro.train import loop
-from repro.train.machine import Step, settle_process, step_seconds
-from repro.train.minibatches import batch_sizes
+from repro.train import loop, throughput
+from repro.train.machine import settle_process
 from repro.workers import Report, work_through
-
-PROBED = 200  # images of a probe's test pass (assumed)
 
 Event = dict[str, Any]  # {"event": "pack" | "begin" | "epoch" | "finish" | "failed", "run": id, "label": ..., ...}
 
@@ -57,7 +57,7 @@ class Setting:
 class Job:
     """One run and all that is wanted of it: it trains until every want is satisfied."""
 
-    config: RunConfig
+    config: RunConfig | TimingConfig
     wants: tuple[tuple[int, Level | None], ...]
     label: str
     views: bool = False  # whether any of them looks at the run in ten views
@@ -68,6 +68,11 @@ class Job:
     def id(self) -> str:
         """The run's."""
         return self.config.id
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing may run beside it: a timing."""
+        return isinstance(self.config, TimingConfig)
 
     @property
     def horizon(self) -> int:
@@ -81,26 +86,34 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
     A run that failed under an earlier command is tried again. Events of one run come in order, the last is `finish`.
     """
     table = standing(setting)
-    first = jobs(claims, table)
+    first = jobs(claims, table, device_name(setting.provenance))
     if not first:
         return 0
     for file, scale in claims:
+        check_library_nets(file, scale)
         check_initial_values(file, scale)
     arms = [run_config(c, arm, seed=0) for f, scale in claims for c in [f.at(scale)] for arm in c.arms]
     started = [config.data for config in arms if config.start]  # wanted once what they start from is there
-    _have_data([*(job.config.data for job in first), *started], setting, report)
+    _have_data([*(data for job in first for data in _sets(job.config)), *started], setting, report)
     trained = 0
 
-    def plan() -> list[Job]:
-        return jobs(claims, table)
+    def plan(alone: bool = False) -> list[Job]:
+        return [job for job in jobs(claims, table, device_name(setting.provenance)) if job.alone == alone]
+
+    def done(ended: Generator[str]) -> int:
+        count = 0
+        with closing(ended):
+            for run_id in ended:
+                run = setting.store.read(run_id)
+                assert run is not None
+                table[run_id] = run
+                count += 1
+        return count
 
     work = partial(train_twice, setting)
-    with closing(_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report)) as ended:
-        for run_id in ended:
-            run = setting.store.read(run_id)
-            assert run is not None
-            table[run_id] = run
-            trained += 1
+    trained = done(_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
+    while left := plan(alone=True):  # now that nothing is trained beside it: each timing in a process of its own
+        trained += done(work_through(lambda one=left[:1]: [j for j in one if j.id not in table], work, 1, report))
     return trained
 
 
@@ -114,11 +127,11 @@ def standing(setting: Setting) -> Table:
     }
 
 
-def jobs(claims: list[tuple[ClaimFile, str]], table: Table) -> list[Job]:
-    """What is to be trained next, each run once, however many claims want it."""
+def jobs(claims: list[tuple[ClaimFile, str]], table: Table, device: str | None = None) -> list[Job]:
+    """What is to be trained next, each run once, however many claims want it; `device`: see `wanted`."""
     wants: dict[str, list[Want]] = {}
     for file, scale in claims:
-        for want in wanted(file, scale, table):
+        for want in wanted(file, scale, table, device=device):
             wants.setdefault(want.config.id, []).append(want)
     return [
         Job(
@@ -132,35 +145,41 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table) -> list[Job]:
     ]
 
 
-def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting) -> tuple[int, float]:
-    """(runs to train in this round, the seconds that one worker takes for them at most), by `probe`."""
-    left = jobs(claims, standing(setting))
+def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1) -> tuple[int, float]:
+    """(runs to train in this round, the seconds that all workers together take for them at most), by `probe`."""
+    left = jobs(claims, standing(setting), device_name(setting.provenance))
     seconds = 0.0
     for job in left:
+        if isinstance(job.config, TimingConfig):
+            config, updates = job.config, job.config.updates * (job.config.warm + job.config.rounds)
+            # pipeline and step; nothing else runs meanwhile
+            seconds += 2 * workers * updates * sum(step_of(arm, setting.device).update for arm in config.timed.values())
+            continue
         run = setting.store.read(job.id)
         there = len(run.epochs) if run and run.resumable else 0
-        seconds += max(0, job.horizon - there) * probe(job.config, setting)
+        seconds += max(0, job.horizon - there) * probe(job.config, setting.device)
     return len(left), seconds
 
 
 def check_initial_values(file: ClaimFile, scale: str) -> None:
     """Arms start alike (DESIGN, randomness): at the same seed, every parameter of the same name and shape whose
     initialisation the arms do not vary has the same bits. ReproError names the first that has not."""
-    for alternative in (None, *file.alternatives_at(scale)):
-        claim = file.at(scale, alternative)
+    named = (None, *file.alternatives_at(scale))
+    for alternative, claim in [(over or name, c) for name in named for over, c in file.compared(scale, name).items()]:
         seed = claim.seeds[0]
         seen: dict[Any, tuple[str, torch.Tensor]] = {}
         for arm in claim.arms if len(claim.arms) > 1 else ():
             config = run_config(claim, arm, seed=seed)
             model, many, shape = config.model, len(classes(config.data)), image(config.data)
             options = model.model_dump(exclude={"kind", "init"})
-            rows = registry.table(model.kind, classes=many, **options)
+            by_kind = registry.of_library(model.kind)  # its values are those of its name: see `models.library`
+            rows = () if by_kind else registry.table(model.kind, classes=many, **options)
             rules: dict[str, Any] = {f"{row.name}.bias": row.bias for row in tables.weighted(rows)}
             for row in tables.weighted(rows):
                 rules[f"{row.name}.weight"] = model.init if isinstance(model.init, str) else model.init[row.name]
             net = loop.initial_net(model.model_dump(), seed=seed, classes=many, image=shape)
             for name, tensor in net.named_parameters():
-                key = (name, tensor.shape, rules[name])
+                key = (name, tensor.shape, model.kind if by_kind else rules[name])
                 other, same = seen.setdefault(key, (arm, tensor))
                 if not torch.equal(tensor, same):
                     raise ReproError(
@@ -170,9 +189,24 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
                     )
 
 
-def _have_data(data: list[RunData], setting: Setting, report: Report) -> None:
+def check_library_nets(file: ClaimFile, scale: str) -> None:
+    """Nets of torchvision and timm are built and take the claim's images: what `check`, which has no torch, cannot say.
+    ReproError names the place in the claim that chooses the net."""
+    for alternative in (None, *file.alternatives_at(scale)):
+        claim = file.at(scale, alternative)
+        for arm in claim.arms:
+            config = run_config(claim, arm, seed=claim.seeds[0])
+            if registry.of_library(config.model.kind):
+                many, shape = len(classes(config.data)), image(config.data)
+                if why := library.refusal(config.model.kind, classes=many, image=shape):
+                    laid = file.layers(scale, alternative, arm)
+                    where = laid.problem(("model", "kind"), f"model.kind: {config.model.kind}: {why}")
+                    raise ReproError(f"{file.path}:{where.line}:{where.column}: {where.text}")
+
+
+def _have_data(sets: list[RunData], setting: Setting, report: Report) -> None:
     """Pack once, here, what no worker shall have to pack; DataError before any training where a set is missing."""
-    for kind, stored in sorted({(one.kind, one.stored) for one in data}, key=str):
+    for kind, stored in sorted({(data.kind, data.stored) for data in sets}, key=str):
 
         def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
             report({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
@@ -192,11 +226,11 @@ def train_twice(setting: Setting, job: Job, report: Report) -> None:
     about = {"run": job.id, "label": job.label}
     for attempt in (1, 2):
         try:
-            return train(job, setting, report)
+            return (measure if job.alone else train)(job, setting, report)
         except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
             why = f"{type(error).__name__}: {error}"
         report({"event": "failed", **about, "attempt": attempt, "why": why})
-    with setting.store.begin(job.config, _session(job.config.data, setting)) as run:
+    with setting.store.begin(job.config, _session(job.config, setting)) as run:
         run.finish({"status": "failed", "why": why})
         report({"event": "finish", **about, "epoch": len(run.rows()), "status": "failed"})
 
@@ -213,10 +247,11 @@ def train(
     `data`: its images, where they are of no known set; `weights`: those it starts from, where they are a file's.
     """
     config = job.config
+    assert isinstance(config, RunConfig)
     about = {"run": config.id, "label": job.label}
     # before the run is begun: where data are missing, nothing is left behind
     data = batches(config.data, setting) if data is None else data
-    with setting.store.begin(config, _session(config.data, setting)) as run:
+    with setting.store.begin(config, _session(config, setting)) as run:
         trainer = loop.trainer(
             model=config.model.model_dump(),
             train=config.train.model_dump(),
@@ -258,6 +293,28 @@ def train(
         report({"event": "finish", **about, "epoch": last["epoch"], "status": status})
 
 
+def measure(job: Job, setting: Setting, report: Report) -> None:
+    """One replicate of a timing, with how busy the machine was before it."""
+    config, start, load = job.config, time.monotonic(), os.getloadavg()[0]
+    assert isinstance(config, TimingConfig)
+    trainers = {
+        name: loop.trainer(
+            model=arm.model.model_dump(),
+            train=arm.train.model_dump(),
+            seed=arm.seed,
+            precision=arm.precision,
+            batches=batches(arm.data, setting),
+        )
+        for name, arm in config.timed.items()
+    }
+    with setting.store.begin(config, _session(config, setting)) as run:
+        found = throughput.in_turn(trainers, updates=config.updates, rounds=config.rounds, warm=config.warm)
+        taken = time.monotonic() - start
+        run.finish({"status": "timed", "timed": found, "seconds": taken, "load": load, "cores": os.cpu_count()})
+    rates = {name: median(rounds["pipeline"]) for name, rounds in found.items()}
+    report({"event": "timed", "run": job.id, "label": job.label, "rates": rates})
+
+
 def _bits(correct: torch.Tensor) -> bytes:
     """Which test images were right, as a .npy file of packed bits."""
     out = io.BytesIO()
@@ -291,37 +348,16 @@ def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:
     return loading.batches(**given, device=setting.device, roots=setting.roots, cache=setting.cache)
 
 
-def _session(data: RunData, setting: Setting) -> dict[str, Any]:
-    """What makes a run here: the setting's provenance, and the photos that its set lacks."""
+def _sets(config: RunConfig | TimingConfig) -> list[RunData]:
+    """The images that a run needs."""
+    return [arm.data for arm in config.timed.values()] if isinstance(config, TimingConfig) else [config.data]
+
+
+def _session(config: RunConfig | TimingConfig, setting: Setting) -> dict[str, Any]:
+    """What makes a run here: the setting's provenance, the photos that its set lacks, and the version of the library
+    that its net is of."""
+    data, *_ = _sets(config)
     photos = loading.left_out(data.kind, stored=data.stored, cache=setting.cache)
-    return setting.provenance | ({"photos": photos} if photos else {})
-
-
-def probe(config: RunConfig, setting: Setting) -> float:
-    """Seconds per epoch of a configuration on this machine, with nothing beside it, loading of data left out;
-    where held-out images are folded in, of the epochs with them."""
-    data, rule = config.data, config.train
-    step = _step(
-        data.model_copy(update={"images": None}).model_dump_json(),
-        config.model.model_dump_json(),
-        rule.model_copy(update={"lr": 0.0, "drops": [], "plateau": None, "fold_in": None}).model_dump_json(),
-        config.precision,
-        setting.device,
-    )
-    images = training_images(data)
-    most = images + (data.held_out or 0 if rule.fold_in else 0)
-    updates = batch_sizes(most, batch=rule.batch, file_images=rule.file_images)
-    looked = images_of(data)[1]
-    if data.crop is not None:  # each half epoch: the held-out images and the fixed ones
-        looked += 2 * ((data.held_out or 0) + min(FIXED, images))
-    return step.update * len(updates) + step.image * looked
-
-
-@lru_cache
-def _step(data_text: str, model_text: str, train_text: str, precision: str, device: str) -> Step:
-    """The probe of one net and kind of batch, on random pixels."""
-    data, train = RunData.model_validate_json(data_text), json.loads(train_text)
-    given = data.model_dump(exclude={"content", "images", "held_out"})
-    given |= {"classes": tuple(data.classes)} if data.classes else {}
-    noise = loading.noise(**given, device=device, train=max(train["batch"], PROBED), test=PROBED)
-    return step_seconds(noise, model=json.loads(model_text), train=train, precision=precision)
+    arms = list(config.timed.values()) if isinstance(config, TimingConfig) else [config]
+    made = {name: version(name) for name in registry.LIBRARIES for arm in arms if arm.model.kind.startswith(f"{name}:")}
+    return setting.provenance | made | ({"photos": photos} if photos else {})

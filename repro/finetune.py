@@ -25,7 +25,7 @@ from repro.data.photos import open_source
 from repro.data.photosets import Photos, load_photos
 from repro.errors import ReproError, RunError
 from repro.flags import Wish
-from repro.models import registry, tables, weights
+from repro.models import library, registry, tables, weights
 from repro.places import cache
 from repro.provenance import provenance
 from repro.report.answers import Told, Tried
@@ -35,7 +35,9 @@ from repro.store import CHECKPOINT, Store, replace
 from repro.tensorboard import exported
 from repro.train import loop
 from repro.train.machine import settle_process
+from repro.train.seeds import generator
 
+DECAY = 0.0005  # §5
 HELD_OUT = 10  # assumed: every tenth training photo chooses the best epoch, so that none that measures does
 DROPS = (0.6, 0.85)  # assumed: of the epochs, after which rates fall by ten; about those of the claims on photos
 NAMED = 100_000  # assumed: so many photos are read again to name the files of mistakes
@@ -117,8 +119,8 @@ def _photos(wish: Wish, data: dict[str, Any], report: Report) -> Photos:
 
 def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> dict[str, RunConfig]:
     """The runs: fine-tuned from the weights, and the same net from scratch, every layer of which starts afresh."""
-    model, rows = _model(known | wish.model, classes)
-    layers = [row.name for row in rows]
+    model, decays = _model(known | wish.model, data, classes, wish.model.keys() - {"kind"})
+    layers = list(decays)
     afresh = list(layers[-1:] if wish.afresh is None else wish.afresh)
     trained = layers if wish.train is None else list(wish.train)
     for flag, named in (("--afresh", afresh), ("--train", trained)):
@@ -134,7 +136,7 @@ def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> 
             lr=lr,
             bias_lr=2.0,  # source.md 1, 13
             momentum=0.9,  # §5
-            weight_decay={row.name: row.decay for row in rows},
+            weight_decay=decays,
             file_images=10_000,
             order="fresh",  # assumed: of few photos the same minibatches would come again and again
             drops=sorted({int(share * wish.epochs) for share in DROPS} - {0}),
@@ -153,18 +155,29 @@ def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> 
     return out
 
 
-def _model(given: dict[str, Any], classes: int) -> tuple[RunModel, list[Any]]:
-    """The net, and its rows with weights."""
-    given = {"kind": "alexnet", "activation": "relu", "width": 1.0} | given
-    if given["kind"] not in registry.KINDS:
-        raise ReproError(f"--model {given['kind']}: expected one of {', '.join(registry.KINDS)}")
-    if given["kind"] == "alexnet":
+def _model(given: dict[str, Any], data: RunData, classes: int, own: set[str]) -> tuple[RunModel, dict[str, float]]:
+    """The net, and the decay of each of its layers, in their order. `own`: what was asked for beside its kind."""
+    kind = given.setdefault("kind", "alexnet")
+    if registry.of_library(kind):
+        assert data.crop is not None
+        net = library.build(kind, classes=classes, side=data.crop, draw=lambda name: generator(0, "layers", name))
+        if idle := sorted(own):
+            raise ReproError(f"--{idle[0]}: is for {', '.join(registry.KINDS)}, whose layers are known here; leave it away")
+        decays: dict[str, float] = {}
+        for name, parameter in net.named_parameters():  # norms have none, as in `repro.train.sgd`
+            layer, _, role = name.rpartition(".")
+            decays[layer] = DECAY if role == "weight" and parameter.dim() > 1 else decays.get(layer, 0.0)
+        return RunModel(kind=kind), decays
+    if kind not in registry.KINDS:
+        raise ReproError(f"--model {kind}: expected one of {', '.join(registry.KINDS)}, torchvision:NAME or timm:NAME")
+    given = {"activation": "relu", "width": 1.0} | given
+    if kind == "alexnet":
         given.setdefault("reading", "paper")
     options = {key: value for key, value in given.items() if key not in ("kind", "init") and value is not None}
-    rows = list(tables.weighted(registry.table(given["kind"], classes=classes, **options)))
+    rows = tables.weighted(registry.table(kind, classes=classes, **options))
     published = {row.name: row.std for row in rows}
     init = published if given.get("init") in (None, "published") else given["init"]
-    return RunModel(**given | {"init": init}), rows
+    return RunModel(**given | {"init": init}), {row.name: row.decay for row in rows}
 
 
 def _train(

@@ -47,6 +47,8 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
                 if event["label"] not in tasks:
                     tasks[event["label"]] = live.add_task(event["label"], total=event["total"], seen="")
                 live.update(tasks[event["label"]], completed=event["done"], total=event["total"])
+            elif what == "timed":
+                live.console.print(_timed(event))
             elif what == "failed":
                 live.console.print(_failed(event))
 
@@ -62,6 +64,8 @@ def _line(event: Event, say: Callable[[str], None]) -> None:
     elif event["event"] == "pack":
         if event["done"] == event["total"]:
             say(f"{event['label']}: {event['done']:,} done")
+    elif event["event"] == "timed":
+        say(_timed(event))
     elif event["event"] == "failed":
         say(_failed(event))
 
@@ -71,6 +75,11 @@ def _seen(event: Event) -> str:
         return f"diverged at update {event['diverged']}"
     errors = f"training error {event['train_error']:.4f}  test error {event['test_error']:.4f}"
     return f"loss {event['train_loss']:.4f}  {errors}  {event['seconds']:.1f} s"
+
+
+def _timed(event: Event) -> str:
+    rates = ", ".join(f"{arm} {rate:.4g}" for arm, rate in event["rates"].items())
+    return f"{event['label']}: images/s {rates}"
 
 
 def _failed(event: Event) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 import repro
+from repro.errors import ReproError
 from repro.train import loop
 
 
@@ -34,6 +35,20 @@ def provenance(device: str) -> dict[str, Any]:
         "threads": 1 if device == "cpu" else torch.get_num_threads(),
         "tf32": False,
     }
+
+
+def device_name(made: dict[str, Any]) -> str:
+    """What a timing is a fact of: the GPU's name, or the processor with the threads that were used."""
+    if made["device"] != "cpu":
+        return str(made["device"])
+    return f"{made['threads']} thread{'s' * (made['threads'] != 1)} of {made['processor']}"
+
+
+def device_of(asked: str | None) -> str:
+    """The device that was asked for, else cuda where there is one. ReproError for cuda where there is none."""
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
+    return asked or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def commit_of(folder: Path) -> tuple[str | None, bool]:

@@ -94,7 +94,7 @@ class Leaves:
         for path in self._due(rows):
             found = about_of(path)
             if (found.get("run"), found.get("epoch")) != (self.config.id, trainer.epoch):
-                self.run.write(path.name, saved(dict(trainer.net.named_parameters()), self.config, trainer.epoch))
+                self.run.write(path.name, saved(trainer.net.state_dict(), self.config, trainer.epoch))
 
     def _due(self, rows: list[dict[str, Any]]) -> list[Path]:
         if not rows or rows[-1]["diverged"] is not None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import ReproError
-from repro.spec.config import RunConfig
+from repro.spec.config import RunConfig, TimingConfig
 
 CHECKPOINT = "checkpoint.safetensors"
 KEPT = "weights-{}.safetensors"  # after so many epochs, for runs that start from them
@@ -51,6 +51,16 @@ class Run:
     def views(self) -> dict[str, float]:
         """Errors of the test images in ten views after the last epoch, where they were looked at so."""
         return self.result.get("views", {}) if self.result else {}
+
+    @property
+    def timed(self) -> dict[str, dict[str, list[float]]] | None:
+        """Of a timing, what `repro.train.throughput.in_turn` found, by arm."""
+        return self.result.get("timed") if self.result else None
+
+    @property
+    def seconds_timed(self) -> float:
+        """What a timing took; 0 of a training, whose epochs have theirs."""
+        return float(self.result.get("seconds", 0)) if self.result else 0.0
 
     @property
     def failed(self) -> str | None:
@@ -103,7 +113,7 @@ class Store:
         return freed
 
     @contextmanager
-    def begin(self, config: RunConfig, provenance: dict[str, Any]) -> Iterator[OpenRun]:
+    def begin(self, config: RunConfig | TimingConfig, provenance: dict[str, Any]) -> Iterator[OpenRun]:
         """Open a run for training, new or again; ReproError where another process trains it.
 
         A run trained under another numerics version is begun anew: two arithmetics make no trajectory.

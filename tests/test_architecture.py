@@ -30,22 +30,26 @@ MAY_IMPORT = {
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
     "starts": FACTS | {"spec", "store", "models", "data", "train"},
-    "execute": FACTS | {"spec", "store", "analysis", "models", "data", "train", "provenance", "starts", "workers"},
+    "execute": FACTS
+    | {"spec", "store", "analysis", "models", "data", "train", "probe", "provenance", "starts", "workers"},
     # a run or two of a configuration of its own, and their page: what `execute` and `report` are to claims
     "finetune": FACTS
     | {"spec", "store", "models", "data", "train", "execute", "starts", "report", "flags", "places", "provenance"}
     | {"tensorboard"},
+    "probe": FACTS | {"spec", "data", "train"},
     "bench": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
     "flags": set(),
     "tensorboard": {"errors", "store"},
     "progress": set(),
     "places": FACTS | {"spec"},
+    "evaluate": FACTS | {"models", "data", "places"},
     "workers": {"errors"},
-    "provenance": {"train"},
+    "doctor": {"known", "places", "provenance", "store"},
+    "provenance": {"errors", "train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
-    | {"bench", "finetune", "flags", "places", "progress", "provenance"},
+    | {"bench", "doctor", "evaluate", "finetune", "flags", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -56,6 +60,7 @@ FACT_MODULES = {
     "repro.models.cuda_convnet": "tables",
     "repro.models.alexnet": "tables",
     "repro.models.registry": "tables",
+    "repro.models.vgg": "tables",
     "repro.models.counts": "facts",
     "repro.models.facts": "facts",
     "repro.models.differences": "tables",

@@ -296,7 +296,7 @@ def default(claim: Claim, loc: Loc) -> Any:
     """What the model of a section says of a key that is not given."""
     model, *inside = (claim, *loc[:-1])
     for part in inside:
-        model = getattr(model, str(part))
+        model = model[part] if isinstance(part, int) else getattr(model, part)
     field = next(f for name, f in type(model).model_fields.items() if (f.alias or name) == loc[-1])
     return field.get_default(call_default_factory=True)
 
@@ -366,6 +366,8 @@ def entries(file: ClaimFile) -> dict[str, Any]:
 
 
 # relations between keys
+
+WHOSE = {"norms": "cuda_convnet_conv_local_11pct and alexnet and vgg11", "dropout": "alexnet and vgg11"}
 
 
 def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str) -> Any:
@@ -716,7 +718,7 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
                 RELU,
                 {("model", key): value},
                 ("model", key),
-                f"model.{key}: is for alexnet{' and cuda_convnet_conv_local_11pct' * (key == 'norms')} alone",
+                f"model.{key}: is for {WHOSE.get(key, 'alexnet')} alone",
             )
             for key, value in (
                 ("reading", "source"),

@@ -202,11 +202,13 @@ def test_the_flags_of_every_verb_are_these():
             "--width",
         ]),
         "list": [],
+        "coverage": ["--reference", "--runs"],
         "show": ["--alternative", "--arm", "--scale"],
         "check": [],
         "report": ["--out", "--reference", "--runs"],
         "data": ["--data"],
         "bench": ["--reference"],
+        "evaluate": ["--data", "--device", "--model", "--weights"],
         "gc": ["--reference", "--runs"],
         "doctor": places,
     }

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,7 +28,7 @@ from small_photos import (
 )
 
 from repro.data import photo
-from repro.data.known import KNOWN, Known, find
+from repro.data.known import KNOWN, Known, find, how_to_get
 from repro.data.photopack import pack
 from repro.data.photos import open_source
 from repro.data.photosets import load_photos, open_pack
@@ -139,6 +140,41 @@ def test_where_no_split_measures_every_fifth_of_each_class_by_digest_does(tmp_pa
     few = [row for row in rows if row[1] != 1 or int(row[0][:-4]) < 12]
     with pytest.raises(DataError, match="found fewer than five photos of class n02; expected five or more"):
         load(as_flat({"all": few}, tmp_path / "few"), tmp_path / "cache")
+
+
+def test_a_known_set_without_splits_is_halved_and_held_to_its_rounded_count(tmp_path, monkeypatch):
+    """As ImageNet of Fall 2009 comes: class folders alone, of a number of photos that is printed to two digits."""
+    rows = [(f"{i}.png", i % 3, encoded(picture(i), "PNG")) for i in range(31)]  # 11, 10 and 10 of a class
+    known = Known(kind="halves", title="a set of halves", source="here", classes=CLASSES, content="", shape=(3, 0, 0),
+                  train=15, test=15, photos=True, places=("halves",), within=1, split_off=2)  # fmt: skip
+    where = as_flat({"all": rows}, tmp_path / "data" / "halves")
+
+    def packed(known: Known, cache: str):
+        roots = [tmp_path / "data"]
+        return load_photos("halves", size=SIZE, roots=roots, cache=tmp_path / cache, known=known, workers=1)
+
+    monkeypatch.setitem(KNOWN, "halves", known)
+    photos = packed(known, "cache")
+    assert np.bincount(photos.train_y).tolist() == [6, 5, 5]
+    assert np.bincount(photos.test_y).tolist() == [5, 5, 5]
+    with pytest.raises(DataError, match="found 16 train photos; expected 14, 1 more or fewer, as a set of halves"):
+        packed(replace(known, train=14), "other")
+    (where / CLASSES[1]).rename(tmp_path / "away")
+    (where / CLASSES[1]).mkdir()
+    shutil.copy(next((tmp_path / "away").rglob("*.png")), where / CLASSES[1])
+    with pytest.raises(DataError, match="found fewer than two photos of class n02; expected two or more, since every"):
+        packed(known, "third")
+
+
+def test_the_halves_of_2009_are_those_that_the_paper_s_count_allows():
+    known = KNOWN["imagenet2009"]
+    assert (len(known.classes), known.train + known.test, known.split_off) == (10_184, 8_900_000, 2)
+    # 8.85 to 8.95 million round to 8.9; every class may have one more to train on than to test on
+    for whole in (8_850_000, 8_949_999):
+        for odd in (0, 10_184):
+            test = (whole - odd) // 2
+            assert max(abs(test - known.test), abs(whole - test - known.train)) <= known.within
+    assert "imagenet2009/CLASS/ for each of its 10,184 classes" in how_to_get("imagenet2009")
 
 
 # What cannot be taken

@@ -20,7 +20,8 @@ from repro.analysis.measures import Level
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import DataError, ReproError, RunError
-from repro.execute import Job, Setting, execute, jobs, probe, remaining, standing
+from repro.execute import Job, Setting, execute, jobs, remaining, standing
+from repro.probe import probe
 from repro.provenance import commit_of, provenance
 from repro.spec.files import ClaimFile, load, run_config
 from repro.store import CHECKPOINT, Store
@@ -440,14 +441,15 @@ def test_a_probe_needs_no_data_and_counts_updates_and_test_images(setting, tmp_p
     ((digits, scale),) = claim(tmp_path)
     ((cifar, small),) = claim(tmp_path / "cifar", {"kind: digits, images: 60": "kind: cifar10"}, "small")
     config = run_config(digits.at(scale), "relu", seed=0)
-    once = probe(config, setting)
+    once = probe(config, setting.device)
     assert once > 0
-    assert probe(config.model_copy(update={"seed": 7}), setting) == once, "measured once for each net"
+    assert probe(config.model_copy(update={"seed": 7}), setting.device) == once, "measured once for each net"
     # 120 images make three updates more
     more = config.model_copy(update={"data": config.data.model_copy(update={"images": 120})})
     most = config.model_copy(update={"data": config.data.model_copy(update={"images": 180})})
-    assert probe(most, setting) - probe(more, setting) == pytest.approx(probe(more, setting) - once)
-    assert probe(run_config(cifar.at(small), "relu", seed=0), setting) > 10 * once
+    two = probe(more, setting.device)
+    assert probe(most, setting.device) - two == pytest.approx(two - once)
+    assert probe(run_config(cifar.at(small), "relu", seed=0), setting.device) > 10 * once
 
 
 def test_what_remains_counts_the_epochs_that_are_left(setting, tmp_path):

@@ -146,7 +146,7 @@ def test_maps_of_no_hidden_layer_are_refused(tmp_path):
     said = mistaken(tmp_path, lambda text: text["arms"]["both_32"].update({"model.maps.local5": 3}))
     assert "model.maps.local5: no such hidden layer; did you mean local4?" in said
     said = mistaken(tmp_path, lambda text: text["arms"]["both_32"].update({"model.norms": "scale only"}))
-    assert "model.norms: found scale only, which is for alexnet alone" in said
+    assert "model.norms: found scale only; expected both or none or first" in said
 
 
 def test_folding_in_needs_held_out_images_and_no_plateau(tmp_path):

@@ -41,7 +41,7 @@ from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
 TRAINED, _ = split([load(path) for path in sorted((ROOT / "claims").glob("*.yaml"))])
-OF_PHOTOS = {"test_top5", "halves", "ended"}  # what rows of crops have and others have not
+OF_PHOTOS = {"test_top5", "halves", "ended", "norms", "positive"}  # what rows of crops have and others have not
 
 
 @pytest.fixture(autouse=True)
@@ -144,11 +144,39 @@ def test_without_held_out_photos_the_looks_are_at_those_trained_on_alone(photos)
 def test_rows_of_whole_images_have_none_of_what_photos_have(photos, tmp_path):
     whole = Batches(load_set("digits", cache=tmp_path, images=100), device="cpu", scale="standardised")
     (ours,), (theirs,) = rows(trainer(crops(photos)), 1), rows(trainer(whole), 1)
-    assert ours.keys() - theirs.keys() == {"test_top5", "halves", "positive"}
+    assert ours.keys() - theirs.keys() == {"test_top5", "halves", "norms", "positive"}
     assert theirs.keys() == {
-        "epoch", "update", "train_error", "train_loss", "test_error", "test_loss", "updates", "diverged",
+        "epoch", "update", "train_error", "train_loss", "test_error", "test_loss", "updates", "diverged", "saturated",
     }  # fmt: skip
     assert not theirs.keys() & OF_PHOTOS
+
+
+def test_every_epoch_of_photos_records_the_norm_of_each_layer_s_weights_and_a_divergence_has_none(photos):
+    run = trainer(crops(photos))
+    for row in rows(run, 2)[-1:]:
+        assert row["norms"].keys() == {"conv1", "conv2", "conv3", "fc10"}, "biases have none"
+        for layer, norm in row["norms"].items():
+            weights = run.net.get_parameter(f"{layer}.weight").detach().double().numpy()
+            assert norm == pytest.approx(float(np.sqrt((weights**2).sum())), rel=1e-5)
+    assert all("norms" not in row for row in rows(trainer(crops(photos), lr=1e4), 9) if row["diverged"])
+
+
+def test_without_gradients_decay_shrinks_the_norms_by_its_velocity_alone(photos, monkeypatch):
+    def still(self, batch):
+        self.optimiser.zero_grad()
+        for parameter in self.net.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimiser.step()
+        return torch.tensor(1.0), torch.tensor(0)
+
+    monkeypatch.setattr(loop.Trainer, "update", still)
+    sizes = {decay: rows(trainer(crops(photos), weight_decay=dict.fromkeys(("conv1", "conv2", "conv3", "fc10"), decay)),
+                         1)[0]["norms"]["conv1"] for decay in (0.0, 0.5)}  # fmt: skip
+    weight, velocity = 1.0, 0.0
+    for _ in range(7):  # minibatches, at a rate of 0.01
+        velocity = 0.9 * velocity - 0.01 * 0.5 * weight
+        weight += velocity
+    assert sizes[0.5] / sizes[0.0] == pytest.approx(weight, rel=1e-5)
 
 
 def test_a_diverged_run_of_photos_ends_and_keeps_the_looks_before(photos):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, isinf
 from typing import get_args
 
+from repro.analysis import timing
 from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test, value
+from repro.analysis.facts import judge_facts
 from repro.analysis.measures import trace
 from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Arm, Tuning, tune
 from repro.analysis.words import Verdict, of_effect, of_trace, of_value
 from repro.spec.claim import Claim
-from repro.spec.files import ClaimFile, run_config
+from repro.spec.files import AnyFile, ClaimFile, ExactFile, run_config
 from repro.spec.recipes import ScaleName
 from repro.spec.resolve import training_images
 from repro.store import Table
@@ -34,12 +38,86 @@ class Judgement:
     trace: TraceTest | None
     to_do: int  # runs that are wanted and not there
     run_ids: tuple[str, ...]  # every run of the table that this judgement looked at
+    beside: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
+    together: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
+
+    @property
+    def parts(self) -> tuple[Judgement, ...]:
+        """Every comparison behind the verdict: itself, where there is one only."""
+        return self.together or (self,)
+
+    @property
+    def name(self) -> str:
+        """Of one comparison, as pages name it."""
+        return self.beside or self.alternative or "ours"
+
+    device: str | None = None  # of a timing: the one that was timed
 
 
 def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = None) -> Judgement:
-    """Judge one claim at one scale from the runs that are there."""
-    claim = file.at(scale, alternative)
+    """Judge one claim at one scale from the runs that are there.
+
+    Where the sentence is said of several comparisons (`rule.over`), it holds where it holds in each of them: the
+    weakest decides, that is the worst word, and among equal words the least effect in the paper's direction. Each is
+    judged at the claim's own confidence: that a claim of all is accepted by mistake takes that its false part is, so
+    nothing is to be corrected for their number (an intersection-union test; Berger 1982). The other way round it is:
+    one of k intervals lies on the wrong side by chance k times as often. So a word against the sentence is said of one
+    only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
+    """
+    claims = file.compared(scale, alternative)
     to_do = len(wanted(file, scale, table, [alternative]))
+    parts = [replace(_judge(claim, scale, alternative, table, to_do), beside=name) for name, claim in claims.items()]
+    if len(parts) == 1:
+        return parts[0]
+    sure = [_surely(part, table, len(parts)) if part.verdict.word in AGAINST else part for part in parts]
+    least = min(sure, key=_strength)
+    ids = sorted({run for part in sure for run in part.run_ids})
+    return replace(least, verdict=_weakest(least, sure), run_ids=tuple(ids), together=tuple(sure))
+
+
+# From the weakest; a word against the sentence refutes it for all, whatever the others are.
+STRENGTH = (
+    "error", "not run", "not comparable", "contradicted", "opposite direction", "inconclusive", "no difference seen",
+    "differs", "direction only", "same direction", "reproduced",
+)  # fmt: skip
+AGAINST = ("contradicted", "opposite direction", "differs")
+
+
+def _strength(part: Judgement) -> tuple[int, float]:
+    """How well a comparison bears the sentence out: its word, then its effect in the paper's direction."""
+    effect, rule = part.effect, part.claim.rule
+    assert rule.kind == "ratio" or rule.kind == "difference"
+    if effect is None:
+        return STRENGTH.index(part.verdict.word), -inf
+    above = rule.direction.startswith("above")
+    bound = effect.high if isinf(effect.low) or (effect.low == 0 and effect.kind == "ratio") else effect.low
+    size = bound if effect.estimate is None else effect.estimate
+    return STRENGTH.index(part.verdict.word), size if above else -size
+
+
+def _surely(part: Judgement, table: Table, parts: int) -> Judgement:
+    """A comparison judged again at the confidence that `parts` of them take."""
+    rule = part.claim.rule
+    assert rule.kind != "trace"
+    strict = rule.model_copy(update={"confidence": 1 - (1 - rule.confidence) / parts})
+    claim = part.claim.model_copy(update={"rule": strict})
+    return replace(_judge(claim, part.scale, part.alternative, table, part.to_do), beside=part.beside)
+
+
+def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
+    """The weakest comparison's verdict, said of all of them."""
+    verdict, words = least.verdict, Counter(part.verdict.word for part in parts)
+    if verdict.word in ("error", "not run"):
+        return verdict
+    counted = ", ".join(f"{words[word]} {word}" for word in STRENGTH if words[word])
+    why = f"{verdict.why}; the weakest decides ({counted})" if len(words) > 1 else verdict.why
+    sentence = f"The weakest of {len(parts)} comparisons is {least.name}. {verdict.sentence}"
+    return replace(verdict, sentence=sentence, why=why)
+
+
+def _judge(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+    if claim.measure.kind == "throughput":
+        return _judge_timed(claim, scale, alternative, table, to_do)
     if claim.measure.kind == "trace":
         return _judge_trace(claim, scale, alternative, table, to_do)
     return _judge_arms(claim, scale, alternative, table, to_do)
@@ -66,8 +144,19 @@ def reference(file: ClaimFile, table: Table) -> str:
     return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
 
 
+def said(file: AnyFile, scale: str, table: Table, reference_table: Table) -> tuple[str, bool]:
+    """(a claim's verdict from the runs of `table`, as it is printed, whether it could not be measured)."""
+    exact = isinstance(file, ExactFile)
+    verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, table).verdict
+    text = f"{file.id}, {scale}{'' if exact else ' scale'}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})"
+    if not isinstance(file, ExactFile) and scale == "smoke":
+        text += f"\nthe machinery works here; the reference verdict: {reference(file, reference_table)}"
+    return text, verdict.word == "error"
+
+
 def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
     assert claim.rule.kind != "trace"
+    assert claim.rule.kind != "rate"
     rule = claim.rule
     tunings: dict[str, Tuning] = tune(claim, table)[0] if claim.tune else {}
     arms = {}
@@ -100,6 +189,36 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
         trace=None,
         to_do=to_do,
         run_ids=tuple(sorted(ids & table.keys())),
+    )
+
+
+def _judge_timed(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+    """The replicates on the device that was timed most; those on others are not mixed in."""
+    assert claim.rule.kind == "ratio" or claim.rule.kind == "rate"
+    rule, device = claim.rule, next(iter(timing.devices(claim, table)), None)
+    arms = {name: Arm(name, None, None, timing.observe(claim, name, table, device or ""), {}) for name in claim.arms}
+    judged_arms = [arms[name] for name in rule.of]
+    if rule.kind == "rate":
+        effect = timing.rate(judged_arms[0].observations, rule.confidence)
+        verdict = of_value(claim, scale, effect, judged_arms[0], to_do, device or "")
+    else:
+        numerator, denominator = judged_arms
+        effect = ratio(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
+        verdict = of_effect(claim, scale, effect, numerator, denominator, None, to_do)
+    if device is not None:
+        verdict = replace(verdict, sentence=f"{verdict.sentence} On {device}.")
+    return Judgement(
+        claim=claim,
+        scale=scale,
+        alternative=alternative,
+        verdict=verdict,
+        arms=arms,
+        effect=effect,
+        rate_range=None,
+        trace=None,
+        to_do=to_do,
+        run_ids=tuple(sorted({o.run for arm in arms.values() for o in arm.observations} & table.keys())),
+        device=device,
     )
 
 

@@ -7,7 +7,7 @@ from math import ceil, fsum, log
 from statistics import median
 
 from repro.spec.claim import Claim
-from repro.spec.config import RunConfig
+from repro.spec.config import RunConfig, TimingConfig
 from repro.spec.judging import RECORDED
 from repro.spec.resolve import classes, training_images
 from repro.spec.rules import chance
@@ -39,7 +39,7 @@ class Want:
     """A run that a claim wants: trained for `epochs`, or until the level is reached, whichever is first; then looked at
     in ten views, where `views`."""
 
-    config: RunConfig
+    config: RunConfig | TimingConfig
     epochs: int
     level: Level | None
     label: str  # for people: arm, rate, seed, and whether it tunes or judges
@@ -51,7 +51,9 @@ class Want:
         return run is not None and (run.failed is not None or self.shown_by(run))
 
     def shown_by(self, run: Run) -> bool:
-        """The same of a run's epochs and views, however it ended."""
+        """The same of a run's epochs and views, however it ended; of a timing, that it was made."""
+        if isinstance(self.config, TimingConfig):
+            return run.timed is not None
         seen = done(run.epochs, self.epochs, self.level)
         left = not self.weights or run.diverged is not None or run.kept(self.epochs)
         return seen and left and (not self.views or run.diverged is not None or bool(run.views))
@@ -117,7 +119,9 @@ def updates_an_epoch(claim: Claim) -> int:
 
 
 def per_epoch(claim: Claim) -> tuple[str, float]:
-    """(what the claim's times are told in, how many of them make an epoch)."""
+    """(what the claim's times are told in, how many of them make an epoch); images/s of a timing."""
+    if claim.measure.kind == "throughput":
+        return "images/s", 1
     return ("updates", updates_an_epoch(claim)) if claim.measure.kind == "updates_to" else ("epochs", 1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
+from repro.analysis import timing
 from repro.analysis.measures import (
     Observation,
     Want,
@@ -17,28 +18,42 @@ from repro.analysis.measures import (
 )
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
+from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.spec.resolve import epochs_of
 from repro.store import Table
 
 
-def wanted(file: ClaimFile, scale: str, table: Table, alternatives: list[str | None] | None = None) -> list[Want]:
+def wanted(
+    file: ClaimFile,
+    scale: str,
+    table: Table,
+    alternatives: list[str | None] | None = None,
+    device: str | None = None,
+) -> list[Want]:
     """All runs wanted next for a claim at a scale, under the base and its alternatives there (None: the base), or under
-    those given; finished runs left out."""
+    those given; finished runs left out.
+
+    `device`: the name of the one that is to be timed; None where nothing is run: the one that the table knows best.
+    """
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]
-    wants = [
-        replace(want, label=f"{file.id}{f' ({alternative})' if alternative else ''}: {want.label}")
-        for alternative in alternatives
-        for want in _wanted(file.at(scale, alternative), table)
-    ]
+    wants = []
+    for alternative in alternatives:
+        seen = set()  # what is judged together may look at the same runs
+        for beside, claim in file.compared(scale, alternative).items():
+            under = ", ".join(filter(None, (alternative, beside)))
+            for want in _wanted(claim, table, device):
+                if (key := (want.config.id, want.epochs, want.level, want.views)) not in seen:
+                    seen.add(key)
+                    wants.append(replace(want, label=f"{file.id}{f' ({under})' if under else ''}: {want.label}"))
     return [_first(want, table) for want in wants if not want.satisfied_by(table.get(want.config.id))]
 
 
 def _first(want: Want, table: Table) -> Want:
     """What is to be run before a run that starts from another's weights can be: that other run, while they are not
     there; else the run itself."""
-    start = want.config.start
+    start = want.config.start if isinstance(want.config, RunConfig) else None
     if start is None or start.run is None or start.epoch is None:
         return want
     label = f"{want.label}: what it starts from"
@@ -46,7 +61,11 @@ def _first(want: Want, table: Table) -> Want:
     return want if before.satisfied_by(table.get(before.config.id)) else _first(before, table)
 
 
-def _wanted(claim: Claim, table: Table) -> list[Want]:
+def _wanted(claim: Claim, table: Table, device: str | None = None) -> list[Want]:
+    if claim.measure.kind == "throughput":
+        named = device or next(iter(timing.devices(claim, table)), "")
+        configs = [timing.config(claim, seed, named) for seed in claim.seeds]
+        return [Want(config, 0, None, f"timing, replicate {config.seed}") for config in configs]
     if claim.measure.kind == "trace":
         return [
             Want(run_config(claim, arm, seed=seed), claim.train.epochs, None, f"{arm}, seed {seed}")
@@ -94,8 +113,8 @@ def _followed(claim: Claim, arm: str, rate: float | None, table: Table) -> int:
 def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table) -> int:
     """Epochs after which a judging run of `arm` counts as censored.
 
-    The first horizon; for the slow arm at least twice (band top x the slowest judged run of the fast arm), so
-    that a censored run says something about the band.
+    The first horizon; for the slow arm at least twice (the far end of the band x the slowest judged run of the fast
+    arm), so that a censored run says something about the band.
     """
     first = epochs_of(claim, arm)
     if claim.measure.kind == "converged":
@@ -105,9 +124,8 @@ def horizon_of(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table)
     slow, fast = claim.rule.of if claim.rule.direction == "above 1" else claim.rule.of[::-1]
     if arm != slow:
         return first
-    top = claim.rule.within[1] if claim.rule.direction == "above 1" else 1 / claim.rule.within[0]
     values = [o.value for o in judged(claim, fast, tunings, table, first) if o.value is not None]
-    return max(first, ceil(2 * top * max(values, default=0)))
+    return max(first, ceil(2 * claim.rule.far * max(values, default=0)))
 
 
 def judged(claim: Claim, arm: str, tunings: dict[str, Tuning], table: Table, horizon: int) -> tuple[Observation, ...]:

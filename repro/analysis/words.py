@@ -54,6 +54,8 @@ def _runs(count: int) -> str:
 def goal(claim: Claim) -> str:
     """What the claim's runs are to reach, or what is read off them at the end."""
     measure = claim.measure
+    if measure.kind == "throughput":
+        return "images/s of training"
     metric = NAMES[measure.metric]
     if measure.kind == "updates_to":
         return f"a {metric} of {measure.of_chance:g} ln C (mean of {measure.window} updates)"
@@ -69,6 +71,11 @@ def times(value: float) -> str:
     return "any" if isinf(value) else f"{value:.3g}"
 
 
+def images(rate: float) -> str:
+    """Images/s for people: three digits, and whole ones."""
+    return f"{rate:.3g}" if rate < 1000 else f"{rate:,.0f}"
+
+
 def points(fraction: float) -> str:
     """A difference of fractions as signed percentage points."""
     return f"{100 * fraction:+.2f}"
@@ -80,6 +87,8 @@ def between(low: float, high: float, kind: str = "ratio") -> str:
         return f"{points(low)} to {points(high)}"
     if kind == "value":
         return f"{100 * low:.2f} to {100 * high:.2f}"
+    if kind == "rate":
+        return f"{images(low)} to {images(high)}"
     if isinf(high):
         return f"more than {times(low)}"
     return f"less than {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
@@ -185,14 +194,17 @@ def _unjudged(claim: Claim, scale: str, effect: Effect | None, arms: Sequence[Ar
     return None
 
 
-def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: int) -> Verdict:
-    """The verdict on one arm's error itself."""
-    assert claim.rule.kind == "value"
+def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: int, device: str = "") -> Verdict:
+    """The verdict on one arm's error itself, or on its images/s on `device`."""
+    assert claim.rule.kind == "value" or claim.rule.kind == "rate"
     rule = claim.rule
     if early := _unjudged(claim, scale, effect, [arm], to_do):
         return early
+    if rule.kind == "rate" and rule.on not in device:
+        why = f"the paper's {shown(rule.paper, 'rate')} are of {rule.on}; another device's speed cannot speak of them"
+        return Verdict("not comparable", None, _found(claim, effect), why)
     if scale != "paper":
-        why = f"{scale} scale has other photos and classes than the paper's {shown(rule.paper, 'value')}"
+        why = f"{scale} scale has other photos and classes than the paper's {shown(rule.paper, rule.kind)}"
         return Verdict("not comparable", None, _found(claim, effect), why)
     weight = grade(scale, len(claim.seeds))
     if effect is None:
@@ -201,7 +213,7 @@ def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: i
             "inconclusive", weight, _found(claim, effect), _formless(claim, list(arm.observations), censored)
         )
     low, high = rule.within
-    band = f"the band {' to '.join(shown(bound, 'value') for bound in rule.within)}"
+    band = f"the band {' to '.join(shown(bound, rule.kind) for bound in rule.within)}"
     if low <= effect.low and effect.high <= high:
         return Verdict("reproduced", weight, _found(claim, effect), f"the interval lies inside {band}")
     if effect.low > high or effect.high < low:
@@ -210,13 +222,15 @@ def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: i
 
 
 def shown(value: float, kind: str) -> str:
-    """An effect's value: a ratio, a difference in points, or an error in percent."""
+    """An effect's value: a ratio, a difference in points, an error in percent, or images/s."""
+    if kind == "rate":
+        return f"{images(value)} images/s"
     return {"ratio": f"{value:g}", "difference": f"{100 * value:+g} points", "value": f"{100 * value:g} %"}[kind]
 
 
 def _formless(claim: Claim, observations: list[Observation], censored: bool) -> str:
     """Why no effect could be formed of runs that are all there."""
-    if claim.rule.kind != "ratio" and censored:
+    if claim.rule.kind in ("difference", "value") and censored:
         diverged = sum(o.value is None for o in observations)
         return f"{diverged} of {len(observations)} runs diverged: they have no error to compare"
     if censored:
@@ -238,7 +252,13 @@ def _found(claim: Claim, effect: Effect | None) -> str:
     if effect.kind == "value":
         assert effect.estimate is not None
         return f"The {goal(claim)} of {claim.rule.of[0]} is {100 * effect.estimate:.2f} % ({sure})."
+    if effect.kind == "rate":
+        assert effect.estimate is not None
+        return f"“{claim.rule.of[0]}” trains {shown(effect.estimate, 'rate')} ({sure})."
     first, second = claim.rule.of
+    if claim.measure.kind == "throughput":
+        assert effect.estimate is not None
+        return f"“{first}” trains {times(effect.estimate)} times the images/s of “{second}” ({sure})."
     if effect.kind == "difference":
         assert effect.estimate is not None
         gap = f"{100 * abs(effect.estimate):.2f} points {'higher' if effect.estimate >= 0 else 'lower'}"

@@ -9,7 +9,6 @@ thread on the CPU; on a GPU where there is one. The process is settled as for tr
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,11 +21,10 @@ from torch.nn import functional as F
 from repro.data.batches import Batch, Batches
 from repro.data.sets import Images
 from repro.execute import settle_process
-from repro.models import alexnet, layers, nets, tables
+from repro.models import alexnet, layers, tables
 from repro.provenance import provenance
 from repro.report.speed import lines
-from repro.train import loop
-from repro.train.seeds import generator
+from repro.train import loop, throughput
 
 BATCH, PIXELS, CLASSES = 128, 224, 1000  # §5, §3.5
 ROUNDS = {"cpu": 3, "cuda": 9}  # assumed: on one core an update takes seconds
@@ -64,7 +62,7 @@ def result(batch: int = BATCH, rounds: int | None = None) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 1):
         for name, (step, _) in steps.items():
-            seconds[name].append(_seconds(step, UPDATES[device], device))
+            seconds[name].append(throughput.seconds(step, UPDATES[device], device))
     return {
         "made": made,
         "batch": batch,
@@ -75,15 +73,6 @@ def result(batch: int = BATCH, rounds: int | None = None) -> dict[str, Any]:
             {"name": name, "multiply_adds": adds, "seconds": seconds[name][1:]} for name, (_, adds) in steps.items()
         ],
     }
-
-
-def _seconds(step: Step, updates: int, device: str) -> float:
-    start = time.perf_counter()
-    for _ in range(updates):
-        step()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return (time.perf_counter() - start) / updates
 
 
 def _noise(images: int, device: str) -> Batches:
@@ -115,13 +104,7 @@ def ours(
     )
     if change:
         change(trainer.net)
-    trainer.net.train()
-
-    def step() -> None:
-        nets.draw_masks(trainer.net, partial(generator, 0, "dropout", 1))
-        trainer.update(minibatch)
-
-    return step
+    return partial(throughput.step, trainer, minibatch)
 
 
 class TorchsNorm(nn.Module):

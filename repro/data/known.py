@@ -25,6 +25,8 @@ class Known:
     the data. `train_of` and `test_of`: how many of `train` and `test` are of each class, empty where that is not known;
     only of these sets can some classes be taken. `folders`: names of the class folders, in the order of the labels.
     `places`: where it may lie in a root.
+    `within`: counts are held to so many photos either way, where only rounded ones are printed. `split_off`: the set
+    comes without splits, in class folders; of each class every so-manieth photo by digest is for testing.
     """
 
     kind: str
@@ -40,6 +42,8 @@ class Known:
     photos: bool = False
     folders: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    within: int = 0
+    split_off: int = 0
 
 
 KNOWN: dict[str, Known] = {
@@ -122,6 +126,21 @@ KNOWN: dict[str, Known] = {
             photos=True,
             places=("imagenet_fall2011", "fall11_whole"),
         ),
+        Known(
+            kind="imagenet2009",
+            title="ImageNet of Fall 2009, 10,184 classes, half of each for testing",
+            source="J. Deng, A. Berg, K. Li, L. Fei-Fei, What Does Classifying More Than 10,000 Image Categories Tell "
+            "Us?, 2010",
+            classes=tuple(map(str, range(10_184))),
+            content="",
+            shape=(3, 0, 0),
+            train=4_450_000,  # §6: 8.9 million photos, half of them for training; no nearer count is printed
+            test=4_450_000,
+            within=25_000 + 10_184 // 2,  # half of a rounding by 50,000; a class of an odd count has one more to train
+            photos=True,
+            places=("imagenet2009", "fall2009"),
+            split_off=2,  # §6: half of the images for training and half for testing
+        ),
     )
 }  # fmt: skip
 
@@ -172,7 +191,7 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
     if known.photos:
         folders = [root / place for root in roots for place in known.places]
         folders += [root for root in roots if root.resolve().name in known.places]
-        return next((folder for folder in folders if _has_photos(folder)), None)
+        return next((folder for folder in folders if _has_photos(folder, known)), None)
     if kind == "digits":
         spec = importlib.util.find_spec("sklearn")  # found, not imported
         if spec is None or not spec.submodule_search_locations:
@@ -195,7 +214,9 @@ def parquet_files(folder: Path) -> dict[str, list[Path]]:
     return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in ("train", "test")}
 
 
-def _has_photos(folder: Path) -> bool:
+def _has_photos(folder: Path, known: Known) -> bool:
+    if known.split_off and folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir()):
+        return True
     return any((folder / name).is_dir() for name in TRAINING) or any(
         parquet_files(place)["train"] for place in (folder, folder / "data")
     )
@@ -204,6 +225,9 @@ def _has_photos(folder: Path) -> bool:
 def how_to_get(kind: str) -> str:
     """The next command for somebody who lacks a set or has a damaged one."""
     known = of_kind(kind)
+    if known.split_off:
+        many = f"{len(known.classes):,}"
+        return f"set REPRO_DATA to a folder that holds {known.places[0]}/CLASS/ for each of its {many} classes"
     if known.photos:
         return (
             f"set REPRO_DATA to a folder that holds {known.places[0]}/ with train-*.parquet and validation-*.parquet, "

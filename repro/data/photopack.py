@@ -42,6 +42,7 @@ from repro.data.photopasses import (
 from repro.data.photos import Source
 from repro.errors import DataError
 
+FIFTH = 5  # assumed: where no split measures and the set says nothing of it, every fifth photo of a class does
 FORMAT = 1  # of a pack; one of another format is refused by `repro.data.photosets`
 
 Progress = Callable[[str, int, int], None]  # ("reading" | "packing", photos done, photos in all)
@@ -136,12 +137,14 @@ def _make(
     digests, labels = all_of[:, :32], all_of[:, 32:].copy().view("<i4")[:, 0]
     in_test = np.repeat([chunk.split == "test" for chunk in chunks], counts)
     if source.split_off:
-        in_test = every_fifth(digests, labels)
+        every = known.split_off if known is not None and known.split_off else FIFTH
+        in_test = measuring(digests, labels, every)
         few = [i for i in range(len(source.classes)) if not in_test[labels == i].any()]
         if few:
-            raise DataError(f"{source.where}: found fewer than five photos of class {source.classes[few[0]]}; expected "
-                            "five or more, since every fifth measures. Add photos, or sort some into val/CLASS/."
-                            )  # fmt: skip
+            least, nth = ("two", "second") if every == 2 else ("five", "fifth")
+            raise DataError(f"{source.where}: found fewer than {least} photos of class {source.classes[few[0]]}; "
+                            f"expected {least} or more, since every {nth} measures. Add photos, or sort some into "
+                            "val/CLASS/.")  # fmt: skip
     wheres = {"train": np.flatnonzero(~in_test), "test": np.flatnonzero(in_test)}
     classes = source.classes or tuple(map(str, range(int(labels.max()) + 1)))
     if known is not None:
@@ -166,12 +169,12 @@ def _make(
     return _finish(source, made, kind, recipe, known, classes, marks, (digests, labels, rows, in_test))
 
 
-def every_fifth(digests: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Which photos measure where no split does: the 5th, 10th, ... of each class by digest, as with the digits."""
+def measuring(digests: np.ndarray, labels: np.ndarray, every: int) -> np.ndarray:
+    """Which photos measure where no split does: every so-manieth of each class by digest, as with the digits."""
     out = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)
-        out[of_class[ascending(digests[of_class])][4::5]] = True
+        out[of_class[ascending(digests[of_class])][every - 1 :: every]] = True
     return out
 
 
@@ -179,10 +182,11 @@ def _hold(source: Source, digests: dict[str, np.ndarray], known: Known, part: Pa
     """Refuse photos that are not the known set's, before any is decoded."""
     for split in SPLITS:
         found, expected = len(digests[split]), getattr(known, split)
-        if found != expected:
+        if abs(found - expected) > known.within:
             shutil.rmtree(part)
+            about = f", {known.within:,} more or fewer" if known.within else ""
             raise DataError(
-                f"{source.where}: found {found:,} {split} photos; expected {expected:,}, as {known.title} has. "
+                f"{source.where}: found {found:,} {split} photos; expected {expected:,}{about}, as {known.title} has. "
                 f"To have it whole: {how_to_get(known.kind)}. A part of it is data of kind photos."
             )
     if known.content and content(digests) != known.content:

@@ -45,12 +45,18 @@ class Source:
     split_off: bool = False
 
 
-def open_source(where: Path, known: Known | None = None) -> Source:
-    """Folder or parquet, as found. Photos themselves are not read. Raises DataError where nothing fits."""
+def open_source(where: Path, known: Known | None = None, *, alone: bool = False) -> Source:
+    """Folder or parquet, as found. Photos themselves are not read. Raises DataError where nothing fits.
+
+    `alone`: parquet files of a split that measures will do without any to train on; they are then all there is, as
+    class folders without splits are.
+    """
     if not where.is_dir():
         raise DataError(f"{where}: found no such folder; expected {EXPECTED}. Name the folder that holds them.")
     for folder in (where, where / "data"):  # as published sets have it
         files = _parquet_splits(folder)
+        if files and alone and "train" not in files:
+            files = {"train": next(files[name] for name in EVALUATION if name in files)}
         if files:
             return _parquet(where, files, known)
     return _folders(where, known)

@@ -148,6 +148,22 @@ def table(
     return tuple(_detailed(row, classes, width, activation, dropout, bias) for row in rows if _stays(row, dropout))
 
 
+def caffe(*, classes: int = 1000, width: float = 1.0, activation: ActivationKind = "relu") -> Rows:
+    """BVLC's net in Caffe (`models/bvlc_alexnet`), of which the widely used weights are: 227 x 227 pixels.
+
+    As `PAPER` but: norms over all maps, with k = 1 and alpha / n; biases 0.1 where the paper has 1; deviation 0.005 in
+    the hidden fully connected layers; dropout that scales while it trains. The same parameters and multiply-adds.
+    """
+    rows = tuple(
+        replace(row, k=1.0, alpha=1e-4 / 5, groups=1) if isinstance(row, CrossMapNorm) else
+        replace(row, inverted=True) if isinstance(row, Dropout) else row
+        for row in PAPER
+    )  # fmt: skip
+    for name in ("fc6", "fc7"):
+        rows = _change(rows, name, std=0.005)
+    return tuple(_detailed(row, classes, width, activation, dropout=0.5, bias=0.1) for row in rows)
+
+
 def _same(rows: Rows) -> Rows:
     return rows
 

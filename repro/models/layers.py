@@ -129,25 +129,32 @@ class Scale(nn.Module):
 class Dropout(nn.Module):
     """Dropout of 2012 (§4.2; source.md 1, 28): in training times a mask of 0 and 1, in testing times `keep`.
 
+    `inverted`: in training divided by `keep` too, in testing as it is: torch's and Caffe's way.
+
     The mask comes from `generator`, which whoever trains sets before each update (`nets.draw_masks`), and which may
     live on the CPU: the mask is then moved. `part` (i, n): x is the i-th of n equal parts of a layer, and the mask that
-    part of the whole layer's, so that a layer split between processes is thinned as the whole one is.
+    part of the whole layer's, so that a layer split between processes is thinned as the whole one is. With `named` off
+    a mask without a generator is drawn as torch draws, where x is: for training loops that know nothing of names.
     """
 
-    def __init__(self, keep: float, part: tuple[int, int] = (0, 1)) -> None:
+    def __init__(
+        self, keep: float, part: tuple[int, int] = (0, 1), *, inverted: bool = False, named: bool = True
+    ) -> None:
         super().__init__()
-        self.keep, self.part = keep, part
+        self.keep, self.part, self.inverted, self.named = keep, part, inverted, named
         self.generator: torch.Generator | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
-            return x * self.keep
-        if self.generator is None:
+            return x if self.inverted else x * self.keep
+        if self.generator is None and self.named:
             raise RuntimeError("dropout in training needs a generator: repro.models.nets.draw_masks sets it")
         part, parts = self.part
         whole = (x.shape[0], x.shape[1] * parts, *x.shape[2:])
-        mask = torch.rand(whole, generator=self.generator, device=self.generator.device) < self.keep
-        return x * mask.chunk(parts, dim=1)[part].to(x.device)
+        device = x.device if self.generator is None else self.generator.device
+        mask = torch.rand(whole, generator=self.generator, device=device) < self.keep
+        thinned = x * mask.chunk(parts, dim=1)[part].to(x.device)
+        return thinned / self.keep if self.inverted else thinned
 
 
 class GroupedLinear(nn.Module):

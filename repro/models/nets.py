@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from repro.models import layers, registry, tables
+from repro.models import layers, library, registry, tables
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
 # The derivative of each from its output y, over its largest value.
@@ -22,19 +22,24 @@ SLOPES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def build(
-    kind: registry.Kind,
+    kind: str,
     *,
     init: str | Mapping[str, float] = "published",
     classes: int,
     image: tuple[int, int, int],
     draw: Callable[[str], torch.Generator],
     **options: Any,
-) -> nn.Sequential:
+) -> nn.Module:
     """Net `kind` with initial values from `draw(parameter name)`, fp32, on the CPU; `options` of `registry.table`.
 
     Images [n, c, h, w] in, logits [n, classes] out. Parameters are named after the table's rows: `conv1.weight`.
     `init` is `published` (the rows' deviations), `he` (sqrt(2 / fan-in)) or the deviation for each layer by name.
+    A net of a library, `torchvision:NAME` or `timm:NAME`, has neither: see `repro.models.library.build`.
     """
+    if registry.of_library(kind):
+        assert init == "published", init
+        assert not options, options
+        return library.build(kind, classes=classes, side=image[1], draw=draw)
     rows = registry.table(kind, classes=classes, **options)
     with torch.device("meta"):  # torch's own initial values would be drawn from global randomness
         net = module(rows, image)
@@ -95,13 +100,18 @@ def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tup
         case tables.Scale():
             yield row.name, layers.Scale(row.factor)
         case tables.Dropout():
-            yield row.name, layers.Dropout(row.keep)
+            yield row.name, layers.Dropout(row.keep, inverted=row.inverted)
         case tables.Activation():
             yield f"{row.kind}{place}", ACTIVATIONS[row.kind]()
 
 
 def draw_masks(net: nn.Module, draw: Callable[[str], torch.Generator]) -> None:
-    """Give each dropout layer the generator `draw(its name)`, made of the run's seed and the update: once an update."""
+    """Give each dropout layer the generator `draw(its name)`, made of the run's seed and the update: once an update.
+
+    A net of a library gets one for all that it draws, `draw("")`.
+    """
+    if hasattr(net, library.DRAWS):
+        setattr(net, library.DRAWS, draw(""))
     for name, layer in net.named_modules():
         if isinstance(layer, layers.Dropout):
             layer.generator = draw(name)

@@ -110,10 +110,14 @@ class Scale:
 
 @dataclass(frozen=True)
 class Dropout:
-    """In training each unit is kept with probability `keep`, else 0; in testing multiplied by `keep` (§4.2)."""
+    """In training each unit is kept with probability `keep`, else 0; in testing multiplied by `keep` (§4.2).
+
+    `inverted`, as libraries do since: divided by `keep` in training, and left as it is in testing.
+    """
 
     name: str
     keep: float
+    inverted: bool = False
 
 
 Row = Conv | Local | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout

@@ -110,7 +110,12 @@ def _state_dict(path: Path) -> dict[str, torch.Tensor]:
             found = found[key]
     if not isinstance(found, Mapping) or not found or not all(isinstance(t, torch.Tensor) for t in found.values()):
         raise DataError(f"{path}: found {type(found).__name__}; expected a state dict, tensors by name")
-    return {str(name).removeprefix("module."): tensor.detach() for name, tensor in found.items()}
+    names = {name: _OLD_DENSENET.sub(r"\1\2", str(name).removeprefix("module.")) for name in found}
+    return {names[name]: tensor.detach() for name, tensor in found.items()}
+
+
+# torchvision's published densenets still have norm.1 where its nets have norm1; it renames them as it loads them
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 def _caffe(path: Path) -> dict[str, torch.Tensor]:

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.analysis.coverage import coverage as covered
+from repro.analysis.coverage import summary
 from repro.analysis.facts import judge_facts
-from repro.report import charts, facts, fidelity, prose, svg
+from repro.analysis.judge import Judgement
+from repro.report import charts, coverage, facts, fidelity, prose, svg
 from repro.report.arms import effect
 from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
@@ -19,6 +22,7 @@ from repro.report.export import rows_csv, whole
 from repro.report.index import Entry, entry
 from repro.report.parts import Figure, Grid, Row
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row, shelves
+from repro.spec import catalogue
 from repro.spec.files import AnyFile, ClaimFile, ExactFile, split
 from repro.store import Table, replace
 
@@ -35,10 +39,13 @@ TYPE = (
 )
 
 
-def write(claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path) -> list[Path]:
+def write(
+    claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path, entries: Sequence[catalogue.Entry] = ()
+) -> list[Path]:
     """Pages, JSON and CSV of all claims into the folder `out`; the paths written.
 
-    `shelves_`: tables of runs by shelf, `yours` and `reference`, in the order in which they are shown.
+    `shelves_`: tables of runs by shelf, `yours` and `reference`, in the order in which they are shown. `entries`: the
+    rows of the catalogue, whose coverage has a page.
     """
     names = ["index.html", *(f"{file.id}.html" for file in claims)]
     templates = environment([(out / name).read_text() for name in names if (out / name).is_file()])
@@ -47,13 +54,16 @@ def write(claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path) -> l
     ordered = sorted(trained, key=lambda file: file.id)
     found = {file.id: shelves(file, shelves_) for file in ordered}
     for file in ordered:
-        files[f"{file.id}.html"] = templates.get_template("claim.html").render(_claim(file, found[file.id]))
+        files[f"{file.id}.html"] = templates.get_template("claim.html").render(_claim(file, found))
         files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in exact:
         files |= facts.files(counted, templates)
     files["fidelity.html"] = templates.get_template("fidelity.html").render(fidelity.page())
-    files["index.html"] = templates.get_template("index.html").render(_index(ordered, found, exact))
+    rows = covered(entries, sorted(claims, key=lambda file: file.id), shelves_)
+    files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows))
+    about = _index(ordered, found, exact) | {"coverage": summary(rows)}
+    files["index.html"] = templates.get_template("index.html").render(about)
     written = []
     for name, content in files.items():
         path = out / name
@@ -110,8 +120,9 @@ def _stylesheet() -> str:
     return "".join(faces) + (HERE / "static" / "page.css").read_text()
 
 
-def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
-    """Everything that templates/claim.html prints."""
+def _claim(file: ClaimFile, every: dict[str, list[Shown]]) -> dict[str, Any]:
+    """Everything that templates/claim.html prints; `every`: all claims on all shelves, by id."""
+    found = every[file.id]
     # the evidence that speaks stands first; of equals, the reader's own
     ordered = sorted((s for s in found if s.measured), key=lambda shown: not shown.speaks)
     parts = [{"shelf": s.shelf, "title": TITLES.get(s.shelf, s.shelf), "sections": sections(s)} for s in ordered]
@@ -137,14 +148,14 @@ def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
         "boxes": [box(shown, found) for shown in found],
         "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
         "effects": _effects(found),
-        "record": _record(file, found),
+        "record": _record(file, every),
         "parts": parts,
         "contents": contents + fixed,
         "assumptions": assumptions(file, found),
         "deciding": deciding(file, found),
         "forest": _forest(found),
         "deviations": file.claim.deviations,
-        "method": prose.method(main.judgement),
+        "method": [*prose.method(main.judgement), *_together(main.judgement)],
         "rule_scale": main.scale,
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,
@@ -152,22 +163,30 @@ def _claim(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
     }
 
 
-def _record(file: ClaimFile, found: list[Shown]) -> Grid | None:
-    """The paper's value, the authors' notes, later work and ours, side by side; None where only the paper speaks."""
-    paper = file.claim.paper
-    if paper.notes is None and not paper.later:
+def _record(file: ClaimFile, every: dict[str, list[Shown]]) -> Grid | None:
+    """What others had reached, the paper's value, its authors' notes, later work and ours, side by side; None where
+    only the paper speaks."""
+    paper, found = file.claim.paper, every[file.id]
+    if paper.notes is None and not paper.later and not paper.before:
         return None
-    rows: list[Row] = [("the paper", prose.number(file), paper.says, f"§{paper.section}")]
+    rows: list[Row] = [("others, by then", record.value, record.says, record.source) for record in paper.before]
+    where = f"§{paper.section}" if paper.source is None else f"{paper.source}, §{paper.section}"
+    rows += [("the paper", prose.number(file), paper.says, where)]
     rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
-    rows += [("later work", record.value, record.says, record.source) for record in paper.later]
-    for shown in (s for s in found if s.speaks):
-        verdict, where = shown.judgement.verdict, f"{shown.shelf}, {shown.scale} scale"
-        rows.append(
-            ("ours", prose.ours(shown.judgement), f"{verdict.word}: {prose.data(shown.judgement.claim)}", where)
-        )
-    if not any(shown.speaks for shown in found):
-        rows.append(("ours", "not run", "", ""))
+    for record in paper.later:
+        rows.append(("later work", record.value, record.says, record.source))
+        rows += _tried(f"ours of it ({record.claim})", every.get(record.claim, [])) if record.claim else []
+    rows += _tried("ours", found)
     return Grid("What is on record of the same sentence", ("whose", "value", "what it is", "where"), tuple(rows))
+
+
+def _tried(whose: str, found: list[Shown]) -> list[Row]:
+    """What our runs say, a row for each shelf that says something, or that none does."""
+    rows: list[Row] = []
+    for shown in (s for s in found if s.speaks):
+        what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
+        rows.append((whose, prose.ours(shown.judgement), what, f"{shown.shelf}, {shown.scale} scale"))
+    return rows or [(whose, "not run", "", "")]
 
 
 def _effects(found: list[Shown]) -> Figure | None:
@@ -179,19 +198,35 @@ def _effects(found: list[Shown]) -> Figure | None:
 
 def _forest(found: list[Shown]) -> Figure | None:
     """All choices in one drawing: ours and each alternative, on every shelf that says something."""
-    rows, words = [], []
+    rows, words, pairs = [], [], set()
     for shown in (s for s in found if s.speaks):
-        for judgement in (shown.judgement, *shown.alternatives):
-            name = judgement.alternative or "ours"
+        for judgement in (*shown.judgement.parts, *shown.alternatives):
+            name = judgement.alternative or judgement.name  # of an alternative's own several, the weakest
             if (drawn := row(judgement, name if len(found) == 1 else f"{name}, {shown.shelf}")) is not None:
                 rows.append(drawn)
+                pairs.add(tuple(getattr(judgement.claim.rule, "of", ())))
                 words.append(f"{drawn.label}: {prose.ours(judgement)}")
     if len(rows) < 2:
         return None
-    drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", axis(found[0]), rows)
+    drawn_on = axis(found[0], of_one=len(pairs) == 1)
+    drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", drawn_on, rows)
     again = any(prose.tuned(judgement.claim) for shown in found for judgement in shown.alternatives)
     note = f"Each alternative is laid on our choices alone{' and tuned again' * again}."
+    for judgement in (shown.judgement for shown in found if shown.speaks and shown.judgement.together):
+        judged = prose.listed([part.name for part in judgement.together])
+        note += f" {judged} are judged together, and the weakest, {judgement.name}, decides."
     return Figure(drawing, "The effect under each choice.", note)
+
+
+def _together(judgement: Judgement) -> list[str]:
+    """How several comparisons are judged as one, in a paragraph; nothing where there is one."""
+    if not (many := len(judgement.together)):
+        return []
+    return [
+        f"The sentence is said of {many} comparisons, each judged by this rule: it holds where it holds in all of "
+        "them, so the weakest decides, by its word and then by its size. That takes no correction for their number; "
+        f"a word against the sentence is said of one only where its interval, widened for {many} of them, says so too."
+    ]
 
 
 def _scale(file: ClaimFile, scale: str, found: list[Shown]) -> dict[str, Any]:

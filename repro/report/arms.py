@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from statistics import fmean
 
 from repro.analysis.judge import Judgement
@@ -44,11 +45,17 @@ def sections(shown: Shown) -> list[Section]:
     figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
     title = f"Figure {figure} of the paper, redone" if figure and shown.speaks else "Learning curves"
     out = []
+    together = shown.judgement.together
+    of_all = (
+        (f"Of the weakest of {len(together)} comparisons, {shown.judgement.name}; the others' runs are in the CSV.",)
+        if together
+        else ()
+    )
     if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
         text = "Whatever it is: smoke scale cannot speak of the sentence."
         out.append(Section(f"{shown.shelf}-effect", "The effect", (text,), (drawn,)))
     if any(o.run in shown.table and shown.table[o.run].epochs for arm in arms for o in arm.observations):
-        out.append(Section(f"{shown.shelf}-curves", title, parts=(learning(shown),)))
+        out.append(Section(f"{shown.shelf}-curves", title, of_all, (learning(shown),)))
     if any(arm.tuning and arm.tuning.rates for arm in arms):
         out.append(_tuning(shown))
     if any(arm.observations for arm in arms):
@@ -63,6 +70,8 @@ def sections(shown: Shown) -> list[Section]:
         out.append(positive)
     if (saturated := _saturated(shown)) is not None:
         out.append(saturated)
+    if (norms := _norms(shown)) is not None:
+        out.append(norms)
     return out
 
 
@@ -173,6 +182,27 @@ def _saturated(shown: Shown) -> Section | None:
     grid = Grid(caption, ("layer", *shares), tuple(rows), numbers=frozenset(range(1, len(shares) + 1)))
     text = "A ReLU passes none where its output is 0, which is half of its outputs in good health; a tanh beyond ±0.99."
     return Section(f"{shown.shelf}-saturated", "Saturation", (text,), (grid,))
+
+
+def _norms(shown: Shown) -> Section | None:
+    """The norm of each layer's weights at the end of the judged runs, where the arms differ in weight decay and the
+    runs recorded it."""
+    claim = shown.judgement.claim
+    if not any(key.startswith("train.weight_decay") for key in claim.varies):
+        return None
+    found: dict[str, dict[str, float]] = {}
+    for name, arm in shown.judgement.arms.items():
+        there = [shown.table[o.run].epochs[: ceil(o.limit)] for o in arm.observations if o.run in shown.table]
+        runs = [rows[-1]["norms"] for rows in there if rows and "norms" in rows[-1]]
+        if runs:
+            found[name] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
+    if not found:
+        return None
+    layers = next(iter(found.values()))
+    rows = tuple((layer, *(f"{sizes[layer]:.4g}" for sizes in found.values())) for layer in layers)
+    caption = "Root of the sum of a layer's squared weights at the end, mean of the judging seeds"
+    grid = Grid(caption, ("layer", *found), rows, numbers=frozenset(range(1, len(found) + 1)))
+    return Section(f"{shown.shelf}-norms", "Size of the weights", parts=(grid,))
 
 
 def _judged(judgement: Judgement) -> Grid:

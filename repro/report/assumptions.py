@@ -39,10 +39,13 @@ def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
     out = []
     for assumption in file.claim.assumptions:
         choices = [
-            _choice(shown, judgement)
+            _choice(shown, judgement, str(name))
             for shown in found
-            for judgement in shown.alternatives
-            if judgement.alternative in assumption.alternatives
+            for name, judgement in [
+                *((part.beside, part) for part in shown.judgement.together),
+                *((judgement.alternative, judgement) for judgement in shown.alternatives),
+            ]
+            if name in assumption.alternatives
         ]
         named = tuple(
             (name, ", ".join(f"{key} {_value(value)}" for key, value in over.items()))
@@ -60,13 +63,15 @@ def _value(value: object) -> str:
     return "null" if value is None else str(value)
 
 
-def _choice(shown: Shown, judgement: Judgement) -> Choice:
+def _choice(shown: Shown, judgement: Judgement, name: str) -> Choice:
     base, verdict = shown.judgement, judgement.verdict
     chosen = {arm.name: f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
     rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
     if len(chosen) == len(judgement.arms) > 1 and len(set(chosen.values())) == 1:
         rates = f"{next(iter(chosen.values()))} in all arms"
-    if not complete(judgement):
+    if judgement in base.together:
+        effect = "judged together with ours; the weakest decides"
+    elif not complete(judgement):
         effect = f"not known yet: {verdict.why}"
     elif decides(base, judgement):
         effect = f"decides: “{verdict.word}” instead of “{base.verdict.word}”"
@@ -74,9 +79,7 @@ def _choice(shown: Shown, judgement: Judgement) -> Choice:
         effect = "the word stays, the size does not: the two intervals do not overlap"
     else:
         effect = "changes nothing that shows"
-    return Choice(
-        str(judgement.alternative), shown.shelf, rates, prose.ours(judgement), verdict.word, MARKS[verdict.word], effect
-    )
+    return Choice(name, shown.shelf, rates, prose.ours(judgement), verdict.word, MARKS[verdict.word], effect)
 
 
 def decides(base: Judgement, other: Judgement) -> bool:

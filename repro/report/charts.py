@@ -31,7 +31,8 @@ ACROSS: Spec = {"x": number("x"), "x2": {"field": "end"}}  # of a row with `x` a
 
 @dataclass(frozen=True)
 class Axis:
-    """How an effect is drawn: its scale (log, linear), no effect, the paper's number and band."""
+    """How an effect is drawn: its scale (log, linear), no effect, the paper's number and band; `endless`: a band that
+    stands for any size ends where the drawing does."""
 
     kind: str
     title: str
@@ -41,6 +42,7 @@ class Axis:
     paper_label: str
     band: tuple[float, float]
     band_label: str
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def _domain(axis: Axis, rows: Sequence[Row]) -> tuple[float, float]:
     for row in rows:
         ends = [v for v in (row.low, row.high, *row.seeds.values()) if not isinf(v)]
         values += [v for v in ends if v > 0 or axis.kind != "log"]
-    if axis.kind == "log" and axis.paper is None:  # a band that stands for any size ends where the drawing does
+    if axis.endless:
         most = 3 * max(v for v in values if v != axis.band[1])
         values = [min(v, most) for v in values]
     low, high = min(values), max(values)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from repro.report import arms, prose, trace
+from repro.models import registry
+from repro.report import arms, prose, timing, trace
 from repro.report.parts import Grid, Section
 from repro.report.view import Shown
 from repro.spec.config import RunConfig
@@ -16,14 +17,18 @@ _ABOUT = ("made by", "commit of the sources", "device", "system", "versions", "n
 
 def sections(shown: Shown) -> list[Section]:
     """All evidence of one claim on one shelf, where something was measured."""
-    found = trace.sections(shown) if shown.judgement.trace is not None else arms.sections(shown)
+    if shown.judgement.device is not None:
+        found = timing.sections(shown)
+    else:
+        found = trace.sections(shown) if shown.judgement.trace is not None else arms.sections(shown)
     return [*found, _made(shown)]
 
 
 def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
     """Runs, the epochs they trained and the seconds these took."""
     runs = [table[run] for run in sorted(ids)]
-    return len(runs), sum(len(run.epochs) for run in runs), sum(row["seconds"] for run in runs for row in run.epochs)
+    seconds = sum(row["seconds"] for run in runs for row in run.epochs)
+    return len(runs), sum(len(run.epochs) for run in runs), seconds + sum(run.seconds_timed for run in runs)
 
 
 def behind(table: Table, ids: set[str]) -> set[str]:
@@ -74,6 +79,7 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
     threads = session["threads"]
     device = session["processor"] if session["device"] == "cpu" else session["device"]
     named = {name: session[name.lower()] for name in ("repro", "Python", "torch", "numpy", "CUDA")}
+    named |= {name: session.get(name) for name in registry.LIBRARIES}  # of a run whose net is the library's
     versions = [f"{name} {version}" for name, version in named.items() if version]
     return (
         f"{runs} run{'s' * (runs != 1)}",
@@ -87,4 +93,6 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
 
 def _cost(table: Table, ids: set[str]) -> str:
     runs, epochs, seconds = cost(table, ids)
+    if not epochs:
+        return f"{runs:,} timing{'s' * (runs != 1)}, {prose.duration(seconds)} in all"
     return f"{runs:,} runs, {epochs:,} epochs trained, {prose.duration(seconds)} of training in all"

@@ -60,13 +60,19 @@ def _verdict(judgement: Judgement) -> dict[str, Any]:
 
 def _judgement(judgement: Judgement) -> dict[str, Any]:
     effect, trace = judgement.effect, judgement.trace
+    timed = judgement.claim.measure.kind not in ("final", "throughput")
     out: dict[str, Any] = {
         "scale": judgement.scale,
         "alternative": judgement.alternative,
         "verdict": _verdict(judgement),
-        "arms": {name: _arm(arm, judgement.claim.measure.kind != "final") for name, arm in judgement.arms.items()},
+        "arms": {name: _arm(arm, timed) for name, arm in judgement.arms.items()},
         "runs": list(judgement.run_ids),
     }
+    if judgement.together:
+        out["weakest"] = judgement.name
+        out["together"] = [{"comparison": part.name, **_judgement(part)} for part in judgement.together]
+    if judgement.device is not None:
+        out["device"] = judgement.device
     if effect is not None:
         out["effect"] = {
             "kind": effect.kind,
@@ -131,8 +137,8 @@ def rows_csv(found: list[Shown]) -> str:
         return text.getvalue()
     out.writerow(COLUMNS)
     for shown in found:
-        for judgement in (shown.judgement, *shown.alternatives):
-            about = (shown.shelf, judgement.scale, judgement.alternative or "")
+        for judgement in (part for whole in (shown.judgement, *shown.alternatives) for part in whole.parts):
+            about = (shown.shelf, judgement.scale, ", ".join(filter(None, (judgement.alternative, judgement.beside))))
             for name, arm in judgement.arms.items():
                 for rate in arm.tuning.rates if arm.tuning else ():
                     about_rate = (*about, name, "tuning", f"{rate.rate:g}")

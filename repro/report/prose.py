@@ -11,11 +11,12 @@ from repro.analysis.plan import MOST
 from repro.analysis.tuning import NEAR, SLOWER
 from repro.analysis.words import JUDGING_SEEDS, between, times
 from repro.data.known import KNOWN
+from repro.report import throughput
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile
 from repro.spec.judging import RECORDED
 from repro.spec.resolve import classes, epochs_of, training_images
-from repro.spec.rules import Difference, Ratio, Value
+from repro.spec.rules import Difference, Rate, Ratio, Value
 
 SCALES = {
     "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
@@ -64,17 +65,19 @@ def sized(value: float, kind: str) -> str:
     """An effect's size as the paper prints it: `6`, `+1.4 points` or `40.7 %`."""
     if kind == "value":
         return f"{round(100 * value, 4):g} %"
+    if kind == "rate":
+        return words.shown(value, "rate")
     return f"{value:g}" if kind == "ratio" else f"{signed(round(100 * value, 4))} points"
 
 
-def band(rule: Ratio | Difference | Value) -> str:
+def band(rule: Ratio | Difference | Value | Rate) -> str:
     """What counts as reproduced."""
     low, high = rule.within
-    if rule.kind == "ratio":
-        return f"{low:g} and more" if rule.paper is None and high >= 100 else f"{low:g} to {high:g}"
-    if rule.kind == "value":
-        return f"{sized(low, 'value')} to {sized(high, 'value')}"
-    return f"{signed(round(100 * low, 4))} to {signed(round(100 * high, 4))} points"
+    if rule.kind == "rate":
+        return f"{words.images(low)} to {sized(high, 'rate')}"
+    size = [sized(bound, rule.kind).removesuffix(" points") for bound in (low, high)]
+    points = " points" * (rule.kind == "difference")
+    return f"{size[0]}{points} and more" if rule.endless else f"{size[0]} to {size[1]}{points}"
 
 
 def section(file: AnyFile) -> str:
@@ -105,6 +108,8 @@ def ours(judgement: Judgement) -> str:
             return interval
         if effect.kind == "value":
             return f"{100 * effect.estimate:.2f} % ({interval})"
+        if judgement.device is not None:
+            return f"{throughput.size(effect)} ({interval}), {throughput.device(judgement.device)}"
         size = times(effect.estimate) if effect.kind == "ratio" else f"{points(effect.estimate)} points"
         return f"{size} ({interval.replace('-', '−')})"
     if trace is not None:
@@ -131,7 +136,7 @@ def seeds(judgement: Judgement) -> int:
 def direction(judgement: Judgement) -> int:
     """Which side of no effect the interval lies on: 1 above, -1 below, 0 neither."""
     effect = judgement.effect
-    if effect is None or effect.kind == "value":
+    if effect is None or effect.kind in ("value", "rate"):
         return 0
     return 1 if effect.low > effect.none else -1 if effect.high < effect.none else 0
 
@@ -141,6 +146,8 @@ def valued(claim: Claim, value: float) -> str:
     if claim.measure.kind == "final":
         return f"{100 * value:.2f} %"
     name, each = per_epoch(claim)
+    if name == "images/s":
+        return words.images(value)
     return f"{value * each:.0f}" if name == "updates" else f"{value:.2f}"
 
 
@@ -205,6 +212,8 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("inconclusive", f"at paper scale: the interval crosses an end of {inside}, or a run diverged"),
             ("not comparable", "below paper scale: other photos and classes cannot speak of this error"),
         ]
+    elif rule.kind == "rate":
+        lines = throughput.conditions(rule, band(rule))
     elif rule.direction == "none":
         inside, at_paper = band(rule), judgement.scale == "paper"
         lines = [
@@ -238,7 +247,7 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("opposite direction", f"the whole interval lies {away} {none}"),
             ("inconclusive", _unformed(judgement.claim)),
         ]
-    if judgement.scale == "smoke" and rule.kind != "value":
+    if judgement.scale == "smoke" and rule.kind not in ("value", "rate"):
         lines.insert(0, ("not comparable", "smoke scale, whatever is found: it proves the machinery and nothing else"))
     return [Condition(word, when, word == judgement.verdict.word) for word, when in lines]
 
@@ -264,6 +273,9 @@ def method(judgement: Judgement) -> list[str]:
             "interval: Student's t over the seeds. The band was written in the claim before any run."
         )
         return out
+    if rule.kind == "rate":
+        out.append(throughput.method(rule, _seed_list(claim.seeds)))
+        return out
     of, over = rule.of
     if (tune := claim.tune) and tune.chooses:
         out.append(
@@ -285,6 +297,8 @@ def method(judgement: Judgement) -> list[str]:
     open_ = (
         "With a censored run there is no t interval; a bound open to one side, of known confidence, takes its place. "
     )
+    if claim.measure.kind == "throughput":
+        open_ = ""  # every replicate has images/s
     out.append(
         f"The effect is the {rule.kind} {of} {sign} {over}, over judging {_seed_list(claim.seeds)}, with a "
         f"{100 * rule.confidence:g} % interval: {how}. {open_ if rule.kind == 'ratio' else ''}"
@@ -296,6 +310,8 @@ def method(judgement: Judgement) -> list[str]:
 
 def _unformed(claim: Claim) -> str:
     """When no effect can be formed, or none that is to be trusted."""
+    if claim.measure.kind == "throughput":
+        return "there is only one replicate"
     if claim.rule.kind != "ratio":
         return "a run diverged"
     bounded = "neither side of the ratio is bounded"
@@ -305,6 +321,8 @@ def _unformed(claim: Claim) -> str:
 def _measured(claim: Claim) -> str:
     """How the measure is read off a run."""
     measure, goal = claim.measure, words.goal(claim)
+    if measure.kind == "throughput":
+        return throughput.measured(measure)
     censored = "is censored: counted as slower than its horizon, never dropped."
     if measure.kind == "epochs_to":
         return (

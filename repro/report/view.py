@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repro.analysis import words
+from repro.analysis.coverage import command
 from repro.analysis.judge import Judgement, complete, judge, judgements
 from repro.report import prose
 from repro.report.charts import Axis, Row
@@ -62,11 +63,6 @@ class Shown:
         return self.complete and self.scale != "smoke"
 
 
-def command(file: ClaimFile, scale: str) -> str:
-    """The command for one scale, from the project's folder."""
-    return f"python -m repro run claims/{file.path.name} --scale {scale}"
-
-
 def show(file: ClaimFile, shelf: str, table: Table) -> Shown:
     """The highest complete scale; else the highest that failed; else the easiest that would say something."""
     scales = {judgement.scale: judgement for judgement in judgements(file, table)}
@@ -120,7 +116,8 @@ def box(shown: Shown, others: list[Shown]) -> Box:
     facts = [f"grade {verdict.grade}"] if verdict.grade else []
     facts.append(f"{shown.scale} scale")
     if shown.complete and (n := prose.seeds(shown.judgement)):
-        facts += [f"{n} judging seeds", prose.data(claim).split(",")[0]]
+        facts += [f"{n} {'judging seeds' if shown.judgement.device is None else 'replicates'}"]
+        facts += [shown.judgement.device] if shown.judgement.device else [prose.data(claim).split(",")[0]]
     to_do = "" if shown.speaks else command(shown.file, next_scale(shown))
     return Box(
         shown.shelf,
@@ -143,8 +140,8 @@ def next_scale(shown: Shown) -> str:
     return next((scale for scale in reversed(shown.scales) if scale != "smoke"), "smoke")
 
 
-def axis(shown: Shown) -> Axis:
-    """How this claim's effect is drawn."""
+def axis(shown: Shown, of_one: bool = True) -> Axis:
+    """How this claim's effect is drawn; `of_one`: between the same arms in every row, which the title then names."""
     rule = shown.judgement.claim.rule
     if rule.kind == "trace":
         low, high = (100 * bound for bound in rule.offset_within)
@@ -152,25 +149,28 @@ def axis(shown: Shown) -> Axis:
         band = f"the band, {prose.signed(low)} to {prose.signed(high)}"
         return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
     stated = "" if rule.paper is None else f"the paper: {prose.sized(rule.paper, rule.kind)}"
-    band = f"the band, {prose.band(rule)}"
+    band, endless = f"the band, {prose.band(rule)}", rule.kind != "rate" and rule.endless
     if rule.kind == "ratio":
         unit = prose.unit(shown.judgement.claim)
-        title = f"{' / '.join(f'{unit} of {arm}' for arm in rule.of)}, log scale"
-        return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band)
+        title = f"{' / '.join(f'{unit} of {arm}' for arm in rule.of) if of_one else f'ratio of {unit}'}, log scale"
+        return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band, endless)
+    if rule.kind == "rate":
+        band_of = rule.within[0], rule.within[1]
+        return Axis("log", "images/s, log scale", None, "", rule.paper, stated, band_of, band)
     low, high = (100 * bound for bound in rule.within)
     paper = None if rule.paper is None else 100 * rule.paper
     metric = words.NAMES[shown.judgement.claim.measure.metric]
     if rule.kind == "value":
         return Axis("linear", f"{metric}, percent", None, "", paper, stated, (low, high), band)
-    title = f"{metric}, {' less '.join(rule.of)}, percentage points"
-    return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band)
+    title = f"{metric}, {' less '.join(rule.of) if of_one else 'difference'}, percentage points"
+    return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band, endless)
 
 
 def row(judgement: Judgement, label: str = "") -> Row | None:
     """The effect as it is drawn; None where there is none."""
     value = prose.ours(judgement) if label else ""
     if (effect := judgement.effect) is not None:
-        by = 1 if effect.kind == "ratio" else 100  # points, or percent
+        by = 1 if effect.kind in ("ratio", "rate") else 100  # points, or percent
         estimate = None if effect.estimate is None else by * effect.estimate
         seeds = {seed: by * value for seed, value in effect.per_seed.items()}
         return Row(estimate, by * effect.low, by * effect.high, seeds, label, value)

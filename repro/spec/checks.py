@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
-from repro.models import tables
+from repro.models import registry, tables
 from repro.spec import recipes
 from repro.spec.claim import ARM_KEYS, KEYS, OF_RUNS, Claim, path_of
 from repro.spec.config import flat
@@ -15,8 +16,7 @@ from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, 
 from repro.spec.problems import Problem, nearest, shown
 from repro.spec.resolve import (
     CROPPING,
-    EDITS,
-    OPTIONS,
+    TABLED,
     epochs_of,
     image,
     images,
@@ -25,6 +25,7 @@ from repro.spec.resolve import (
     training_images,
     weighted,
 )
+from repro.spec.rules import Difference, Ratio
 from repro.spec.yaml import Document, Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
@@ -41,6 +42,23 @@ def combinations(data: dict[str, Any]) -> list[At]:
     for scale in mapping(data, "scales"):
         chosen = [name for name in names(data, "scales", scale, "alternatives") if name in declared]
         out += [(scale, name) for name in [None, *chosen]]
+    return out
+
+
+def beside(claim: Claim, alternative: str | None) -> list[str]:
+    """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
+    over = claim.rule.over if isinstance(claim.rule, Ratio | Difference) else []
+    return [] if alternative in over else [name for name in over if name in claim.alternatives]
+
+
+def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
+    """What is judged together is judged by one kind of rule, in one direction, of one kind of measure."""
+    out = []
+    for section, key in (("rule", "kind"), ("rule", "direction"), ("rule", "over"), ("measure", "kind")):
+        ours, theirs = (getattr(getattr(one, section), key, None) for one in (claim, part))
+        if ours != theirs:
+            text = f"{section}.{key}: found {shown(theirs)}; expected {shown(ours)}, as what it is judged with"
+            out.append(layers.problem((section, key), text))
     return out
 
 
@@ -126,6 +144,9 @@ def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
             out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
         elif name in found[:i]:
             out.append(base.problem((*loc, i), f"scale {scale}: alternative {name}: named twice"))
+        elif name in names(base.data, "rule", "over") and "rule.over" not in mapping(base.data, "scales", scale):
+            text = f"alternative {name}: is judged with the claim already; take it away here, or from rule.over"
+            out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
     return out
 
 
@@ -191,7 +212,8 @@ def _classes(claim: Claim, layers: Layers) -> list[Problem]:
 def of_run(claim: Claim, layers: Layers) -> list[Problem]:
     """Mistakes in what one run is made of: its classes, its crops, its net."""
     wrong = _classes(claim, layers) or _of_crops(claim, layers)
-    return wrong or [layers.problem(loc, text) for loc, text in _net(claim)]
+    of = _library_net if registry.of_library(claim.model.kind) else _net
+    return wrong or [layers.problem(loc, text) for loc, text in of(claim, layers)]
 
 
 def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
@@ -213,9 +235,10 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
     if data.held_out >= images(data)[0]:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
-    for key in sorted((EDITS | {"maps"}) - OPTIONS[claim.model.kind] & mapping(layers.data, "model").keys()):
-        whose = {"maps": "cuda-convnet's nets", "norms": "alexnet and cuda_convnet_conv_local_11pct"}
-        problem(("model", key), f"is for {whose.get(key, 'alexnet')} alone")
+    for key in sorted(mapping(layers.data, "model").keys() & set(registry.ALL_OPTIONS)):
+        if not registry.of_library(claim.model.kind) and key not in registry.OPTIONS[claim.model.kind]:
+            whose = [kind for kind, options in registry.OPTIONS.items() if key in options]
+            problem(("model", key), f"is for {' and '.join(whose)} alone")
     if claim.train.plateau and not data.held_out:
         problem(("train", "plateau"), "looks at the held-out error; expected data.held_out beside it")
     if claim.train.drops and claim.train.plateau:
@@ -240,7 +263,8 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     for armed, laid in arms.values():
         if wrong := _classes(armed, laid):
             return wrong
-        out += [laid.problem(loc, text) for loc, text in _net(armed)]
+        of = _library_net if registry.of_library(armed.model.kind) else _net
+        out += [laid.problem(loc, text) for loc, text in of(armed, laid)]
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
             out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
         own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
@@ -259,10 +283,14 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         whole = {"start": made.start, "train.epochs": epochs_of(claim, arm)}  # what a run starts from is one thing
         configs.append(flat(made.model_dump(exclude={"start"})) | whole)
     differing = set()
+    decay = "train.weight_decay"
     for key in dict.fromkeys(key for config in configs for key in config):
-        values = [config[key] for config in configs if key in config]
-        # a layer that an arm's net lacks is no difference of its own
-        lacking = len(values) < len(configs) and not key.startswith(("model.init.", "train.weight_decay."))
+        # of a library's net one decay stands for that of each layer
+        by = f"{decay}.other" if key.startswith(f"{decay}.") else key
+        values = [config.get(key, config.get(by)) for config in configs if key in config or by in config]
+        # a layer that an arm's net lacks is no difference of its own, nor is what a library's net lacks altogether
+        known = sum(not (registry.of_library(c["model.kind"]) and key.startswith("model.")) for c in configs)
+        lacking = len(values) < known and not key.startswith(("model.init.", f"{decay}."))
         if lacking or any(value != values[0] for value in values):
             differing.add(key)
     for key in sorted(differing):
@@ -279,19 +307,20 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     return out
 
 
-def _net(armed: Claim) -> list[tuple[Loc, str]]:
-    """Layers that are named and not there, layers that are left out, shapes that do not fit."""
+def _net(armed: Claim, _: Layers) -> list[tuple[Loc, str]]:
+    """Options that its net lacks, layers that are named and not there or left out, shapes that do not fit."""
     out: list[tuple[Loc, str]] = []
-    if armed.model.kind != "alexnet" and armed.model.norms == "scale only":
-        text = "found scale only, which is for alexnet alone; expected both, none or first"
-        return [(("model", "norms"), f"model.norms: {text}")]
-    if armed.model.maps:
+    for option, values in registry.OPTIONS[armed.model.kind].items():
+        if values and (found := getattr(armed.model, option)) not in values:
+            text = f"found {found}; expected {' or '.join(map(str, values))}, which {armed.model.kind} has"
+            out.append((("model", option), f"model.{option}: {text}"))
+    if armed.model.maps and not out:
         hidden = [row.name for row in weighted(armed.data, armed.model.model_copy(update={"maps": {}}))[:-1]]
         for layer in armed.model.maps.keys() - hidden:
             text = "no such hidden layer" + (nearest(layer, hidden) or f"; expected {', '.join(hidden)}")
             out.append((("model", "maps", layer), f"model.maps.{layer}: {text}"))
-        if out:
-            return out
+    if out:
+        return out
     layers = [row.name for row in weighted(armed.data, armed.model)]
     for section, name, given in (
         ("model", "init", armed.model.init),
@@ -317,4 +346,32 @@ def _net(armed: Claim) -> list[tuple[Loc, str]]:
         list(tables.shapes(net(armed.data, armed.model), image(armed.data)))
     except ValueError as error:
         out.append((("model", "kind"), f"model.kind: {error}"))
+    return out
+
+
+def _library_net(armed: Claim, layers: Layers) -> list[tuple[Loc, str]]:
+    """A net of torchvision or timm: a name that is there, and nothing said that speaks of layers which are not known.
+
+    What a scale means for a kind of data, and what a base of another net says beside an arm, is passed over.
+    """
+    out: list[tuple[Loc, str]] = []
+    kind = armed.model.kind
+    library, _, name = kind.partition(":")
+    if (known := registry.names(library)) and name not in known:
+        near = get_close_matches(name, known, n=3)
+        text = f"{library} has no net {name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+        out.append((("model", "kind"), f"model.kind: {text}"))
+    order = ("scale", "alternative", "arm")  # as they are laid on; the claim itself is before them
+    said: dict[Loc, tuple[int, Loc]] = {("model", key): (-1, ("model", key)) for key in mapping(layers.data, "model")}
+    for path, origin in layers.origin.items():
+        said[path[:2]] = order.index(origin.by.split()[0]) if origin.written else -2, path  # -2: a recipe
+    for key in sorted(TABLED.union(registry.ALL_OPTIONS) & mapping(layers.data, "model").keys()):
+        turn, path = said["model", key]
+        if turn >= said["model", "kind"][0]:
+            out.append((path, f"model.{key}: is for nets with a table of layers; {kind} is taken as it is"))
+    if not isinstance(armed.train.weight_decay, float):
+        text = f"expected one number, for the layers of {kind} are not known here"
+        out.append((("train", "weight_decay"), f"train.weight_decay: {text}"))
+    if armed.train.freeze:
+        out.append((("train", "freeze"), f"train.freeze: names layers, and those of {kind} are not known here"))
     return out

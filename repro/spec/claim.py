@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from repro.models import alexnet, registry, tables
+from repro.models import registry, tables
 from repro.spec.config import Closed
 from repro.spec.recipes import ScaleName
 from repro.spec.rules import (
@@ -20,9 +20,11 @@ from repro.spec.rules import (
     Name,
     Number,
     Positive,
+    Rate,
     Ratio,
     Seed,
     Text,
+    Throughput,
     TraceMeasure,
     TraceRule,
     UpdatesTo,
@@ -44,12 +46,17 @@ def _kind(value: Any) -> str:
     return f"<{value.get('kind') if isinstance(value, dict) else getattr(value, 'kind', None)}>"
 
 
+def _whose(value: Any) -> str:
+    return "<library>" if registry.of_library(value) else "<ours>"
+
+
 class Record(Closed):
     """What somebody else has on record about the sentence."""
 
     value: Text = Field(description="the value, as a page prints it beside the paper's and ours")
     says: Text = Field(description="what it was measured on, and what it means here")
     source: Text = Field(description="where it stands")
+    claim: Name | None = Field(None, description="the claim that puts it on trial here")
 
 
 class Sentence(Closed):
@@ -67,13 +74,16 @@ class Paper(Sentence):
 
     arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
     notes: Record | None = Field(None, description="what the authors' lab notes say of it (source.md 2)")
+    before: list[Record] = Field([], description="what others had reached by then")
     later: list[Record] = Field([], description="what later work says of it")
 
 
 class DataSpec(Closed):
     """Which images."""
 
-    kind: Literal["cifar10", "digits", "imagenette", "ilsvrc2010", "ilsvrc2012", "imagenet_fall2011"] = Field(
+    kind: Literal[
+        "cifar10", "digits", "imagenette", "ilsvrc2010", "ilsvrc2012", "imagenet2009", "imagenet_fall2011"
+    ] = Field(
         description="data set"
     )
     images: int | None = Field(None, gt=0, description="a stratified part of the training set; all of it by default")
@@ -104,7 +114,11 @@ class DataSpec(Closed):
 class ModelSpec(Closed):
     """Which net."""
 
-    kind: registry.Kind = Field(description="table of layers")
+    kind: Annotated[
+        Annotated[registry.Kind, Tag("<ours>")]
+        | Annotated[str, Tag("<library>"), Field(pattern=registry.LIBRARY_KIND)],
+        Discriminator(_whose),
+    ] = Field(description="table of layers, or a net of a library as it is, without the keys below")
     activation: tables.ActivationKind = Field("relu", description="non-linearity of every hidden layer (§3.1)")
     init: Annotated[
         Annotated[Literal["published", "he"], Tag("<rule>")]
@@ -112,14 +126,14 @@ class ModelSpec(Closed):
         Discriminator(_form),
     ] = Field("published", description="deviation of the initial weights: of the net's own files, He's, or by layer")
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
-    # The paper's net alone; `norms` also cuda-convnet's 11pct net.
-    reading: alexnet.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
-    towers: alexnet.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart")
-    norms: alexnet.Norms = Field("both", description="local response normalisation (§3.3)")
-    pooling: alexnet.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
+    # The rest are options of some nets alone: `registry.OPTIONS` says of which; defaults and sections are the paper's.
+    reading: registry.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
+    towers: registry.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart")
+    norms: registry.Norms = Field("both", description="local response normalisation (§3.3)")
+    pooling: registry.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
     dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§4.2)")
     bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
-    without: list[alexnet.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
+    without: list[registry.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
     conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
     # cuda-convnet's nets alone.
     maps: dict[str, Number] = Field({}, description="by hidden layer, its maps or units in place of the published ones")
@@ -224,14 +238,16 @@ class Claim(Closed):
         | Annotated[UpdatesTo, Tag("<updates_to>")]
         | Annotated[Converged, Tag("<converged>")]
         | Annotated[FinalValue, Tag("<final>")]
-        | Annotated[TraceMeasure, Tag("<trace>")],
+        | Annotated[TraceMeasure, Tag("<trace>")]
+        | Annotated[Throughput, Tag("<throughput>")],
         Discriminator(_kind),
     ] = Field(description="what is read off a run")
     rule: Annotated[
         Annotated[Ratio, Tag("<ratio>")]
         | Annotated[Difference, Tag("<difference>")]
         | Annotated[Value, Tag("<value>")]
-        | Annotated[TraceRule, Tag("<trace>")],
+        | Annotated[TraceRule, Tag("<trace>")]
+        | Annotated[Rate, Tag("<rate>")],
         Discriminator(_kind),
     ] = Field(description="how the effect is judged, written before any run")
     assumptions: list[Assumption] = Field(default_factory=list, description="what the paper leaves open")

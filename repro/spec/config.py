@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from repro.models import alexnet, registry, tables
+from repro.models import registry, tables
 
 Dotted = dict[str, Any]
 
@@ -50,27 +50,27 @@ class RunData(Closed):
 class RunModel(Closed):
     """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
-    What follows `init` is there where the net has it: options of `repro.models.alexnet.table`, for the paper's, or of
-    `repro.models.cuda_convnet.table`.
+    What follows `kind` is there where the net has a table of layers; what follows `init` where it has such an option
+    (`repro.models.registry.OPTIONS`).
     """
 
-    kind: registry.Kind
-    activation: tables.ActivationKind
-    width: float
-    init: Literal["he"] | dict[str, float]
-    reading: alexnet.Reading | None = later()
-    towers: alexnet.Towers | None = later()
-    norms: alexnet.Norms | None = later()
-    pooling: alexnet.Pooling | None = later()
+    kind: str
+    activation: tables.ActivationKind | None = later()
+    width: float | None = later()
+    init: Literal["he"] | dict[str, float] | None = later()
+    reading: registry.Reading | None = later()
+    towers: registry.Towers | None = later()
+    norms: registry.Norms | None = later()
+    pooling: registry.Pooling | None = later()
     dropout: float | None = later()
     bias: float | None = later()
-    without: list[alexnet.Layer] | None = later()
+    without: list[registry.Layer] | None = later()
     conv6: bool | None = later()
     maps: dict[str, int] = later({})
 
 
 class RunTrain(Closed):
-    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer.
+    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer, `other` alone in a library's net.
 
     `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`. `layer_lr`: by layer, a factor
     on both its rates.
@@ -115,10 +115,36 @@ class RunConfig(Closed):
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits of the sha256 of the validated configuration, keys sorted."""
-        # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Its address."""
+        return address(self)
+
+
+class TimingConfig(Closed):
+    """One replicate of a timing: a process in which arms take turns. Images/s are a fact of a machine, so `device`, the
+    device's name as `repro.provenance` gives it, is a part of it, as it is of no training."""
+
+    timed: dict[str, RunConfig]  # by arm
+    updates: int
+    rounds: int
+    warm: int
+    device: str
+
+    @property
+    def id(self) -> str:
+        """Its address."""
+        return address(self)
+
+    @property
+    def seed(self) -> int:
+        """The replicate's number."""
+        return next(iter(self.timed.values())).seed
+
+
+def address(config: Closed) -> str:
+    """16 hexadecimal digits of the sha256 of a validated configuration, keys sorted."""
+    # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def flat(data: dict, prefix: str = "") -> Dotted:

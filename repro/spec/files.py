@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import ReproError
+from repro.models import registry
 from repro.spec import checks, starts
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
 from repro.spec.layers import Layers, is_exact, layered, mapping, names, starting
 from repro.spec.problems import SpecError, nearest, told
-from repro.spec.resolve import run_config
+from repro.spec.resolve import TABLED, run_config
 from repro.spec.yaml import Document, Loc, read
 
 __all__ = [
@@ -43,9 +44,11 @@ class ClaimFile:
         """Names of the alternatives that are run at `scale`."""
         return names(self.document.data, "scales", scale, "alternatives")
 
-    def layers(self, scale: str | None, alternative: str | None = None, arm: str | None = None) -> Layers:
-        """The claim's data with the scale's recipe, the claim's own exceptions, an alternative and an arm laid on."""
-        layers = layered(self.document, scale, alternative, arm)
+    def layers(
+        self, scale: str | None, alternative: str | None = None, arm: str | None = None, beside: str | None = None
+    ) -> Layers:
+        """The claim's data with the scale's recipe, the claim's own exceptions, alternatives and an arm laid on."""
+        layers = layered(self.document, scale, alternative, arm, beside=beside)
         if self.seeds:
             layers.lay({"seeds": list(self.seeds)}, f"--seeds {len(self.seeds)}", (), written=False)
         return layers
@@ -53,6 +56,12 @@ class ClaimFile:
     def at(self, scale: str | None, alternative: str | None = None) -> Claim:
         """The claim as it is run at `scale`, under one alternative to the base."""
         return Claim.model_validate(self.layers(scale, alternative).data)
+
+    def compared(self, scale: str | None, alternative: str | None = None) -> dict[str | None, Claim]:
+        """What is judged together: the claim itself (None), and with each alternative of its `rule.over` laid on."""
+        claim = self.at(scale, alternative)
+        beside = {name: self.layers(scale, alternative, beside=name) for name in checks.beside(claim, alternative)}
+        return {None: claim, **{name: Claim.model_validate(layers.data) for name, layers in beside.items()}}
 
     def with_seeds(self, count: int) -> ClaimFile:
         """The claim judged on seeds 0 to `count` - 1. ReproError where a rate is tuned on one of them."""
@@ -89,6 +98,17 @@ def load_all(paths: list[Path]) -> list[AnyFile]:
     return files
 
 
+def load_valid(folder: Path) -> tuple[list[AnyFile], list[str]]:
+    """The claims of a folder that have no mistakes, and the names of those that have; `repro check` tells which."""
+    files, invalid = [], []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            files.append(load(path))
+        except ReproError:
+            invalid.append(path.stem)
+    return files, invalid
+
+
 def split(files: Sequence[AnyFile]) -> tuple[list[ClaimFile], list[ExactFile]]:
     """Claims that are trained, and those that arithmetic decides."""
     return [f for f in files if isinstance(f, ClaimFile)], [f for f in files if isinstance(f, ExactFile)]
@@ -114,23 +134,30 @@ def load(path: Path) -> AnyFile:
             problems.extend(told(layers, error.errors(include_url=False, include_context=False)))
             return None
 
-    for scale, alternative in checks.combinations(document.data):
-        layers = layered(document, scale, alternative)
-        if claim := validated(layers):
-            claims[scale, alternative] = claim
-        arms = {}
+    def checked(scale: str | None, alternative: str | None, beside: str | None = None) -> Claim | None:
+        layers = layered(document, scale, alternative, beside=beside)
+        claim, arms = validated(layers), {}
         for arm in mapping(layers.data, "arms"):
-            with_arm = layered(document, scale, alternative, arm)
+            with_arm = layered(document, scale, alternative, arm, beside=beside)
             if armed := validated(with_arm):
                 wrong = starts.of_start(armed, with_arm)
                 earlier = validated(before := starting(with_arm)) if armed.start else armed
                 if armed.start and earlier:
                     wrong += starts.of_earlier(armed, earlier, with_arm, before)
-                problems += wrong
+                problems.extend(wrong)
                 if earlier and not wrong:
                     arms[arm] = armed, with_arm
-        if claim and checks.all_known(document.data, scale, alternative):
-            problems += checks.of_claim(claim, layers, arms, smoke=scale == "smoke")
+        if claim and all(checks.all_known(document.data, scale, name) for name in (alternative, beside)):
+            problems.extend(checks.of_claim(claim, layers, arms, smoke=scale == "smoke"))
+        return claim
+
+    for scale, alternative in checks.combinations(document.data):
+        if not (claim := checked(scale, alternative)):
+            continue
+        claims[scale, alternative] = claim
+        for name in checks.beside(claim, alternative):
+            if part := checked(scale, alternative, name):
+                problems += checks.of_compared(claim, part, layered(document, scale, alternative, beside=name))
     recipes_only: dict[str | None, Claim] = {
         scale: claim
         for scale in mapping(document.data, "scales")
@@ -168,6 +195,9 @@ def sources(
             add((section,), value, Claim.model_fields[section].description)
             continue
         for name, field in type(value).model_fields.items():
+            tabled = section == "model" and name in TABLED.union(registry.ALL_OPTIONS)
+            if tabled and registry.of_library(claim.model.kind):
+                continue  # a net as it is
             if claim.tune and (section, name) == ("train", "lr"):
                 grid = layers.source(("tune", "train.lr"))
                 out.append(("train.lr", "tuned", f"the fastest of tune.train.lr, {grid}"))

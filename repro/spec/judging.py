@@ -42,6 +42,8 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
     if claim.tune is None:
         return []
     out = []
+    if claim.measure.kind == "throughput":
+        out.append(layers.problem(("tune",), "tune: a timing has no rate to choose; take it away", key=True))
     if reach(layers.data, ("train", "lr")) is not None:
         out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
     for i, (low, high) in enumerate(zip(claim.tune.rates, claim.tune.rates[1:], strict=False), start=1):
@@ -68,6 +70,11 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
             lacking = "data.crop" if claim.data.crop is None else "data.held_out"
             text = f"measure.metric: {measure.metric} is recorded of crops only; expected {lacking}"
             return [layers.problem(("measure", "metric"), text)]
+    images, size = training_images(claim.data), claim.train.file_images
+    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
+    if measure.kind == "throughput" and measure.updates > updates:
+        text = f"measure.updates: found {measure.updates}; expected at most {updates}, the updates of an epoch"
+        return [layers.problem(("measure", "updates"), text)]
     if measure.kind != "trace" or claim.rule.kind != "trace":
         return []
     points = len(claim.rule.authors)
@@ -75,8 +82,6 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
     if needed > RECORDED:
         text = f"measure.every: {points} points need {needed} updates; only the first {RECORDED} are recorded"
         return [layers.problem(("measure", "every"), text)]
-    images, size = training_images(claim.data), claim.train.file_images
-    updates = sum(ceil(min(size, images - start) / claim.train.batch) for start in range(0, images, size))
     found, epochs = claim.train.epochs, ceil(needed / updates)
     if found < epochs:
         text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
@@ -86,7 +91,8 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
 
 def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     rule, out = claim.rule, []
-    fitting = {"trace": ["trace"], "final": ["difference", "value"]}.get(claim.measure.kind, ["ratio"])
+    fits = {"trace": ["trace"], "final": ["difference", "value"], "throughput": ["ratio", "rate"]}
+    fitting = fits.get(claim.measure.kind, ["ratio"])
     if rule.kind not in fitting:
         text = (
             f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
@@ -107,10 +113,19 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     for i, arm in enumerate(rule.of):
         if arm not in claim.arms:
             out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
-    if rule.kind == "value":
+    if rule.kind == "value" or rule.kind == "rate":
         return out
     if rule.of[0] == rule.of[1]:
         out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
+    for i, name in enumerate(rule.over):
+        if name not in claim.alternatives:
+            text = f"rule.over: no alternative {name}{nearest(name, claim.alternatives)}"
+            out.append(layers.problem(("rule", "over", i), text))
+        elif name in rule.over[:i]:
+            out.append(layers.problem(("rule", "over", i), f"rule.over: {name} stands twice"))
+    if rule.over and rule.direction == "none":
+        text = "rule.over: has no weakest of several where the paper says that there is no effect"
+        out.append(layers.problem(_said(layers, "over", "direction"), text))
     if rule.direction == "none":
         effectless = NO_EFFECT[rule.kind]
         if not band[0] <= effectless <= band[1]:

@@ -127,19 +127,25 @@ def alternatives(data: dict[str, Any]) -> list[tuple[str, Loc]]:
 
 
 def layered(
-    document: Document, scale: str | None, alternative: str | None = None, arm: str | None = None, own: bool = True
+    document: Document,
+    scale: str | None,
+    alternative: str | None = None,
+    arm: str | None = None,
+    own: bool = True,
+    beside: str | None = None,
 ) -> Layers:
-    """The claim with a scale's recipe, its own exceptions there, an alternative and an arm laid on; with `own` false
-    without the exceptions."""
+    """The claim with a scale's recipe, its own exceptions there, an alternative, another that is judged beside it
+    (`rule.over`) and an arm laid on; with `own` false without the exceptions."""
     data = document.data
     layers = Layers(document, dict(data))
     if scale:
         said = f"scale {scale} of {reach(data, ('data', 'kind'))} (repro/spec/recipes.py)"
         layers.lay(recipe(data, scale), said, ("scales", scale), written=False)
         layers.lay(exceptions(data, scale) if own else {}, f"scale {scale}", ("scales", scale))
-    for name, loc in alternatives(data):
-        if name == alternative:
-            layers.lay(mapping(data, *loc), f"alternative {name}", loc)
+    places = dict(alternatives(data))
+    for name in (alternative, beside):
+        if name in places:
+            layers.lay(mapping(data, *places[name]), f"alternative {name}", places[name])
     if arm:
         where = layers.origin["arms",].loc if ("arms",) in layers.origin else ("arms",)
         layers.lay(mapping(layers.data, "arms", arm), f"arm {arm}", (*where, arm))

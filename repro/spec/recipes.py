@@ -62,6 +62,7 @@ SCALES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     },
     "ilsvrc2010": _PHOTOS,
     "ilsvrc2012": _PHOTOS,
+    "imagenet2009": _PHOTOS,
 }
 
 

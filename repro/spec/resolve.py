@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 from repro.data.known import KNOWN
-from repro.models import cuda_convnet, registry, tables
+from repro.models import registry, tables
 from repro.spec.claim import OF_RUNS, Claim, DataSpec, ModelSpec, TrainSpec, path_of
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
 
-# What only a net that reads crops has of its own, and only the paper's net.
+# What only a net that reads crops, and only nets with a table of layers have of their own.
 CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out", "classes"}
-EDITS = {"reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"}
-# By net, the keys of a claim's model that are options of its table.
-OPTIONS: dict[str, set[str]] = {kind: {"maps"} for kind in get_args(cuda_convnet.Kind)}
-OPTIONS |= {"alexnet": EDITS, "cuda_convnet_conv_local_11pct": {"maps", "norms"}}
+TABLED = {"activation", "width", "init"}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
@@ -47,22 +44,19 @@ def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
         epoch = TrainSpec(**before["train"]).epochs
         start = Start(run=_resolved(before, seed), epoch=epoch, afresh=data["start"]["afresh"])
     spec, model, train = DataSpec(**data["data"]), ModelSpec(**data["model"]), TrainSpec(**data["train"])
-    rows = weighted(spec, model)
-    init = {row.name: row.std for row in rows} if model.init == "published" else model.init
-    decay = {row.name: row.decay for row in rows} if train.weight_decay == "published" else train.weight_decay
-    layers = [row.name for row in rows]
+    layers = [row.name for row in weighted(spec, model)]  # none in a library's net
+    decay = train.weight_decay
+    if decay == "published":
+        decay = {row.name: row.decay for row in weighted(spec, model)}
     return RunConfig(
         data=RunData(
             content=KNOWN[spec.kind].content,
             factor=spec.factor if spec.factor != 1 else None,
             **spec.model_dump(include={"kind", "images", "scale", *(CROPPING if spec.crop else ())}),
         ),
-        model=RunModel(
-            init=init if isinstance(init, str) else _by_layer(init, layers),
-            **model.model_dump(include={"kind", "activation", "width", *OPTIONS[model.kind]}) | _edited(model),
-        ),
+        model=_run_model(spec, model, layers),
         train=RunTrain(
-            weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers),
+            weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers or ["other"]),
             **train.model_dump(include=set(RunTrain.model_fields) - {"weight_decay"}),
         ),
         precision=data["precision"],
@@ -74,6 +68,18 @@ def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
 def epochs_of(claim: Claim, arm: str) -> int:
     """The first horizon of an arm's runs: its own, where it says one."""
     return int(claim.arms[arm].get("train.epochs", claim.train.epochs))
+
+
+def _run_model(spec: DataSpec, model: ModelSpec, layers: list[str]) -> RunModel:
+    if registry.of_library(model.kind):
+        return RunModel(kind=model.kind)
+    init = model.init
+    if init == "published":
+        init = {row.name: row.std for row in weighted(spec, model)}
+    return RunModel(
+        init=init if isinstance(init, str) else _by_layer(init, layers),
+        **model.model_dump(include={"kind", "activation", "width", *registry.OPTIONS[model.kind]}) | _edited(model),
+    )
 
 
 def image(data: DataSpec | RunData) -> tables.Shape:
@@ -101,15 +107,18 @@ def training_images(data: DataSpec | RunData) -> int:
 
 
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
-    """The table of layers that a claim's data and model name."""
-    given = model.model_dump(include={"activation", "width", *OPTIONS[model.kind]})
+    """The table of layers that a claim's data and model name; no rows for a net of a library, which is known to torch
+    alone."""
+    if registry.of_library(model.kind):
+        return ()
+    given = model.model_dump(include={"activation", "width", *registry.OPTIONS[model.kind]})
     lists = {"without": tuple, "maps": lambda maps: tuple(maps.items())}
     options = {key: lists[key](value) if key in lists else value for key, value in given.items()}
     return _table(model.kind, len(classes(data)), **options)
 
 
 @cache  # a plan asks for the same few nets thousands of times
-def _table(kind: registry.Kind, classes: int, **options: Any) -> tuple[tables.Row, ...]:
+def _table(kind: str, classes: int, **options: Any) -> tuple[tables.Row, ...]:
     return registry.table(kind, classes=classes, **{k: dict(v) if k == "maps" else v for k, v in options.items()})
 
 

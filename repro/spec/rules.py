@@ -76,6 +76,20 @@ class TraceMeasure(Closed):
     every: int = Field(gt=0, description="updates per point")
 
 
+class Throughput(Closed):
+    """Images/s of training, loading and augmentation included: nothing is learned that is looked at.
+
+    A replicate is a process of its own, `seeds` are their numbers. In each, the arms take turns for `rounds` rounds of
+    `updates` updates; the median of the rounds counts.
+    """
+
+    kind: Literal["throughput"] = Field(description="the measure")
+    metric: Literal["images_per_second"] = Field(description="what is timed")
+    updates: Number = Field(description="updates of a round")
+    rounds: Number = Field(description="rounds of each arm in a replicate, of which the median counts")
+    warm: int = Field(1, ge=1, description="rounds before those, which prepare kernels and memory and do not count")
+
+
 class Ratio(Closed):
     """The ratio of two arms' measures."""
 
@@ -88,6 +102,20 @@ class Ratio(Closed):
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+    over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
+
+    @property
+    def endless(self) -> bool:
+        """Whether the band stands for any size: without a number of the paper's, up to 100 times or more (assumed)."""
+        return self.paper is None and self.within[1] >= 100
+
+    @property
+    def far(self) -> float:
+        """The end of the band, as a ratio slow / fast, which an arm has to be followed past: its far end, or its near
+        one where the band stands for any size."""
+        low, high = self.within
+        near, far = (low, high) if self.direction == "above 1" else (1 / high, 1 / low)
+        return near if self.paper is None and far >= 100 else far
 
 
 class Difference(Closed):
@@ -102,6 +130,12 @@ class Difference(Closed):
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+    over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
+
+    @property
+    def endless(self) -> bool:
+        """Whether the band stands for any size: without a number of the paper's, up to 50 points or more (assumed)."""
+        return self.paper is None and self.within[1] >= 0.5
 
 
 class Value(Closed):
@@ -112,6 +146,28 @@ class Value(Closed):
     paper: Fraction = Field(description="the paper's number")
     within: list[Fraction] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def endless(self) -> bool:
+        """Never: the paper's number is in it."""
+        return False
+
+
+class Rate(Closed):
+    """One arm's images/s against the paper's, which were those of named hardware: elsewhere it is not comparable."""
+
+    kind: Literal["rate"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    paper: Positive = Field(description="the paper's images/s")
+    within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    on: Text = Field(description="the hardware of the paper's number, as a part of its device's name")
+    images: Number = Field(description="images of one cycle through the training set")
+    cycles: Number = Field(description="cycles of a training, for the days that it takes")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    def days(self, rate: float) -> float:
+        """Days that all cycles take at `rate` images/s."""
+        return self.images * self.cycles / rate / 86400
 
 
 class TraceRule(Closed):

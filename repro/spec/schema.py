@@ -10,6 +10,7 @@ import json
 from functools import cache
 from typing import Any
 
+from repro.models import registry
 from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim
 from repro.spec.inspect import Inspect
 from repro.spec.yaml import Loc
@@ -161,6 +162,8 @@ def _words(node: Node) -> str:
     if words := _choices(node):
         return " or ".join(words)
     match node["type"]:
+        case "string" if node.get("pattern") == registry.LIBRARY_KIND:
+            return " or ".join(f"{library}:NAME" for library in registry.LIBRARIES)
         case "string" if "pattern" in node:
             return "a name of small letters, digits and _"
         case "string" if node.get("minLength", 0) > 1:

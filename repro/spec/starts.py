@@ -23,7 +23,7 @@ def of_start(armed: Claim, layers: Layers) -> list[Problem]:
         return out  # told of the arm
     names = [row.name for row in weighted(armed.data, armed.model)]
     for i, name in enumerate(armed.start.afresh):
-        if name not in names:
+        if name not in names and names:  # the layers of a library's net are known to torch alone
             text = f"start.afresh: {name}: no such layer" + (nearest(name, names) or f"; expected {', '.join(names)}")
             out.append(layers.problem(("start", "afresh", i), text))
     return out

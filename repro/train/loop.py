@@ -32,7 +32,7 @@ EVERY_NTH = 50
 LOOKED = 100  # photos over which positive outputs are counted (assumed)
 # Derivative, relative to its largest, below which a unit counts as saturated (assumed): of tanh beyond +-0.99.
 SATURATED = 0.02
-LATER = ("test_top5", "halves", "ended", "positive", "saturated")  # not of every epoch of every run
+LATER = ("test_top5", "halves", "ended", "positive", "saturated", "norms")  # not of every epoch of every run
 SCHEDULE = ("drops", "plateau", "colour_until", "freeze", "fold_in")  # keys of a training rule that `Schedule` takes
 
 
@@ -54,6 +54,7 @@ class Epoch:
     halves: list[dict[str, Any]] | None = None  # after each half epoch, in test mode; see `Trainer.looked`
     ended: bool | None = None  # by the plateau rule
     positive: dict[str, float] | None = None  # of epoch 1: see `Trainer.positive`
+    norms: dict[str, float] | None = None  # after the epoch: see `Trainer.norms`; None after a divergence
     # of whole images only, after epochs 1, 2, 4, 8, ...:
     saturated: dict[str, dict[str, float]] | None = None  # see `Trainer.saturated`
 
@@ -140,6 +141,7 @@ class Trainer:
             halves=halves or None,
             positive=positive,
             saturated=None if diverged or epoch & (epoch - 1) else self.saturated(),
+            norms=self.norms() if halves and not diverged else None,
             ended=(not diverged and self.schedule.after(held_out)) or None,
         )
 
@@ -174,16 +176,16 @@ class Trainer:
     @torch.no_grad()
     def positive(self) -> dict[str, float]:
         """By weighted layer, the share of its outputs that are above 0, over the first of the fixed photos, in test
-        mode: what biases of 1 are for (§5)."""
+        mode: what biases of 1 are for (§5). Norms, which libraries give weights too, are none."""
         assert isinstance(self.batches, PhotoBatches)
         shares: dict[str, float] = {}
-        layers = {group["layer"] for group in self.optimiser.param_groups}
+        layers = {group["layer"] for group in self.optimiser.param_groups if group["params"][0].dim() > 1}
         hooks = [
             layer.register_forward_hook(
                 lambda _, __, out, name=name: shares.update({name: float((out > 0).float().mean())})
             )
             for name, layer in self.net.named_modules()
-            if name in layers
+            if name and name in layers
         ]
         self.net.eval()
         x, _ = next(iter(self.batches.fixed(LOOKED)))
@@ -208,6 +210,13 @@ class Trainer:
                 flat = nets.SLOPES[type(layer)](x) < SATURATED
                 found[last] = {"outputs": _share(flat.flatten()), "units": _share(flat.all(0).flatten())}
         return found
+
+    @torch.no_grad()
+    def norms(self) -> dict[str, float]:
+        """By layer, the root of the sum of its squared weights, biases left out: what decay keeps small (§5)."""
+        weights = [(name, p) for name, p in self.net.named_parameters() if name.endswith(".weight")]
+        sizes = torch.stack([weight.norm() for _, weight in weights]).tolist()  # asked of a GPU once
+        return {name.removesuffix(".weight"): size for (name, _), size in zip(weights, sizes, strict=True)}
 
     @torch.no_grad()
     def views(self) -> tuple[float, float, torch.Tensor]:
@@ -240,7 +249,8 @@ class Trainer:
             return self.net(x).float()
 
     def state(self) -> dict[str, torch.Tensor]:
-        """A copy of weights, velocities, epoch and `correct`: all a resumed run needs, since randomness has names."""
+        """A copy of weights, velocities, epoch and `correct`: all a resumed run needs, since randomness has names. And
+        of buffers, which libraries' nets alone have: what their batch norms have seen."""
         state = {"epoch": torch.tensor(self.epoch)}
         if self.correct is not None:
             state["correct"] = self.correct.clone()
@@ -251,7 +261,13 @@ class Trainer:
             velocity = self.optimiser.state[parameter]["velocity"]
             state[f"weight.{name}"] = parameter.detach().clone(memory_format=torch.contiguous_format)
             state[f"velocity.{name}"] = velocity.clone(memory_format=torch.contiguous_format)
+        for name, buffer in self._buffers():
+            state[f"buffer.{name}"] = buffer.clone(memory_format=torch.contiguous_format)
         return state
+
+    def _buffers(self) -> Iterator[tuple[str, torch.Tensor]]:
+        parameters = {name for name, _ in self.net.named_parameters(remove_duplicate=False)}
+        return ((name, tensor) for name, tensor in self.net.state_dict().items() if name not in parameters)
 
     @torch.no_grad()
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
@@ -264,6 +280,8 @@ class Trainer:
         for name, parameter in self.net.named_parameters():
             parameter.copy_(state[f"weight.{name}"])
             self.optimiser.state[parameter]["velocity"].copy_(state[f"velocity.{name}"])
+        for name, buffer in self._buffers():
+            buffer.copy_(state[f"buffer.{name}"])
 
 
 def _rank(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -285,8 +303,8 @@ def initial_net(model: Mapping, *, seed: int, classes: int, image: tuple[int, in
 def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batches: Batches | PhotoBatches) -> Trainer:
     """The run of one configuration at its start. `model` and `train` are a resolved configuration's keyword arguments.
 
-    `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer), file_images, order; and, where they are
-    there, layer_lr (factors, by layer) and the keys of `Schedule`.
+    `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
+    and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

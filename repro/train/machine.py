@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -15,6 +14,7 @@ from repro.data.photobatches import PhotoBatches
 from repro.models import nets
 from repro.train import loop
 from repro.train.seeds import generator
+from repro.train.throughput import seconds
 
 TIMED_SECONDS = 0.3  # of updates; with the warm ones, the test passes and the net, a probe stays under 2 s
 
@@ -56,21 +56,9 @@ def step_seconds(batches: Batches | PhotoBatches, *, model: Mapping, train: Mapp
         for batch in batches.epoch(index, [drawn], draws if draws is None else next(draws.split([drawn]))):
             trainer.update(batch)
 
-    def seconds(action: Callable[[], object], times: int) -> float:
-        _synchronise(batches.device.type)
-        start = time.perf_counter()
-        for _ in range(times):
-            action()
-        _synchronise(batches.device.type)
-        return (time.perf_counter() - start) / times
-
-    warm = min(seconds(update, 1) for _ in range(2))  # the first prepares kernels too
-    taken = seconds(update, max(1, min(100, int(TIMED_SECONDS / warm))))
+    device = batches.device.type
+    warm = min(seconds(update, 1, device) for _ in range(2))  # the first prepares kernels too
+    taken = seconds(update, max(1, min(100, int(TIMED_SECONDS / warm))), device)
     trainer.test()
     assert trainer.correct is not None
-    return Step(taken, seconds(trainer.test, 1) / len(trainer.correct))
-
-
-def _synchronise(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+    return Step(taken, seconds(trainer.test, 1, device) / len(trainer.correct))

@@ -30,6 +30,8 @@ class PaperSGD(Optimizer):
             if lr == 0:
                 continue  # a frozen layer keeps its velocity too (source.md 1, 15)
             for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue  # a library's net may hold parts that an update does not reach
                 velocity = self.state[parameter]["velocity"]
                 velocity.mul_(momentum).add_(parameter.grad, alpha=-lr)
                 if decay:
@@ -47,6 +49,8 @@ def groups(
 ) -> list[dict]:
     """One group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases.
 
+    A layer that is not named has the decay of `other`, but for its vectors: a library's net has weights that are no
+    matrix, of norms, and those have none, as is usual for such nets (assumed: the paper has no such layer).
     `layer_lr`: factors on both rates of the layers named. `layer` and `base`, the rate before any division, are kept in
     the group for `set_rates`.
     """
@@ -54,9 +58,16 @@ def groups(
     for name, parameter in net.named_parameters():
         layer, bias = name.rpartition(".")[0], name.endswith(".bias")
         rate = (lr * bias_lr if bias else lr) * (layer_lr or {}).get(layer, 1.0)
-        decay = 0.0 if bias else weight_decay[layer]
+        decay = 0.0 if bias else _decay(weight_decay, name, parameter)
         out.append({"params": [parameter], "layer": layer, "base": rate, "lr": rate, "weight_decay": decay})
     return out
+
+
+def _decay(by_layer: Mapping[str, float], name: str, parameter: torch.Tensor) -> float:
+    layer = name.removesuffix(".weight")
+    if layer not in by_layer and parameter.dim() < 2:
+        return 0.0
+    return by_layer[layer] if layer in by_layer else by_layer["other"]
 
 
 def set_rates(optimiser: PaperSGD, factor: float, frozen: Callable[[str], bool]) -> None:

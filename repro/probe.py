@@ -1,0 +1,50 @@
+"""How long a configuration takes on this machine: its own steps on random pixels, measured once a process."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+from repro.data import loading
+from repro.data.photobatches import FIXED
+from repro.spec.config import RunConfig, RunData
+from repro.spec.resolve import images as images_of
+from repro.spec.resolve import training_images
+from repro.train.machine import Step, step_seconds
+from repro.train.minibatches import batch_sizes
+
+PROBED = 200  # images of a probe's test pass (assumed)
+
+
+def probe(config: RunConfig, device: str) -> float:
+    """Seconds per epoch of a configuration on this machine, with nothing beside it, loading of data left out; where
+    held-out images are folded in, of the epochs with them."""
+    data, rule, step = config.data, config.train, step_of(config, device)
+    images = training_images(data)
+    most = images + (data.held_out or 0 if rule.fold_in else 0)
+    updates = batch_sizes(most, batch=rule.batch, file_images=rule.file_images)
+    looked = images_of(data)[1]
+    if data.crop is not None:  # each half epoch: the held-out images and the fixed ones
+        looked += 2 * ((data.held_out or 0) + min(FIXED, images))
+    return step.update * len(updates) + step.image * looked
+
+
+def step_of(config: RunConfig, device: str) -> Step:
+    """Seconds of an update of a configuration on this machine, and of looking at an image."""
+    return _step(
+        config.data.model_copy(update={"images": None}).model_dump_json(),
+        config.model.model_dump_json(),
+        config.train.model_copy(update={"lr": 0.0, "drops": [], "plateau": None, "fold_in": None}).model_dump_json(),
+        config.precision,
+        device,
+    )
+
+
+@lru_cache
+def _step(data_text: str, model_text: str, train_text: str, precision: str, device: str) -> Step:
+    """The probe of one net and kind of batch, on random pixels."""
+    data, train = RunData.model_validate_json(data_text), json.loads(train_text)
+    given = data.model_dump(exclude={"content", "images", "held_out"})
+    given |= {"classes": tuple(data.classes)} if data.classes else {}
+    noise = loading.noise(**given, device=device, train=max(train["batch"], PROBED), test=PROBED)
+    return step_seconds(noise, model=json.loads(model_text), train=train, precision=precision)

@@ -1,0 +1,49 @@
+"""Images/s in words: how they were timed, when which word is said of them, and of which device they are."""
+
+from __future__ import annotations
+
+from repro.analysis.effects import Effect
+from repro.analysis.words import shown, times
+from repro.spec.rules import Rate, Throughput
+
+
+def device(name: str) -> str:
+    """A device's name without what stands in brackets."""
+    return name.partition(" (")[0]
+
+
+def size(effect: Effect) -> str:
+    """A ratio of images/s, or images/s."""
+    assert effect.estimate is not None
+    return times(effect.estimate) if effect.kind == "ratio" else shown(effect.estimate, "rate")
+
+
+def measured(measure: Throughput) -> str:
+    """How the measure is read off a replicate."""
+    many = f"{measure.rounds} rounds of {measure.updates} update{'s' * (measure.updates != 1)}"
+    return (
+        "The measure is images/s of training through the whole pipeline of an epoch: photos read, cropped, mirrored "
+        "and noised as the claim says, and every update done. A replicate is a process of its own, with nothing of "
+        f"this command beside it, in which the arms take turns for {many}, after {measure.warm} that "
+        f"do{'es' * (measure.warm == 1)} not count; its value is the median of the rounds. The step alone, repeated "
+        "on one minibatch, is timed beside it. Replicates of different devices are never mixed."
+    )
+
+
+def method(rule: Rate, replicates: str) -> str:
+    """How the rate is estimated, and what days it is set against."""
+    return (
+        f"The rate is the geometric mean over the replicates, {replicates}, with a {100 * rule.confidence:g} % "
+        f"interval: Student's t over their logs. {rule.cycles} cycles through {rule.images:,} images take as long as "
+        "that many images do at this rate. The band was written in the claim before any timing."
+    )
+
+
+def conditions(rule: Rate, inside: str) -> list[tuple[str, str]]:
+    """Each word, and when it is said."""
+    return [
+        ("reproduced", f"on {rule.on} at paper scale: the whole interval lies inside the band, {inside}"),
+        ("differs", f"on {rule.on} at paper scale: the whole interval lies outside {inside}"),
+        ("inconclusive", f"on {rule.on} at paper scale: the interval crosses an end of {inside}"),
+        ("not comparable", f"below paper scale, and on any device but {rule.on}"),
+    ]

@@ -1,0 +1,113 @@
+"""The evidence behind images/s: every replicate, the step alone beside the whole pipeline, days, and other devices."""
+
+from __future__ import annotations
+
+from repro.analysis import timing
+from repro.analysis.measures import Observation
+from repro.analysis.words import between, images, times
+from repro.report import prose
+from repro.report.arms import effect
+from repro.report.parts import Grid, Row, Section
+from repro.report.view import Shown
+
+
+def sections(shown: Shown) -> list[Section]:
+    """The replicates of one shelf on the device that is shown, what follows from them, and the other devices."""
+    out = []
+    if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
+        whatever = "Whatever it is: smoke scale cannot speak of the sentence."
+        out.append(Section(f"{shown.shelf}-effect", "The effect", (whatever,), (drawn,)))
+    if (days := _days(shown)) is not None:
+        out.append(Section(f"{shown.shelf}-days", "The whole training", parts=(days,)))
+    text = [f"Timing {o.run} failed twice: {why}." for o in _seen(shown) if (why := _failed(shown, o))]
+    loads = [run.result["load"] for o in _seen(shown) if (run := shown.table.get(o.run)) and run.timed and run.result]
+    if loads:
+        text.append(f"Before the replicates the load of the machine was {min(loads):.1f} to {max(loads):.1f}.")
+    apart = [
+        share
+        for o in _seen(shown)
+        for arm in shown.judgement.arms
+        if (share := timing.spread(shown.table, o.run, arm)) is not None
+    ]
+    if apart:
+        lie = " to ".join(dict.fromkeys(f"{100 * share:.1f}" for share in (min(apart), max(apart))))
+        text.append(f"The rounds of an arm in one replicate lie {lie} % of their median apart.")
+    out.append(Section(f"{shown.shelf}-runs", "Replicates", tuple(text), (_replicates(shown),)))
+    if len(names := timing.devices(shown.judgement.claim, shown.table)) > 1:
+        out.append(Section(f"{shown.shelf}-devices", "Devices", parts=(_devices(shown, names),)))
+    return out
+
+
+def _seen(shown: Shown) -> tuple[Observation, ...]:
+    """One for each replicate: all arms are timed in the same process."""
+    return next(iter(shown.judgement.arms.values())).observations
+
+
+def _failed(shown: Shown, seen: Observation) -> str | None:
+    return shown.table[seen.run].failed if seen.run in shown.table else None
+
+
+def _replicates(shown: Shown) -> Grid:
+    """Images/s of every arm in every replicate."""
+    judgement, rule = shown.judgement, shown.judgement.claim.rule
+    assert rule.kind != "trace"
+    two, per_seed = len(rule.of) == 2, judgement.effect.per_seed if judgement.effect else {}
+    rows: list[Row] = []
+    for i, o in enumerate(_seen(shown)):
+        cells = []
+        for name, arm in judgement.arms.items():
+            step = timing.step_alone(shown.table, o.run, name)
+            cells += [prose.observed(judgement.claim, arm.observations[i]), "–" if step is None else images(step)]
+        compared = [f"{per_seed[o.seed]:.3f}" if o.seed in per_seed else "–"] * two
+        rows.append((str(o.seed), *cells, *compared, o.run))
+    heads = [head for name in judgement.arms for head in (name, f"{name}, step alone")]
+    ratio = [" / ".join(rule.of)] * two
+    numbers = frozenset(range(1, len(heads) + two + 1))
+    caption = f"Images/s by replicate, each the median of its rounds, on {judgement.device}"
+    head = ("replicate", *heads, *ratio, "run")
+    return Grid(caption, head, tuple(rows), numbers=numbers, codes=frozenset({len(head) - 1}))
+
+
+def _days(shown: Shown) -> Grid | None:
+    """Days of the paper's training at our rate, and ours over the paper's; None of another rule and at smoke scale."""
+    rule, found = shown.judgement.claim.rule, shown.judgement.effect
+    if rule.kind != "rate" or not shown.speaks or found is None or found.estimate is None:
+        return None
+    slow, fast = rule.within
+    rows: list[Row] = [
+        ("the paper", rule.on, f"{images(slow)} to {images(fast)}", f"{rule.days(fast):.2g} to {rule.days(slow):.2g}"),
+        (
+            "ours",
+            str(shown.judgement.device),
+            f"{images(found.estimate)} ({between(found.low, found.high, 'rate')})",
+            f"{_days_of(rule.days(found.estimate))} ({_days_of(rule.days(found.high))} to "
+            f"{_days_of(rule.days(found.low))})",
+        ),
+    ]
+    for bound in (slow, fast):
+        ratio = f"{times(found.estimate / bound)} ({times(found.low / bound)} to {times(found.high / bound)})"
+        rows.append((f"ours over that of {rule.days(bound):.2g} days", "", f"{ratio} times", ""))
+    caption = f"{rule.cycles} cycles through {rule.images:,} images"
+    return Grid(caption, ("whose", "device", "images/s", "days"), tuple(rows), numbers=frozenset({2, 3}))
+
+
+def _days_of(days: float) -> str:
+    return f"{days:.3g}" if days < 1000 else f"{days:,.0f}"
+
+
+def _devices(shown: Shown, names: list[str]) -> Grid:
+    """Every device's images/s, none mixed with another's."""
+    judgement = shown.judgement
+    rows: list[Row] = []
+    for name in names:
+        cells, counts = [], []
+        for arm in judgement.arms:
+            seen = timing.observe(judgement.claim, arm, shown.table, name)
+            rate = timing.rate(tuple(o for o in seen if o.value is not None), 0.95)
+            counts.append(sum(o.value is not None for o in seen))
+            cells.append(
+                f"{images(rate.estimate)} ({between(rate.low, rate.high, 'rate')})" if rate and rate.estimate else "–"
+            )
+        rows.append((name, str(min(counts)), *cells))
+    head = ("device", "replicates", *judgement.arms)
+    return Grid("Images/s with a 95 % interval, by device", head, tuple(rows), numbers=frozenset(range(1, len(head))))

@@ -1,0 +1,181 @@
+"""`repro evaluate`: counts against torchvision's own folders and loader; what is documented of published weights."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import small_photos
+import torch
+import torchvision
+
+from repro import cli, evaluate
+from repro.data.known import KNOWN
+from repro.errors import DataError, ReproError
+
+KIND = "torchvision:mobilenet_v3_small"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    """Weights of a net that was never trained, for three classes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        net = torchvision.models.mobilenet_v3_small(num_classes=3)
+    path = tmp_path_factory.mktemp("weights") / "mobilenet.pth"
+    torch.save(net.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    photos = small_photos.make(train=1, test=5)
+    return small_photos.as_folders(photos, tmp_path_factory.mktemp("photos"))
+
+
+def last(file: Path, photos: Path | str, model: str = KIND, **keywords) -> evaluate.Found:
+    keywords = {"roots": (), "device": "cpu", "workers": 0} | keywords
+    return list(evaluate.evaluate(model, file, str(photos), **keywords))[-1]
+
+
+def by_torchvision(file: Path, folder: Path) -> int:
+    """Right answers by torchvision alone: its net, its folders and loader, its transform."""
+    net = torchvision.models.mobilenet_v3_small(num_classes=3)
+    net.load_state_dict(torch.load(file, weights_only=True))
+    transform = torchvision.models.MobileNet_V3_Small_Weights.DEFAULT.transforms()
+    photos = torchvision.datasets.ImageFolder(str(folder), transform)
+    with torch.no_grad():
+        return sum(int(net.eval()(x[None]).argmax()) == y for x, y in photos)
+
+
+def test_counts_are_those_of_torchvisions_own_folders_and_transform(file, folder):
+    expected = by_torchvision(file, folder / "val")
+    found = last(file, folder)
+    assert (found.total, found.images, found.classes, found.right5) == (15, 15, 3, 15)
+    assert found.right1 == expected
+    assert last(file, folder / "val").right1 == expected  # class folders alone: all of them
+
+
+def test_photos_that_do_not_decode_are_left_out_and_named(file, tmp_path):
+    photos = small_photos.replaced(small_photos.make(train=1, test=5), "val", 3, lambda data: data[:40])
+    found = last(file, small_photos.as_folders(photos, tmp_path))
+    assert (found.total, found.images) == (15, 14)
+    assert "1 photos do not decode and are left out: n01/0_" in evaluate.lines(found)[-1]
+
+
+def test_parquet_and_folders_give_the_same_counts(file, folder, tmp_path):
+    parquet = small_photos.as_parquet(small_photos.make(train=1, test=5), tmp_path)
+    assert last(file, parquet).right1 == last(file, folder).right1
+
+
+def test_the_split_that_measures_is_enough_in_folders_and_in_parquet(tmp_path, monkeypatch):
+    """Of ILSVRC most people keep the validation photos alone."""
+    monkeypatch.setitem(KNOWN, "ilsvrc2012", replace(KNOWN["ilsvrc2012"], classes=("0", "1", "2")))
+    rows = small_photos.make(train=0, test=4)["val"]
+    small_photos.as_folders({"val": rows}, tmp_path / "a" / "ilsvrc2012")
+    small_photos.write_parquet(tmp_path / "b" / "ilsvrc2012" / "data" / "validation-00000-of-00001.parquet", rows)
+    for root in ("a", "b"):
+        chunks, classes = evaluate.measuring("ilsvrc2012", (tmp_path / root,))
+        assert (sum(map(len, chunks)), classes) == (12, 3)
+
+
+def test_a_net_of_timm_sees_photos_as_timm_prepares_them(folder, tmp_path):
+    import timm
+    from timm.data import create_transform, resolve_model_data_config
+
+    net = timm.create_model("test_resnet", num_classes=3).eval()
+    torch.save(net.state_dict(), tmp_path / "x.pt")
+    transform = create_transform(**resolve_model_data_config(net), is_training=False)
+    photos = torchvision.datasets.ImageFolder(str(folder / "val"), transform)
+    with torch.no_grad():
+        expected = sum(int(net(x[None]).argmax()) == y for x, y in photos)
+    assert last(tmp_path / "x.pt", folder, "timm:test_resnet").right1 == expected
+
+
+def test_caffes_net_sees_the_centre_of_photos_less_the_mean_colour():
+    from PIL import Image
+
+    x = evaluate._caffes(Image.new("RGB", (300, 200), (200, 100, 50)))
+    assert x.shape == (3, 227, 227)
+    assert x[:, 0, 0].tolist() == pytest.approx([200 - 122.67891434, 100 - 116.66876762, 50 - 104.00698793], abs=1e-4)
+
+
+def test_published_weights_are_known_by_their_hash_and_shown_beside_what_is_documented(file, folder, monkeypatch):
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    entry = SimpleNamespace(
+        url=f"somewhere/mobilenet_v3_small-{digest[:8]}.pth",
+        meta={"_metrics": {"ImageNet-1K": {"acc@1": 67.668, "acc@5": 87.402}}},
+        transforms=torchvision.models.MobileNet_V3_Small_Weights.DEFAULT.transforms,
+    )
+    assert last(file, folder).documented is None
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: [entry])
+    found = last(file, folder)
+    assert found.documented == (67.668, 87.402)
+    assert "documented 67.668 %" in evaluate.lines(found)[1]
+    assert evaluate.lines(found)[-1].startswith("documented on the 50,000 validation photos")
+
+
+def test_heads_that_only_training_sees_are_passed_over_in_published_weights(folder, tmp_path, monkeypatch):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        net = torchvision.models.googlenet(num_classes=3, init_weights=False, transform_input=True).eval()
+    torch.save(net.state_dict(), tmp_path / "googlenet.pth")
+    digest = hashlib.sha256((tmp_path / "googlenet.pth").read_bytes()).hexdigest()
+    transform = torchvision.models.GoogLeNet_Weights.DEFAULT.transforms
+    entry = SimpleNamespace(url=f"x-{digest[:8]}.pth", meta={}, transforms=transform)
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: [entry])
+    photos = torchvision.datasets.ImageFolder(str(folder / "val"), transform())
+    with torch.no_grad():
+        expected = sum(int(net(x[None]).argmax()) == y for x, y in photos)
+    assert last(tmp_path / "googlenet.pth", folder, "torchvision:googlenet").right1 == expected
+
+
+def test_what_torchvision_documents_of_its_alexnet_is_what_the_issue_names():
+    said = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["_metrics"]["ImageNet-1K"]
+    assert (said["acc@1"], said["acc@5"]) == (56.522, 79.066)
+    found = evaluate.Found("x", 1000, 50_000, 50_000, 28_261, 39_530, (), (said["acc@1"], said["acc@5"]))
+    _, top1, top5 = evaluate.lines(found)
+    # Wilson's interval by hand: (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
+    assert "top-1 error 43.478 % (95 % interval 43.044 % to 43.913 %)" in top1
+    assert "documented 56.522 %, inside the interval, +0 photos" in top1
+    assert "documented 79.066 %, inside the interval, -3 photos" in top5
+
+
+def test_weights_of_another_number_of_classes_are_refused_with_the_layer(file, folder, tmp_path):
+    photos = small_photos.make(train=1, test=1)
+    for split in photos:
+        photos[split] = [row for row in photos[split] if row[1] < 2]
+    with pytest.raises(ReproError, match=r"classifier.3.weight: found \[3 x 1024\]; expected \[2 x 1024\]"):
+        last(file, small_photos.as_folders(photos, tmp_path))
+
+
+def command(capsys, *words: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as done:
+        cli.main(["evaluate", *map(str, words)])
+    return int(done.value.code or 0), *capsys.readouterr()
+
+
+def test_the_command_prints_the_counts_and_says_how_to_get_published_weights(
+    file, folder, tmp_path, monkeypatch, capsys
+):
+    code, out, _ = command(capsys, folder, "--model", KIND, "--weights", file, "--device", "cpu")
+    assert code == 0
+    assert f"15 of 15 photos\n{KIND} with {file}: 15 photos of 3 classes\ntop-1 error " in out
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    code, _, said = command(capsys, "ilsvrc2012", "--model", "torchvision:alexnet", "--data", tmp_path)
+    assert code == 3
+    assert "get_model('alexnet', weights='DEFAULT')" in said
+    assert str(tmp_path) in said
+
+
+def test_what_is_missing_is_said_with_the_next_step(file, tmp_path):
+    for photos, roots in (("ilsvrc2012", (tmp_path,)), (str(tmp_path / "none"), ())):
+        with pytest.raises(DataError, match=r"REPRO_DATA|expected a folder of photos"):
+            last(file, photos, roots=roots)
+    with pytest.raises(DataError, match=r"no.pth: no such file; expected weights"):
+        last(tmp_path / "no.pth", tmp_path)
+    with pytest.raises(ReproError, match=r"--model alexnet: found a net that is trained here"):
+        last(file, tmp_path, "alexnet")
+    with pytest.raises(ReproError, match="torchvision has no such net"):
+        last(file, small_photos.as_folders(small_photos.make(1, 1), tmp_path), "torchvision:alexnt")
