@@ -19,7 +19,7 @@ import torch
 from repro import execute, starts
 from repro.data import photo
 from repro.data.photobatches import PhotoBatches
-from repro.data.photopack import every_fifth
+from repro.data.photopack import FIFTH, measuring
 from repro.data.photopasses import ascending
 from repro.data.photos import open_source
 from repro.data.photosets import Photos, load_photos
@@ -162,7 +162,7 @@ def _model(given: dict[str, Any], data: RunData, classes: int, own: set[str]) ->
         assert data.crop is not None
         net = library.build(kind, classes=classes, side=data.crop, draw=lambda name: generator(0, "layers", name))
         if idle := sorted(own):
-            raise ReproError(f"--{idle[0]}: is for {', '.join(registry.KINDS)}, whose layers are known here; leave it away")
+            raise ReproError(f"--{idle[0]}: is for nets that are built here, not for {kind}; leave it away")
         decays: dict[str, float] = {}
         for name, parameter in net.named_parameters():  # norms have none, as in `repro.train.sgd`
             layer, _, role = name.rpartition(".")
@@ -269,7 +269,7 @@ def _names(where: Path, photos: Photos) -> tuple[str, ...] | None:
     digests = np.frombuffer(b"".join(digest for _, _, digest in read), np.uint8).reshape(len(read), 32)
     rows = np.arange(len(read))
     if source.split_off:
-        rows = np.flatnonzero(every_fifth(digests, np.array([label for _, label, _ in read])))
+        rows = np.flatnonzero(measuring(digests, np.array([label for _, label, _ in read]), FIFTH))
     left_out = {entry["photo"] for entry in photos.manifest["excluded"] if entry["split"] == "test"}
     names = [read[row][0] for row in rows[ascending(digests[rows])]]
     names = [name for name in names if name not in left_out]

@@ -190,6 +190,26 @@ def test_weights_bring_the_net_and_what_it_is_used_to_with_them(made):
     assert (config.data.crop, config.data.stored) == (80, 91)
 
 
+def test_published_weights_of_a_librarys_net_start_it_and_its_norms_are_kept_with_the_best_weights(made, tmp_path):
+    import torchvision
+
+    state = torchvision.models.resnet18(num_classes=7).state_dict()
+    torch.save(state, tmp_path / "resnet18.pth")
+    given = Wish(
+        made / "photos", tmp_path / "out", weights=tmp_path / "resnet18.pth", model={"kind": "torchvision:resnet18"},
+        train=("layer4.1.conv2", "fc"), crop=32, pixels="standardised", epochs=1, batch=8, scratch=False,
+    )  # fmt: skip
+    told = finetune(given, "cpu", silent)
+    found = safetensors.torch.load_file(tmp_path / "out" / "last.safetensors")
+    assert found.keys() == state.keys()
+    assert told.tried[0].config.start.afresh == ["fc"]
+    trained = {name for name in found if name.endswith("weight") and not found[name].equal(state[name])}
+    assert trained == {"layer4.1.conv2.weight", "fc.weight"}
+    assert not found["bn1.running_mean"].equal(state["bn1.running_mean"]), "what norms have seen is theirs"
+    rule = told.tried[0].config.train.weight_decay
+    assert (rule["conv1"], rule["bn1"]) == (0.0005, 0.0)
+
+
 def test_the_checkpoint_of_a_run_brings_its_net_too(made, tmp_path):
     (run,) = Store(made / "first" / "runs").table().values()
     given = Wish(made / "photos", tmp_path / "out", weights=run.path / CHECKPOINT, epochs=1, scratch=False)

@@ -144,6 +144,8 @@ def _settings(told: Told) -> Grid:
         layers = list(rule.weight_decay)
         trained = [layer for layer in layers if rule.freeze.get(layer) != 0]
         start = config.start
+        own = [f"reading {config.model.reading}"] if config.model.reading else []
+        own += [f"width {config.model.width:g}"] if config.model.width else []
         fresh = ", ".join(start.afresh) or "none" if start else "all"
         rates = f"{rule.lr:g}" + "".join(f"; {n} {rule.lr * f:g}" for n, f in rule.layer_lr.items())
         return {
@@ -153,8 +155,7 @@ def _settings(told: Told) -> Grid:
             "rates": rates,
             "divided by ten after epochs": prose.listed([str(drop) for drop in rule.drops]) or "never",
             "epochs, images an update": f"{len(tried.rows)}, {rule.batch}",
-            "net": f"{config.model.kind}{f', as {config.model.reading}' * bool(config.model.reading)}"
-            f", width {config.model.width:g}, crops of {config.data.crop} px from {config.data.stored}",
+            "net": ", ".join([config.model.kind, *own, f"crops of {config.data.crop} px from {config.data.stored}"]),
             "pixels": prose.SCALED[config.data.scale],
             "seed, run": f"{config.seed}, {config.id}",
         }
