@@ -227,7 +227,9 @@ def _plan(args: argparse.Namespace) -> int:
         there = len(runs[job.id].epochs) if job.id in runs else 0
         levels = {str(level) for _, level in job.wants if level}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""
-        print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}")
+        looks = [evaluation.look.kind.replace("_", " ") for evaluation in job.evaluations]
+        then = f", looked at: {' and '.join(looks)}" if looks else ""
+        print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}{then}")
     _estimate(claims, setting, workers)
     print("later rounds follow from these: rates are chosen first, then judged")
     return 0
@@ -310,7 +312,7 @@ def _data(args: argparse.Namespace) -> int:
         return 0
     for kind, known in KNOWN.items():
         where = str(find(kind, places.roots(args.data), places.cache()) or "not found")
-        print(f"{kind:<11} {known.title}\n{'':<11} {where}")
+        print(f"{kind:<12} {known.title}\n{'':<12} {where}")
     return 0
 
 

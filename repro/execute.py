@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -20,24 +19,27 @@ import torch
 from safetensors import SafetensorError
 
 from repro import starts
-from repro.analysis.measures import Level, Want, done
+from repro.analysis.measures import Level, Want, diverged_by, done
 from repro.analysis.plan import wanted
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
 from repro.errors import ReproError
+from repro.evaluations import SHOWN, Looker, saved
 from repro.models import library, registry, tables
 from repro.probe import probe, step_of
 from repro.provenance import device_name
 from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.files import ClaimFile, run_config
+from repro.spec.looks import Evaluation
 from repro.spec.resolve import classes, image
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
 from repro.workers import Report, work_through
 
-Event = dict[str, Any]  # {"event": "pack" | "begin" | "epoch" | "finish" | "failed", "run": id, "label": ..., ...}
+# {"event": "pack" | "begin" | "epoch" | "look" | "timed" | "finish" | "failed", "run": id, "label": ..., ...}
+Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Job:
     config: RunConfig | TimingConfig
     wants: tuple[tuple[int, Level | None], ...]
     label: str
-    views: bool = False  # whether any of them looks at the run in ten views
+    evaluations: tuple[Evaluation, ...] = ()  # of this run, each made when it has come so far
     keep: frozenset[int] = frozenset()  # epochs after which others start from its weights
     best: bool = False  # whether the weights of the least held-out error are kept
 
@@ -96,9 +98,13 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
     started = [config.data for config in arms if config.start]  # wanted once what they start from is there
     _have_data([*(data for job in first for data in _sets(job.config)), *started], setting, report)
     trained = 0
+    evaluations: dict[str, set[str]] = {}  # of every run that was worked on
 
     def plan(alone: bool = False) -> list[Job]:
-        return [job for job in jobs(claims, table, device_name(setting.provenance)) if job.alone == alone]
+        left = [job for job in jobs(claims, table, device_name(setting.provenance)) if job.alone == alone]
+        for job in left:
+            evaluations.setdefault(job.id, set()).update(evaluation.id for evaluation in job.evaluations)
+        return left
 
     def done(ended: Generator[str]) -> int:
         count = 0
@@ -107,6 +113,8 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
                 run = setting.store.read(run_id)
                 assert run is not None
                 table[run_id] = run
+                looked = [setting.store.read(evaluation) for evaluation in evaluations[run_id]]
+                table.update({run.id: run for run in looked if run is not None and run.result is not None})
                 count += 1
         return count
 
@@ -138,15 +146,16 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table, device: str | None =
             same[0].config,
             tuple({(w.epochs, w.level): None for w in same}),
             same[0].label,
-            any(want.views for want in same),
-            frozenset(want.epochs for want in same if want.weights),
+            tuple({want.evaluation.id: want.evaluation for want in same if want.evaluation}.values()),
+            keep=frozenset(want.epochs for want in same if want.weights),
         )
         for same in wants.values()
     ]
 
 
 def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1) -> tuple[int, float]:
-    """(runs to train in this round, the seconds that all workers together take for them at most), by `probe`."""
+    """(runs to train or to look at in this round, the seconds that all workers together take for them at most), by
+    `probe`."""
     left = jobs(claims, standing(setting), device_name(setting.provenance))
     seconds = 0.0
     for job in left:
@@ -157,7 +166,8 @@ def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting, workers: in
             continue
         run = setting.store.read(job.id)
         there = len(run.epochs) if run and run.resumable else 0
-        seconds += max(0, job.horizon - there) * probe(job.config, setting.device)
+        # a look takes about as long as an epoch (assumed)
+        seconds += (max(0, job.horizon - there) + len(job.evaluations)) * probe(job.config, setting.device)
     return len(left), seconds
 
 
@@ -242,7 +252,7 @@ def train(
     data: Batches | PhotoBatches | None = None,
     weights: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
-    """One run, from its checkpoint where there is one, until all that is wanted of it is there.
+    """One run, from its checkpoint where there is one, until all that is wanted of it is there, evaluations too.
 
     `data`: its images, where they are of no known set; `weights`: those it starts from, where they are a file's.
     """
@@ -251,7 +261,9 @@ def train(
     about = {"run": config.id, "label": job.label}
     # before the run is begun: where data are missing, nothing is left behind
     data = batches(config.data, setting) if data is None else data
-    with setting.store.begin(config, _session(config, setting)) as run:
+    session = _session(config, setting)
+
+    def start() -> loop.Trainer:
         trainer = loop.trainer(
             model=config.model.model_dump(),
             train=config.train.model_dump(),
@@ -259,38 +271,57 @@ def train(
             precision=config.precision,
             batches=data,
         )
-        leaves = starts.Leaves(run, config, job.keep, job.best)
-        leaves.forget()
-        rows = _resume(trainer, run)
-        if config.start and trainer.epoch == 0:
+        if config.start:
             starts.begin(trainer, config, setting.store, weights)
-        leaves.write(trainer, rows)
-        report({"event": "begin", **about, "epoch": trainer.epoch, "horizon": job.horizon})
-        saved = time.monotonic()
-        while not all(done(rows, epochs, level) for epochs, level in job.wants):
-            row = next(trainer.epochs(trainer.epoch + 1)).row()
-            run.append(row)
-            rows.append(row)
-            late = row["diverged"] is None and time.monotonic() - saved > setting.checkpoint_seconds
-            if late or leaves.due(rows):
-                run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
-                saved = time.monotonic()
-                leaves.write(trainer, rows)
-            seen = {k: row[k] for k in ("epoch", "train_error", "train_loss", "test_error", "seconds", "diverged")}
-            report({"event": "epoch", **about, "horizon": job.horizon, **seen})
-        last = rows[-1]
-        status = "reached" if last["diverged"] is None else "diverged"
-        result = {"status": status, "epoch": last["epoch"], "update": last["update"]}
-        if status == "reached":
+        return trainer
+
+    looker = Looker(
+        setting.store, session, lambda event: report(about | event), setting.checkpoint_seconds, setting.keep_old
+    )
+    recorded = standing(setting).get(job.id) if job.evaluations else None
+    here = recorded is not None and all(recorded.kept(epoch) for epoch in job.keep)
+    if recorded is None or not here or not all(done(recorded.epochs, *want) for want in job.wants):
+        with setting.store.begin(config, session) as run:
+            _train(job, start(), run, setting, looker)
+        recorded = setting.store.read(job.id)
+        assert recorded is not None
+    for evaluation in looker.left(job.evaluations):  # what the run was past, or on record before
+        if not diverged_by(recorded.epochs, evaluation.epoch):
+            looker.return_to(evaluation, recorded, start)
+
+
+def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, looker: Looker) -> None:
+    assert isinstance(job.config, RunConfig)
+    leaves = starts.Leaves(run, job.config, job.keep, job.best)
+    leaves.forget()
+    rows = _resume(trainer, run)
+    leaves.write(trainer, rows)
+    looker.say({"event": "begin", "epoch": trainer.epoch, "horizon": job.horizon})
+    for evaluation in looker.left(job.evaluations, rows[-1]) if rows else ():  # where a kill came before the look
+        looker.look(evaluation, trainer)
+    saved_at = time.monotonic()
+    while not all(done(rows, epochs, level) for epochs, level in job.wants):
+        row = next(trainer.epochs(trainer.epoch + 1)).row()
+        run.append(row)
+        rows.append(row)
+        looker.say({"event": "epoch", "horizon": job.horizon} | {key: row[key] for key in SHOWN})
+        if row["diverged"] is not None:
+            continue
+        now = looker.left(job.evaluations, row)
+        if now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
             run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
-            if trainer.correct is not None:
-                run.write("correct.npy", _bits(trainer.correct))
-            if job.views:
-                error, top5, correct = trainer.views()
-                run.write("correct_views.npy", _bits(correct))
-                result["views"] = {"views_error": error, "views_top5": top5}
-        run.finish(result)
-        report({"event": "finish", **about, "epoch": last["epoch"], "status": status})
+            saved_at = time.monotonic()
+        leaves.write(trainer, rows)
+        for evaluation in now:
+            looker.look(evaluation, trainer)
+    last = rows[-1]
+    status = "reached" if last["diverged"] is None else "diverged"
+    if status == "reached":
+        run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
+        if trainer.correct is not None:
+            run.write("correct.npy", saved(np.packbits(trainer.correct.numpy())))
+    run.finish({"status": status, "epoch": last["epoch"], "update": last["update"]})
+    looker.say({"event": "finish", "epoch": last["epoch"], "status": status})
 
 
 def measure(job: Job, setting: Setting, report: Report) -> None:
@@ -313,13 +344,6 @@ def measure(job: Job, setting: Setting, report: Report) -> None:
         run.finish({"status": "timed", "timed": found, "seconds": taken, "load": load, "cores": os.cpu_count()})
     rates = {name: median(rounds["pipeline"]) for name, rounds in found.items()}
     report({"event": "timed", "run": job.id, "label": job.label, "rates": rates})
-
-
-def _bits(correct: torch.Tensor) -> bytes:
-    """Which test images were right, as a .npy file of packed bits."""
-    out = io.BytesIO()
-    np.save(out, np.packbits(correct.numpy()))
-    return out.getvalue()
 
 
 def _resume(trainer: loop.Trainer, run: OpenRun) -> list[dict[str, Any]]:

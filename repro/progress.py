@@ -40,6 +40,8 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
             elif what == "epoch" and run in tasks:
                 error = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
                 live.update(tasks[run], completed=event["epoch"], seen=error)
+            elif what == "look":
+                live.console.print(_look(event))
             elif what == "finish" and run in tasks:
                 live.remove_task(tasks.pop(run))
                 live.console.print(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
@@ -66,6 +68,8 @@ def _line(event: Event, say: Callable[[str], None]) -> None:
             say(f"{event['label']}: {event['done']:,} done")
     elif event["event"] == "timed":
         say(_timed(event))
+    elif event["event"] == "look":
+        say(_look(event))
     elif event["event"] == "failed":
         say(_failed(event))
 
@@ -80,6 +84,10 @@ def _seen(event: Event) -> str:
 def _timed(event: Event) -> str:
     rates = ", ".join(f"{arm} {rate:.4g}" for arm, rate in event["rates"].items())
     return f"{event['label']}: images/s {rates}"
+
+
+def _look(event: Event) -> str:
+    return f"{event['label']}: looked at after epoch {event['epoch']}: {event['look'].replace('_', ' ')}"
 
 
 def _failed(event: Event) -> str:

@@ -1,7 +1,8 @@
 """Runs as plain files: `runs/<id>/run.json`, `metrics.jsonl`, `result.json`, `correct.npy`; a checkpoint until `gc`.
 
 A run is begun (run.json), grows by a line of metrics.jsonl for every epoch, and has stopped for now when result.json is
-there: written last, by renaming. Whoever trains holds the run's lock. Reading needs no torch.
+there: written last, by renaming. An evaluation is a run that has no epochs: its result.json holds values, and arrays
+lie beside it as *.npy. Whoever trains or looks holds the run's lock. Reading needs no torch.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from repro.errors import ReproError
 from repro.spec.config import RunConfig, TimingConfig
+from repro.spec.looks import Evaluation
 
 CHECKPOINT = "checkpoint.safetensors"
 KEPT = "weights-{}.safetensors"  # after so many epochs, for runs that start from them
@@ -48,9 +50,23 @@ class Run:
         return self.epochs[-1]["diverged"] if self.epochs else None
 
     @property
-    def views(self) -> dict[str, float]:
-        """Errors of the test images in ten views after the last epoch, where they were looked at so."""
-        return self.result.get("views", {}) if self.result else {}
+    def is_evaluation(self) -> bool:
+        """Whether it is another run looked at."""
+        return "look" in self.config
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What an evaluation found, by name; empty before that, and of a training."""
+        return self.result.get("values", {}) if self.result else {}
+
+    @property
+    def curves(self) -> dict[str, list[float]]:
+        """What an evaluation found step by step: lists of one length, by name."""
+        return self.result.get("curves", {}) if self.result else {}
+
+    def array(self, name: str) -> Any:
+        """What an evaluation keeps beside its values, a numpy array."""
+        return array(self.path, name)
 
     @property
     def timed(self) -> dict[str, dict[str, list[float]]] | None:
@@ -113,8 +129,8 @@ class Store:
         return freed
 
     @contextmanager
-    def begin(self, config: RunConfig | TimingConfig, provenance: dict[str, Any]) -> Iterator[OpenRun]:
-        """Open a run for training, new or again; ReproError where another process trains it.
+    def begin(self, config: RunConfig | Evaluation | TimingConfig, provenance: dict[str, Any]) -> Iterator[OpenRun]:
+        """Open a run for training, looking or timing, new or again; ReproError where another process does that.
 
         A run trained under another numerics version is begun anew: two arithmetics make no trajectory.
         """
@@ -131,11 +147,10 @@ class Store:
                 ) from None
             before = self.read(config.id)
             sessions = before.sessions if before else []
-            # ten views are of the epoch that result.json names; partial files are of a process that was killed
-            stale = [path / "result.json", path / "correct_views.npy", *path.glob(".*.partial")]
+            stale = [path / "result.json", *path.glob(".*.partial")]  # partial: of a process that was killed
             if sessions and sessions[-1].get("numerics") != provenance.get("numerics"):
                 sessions = []
-                stale += [path / "metrics.jsonl", path / "correct.npy", *path.glob("*.safetensors")]
+                stale += [path / "metrics.jsonl", *path.glob("*.npy"), *path.glob("*.safetensors")]
             for file in stale:
                 file.unlink(missing_ok=True)
             if not sessions or sessions[-1] != provenance:
@@ -217,6 +232,17 @@ def _json(path: Path, *keys: str) -> Any:
     if not isinstance(found, dict) or not found.keys() >= set(keys):
         raise _damaged(path, f"expected an object with {', '.join(keys)}")
     return found
+
+
+def array(folder: Path, name: str) -> Any:
+    """A numpy array of an evaluation's folder."""
+    import numpy as np  # only pictures, and answers that are averaged, are read so
+
+    path = folder / f"{name}.npy"
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise _damaged(path, f"cannot be read ({error})") from None
 
 
 def _damaged(path: Path, what: str) -> ReproError:

@@ -13,6 +13,7 @@ from repro.analysis.measures import Observation, Want, done
 from repro.analysis.plan import wanted
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, load
+from repro.spec.looks import Evaluation
 from repro.store import Run, Table
 
 LEVEL, START = 0.25, 0.9  # the level of CLAIM, and the error of chance
@@ -153,13 +154,18 @@ def reaching(times: Times) -> Curve:
     return curve
 
 
-def run_of(config: RunConfig, rows: list[dict], failed: str | None = None, in_views: dict | None = None) -> Run:
-    """A run with these epochs, and what it showed in ten views, as a store would read it."""
+def run_of(config: RunConfig, rows: list[dict], failed: str | None = None) -> Run:
+    """A run with these epochs, as a store would read it."""
     result: dict = {"status": "failed", "why": failed} if failed else {"status": "reached"}
-    result |= {"views": in_views} if in_views else {}
     run = Run(config.id, Path(), config.model_dump(), [], result)
     vars(run)["epochs"] = rows
     return run
+
+
+def looked_at(evaluation: Evaluation, values: dict, failed: str | None = None) -> Run:
+    """An evaluation that found these values, as a store would read it."""
+    result: dict = {"status": "failed", "why": failed} if failed else {"status": "looked at", "values": values}
+    return Run(evaluation.id, Path(), evaluation.model_dump(), [], result)
 
 
 def train(table: Table, want: Want, curve: Curve, every_update: bool = False) -> None:
@@ -171,8 +177,9 @@ def train(table: Table, want: Want, curve: Curve, every_update: bool = False) ->
             rows.append(_row(want.config, curve, len(rows) + 1, every_update))
     except Failed as failure:
         failed = failure.why
-    seen = views(rows[-1]) if want.views and not failed and not rows[-1]["diverged"] else None
-    table[want.config.id] = run_of(want.config, rows, failed, seen)
+    table[want.config.id] = run_of(want.config, rows, failed)
+    if want.evaluation and not failed and not rows[-1]["diverged"]:
+        table[want.evaluation.id] = looked_at(want.evaluation, views(rows[-1]))
 
 
 def play(

@@ -30,8 +30,10 @@ MAY_IMPORT = {
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
     "starts": FACTS | {"spec", "store", "models", "data", "train"},
+    "evaluations": FACTS | {"spec", "store", "train"},
     "execute": FACTS
-    | {"spec", "store", "analysis", "models", "data", "train", "probe", "provenance", "starts", "workers"},
+    | {"spec", "store", "analysis", "models", "data", "train", "evaluations", "probe", "provenance", "starts"}
+    | {"workers"},
     # a run or two of a configuration of its own, and their page: what `execute` and `report` are to claims
     "finetune": FACTS
     | {"spec", "store", "models", "data", "train", "execute", "starts", "report", "flags", "places", "provenance"}

@@ -21,6 +21,7 @@ from repro.models.fidelity import DIFFERENCES, DRAWN, PARTS, filled
 from repro.report.fidelity import page, training_defaults
 from repro.spec.claim import DataSpec, ModelSpec, TrainSpec
 from repro.train import loop, sgd
+from repro.train.looks import look
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
@@ -186,10 +187,11 @@ def test_the_answer_for_a_photo_is_the_mean_of_the_softmax_outputs_of_its_ten_vi
     each = torch.cat([part.unflatten(0, (10, -1)) for part in logits], dim=1).double()  # [10, photos, classes]
     shares = torch.exp(each) / torch.exp(each).sum(2, keepdim=True)
     expected = shares.mean(0).argmax(1) == y
-    error, top5, right = run.views()
-    assert torch.equal(right, expected)
-    assert error == pytest.approx(1 - float(expected.double().mean()))
-    assert top5 < error
+    found = look(run, {}, "ten_views")
+    shown = torch.from_numpy(found.arrays["shares"])
+    assert torch.equal(shown.argmax(1) == y, expected)
+    assert found.values["views_error"] == pytest.approx(1 - float(expected.double().mean()))
+    assert found.values["views_top5"] < found.values["views_error"]
     assert not torch.equal(expected, each.mean(0).argmax(1) == y)
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from small_runs import updates_an_epoch as made_updates
-from small_tables import EARLY, ERRORS, LATE, claim_file, lengths, play, run_of, train
+from small_tables import EARLY, ERRORS, LATE, claim_file, lengths, looked_at, play, run_of, train
 
 from repro.analysis.judge import judge
 from repro.analysis.measures import (
     Observation,
     Want,
     converged,
+    evaluation_of,
     level_of,
     observe,
     per_epoch,
@@ -108,7 +109,12 @@ def the(claim: Claim, arm: str = "one", seed: int = 0) -> RunConfig:
 
 def look(claim: Claim, rows: list[dict], limit: float, in_views: dict | None = None) -> Observation:
     config = the(claim, next(iter(claim.arms)))
-    return observe(claim, config, {config.id: run_of(config, rows, in_views=in_views)}, limit)
+    table = {config.id: run_of(config, rows)}
+    if in_views:
+        evaluation = evaluation_of(claim, config, limit)
+        assert evaluation is not None
+        table[evaluation.id] = looked_at(evaluation, in_views)
+    return observe(claim, config, table, limit)
 
 
 def test_the_level_is_a_share_of_the_loss_of_a_net_that_has_learned_nothing(early: ClaimFile) -> None:
@@ -161,9 +167,12 @@ def test_a_run_that_diverges_got_going_where_its_updates_before_show_it(early: C
 def test_a_run_trained_no_further_than_it_was_seen_to_get_going_is_enough(early: ClaimFile) -> None:
     claim = early.at("small")
     want = Want(the(claim), 8, level_of(claim), "")
-    assert want.satisfied_by(run_of(the(claim), rows_of(lambda u: 2.3 if u <= 50 else 1.0, 67)))
-    assert not want.satisfied_by(run_of(the(claim), rows_of(lambda u: 2.3, 67)))
-    assert want.satisfied_by(run_of(the(claim), rows_of(lambda u: 2.3, 536)))
+    for rows, satisfied in (
+        (rows_of(lambda u: 2.3 if u <= 50 else 1.0, 67), True),
+        (rows_of(lambda u: 2.3, 67), False),
+        (rows_of(lambda u: 2.3, 536), True),
+    ):
+        assert want.satisfied_in({want.config.id: run_of(the(claim), rows)}) == satisfied
 
 
 def test_a_grid_of_one_rate_is_not_tuned(early: ClaimFile, tmp_path: Path) -> None:
@@ -346,24 +355,51 @@ def test_what_is_read_at_the_end_is_that_of_the_last_epoch_or_of_ten_views(
     assert look(claim, [*ended()[:1], ended(ended=True)[2] | {"epoch": 2}], 3, in_views).status == "reached"
 
 
-def test_a_run_that_is_looked_at_in_ten_views_is_not_done_before_that(errors: ClaimFile) -> None:
-    config = the(errors.at("paper"), "both")
-    want = Want(config, 3, None, "", views=True)
-    views = {"views_error": 0.37, "views_top5": 0.08}
-    assert not want.satisfied_by(None)
-    assert not want.satisfied_by(run_of(config, ended()))
-    assert want.satisfied_by(run_of(config, ended(), in_views=views))
-    assert not want.satisfied_by(run_of(config, ended()[:2], in_views=views))
-    assert want.satisfied_by(run_of(config, ended(diverged=7))), "what diverged has no error to look at"
-    assert want.satisfied_by(run_of(config, ended()[:1], failed="out of memory"))
-    assert Want(config, 3, None, "").satisfied_by(run_of(config, ended()))
+def test_a_run_that_is_looked_at_is_not_done_before_that(errors: ClaimFile) -> None:
+    claim = errors.at("paper")
+    config = the(claim, "both")
+    evaluation = evaluation_of(claim, config, 3)
+    assert evaluation is not None
+    assert (evaluation.run, evaluation.epoch, evaluation.look.kind) == (config, 3, "ten_views")
+    want = Want(config, 3, None, "", evaluation)
+
+    def satisfied(rows: list[dict], looked: bool = False, failed: str | None = None, want: Want = want) -> bool:
+        found = looked_at(evaluation, {"views_error": 0.37})
+        return want.satisfied_in({config.id: run_of(config, rows, failed)} | ({found.id: found} if looked else {}))
+
+    assert not want.satisfied_in({})
+    assert not satisfied(ended())
+    assert satisfied(ended(), looked=True)
+    assert not satisfied(ended()[:2], looked=True)
+    assert satisfied(ended(diverged=7)), "what diverged has no net to look at"
+    assert not satisfied([*ended(), LAST | {"epoch": 4, "diverged": 9}]), "it was whole at the epoch that is wanted"
+    assert satisfied(ended()[:1], failed="out of memory")
+    assert satisfied(ended(), want=Want(config, 3, None, ""))
+
+
+def test_an_evaluation_that_failed_or_is_missing_is_no_value_though_the_run_is_there(errors: ClaimFile) -> None:
+    claim = errors.at("paper")
+    config = the(claim, "both")
+    evaluation = evaluation_of(claim, config, 3)
+    assert evaluation is not None
+    table = {config.id: run_of(config, ended())}
+    assert (observe(claim, config, table, 3).status, observe(claim, config, table, 3).evaluation) == ("missing", None)
+    table[evaluation.id] = looked_at(evaluation, {}, failed="out of memory")
+    assert (observe(claim, config, table, 3).status, observe(claim, config, table, 3).value) == ("failed", None)
+    table[evaluation.id] = looked_at(evaluation, {"views_error": 0.37})
+    assert observe(claim, config, table, 3).evaluation == evaluation.id
+    later = [*ended(), LAST | {"epoch": 4, "diverged": 9}]
+    assert observe(claim, config, table | {config.id: run_of(config, later)}, 3).value == 0.37
+    assert observe(claim, config, table | {config.id: run_of(config, later)}, 4).status == "diverged"
 
 
 def test_only_claims_on_ten_views_want_them(errors: ClaimFile, late: ClaimFile, tmp_path: Path) -> None:
-    assert {want.views for want in wanted(errors, "paper", {})} == {True}
-    assert {want.views for want in wanted(late, "paper", {})} == {False}
-    gap = claim_file(tmp_path, ("metric: views_error", "metric: gap"), text=ERRORS)
-    assert {want.views for want in wanted(gap, "paper", {})} == {False}
+    def looks(file: ClaimFile) -> set[str | None]:
+        return {want.evaluation and want.evaluation.look.kind for want in wanted(file, "paper", {})}
+
+    assert looks(errors) == {"ten_views"}
+    assert looks(late) == {None}
+    assert looks(claim_file(tmp_path, ("metric: views_error", "metric: gap"), text=ERRORS)) == {None}
 
 
 def test_a_difference_is_that_of_the_formulas_in_one_view_in_ten_and_of_gaps(errors: ClaimFile, tmp_path: Path) -> None:

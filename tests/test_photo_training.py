@@ -22,7 +22,6 @@ from torch.nn import functional as F
 from repro import execute as executing
 from repro import progress
 from repro.analysis.judge import judge
-from repro.analysis.measures import observe
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.known import KNOWN, Known, find_source
@@ -33,9 +32,9 @@ from repro.execute import Setting, check_initial_values, execute
 from repro.models import layers, registry, tables
 from repro.provenance import provenance
 from repro.report import write
-from repro.spec.files import ClaimFile, load, run_config, split
+from repro.spec.files import ClaimFile, load, split
 from repro.store import Store
-from repro.train import loop
+from repro.train import looks, loop
 from repro.train.minibatches import batch_sizes
 from repro.train.seeds import generator
 
@@ -214,29 +213,37 @@ def test_looks_after_a_divergence_are_dropped_where_the_epoch_went_on(photos, mo
 
 def test_the_place_of_a_class_counts_likelier_ones_and_of_equal_ones_the_lower():
     scores = torch.tensor([[0.1, 0.9, 0.5], [0.5, 0.5, 0.5], [0.5, 0.5, 0.7], [0.2, 0.2, 0.1]])
-    places = [loop._rank(scores, torch.full((4,), label)).tolist() for label in range(3)]
+    places = [loop.rank(scores, torch.full((4,), label)).tolist() for label in range(3)]
     assert places == [[2, 0, 1, 0], [0, 1, 2, 1], [1, 2, 0, 2]]
     assert all(sorted(of_image) == [0, 1, 2] for of_image in zip(*places, strict=True))
     nothing = torch.tensor([[float("nan")] * 3, [1.0, float("nan"), 2.0]])
-    assert loop._rank(nothing, torch.tensor([0, 1])).tolist() == [3, 3], "no number is never right"
+    assert loop.rank(nothing, torch.tensor([0, 1])).tolist() == [3, 3], "no number is never right"
 
 
-def test_ten_views_are_answered_by_the_mean_of_ten_softmax_outputs(photos, monkeypatch):
+def test_ten_views_are_answered_by_the_mean_of_ten_softmax_outputs(photos):
     run = trainer(crops(photos))
     rows(run, 2)
-    seen, real = [], loop._rank
-    monkeypatch.setattr(loop, "_rank", lambda scores, y: seen.append(scores) or real(scores, y))
-    error, top5, correct = run.views()
+    found = looks.look(run, {}, "ten_views")
     shares, last = torch.zeros(40, 10), STORED - CROP
     for mirrored in (False, True):
         for y, left in ((0, 0), (0, last), (2, 2), (last, 0), (last, last)):
             with torch.no_grad():
                 shares += run.net(centre(photos, photos.test_x, y, left, mirrored)).softmax(1) / 10
-    torch.testing.assert_close(torch.cat(seen), shares, rtol=1e-3, atol=1e-5)
+    kept = found.arrays["shares"]
+    assert kept.dtype == np.float32
+    torch.testing.assert_close(torch.from_numpy(kept), shares, rtol=1e-3, atol=1e-5)
     labels = torch.from_numpy(photos.test_y)
-    assert torch.equal(correct, shares.argmax(1) == labels)
-    assert error == pytest.approx(1 - int(correct.sum()) / 40)
-    assert top5 == pytest.approx(1 - int((shares.topk(5).indices == labels[:, None]).any(1).sum()) / 40)
+    assert (found.arrays["labels"] == photos.test_y).all()
+    right = shares.argmax(1) == labels
+    assert found.values["views_error"] == pytest.approx(1 - int(right.sum()) / 40)
+    top5 = (shares.topk(5).indices == labels[:, None]).any(1)
+    assert found.values["views_top5"] == pytest.approx(1 - int(top5.sum()) / 40)
+    error, _, error5 = run.test()
+    assert (found.values["error"], found.values["top5"]) == (error, error5)
+    assert found.values["gain"] == pytest.approx(error - found.values["views_error"])
+    assert run.correct is not None
+    assert found.values["won"] == int((right & ~run.correct).sum())
+    assert found.values["lost"] == int((~right & run.correct).sum())
 
 
 # Dropout
@@ -450,35 +457,6 @@ def test_packing_is_shown_as_a_bar_on_a_terminal(monkeypatch):
             show(event)
     assert "x: reading" in drawn.getvalue()
     assert "1800/1800" in drawn.getvalue()
-
-
-def test_ten_views_are_kept_where_a_claim_looks_at_them_and_nowhere_else(setting, tmp_path):
-    (tmp_path / "views").mkdir()
-    plain = tiny(tmp_path)
-    looking = tiny(tmp_path / "views", ("metric: test_error", "metric: views_error"))
-    execute([(plain, "smoke")], setting, workers=1, report=lambda event: None)
-    for run in setting.store.table().values():
-        assert run.result.keys() == {"status", "epoch", "update"}
-        assert run.views == {}
-        assert not (run.path / "correct_views.npy").exists()
-    events: list[dict] = []
-    assert execute([(looking, "smoke")], setting, workers=1, report=events.append) == 2
-    assert [event["event"] for event in events] == ["begin", "finish"] * 2, "the same runs, looked at once more"
-    table, claim = setting.store.table(), looking.at("smoke")
-    assert len(table) == 2 * len(claim.seeds)
-    for arm in claim.arms:
-        run = table[run_config(claim, arm, seed=0).id]
-        right = np.unpackbits(np.load(run.path / "correct_views.npy"), count=355)
-        assert run.views.keys() == {"views_error", "views_top5"}
-        assert run.views["views_error"] == pytest.approx(1 - right.sum() / 355)
-        assert 0 <= run.views["views_top5"] <= run.views["views_error"]
-        assert observe(claim, run_config(claim, arm, seed=0), table, 2).value == run.views["views_error"]
-    assert execute([(looking, "smoke")], setting, workers=1, report=events.append) == 0
-    (tmp_path / "longer").mkdir()
-    longer = tiny(tmp_path / "longer", ("train.epochs: 2", "train.epochs: 3"))
-    execute([(longer, "smoke")], setting, workers=1, report=lambda event: None)
-    for run in setting.store.table().values():
-        assert (run.views, (run.path / "correct_views.npy").exists()) == ({}, False), "they were of an earlier epoch"
 
 
 # How arms start

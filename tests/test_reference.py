@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 
 import pytest
@@ -10,22 +11,40 @@ from repro.report import write
 from repro.report.readme import results
 from repro.spec.config import RunConfig
 from repro.spec.files import load
+from repro.spec.looks import Evaluation
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "reports" / "reference"
 CLAIMS = [load(path) for path in sorted((ROOT / "claims").glob("*.yaml"))]
 TABLE = Store(ROOT / "runs" / "reference").table()
+# what evaluations keep: answers of nets, and kernels; no pixel of any photo
+ARRAYS = {
+    "ten_views": {"shares", "labels"},
+    "thinned_nets": set(),
+    "kernels": {"kernels", "new", "chroma"},
+    "neighbours": set(),
+    "shifted_colours": set(),
+}
 DRAWN_BY = (ROOT / "tox.ini").read_text().partition("vl-convert-python==")[2].split()[0]
 
 
 @pytest.mark.parametrize("run_id", TABLE)
 def test_a_reference_run_is_finished_made_from_a_clean_commit_and_lies_under_its_own_address(run_id):
     run = TABLE[run_id]
-    assert RunConfig.model_validate(run.config).id == run_id
     assert run.result is not None
-    assert run.result["epoch"] == len(run.epochs)
-    assert [row["epoch"] for row in run.epochs] == list(range(1, len(run.epochs) + 1))
+    if run.is_evaluation:
+        evaluation = Evaluation.model_validate(run.config)
+        assert evaluation.id == run_id
+        assert evaluation.run.id in TABLE, "what is looked at lies beside it"
+        assert run.result["status"] == "looked at"
+        assert run.result["epoch"] <= min(evaluation.epoch, len(TABLE[evaluation.run.id].epochs))
+        assert all(isfinite(value) for value in run.values.values())
+        assert {path.stem for path in run.path.glob("*.npy")} == ARRAYS[evaluation.look.kind]
+    else:
+        assert RunConfig.model_validate(run.config).id == run_id
+        assert run.result["epoch"] == len(run.epochs)
+        assert [row["epoch"] for row in run.epochs] == list(range(1, len(run.epochs) + 1))
     for session in run.sessions:
         assert session["clean"]
         assert len(session["commit"]) == 40
@@ -42,7 +61,14 @@ def test_the_reference_shelf_holds_no_weights():
             "checkpoint.safetensors",
             "lock",  # a maintainer's, ignored by git
         )
-    } <= {"run.json", "metrics.jsonl", "result.json", "correct.npy", "alexnet.json"}
+    } <= {
+        "run.json",
+        "metrics.jsonl",
+        "result.json",
+        "correct.npy",
+        "alexnet.json",
+        *(f"{array}.npy" for arrays in ARRAYS.values() for array in arrays),
+    }
     ignored = (ROOT / ".gitignore").read_text()
     assert "/runs/reference/*/*.safetensors" in ignored
 

@@ -15,6 +15,7 @@ from repro.data.photosets import Photos
 from repro.data.sets import load as load_images
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
 from repro.spec.files import load, run_config
+from repro.spec.looks import Evaluation, TenViews
 from repro.spec.resolve import TABLED
 from repro.store import Run
 from repro.train import loop
@@ -108,8 +109,9 @@ def test_a_run_that_ended_by_the_plateau_rule_is_done_whatever_the_horizon(photo
     config = run_config(load(CLAIMS / "two_towers.yaml").at("paper"), "two", seed=0)
     run = Run(config.id, Path(), {}, [], {"status": "reached"})
     vars(run)["epochs"] = found
-    assert Want(config, 90, None, "").satisfied_by(run)
-    assert not Want(config, 90, None, "", views=True).satisfied_by(run), "but for ten views, where they are wanted"
+    look = Evaluation(run=config, epoch=90, look=TenViews(kind="ten_views"))
+    assert Want(config, 90, None, "").satisfied_in({run.id: run})
+    assert not Want(config, 90, None, "", look).satisfied_in({run.id: run}), "but for ten views, where they are wanted"
 
 
 def test_a_run_with_a_plateau_goes_on_from_any_checkpoint_bit_for_bit(photos):

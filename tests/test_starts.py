@@ -166,7 +166,7 @@ def test_epochs_of_an_arm_are_for_measures_at_the_end(tmp_path):
     ratio = "{kind: ratio, of: [scratch, started], paper: null, within: [1.1, 9.0], direction: above 1}"
     timed = timed.replace(rule, ratio)
     (tmp_path / "tiny.yaml").write_text(timed)
-    with pytest.raises(ReproError, match=r"arm started: train.epochs: is for a measure at the end"):
+    with pytest.raises(ReproError, match=r"arm started: train.epochs: an arm has epochs of its own only"):
         load(tmp_path / "tiny.yaml")
 
 
@@ -347,7 +347,7 @@ def test_a_run_that_was_trained_further_leaves_the_weights_of_the_epoch_that_is_
     two = weights_of(setting.store, before, KEPT.format(2))
     train(Job(before, ((4, None),), "four", keep=frozenset({2})), setting, silent)
     (setting.store.root / before.id / KEPT.format(2)).unlink()
-    assert not Want(before, 2, None, "", weights=True).satisfied_by(setting.store.read(before.id))
+    assert not Want(before, 2, None, "", weights=True).satisfied_in(setting.store.table())
     train(Job(before, ((2, None), (4, None)), "again", keep=frozenset({2})), setting, silent)
     again = weights_of(setting.store, before, KEPT.format(2))
     assert all(torch.equal(again[name], two[name]) for name in two)

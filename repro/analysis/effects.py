@@ -6,8 +6,9 @@ known confidence, takes its place. Student's t because a percentile bootstrap co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import exp, fsum, inf, log, sqrt
 from statistics import fmean
 
@@ -22,7 +23,7 @@ class Effect:
     `per_seed`: the paired effects, by seed, where both arms reached the level; the drawing's dots.
     """
 
-    kind: str  # ratio, difference, value
+    kind: str  # ratio, difference, value, count
     estimate: float | None
     low: float
     high: float
@@ -30,21 +31,75 @@ class Effect:
     n: int
     method: str
     per_seed: dict[int, float]
+    by_chance: float | None = None  # of a count: the share of runs that show it without an effect
 
     @property
     def none(self) -> float:
         """Its value where there is no effect."""
-        return NO_EFFECT[self.kind]
+        return NO_EFFECT[self.kind] if self.by_chance is None else self.by_chance
 
 
-def value(observations: tuple[Observation, ...], confidence: float) -> Effect | None:
-    """The mean of one arm's values; None where a value is not there, or where a single seed gives no interval."""
+def value(observations: tuple[Observation, ...], confidence: float, kind: str = "value") -> Effect | None:
+    """The mean of one arm's values; None where a value is not there, or where a single seed gives no interval. `kind`:
+    what they are, `difference` where each of them is one already."""
     per_seed = {o.seed: o.value for o in observations if o.value is not None}
     n = len(observations)
     if len(per_seed) < n or n < 2:
         return None
     low, middle, high = paired_interval(list(per_seed.values()), confidence)
-    return Effect("value", middle, low, high, confidence, n, "Student t, the mean of the seeds", per_seed)
+    return Effect(kind, middle, low, high, confidence, n, "Student t, the mean of the seeds", per_seed)
+
+
+def count(observations: tuple[Observation, ...], at_most: float, confidence: float) -> Effect | None:
+    """The share of one arm's runs whose value is at most `at_most`; None where a value is not there."""
+    values = {o.seed: o.value for o in observations if o.value is not None}
+    n = len(observations)
+    if len(values) < n or n == 0:
+        return None
+    per_seed = {seed: float(value <= at_most) for seed, value in values.items()}
+    shown = round(sum(per_seed.values()))
+    low, high = exact_interval(shown, n, confidence)
+    method = f"Clopper-Pearson, {shown} of {n} runs"
+    return Effect("count", shown / n, low, high, confidence, n, method, per_seed, at_most)
+
+
+def exact_interval(shown: int, n: int, confidence: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share: every share under which `shown` of `n` or beyond is not too rare."""
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(shown, n - shown + 1, tail)) if shown else 0.0
+    return low, float(betaincinv(shown + 1, n - shown, 1 - tail)) if shown < n else 1.0
+
+
+def ensemble(
+    observations: tuple[Observation, ...],
+    size: int,
+    statistic: Callable[[tuple[int, ...]], float],
+    confidence: float,
+    kind: str,
+) -> Effect | None:
+    """The mean of `statistic` over all ensembles of `size` seeds, with a jackknife interval over seeds.
+
+    `statistic`: of the places of members among `observations`. `per_seed`: of each seed, the mean over the ensembles
+    that it is a member of. None where a value is not there, or no seed can be left out.
+    """
+    n = len(observations)
+    if any(o.value is None for o in observations) or n <= size:
+        return None
+    found = {members: statistic(members) for members in combinations(range(n), size)}
+    middle = fmean(found.values())
+    without = [fmean(v for members, v in found.items() if i not in members) for i in range(n)]
+    half = _student(confidence, n - 1) * jackknife(without)
+    of_seed = {o.seed: fmean(v for members, v in found.items() if i in members) for i, o in enumerate(observations)}
+    method = f"jackknife over {n} seeds, the mean of all {len(found)} ensembles of {size}"
+    return Effect(kind, middle, middle - half, middle + half, confidence, n, method, of_seed)
+
+
+def jackknife(without: Sequence[float]) -> float:
+    """The standard error of an estimate, from the estimates that leave out one observation each (Tukey)."""
+    n = len(without)
+    return sqrt((n - 1) ** 2 / n) * deviation(without)
 
 
 def difference(
@@ -108,6 +163,14 @@ def _bound(
     nearest = "smallest" if above else "largest"
     method = f"bound of the median: the {nearest} paired ratio, censored seeds at the horizon"
     return Effect("ratio", None, low, high, 1 - 2.0**-n, n, method, per_seed)
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """The exact two-sided p of McNemar's test: of so many photos that one of two looks at a net alone has right."""
+    from scipy.special import bdtr
+
+    n = won + lost
+    return min(1.0, 2 * float(bdtr(min(won, lost), n, 0.5))) if n else 1.0
 
 
 def deviation(values: Sequence[float]) -> float:

@@ -9,9 +9,9 @@ from math import inf, isinf
 from typing import get_args
 
 from repro.analysis import timing
-from repro.analysis.effects import Effect, TraceTest, difference, ratio, trace_test, value
+from repro.analysis.effects import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
 from repro.analysis.facts import judge_facts
-from repro.analysis.measures import trace
+from repro.analysis.measures import Observation, trace
 from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Arm, Tuning, tune
 from repro.analysis.words import Verdict, of_effect, of_trace, of_value
@@ -19,6 +19,7 @@ from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile, ExactFile, run_config
 from repro.spec.recipes import ScaleName
 from repro.spec.resolve import training_images
+from repro.spec.rules import Change, Count, Ensemble, effect_of
 from repro.store import Table
 
 SCALES: tuple[ScaleName, ...] = get_args(ScaleName)[::-1]  # from the highest
@@ -170,13 +171,20 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
     if rule.kind == "value":
         effect = value(judged_arms[0].observations, rule.confidence)
         verdict = of_value(claim, scale, effect, judged_arms[0], to_do)
-    else:
+    elif rule.kind in ("change", "count", "ensemble"):
+        effect = _of_one(rule, claim, judged_arms[0].observations, table)
+        if effect_of(rule) == "value":
+            verdict = of_value(claim, scale, effect, judged_arms[0], to_do)
+        else:
+            verdict = of_effect(claim, scale, effect, judged_arms[0], None, None, to_do)
+    elif rule.kind == "ratio" or rule.kind == "difference":
         compare = ratio if rule.kind == "ratio" else difference
         numerator, denominator = judged_arms
         effect = compare(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
         rate_range = _rate_range(tunings, rule.of) if tunings else None
         verdict = of_effect(claim, scale, effect, numerator, denominator, rate_range, to_do)
     ids = {o.run for arm in arms.values() for o in arm.observations}
+    ids |= {o.evaluation for arm in arms.values() for o in arm.observations if o.evaluation}
     ids |= {o.run for tuning in tunings.values() for rate in tuning.rates for o in rate.observations}
     return Judgement(
         claim=claim,
@@ -220,6 +228,24 @@ def _judge_timed(claim: Claim, scale: str, alternative: str | None, table: Table
         run_ids=tuple(sorted({o.run for arm in arms.values() for o in arm.observations} & table.keys())),
         device=device,
     )
+
+
+def _of_one(
+    rule: Change | Count | Ensemble, claim: Claim, observations: tuple[Observation, ...], table: Table
+) -> Effect | None:
+    """The effect of one arm's runs, each looked at for itself or averaged with others."""
+    if rule.kind == "change":
+        return value(observations, rule.confidence, "difference")
+    if rule.kind == "count":
+        return count(observations, rule.at_most, rule.confidence)
+    if any(o.value is None for o in observations):
+        return None
+    from repro.analysis.ensembles import statistic  # numpy: only an ensemble pays for it
+
+    runs = [table[str(o.evaluation)] for o in observations]
+    answers = 5 if claim.measure.metric.endswith("top5") else 1
+    of = statistic(runs, rule.size, answers=answers, gain=rule.judges == "gain")
+    return ensemble(observations, rule.size, of, rule.confidence, effect_of(rule))
 
 
 def _rate_range(tunings: dict[str, Tuning], of: list[str]) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from statistics import median
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig, TimingConfig
 from repro.spec.judging import RECORDED
+from repro.spec.looks import OF_FINAL, Evaluation, Read, look_of
 from repro.spec.resolve import classes, training_images
 from repro.spec.rules import chance
 from repro.store import Run, Table
@@ -36,27 +37,30 @@ class Level:
 
 @dataclass(frozen=True)
 class Want:
-    """A run that a claim wants: trained for `epochs`, or until the level is reached, whichever is first; then looked at
-    in ten views, where `views`."""
+    """A run that a claim wants: trained for `epochs`, or until the level is reached, whichever is first; and looked at
+    then, where an `evaluation` is wanted of it."""
 
     config: RunConfig | TimingConfig
     epochs: int
     level: Level | None
     label: str  # for people: arm, rate, seed, and whether it tunes or judges
-    views: bool = False
+    evaluation: Evaluation | None = None
     weights: bool = False  # whether its weights after `epochs` are wanted, for another run to start from
 
-    def satisfied_by(self, run: Run | None) -> bool:
-        """Whether the run has shown all that is wanted of it."""
-        return run is not None and (run.failed is not None or self.shown_by(run))
+    def satisfied_in(self, table: Table) -> bool:
+        """Whether the table shows all that is wanted: the run, and the evaluation of what did not diverge."""
+        run = table.get(self.config.id)
+        if run is None or run.failed is not None:
+            return run is not None
+        looked = self.evaluation is None or self.evaluation.id in table or diverged_by(run.epochs, self.epochs)
+        return self.shown_by(run) and looked
 
     def shown_by(self, run: Run) -> bool:
-        """The same of a run's epochs and views, however it ended; of a timing, that it was made."""
+        """Whether a run's epochs show what is wanted of them, however it ended; of a timing, that it was made."""
         if isinstance(self.config, TimingConfig):
             return run.timed is not None
-        seen = done(run.epochs, self.epochs, self.level)
         left = not self.weights or run.diverged is not None or run.kept(self.epochs)
-        return seen and left and (not self.views or run.diverged is not None or bool(run.views))
+        return left and done(run.epochs, self.epochs, self.level)
 
 
 def done(rows: list[dict], epochs: int, level: Level | None) -> bool:
@@ -72,6 +76,11 @@ def done(rows: list[dict], epochs: int, level: Level | None) -> bool:
     )
 
 
+def diverged_by(rows: list[dict], epochs: int) -> bool:
+    """Whether a run diverged within so many epochs."""
+    return bool(rows) and rows[-1]["diverged"] is not None and rows[-1]["epoch"] <= epochs
+
+
 @dataclass(frozen=True)
 class Observation:
     """The measure of one run. `value` is None where it is not there: of a time, where it was not reached by `horizon`.
@@ -85,6 +94,7 @@ class Observation:
     horizon: float  # epochs that were seen, at most `limit`
     status: str  # reached, not reached, not started, diverged, failed, missing
     limit: float  # epochs looked up to: a run without a value takes longer, also where it diverged before
+    evaluation: str | None = None  # of the run, where the measure is read off one
 
     @property
     def censored(self) -> bool:
@@ -107,9 +117,14 @@ def level_of(claim: Claim) -> Level | None:
     return None
 
 
-def views_of(claim: Claim) -> bool:
-    """Whether the claim's runs are looked at in ten views at their end."""
-    return claim.measure.kind == "final" and claim.measure.metric.startswith("views")
+def evaluation_of(claim: Claim, config: RunConfig, epochs: float) -> Evaluation | None:
+    """The evaluation that the claim's measure is read off, after so many epochs; None where the run itself shows it."""
+    measure = claim.measure
+    if isinstance(measure, Read):
+        return Evaluation(run=config, epoch=ceil(epochs), look=look_of(measure))
+    if measure.kind == "final" and (look := OF_FINAL.get(measure.metric)) is not None:
+        return Evaluation(run=config, epoch=ceil(epochs), look=look)
+    return None
 
 
 def updates_an_epoch(claim: Claim) -> int:
@@ -133,13 +148,17 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Obse
     level, run_id = level_of(claim), config.id
     run = table.get(run_id)
     rows = run.epochs if run else []
-    if run is None or not Want(config, ceil(limit), level, "", views_of(claim)).shown_by(run):
+    if run is None or not done(rows, ceil(limit), level):
         status = "failed" if run and run.failed else "missing"
         return Observation(config.seed, run_id, None, len(rows), status, limit)
     if claim.measure.kind == "updates_to":  # what no record shows cannot be looked at
         limit = min(limit, RECORDED / updates_an_epoch(claim))
     rows = rows[: ceil(limit)]
     diverged = rows[-1]["diverged"] is not None
+    if (evaluation := evaluation_of(claim, config, limit)) is not None:
+        if diverged:  # there is no net to look at
+            return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
+        return _looked_at(claim, evaluation, table.get(evaluation.id), limit)
     # updates before a divergence are as good as others; an epoch with one has no error
     value = _value(claim, run, rows[:-1] if diverged and claim.measure.kind != "updates_to" else rows, level)
     if value is not None and not (diverged and level is None):
@@ -152,6 +171,17 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Obse
         claim.measure.kind != "epochs_to" or len(rows) < fifth or any(row["train_loss"] < bar for row in rows[:fifth])
     )
     return Observation(config.seed, run_id, None, limit, "not reached" if started else "not started", limit)
+
+
+def _looked_at(claim: Claim, evaluation: Evaluation, looked: Run | None, limit: float) -> Observation:
+    """The measure of a run that is there, read off an evaluation that may not be."""
+    seed, run_id, measure = evaluation.run.seed, evaluation.run.id, claim.measure
+    if looked is None:
+        return Observation(seed, run_id, None, limit, "missing", limit)
+    if looked.failed:
+        return Observation(seed, run_id, None, limit, "failed", limit, looked.id)
+    name = measure.value if isinstance(measure, Read) else measure.metric
+    return Observation(seed, run_id, float(looked.values[name]), limit, "reached", limit, looked.id)
 
 
 def _value(claim: Claim, run: Run, rows: list[dict], level: Level | None) -> float | None:
@@ -170,7 +200,7 @@ def _value(claim: Claim, run: Run, rows: list[dict], level: Level | None) -> flo
         if measure.metric in ("gap", "fixed_error"):
             trained_on = float(rows[-1]["halves"][-1]["fixed_error"])
             return float(rows[-1]["test_error"]) - trained_on if measure.metric == "gap" else trained_on
-        return float(run.views[measure.metric] if views_of(claim) else rows[-1][measure.metric])
+        return float(rows[-1][measure.metric])
     assert level is not None
     start = chance(level.metric, len(classes(claim.data)))
     assert level.value < start, "a level that chance meets takes no time; the claim's check refuses it"

@@ -11,10 +11,10 @@ from repro.analysis.measures import (
     Want,
     converged,
     done,
+    evaluation_of,
     held_out_errors,
     level_of,
     observe,
-    views_of,
 )
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
@@ -44,10 +44,11 @@ def wanted(
         for beside, claim in file.compared(scale, alternative).items():
             under = ", ".join(filter(None, (alternative, beside)))
             for want in _wanted(claim, table, device):
-                if (key := (want.config.id, want.epochs, want.level, want.views)) not in seen:
+                looked = want.evaluation.id if want.evaluation else None
+                if (key := (want.config.id, want.epochs, want.level, looked)) not in seen:
                     seen.add(key)
                     wants.append(replace(want, label=f"{file.id}{f' ({under})' if under else ''}: {want.label}"))
-    return [_first(want, table) for want in wants if not want.satisfied_by(table.get(want.config.id))]
+    return [_first(want, table) for want in wants if not want.satisfied_in(table)]
 
 
 def _first(want: Want, table: Table) -> Want:
@@ -58,7 +59,7 @@ def _first(want: Want, table: Table) -> Want:
         return want
     label = f"{want.label}: what it starts from"
     before = Want(start.run, start.epoch, None, label, weights=True)
-    return want if before.satisfied_by(table.get(before.config.id)) else _first(before, table)
+    return want if before.satisfied_in(table) else _first(before, table)
 
 
 def _wanted(claim: Claim, table: Table, device: str | None = None) -> list[Want]:
@@ -85,7 +86,8 @@ def _wanted(claim: Claim, table: Table, device: str | None = None) -> list[Want]
         horizon = horizon_of(claim, arm, tunings, table)
         for seed in claim.seeds:
             config = run_config(claim, arm, seed=seed, lr=rate)
-            out.append(Want(config, horizon, level_of(claim), f"{arm}, seed {seed}", views_of(claim)))
+            evaluation = evaluation_of(claim, config, horizon)
+            out.append(Want(config, horizon, level_of(claim), f"{arm}, seed {seed}", evaluation))
     return out
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, exp, isinf, log, log2
+from math import ceil, exp, log, log2
 
 from repro.analysis.effects import Effect, TraceTest, deviation, seeds_needed
 from repro.analysis.measures import Observation
+from repro.analysis.phrases import between, goal, points, shown, times
 from repro.analysis.tuning import Arm
 from repro.spec.claim import Claim
 
@@ -15,17 +16,6 @@ CURVES = 3  # of ours that a printed curve is ranked among at least: a deviation
 JUDGING_SEEDS = 5  # DESIGN, a verdict: grade A and the words of small and medium scale need five
 
 
-NAMES = {
-    "train_error": "running training error",
-    "train_loss": "training loss",
-    "test_error": "test error",
-    "test_top5": "top-5 test error",
-    "views_error": "test error in ten views",
-    "views_top5": "top-5 test error in ten views",
-    "fixed_error": "training error in test mode",
-    "gap": "test error less training error",
-    "held_out_error": "held-out error",
-}
 _SMOKE = "smoke scale proves the machinery; it cannot speak of the sentence"
 
 
@@ -51,61 +41,21 @@ def _runs(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
 
 
-def goal(claim: Claim) -> str:
-    """What the claim's runs are to reach, or what is read off them at the end."""
-    measure = claim.measure
-    if measure.kind == "throughput":
-        return "images/s of training"
-    metric = NAMES[measure.metric]
-    if measure.kind == "updates_to":
-        return f"a {metric} of {measure.of_chance:g} ln C (mean of {measure.window} updates)"
-    if measure.kind == "converged":
-        return f"within {100 * measure.near:g} points of its own lowest {metric}"
-    if measure.kind == "epochs_to":
-        return f"{100 * measure.level:g} % {metric}" if metric.endswith("error") else f"a {metric} of {measure.level:g}"
-    return metric
-
-
-def times(value: float) -> str:
-    """A ratio for people: three digits."""
-    return "any" if isinf(value) else f"{value:.3g}"
-
-
-def images(rate: float) -> str:
-    """Images/s for people: three digits, and whole ones."""
-    return f"{rate:.3g}" if rate < 1000 else f"{rate:,.0f}"
-
-
-def points(fraction: float) -> str:
-    """A difference of fractions as signed percentage points."""
-    return f"{100 * fraction:+.2f}"
-
-
-def between(low: float, high: float, kind: str = "ratio") -> str:
-    """An interval for people."""
-    if kind == "difference":
-        return f"{points(low)} to {points(high)}"
-    if kind == "value":
-        return f"{100 * low:.2f} to {100 * high:.2f}"
-    if kind == "rate":
-        return f"{images(low)} to {images(high)}"
-    if isinf(high):
-        return f"more than {times(low)}"
-    return f"less than {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
-
-
 def of_effect(
     claim: Claim,
     scale: str,
     effect: Effect | None,
     numerator: Arm,
-    denominator: Arm,
+    denominator: Arm | None,
     rate_range: tuple[float, float] | None,
     to_do: int,
 ) -> Verdict:
-    """The verdict on a ratio of two arms' times, or on a difference of two arms' errors."""
-    assert claim.rule.kind == "ratio" or claim.rule.kind == "difference"
-    rule, arms, n = claim.rule, (numerator, denominator), len(claim.seeds)
+    """The verdict on a ratio of two arms' times, on a difference of two arms' errors, or on what one arm shows."""
+    assert claim.rule.kind != "trace"
+    assert claim.rule.kind != "value"
+    assert claim.rule.kind != "rate"
+    rule, n = claim.rule, len(claim.seeds)
+    arms = (numerator, denominator) if denominator else (numerator,)
     if early := _unjudged(claim, scale, effect, arms, to_do):
         return early
     observations = [o for arm in arms for o in arm.observations]
@@ -165,7 +115,7 @@ def of_effect(
 
 def _of_equivalence(claim: Claim, scale: str, effect: Effect, censored: bool) -> Verdict:
     """The verdict where the paper says that there is no effect: the band is what counts as none."""
-    assert claim.rule.kind == "ratio" or claim.rule.kind == "difference"
+    assert claim.rule.kind != "trace"
     weight, found = grade(scale, effect.n), _found(claim, effect)
     low, high = claim.rule.within
     band = f"the band {' to '.join(shown(bound, effect.kind) for bound in claim.rule.within)}"
@@ -195,8 +145,8 @@ def _unjudged(claim: Claim, scale: str, effect: Effect | None, arms: Sequence[Ar
 
 
 def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: int, device: str = "") -> Verdict:
-    """The verdict on one arm's error itself, or on its images/s on `device`."""
-    assert claim.rule.kind == "value" or claim.rule.kind == "rate"
+    """The verdict on one arm's error itself, on that of its nets averaged, or on its images/s on `device`."""
+    assert claim.rule.kind == "value" or claim.rule.kind == "ensemble" or claim.rule.kind == "rate"
     rule = claim.rule
     if early := _unjudged(claim, scale, effect, [arm], to_do):
         return early
@@ -204,7 +154,8 @@ def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: i
         why = f"the paper's {shown(rule.paper, 'rate')} are of {rule.on}; another device's speed cannot speak of them"
         return Verdict("not comparable", None, _found(claim, effect), why)
     if scale != "paper":
-        why = f"{scale} scale has other photos and classes than the paper's {shown(rule.paper, rule.kind)}"
+        number = "" if rule.paper is None else f" {shown(rule.paper, 'rate' if rule.kind == 'rate' else 'value')}"
+        why = f"{scale} scale has other photos and classes than the paper's{number}"
         return Verdict("not comparable", None, _found(claim, effect), why)
     weight = grade(scale, len(claim.seeds))
     if effect is None:
@@ -219,13 +170,6 @@ def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: i
     if effect.low > high or effect.high < low:
         return Verdict("differs", weight, _found(claim, effect), f"the interval lies wholly outside {band}")
     return Verdict("inconclusive", weight, _found(claim, effect), f"the interval crosses an end of {band}")
-
-
-def shown(value: float, kind: str) -> str:
-    """An effect's value: a ratio, a difference in points, an error in percent, or images/s."""
-    if kind == "rate":
-        return f"{images(value)} images/s"
-    return {"ratio": f"{value:g}", "difference": f"{100 * value:+g} points", "value": f"{100 * value:g} %"}[kind]
 
 
 def _formless(claim: Claim, observations: list[Observation], censored: bool) -> str:
@@ -243,18 +187,17 @@ def _found(claim: Claim, effect: Effect | None) -> str:
     assert claim.rule.kind != "trace"
     if effect is None:
         named = [f"“{arm}”" for arm in claim.rule.of]
-        of = f"{'of' if claim.rule.kind != 'difference' else 'between'} "
+        of = f"{'between' if len(named) > 1 and claim.rule.kind == 'difference' else 'of'} "
         of += (" to " if claim.rule.kind == "ratio" else " and ").join(named)
         return f"No {claim.rule.kind} {of} could be formed."
     interval = between(effect.low, effect.high, effect.kind)
     form = "bound" if effect.estimate is None else "interval"
     sure = f"{100 * effect.confidence:.3g} % {form} {interval}, n = {effect.n}"
-    if effect.kind == "value":
-        assert effect.estimate is not None
-        return f"The {goal(claim)} of {claim.rule.of[0]} is {100 * effect.estimate:.2f} % ({sure})."
     if effect.kind == "rate":
         assert effect.estimate is not None
         return f"“{claim.rule.of[0]}” trains {shown(effect.estimate, 'rate')} ({sure})."
+    if len(claim.rule.of) == 1:
+        return _found_of_one(claim, effect, sure)
     first, second = claim.rule.of
     if claim.measure.kind == "throughput":
         assert effect.estimate is not None
@@ -269,10 +212,29 @@ def _found(claim: Claim, effect: Effect | None) -> str:
     return f"“{first}” needs {ours} times the {unit} of “{second}” to {get} {goal(claim)} ({sure})."
 
 
+def _found_of_one(claim: Claim, effect: Effect, sure: str) -> str:
+    """The same of one arm."""
+    rule, size = claim.rule, effect.estimate
+    assert rule.kind != "trace"
+    assert size is not None
+    if rule.kind == "count":
+        runs = f"{round(size * effect.n)} of {effect.n} runs"
+        return f"{runs} of {rule.of[0]} have a {goal(claim)} of at most {rule.at_most:g} ({sure}, in % of runs)."
+    whose = f"{rule.size} nets averaged" if rule.kind == "ensemble" else rule.of[0]
+    if effect.kind == "value":
+        return f"The {goal(claim)} of {whose} is {100 * size:.2f} % ({sure})."
+    if rule.kind == "ensemble":
+        way = "lower" if size >= 0 else "higher"
+        return f"The {goal(claim)} of {whose} is {100 * abs(size):.2f} points {way} than their mean ({sure})."
+    return f"The {goal(claim)} is {points(size)} points ({sure})."
+
+
 def _settling(effect: Effect) -> str:
     """The smallest effect that would have shown, and how many seeds would settle the one seen."""
     if effect.estimate is None or len(effect.per_seed) < 2:
         return "one side is open, so the smallest effect that would have shown is not known"
+    if effect.kind == "count":
+        return f"{effect.n} runs leave it open; more would narrow the interval"
     if effect.kind == "ratio":
         half, seen = log(effect.high / effect.low) / 2, abs(log(effect.estimate))
         spread = deviation([log(value) for value in effect.per_seed.values()])
@@ -282,6 +244,8 @@ def _settling(effect: Effect) -> str:
         spread = deviation(list(effect.per_seed.values()))
         smallest, named = f"{100 * half:.2f} points", f"{100 * seen:.2f} points"
     text = f"{smallest} would have shown"
+    if effect.method.startswith("jackknife"):  # its seeds are no independent pairs
+        return text
     if seen < 0.02 * max(spread, 1e-9) or spread == 0:
         return text
     # with power 80 %; never fewer than those that have just failed to

@@ -137,6 +137,11 @@ class PhotoBatches:
         rows = in_proportion(self._photos.train_y, self._photos.train, wanted, "images")
         return self._centre(self._train_x, self._train_y, rows, size)
 
+    def in_inputs(self, levels: np.ndarray) -> torch.Tensor:
+        """A shift of R, G, B in grey levels (float64 [3]) as it is in what the net sees: float32 [3, 1, 1]."""
+        shift = torch.from_numpy(levels).float().to(self.device)
+        return (shift if self._deviation is None else shift / self._deviation)[:, None, None]
+
     def views(self, size: int) -> Iterator[Batch]:
         """All ten views of `size` test photos at a time: x float32 [10, b, 3, s, s] in the source's order, y int64 [b].
 

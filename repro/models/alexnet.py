@@ -29,7 +29,7 @@ from repro.models.tables import (
 )
 
 Reading = Literal["paper", "source"]
-Towers = Literal["two", "one half", "no communication"]
+Towers = Literal["two", "one half", "no communication", "dense conv2"]
 Norms = Literal["both", "none", "first", "scale only"]
 Pooling = Literal["3/2", "2/2"]
 Layer = Literal["conv1", "conv2", "conv3", "conv4", "conv5"]
@@ -136,7 +136,8 @@ def table(
     being dropped, 0 for none. `bias`: the initial bias where the net has 1. `without`: a layer to leave out, one only.
     """
     rows = {"paper": PAPER, "source": SOURCE}[reading]
-    rows = {"two": _same, "one half": _half_tower, "no communication": _no_communication}[towers](rows)
+    edit = {"one half": _half_tower, "no communication": _no_communication, "dense conv2": _dense_conv2}
+    rows = edit.get(towers, _same)(rows)
     rows = {"3/2": _same, "2/2": _without_overlap}[pooling](rows)
     rows = {"both": _same, "none": _no_norms, "first": _first_norm, "scale only": _scale_only}[norms](rows)
     if conv6:
@@ -182,6 +183,12 @@ def _no_communication(rows: Rows) -> Rows:
     rows = _change(rows, "conv3", groups=2)
     rows = _change(rows, "fc6", units=8192, groups=2)
     return _change(rows, "fc7", groups=2)
+
+
+def _dense_conv2(rows: Rows) -> Rows:
+    """conv2 reads all 96 maps of layer 1, whose norm sums over both halves: nothing in layer 1 knows of towers. The
+    control of §6.1, where the kernels' specialisation is a result of the restricted connectivity."""
+    return _change(_change(rows, "conv2", groups=1), "lrn1", groups=1)
 
 
 def _without_overlap(rows: Rows) -> Rows:

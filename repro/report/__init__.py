@@ -20,6 +20,7 @@ from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
 from repro.report.export import rows_csv, whole
 from repro.report.index import Entry, entry
+from repro.report.method import method
 from repro.report.parts import Figure, Grid, Row
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row, shelves
 from repro.spec import catalogue
@@ -155,7 +156,7 @@ def _claim(file: ClaimFile, every: dict[str, list[Shown]]) -> dict[str, Any]:
         "deciding": deciding(file, found),
         "forest": _forest(found),
         "deviations": file.claim.deviations,
-        "method": [*prose.method(main.judgement), *_together(main.judgement)],
+        "method": [*method(main.judgement), *_together(main.judgement)],
         "rule_scale": main.scale,
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 from statistics import fmean
 
 from repro.analysis.judge import Judgement
-from repro.analysis.measures import per_epoch
+from repro.analysis.measures import Observation, per_epoch
+from repro.analysis.phrases import between, goal, times
 from repro.analysis.tuning import NEAR, Rate
-from repro.analysis.words import between, goal, times
-from repro.report import charts, curves, prose
+from repro.report import charts, curves, looked, prose
 from repro.report.curves import Tuned
 from repro.report.learning import learning, mean
 from repro.report.parts import Figure, Grid, Row, Section
@@ -34,10 +35,21 @@ def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
     bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
     claim = shown[0].judgement.claim
     assert claim.rule.kind != "trace"
-    what = f"ratio of {prose.unit(claim)}" if claim.rule.kind == "ratio" else claim.rule.kind
+    what = f"ratio of {prose.unit(claim)}" if claim.rule.kind == "ratio" else _EFFECTS[claim.rule.kind]
     against = "what counts as reproduced" if claim.rule.paper is None else "the paper's number"
-    note = f"The {what}{whose} against {against}. {bar}; dots: one for each judging seed; shaded: "
-    return Figure(drawing, "", note + "what counts as reproduced at paper scale.")
+    dots = f"dots: one for each judging seed{_DOTS.get(claim.rule.kind, '')}"
+    note = f"The {what}{whose} against {against}. {bar}; {dots}; shaded: what counts as reproduced at paper scale."
+    return Figure(drawing, "", note)
+
+
+_EFFECTS = {
+    "difference": "difference",
+    "value": "value",
+    "change": "change",
+    "count": "share of runs",
+    "ensemble": "effect of averaging",
+}
+_DOTS = {"count": ", 100 where it shows it", "ensemble": ", the mean of the ensembles that it is in"}
 
 
 def sections(shown: Shown) -> list[Section]:
@@ -60,11 +72,13 @@ def sections(shown: Shown) -> list[Section]:
         out.append(_tuning(shown))
     if any(arm.observations for arm in arms):
         failed = [
-            f"Run {o.run} failed twice: {why}."
+            f"{what} {run} failed twice: {why}."
             for arm in arms
             for o in arm.observations
-            if o.run in shown.table and (why := shown.table[o.run].failed)
+            for what, run in (("Run", o.run), ("Evaluation", o.evaluation))
+            if run in shown.table and (why := shown.table[str(run)].failed)
         ]
+        out += looked.sections(shown)
         out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
     if (positive := _positive(shown)) is not None:
         out.append(positive)
@@ -216,20 +230,23 @@ def _judged(judgement: Judgement) -> Grid:
     def compared(value: float) -> str:
         return times(value) if timed else prose.points(value)
 
+    codes: list[Callable[[Observation], str]] = [lambda o: o.run]
+    if any(o.evaluation for runs in by_seed for o in runs.values()):
+        codes.append(lambda o: o.evaluation or "–")
     rows: list[Row] = []
     for seed in claim.seeds:
         seen = [runs.get(seed) for runs in by_seed]
         between_ = [compared(per_seed[seed]) if seed in per_seed else "open"] * two
         values = [prose.observed(claim, o) if o else "–" for o in seen]
-        rows.append((str(seed), *values, *between_, *(o.run if o else "–" for o in seen)))
+        rows.append((str(seed), *values, *between_, *(code(o) if o else "–" for code in codes for o in seen)))
     strong: frozenset[int] = frozenset()
-    if found is not None and found.estimate is not None:
+    if found is not None and found.estimate is not None and rule.kind != "count":
         means = [mean(claim, judgement.arms[name]) for name in names]
         values = [prose.valued(claim, value) if value is not None else "–" for value in means]
         strong = frozenset({len(rows)})
-        rows.append(
-            ("geometric mean" if timed else "mean", *values, *[compared(found.estimate)] * two, *("" for _ in names))
-        )
+        blank = [""] * len(names) * len(codes)
+        rows.append(("geometric mean" if timed else "mean", *values, *[compared(found.estimate)] * two, *blank))
+    whats = ("run", "evaluation")[: len(codes)]
     first = len(names) + 1 + two
     aim = goal(claim)
     compares = (" / " if timed else " − ").join(rule.of).replace(" ", "\u00a0") + ", points" * (not timed)
@@ -239,9 +256,9 @@ def _judged(judgement: Judgement) -> Grid:
     what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} {after}"
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
-        ("seed", *names, *[compares] * two, *(f"run of {name}" for name in names)),
+        ("seed", *names, *[compares] * two, *(f"{what} of {name}" for what in whats for name in names)),
         tuple(rows),
         numbers=frozenset(range(1, first)),
-        codes=frozenset(range(first, first + len(names))),
+        codes=frozenset(range(first, first + len(names) * len(codes))),
         strong=strong,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repro.analysis.judge import Judgement, complete
-from repro.analysis.words import times
+from repro.analysis.phrases import times
 from repro.report import prose
 from repro.report.view import MARKS, Shown
 from repro.spec.files import ClaimFile

@@ -25,8 +25,8 @@ def sections(shown: Shown) -> list[Section]:
 
 
 def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
-    """Runs, the epochs they trained and the seconds these took."""
-    runs = [table[run] for run in sorted(ids)]
+    """Runs, the epochs they trained and the seconds these took; evaluations are none of them."""
+    runs = [run for i in sorted(ids) if not (run := table[i]).is_evaluation]
     seconds = sum(row["seconds"] for run in runs for row in run.epochs)
     return len(runs), sum(len(run.epochs) for run in runs), seconds + sum(run.seconds_timed for run in runs)
 
@@ -95,4 +95,9 @@ def _cost(table: Table, ids: set[str]) -> str:
     runs, epochs, seconds = cost(table, ids)
     if not epochs:
         return f"{runs:,} timing{'s' * (runs != 1)}, {prose.duration(seconds)} in all"
-    return f"{runs:,} runs, {epochs:,} epochs trained, {prose.duration(seconds)} of training in all"
+    looked = [table[i].result or {} for i in ids if table[i].is_evaluation]
+    text = f"{runs:,} runs, {epochs:,} epochs trained, {prose.duration(seconds)} of training in all"
+    if not looked:
+        return text
+    taken = prose.duration(sum(result.get("seconds", 0.0) for result in looked))
+    return f"{text}, and {len(looked):,} evaluation{'s' * (len(looked) != 1)}, {taken}"

@@ -13,9 +13,11 @@ from repro.analysis.tuning import Arm
 from repro.report.assumptions import decides
 from repro.report.view import Shown
 from repro.spec.claim import Claim
+from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
 
 COLUMNS = ("shelf", "scale", "alternative", "arm", "use", "rate", "seed", "value", "unit", "status", "horizon", "run")
+TIMES = ("epochs_to", "updates_to", "converged")  # measures that are a time
 POINTS = ("shelf", "scale", "arm", "seed", "point", "train_error", "run")
 
 
@@ -33,6 +35,7 @@ def whole(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
                     _judgement(judgement) | {"decides": decides(shown.judgement, judgement)}
                     for judgement in shown.alternatives
                 ],
+                **_evaluations(shown),
                 "provenance": {
                     run: shown.table[run].sessions
                     for run in sorted({r for j in (shown.judgement, *shown.alternatives) for r in j.run_ids})
@@ -60,12 +63,11 @@ def _verdict(judgement: Judgement) -> dict[str, Any]:
 
 def _judgement(judgement: Judgement) -> dict[str, Any]:
     effect, trace = judgement.effect, judgement.trace
-    timed = judgement.claim.measure.kind not in ("final", "throughput")
     out: dict[str, Any] = {
         "scale": judgement.scale,
         "alternative": judgement.alternative,
         "verdict": _verdict(judgement),
-        "arms": {name: _arm(arm, timed) for name, arm in judgement.arms.items()},
+        "arms": {name: _arm(arm, judgement.claim.measure.kind in TIMES) for name, arm in judgement.arms.items()},
         "runs": list(judgement.run_ids),
     }
     if judgement.together:
@@ -123,7 +125,18 @@ def _arm(arm: Arm, timed: bool) -> dict[str, Any]:
 
 def _observation(seen: Observation, timed: bool) -> dict[str, Any]:
     value = "epochs" if timed else "value"
-    return {"seed": seen.seed, value: seen.value, "status": seen.status, "horizon": seen.horizon, "run": seen.run}
+    out = {"seed": seen.seed, value: seen.value, "status": seen.status, "horizon": seen.horizon, "run": seen.run}
+    return out | ({"evaluation": seen.evaluation} if seen.evaluation else {})
+
+
+def _evaluations(shown: Shown) -> dict[str, Any]:
+    """Of every evaluation behind what is shown: what it looked at, and what it found."""
+    ids = sorted({run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids})
+    out = {}
+    for run in (shown.table[i] for i in ids if shown.table[i].is_evaluation):
+        about = {"of": RunConfig.model_validate(run.config["run"]).id, "look": run.config["look"]}
+        out[run.id] = about | {"epoch": (run.result or {}).get("epoch"), "values": run.values, "curves": run.curves}
+    return {"evaluations": out} if out else {}
 
 
 def rows_csv(found: list[Shown]) -> str:
@@ -150,7 +163,7 @@ def rows_csv(found: list[Shown]) -> str:
 
 def _cells(claim: Claim, seen: Observation) -> tuple[Any, ...]:
     """Seed, value, its unit, what became of the run, and how far it was looked at, in the same unit or in epochs."""
-    name, each = ("fraction", 1) if claim.measure.kind == "final" else per_epoch(claim)
+    name, each = per_epoch(claim) if claim.measure.kind in TIMES else ("fraction", 1)
     value = "" if seen.value is None else f"{each * seen.value:.6g}"
     return seen.seed, value, name, seen.status, f"{each * seen.horizon:g}", seen.run
 

@@ -6,13 +6,14 @@ from math import ceil, fsum
 from statistics import fmean, median
 
 from repro.analysis.measures import Observation, held_out_errors, level_of, per_epoch
+from repro.analysis.phrases import NAMES, goal
 from repro.analysis.tuning import Arm, geometric_mean
-from repro.analysis.words import NAMES, goal
 from repro.report import curves, prose
 from repro.report.curves import Curve, Mark
 from repro.report.parts import Figure
 from repro.report.view import Shown
 from repro.spec.claim import Claim
+from repro.spec.looks import OF_FINAL, Read
 from repro.spec.resolve import classes
 from repro.spec.rules import chance
 from repro.store import Run
@@ -26,7 +27,8 @@ def mean(claim: Claim, arm: Arm) -> float | None:
     values = [o.value for o in arm.observations if o.value is not None]
     if not values or len(values) < len(arm.observations):
         return None
-    return fmean(values) if claim.measure.kind == "final" else geometric_mean(values)
+    once = claim.measure.kind == "final" or isinstance(claim.measure, Read)
+    return fmean(values) if once else geometric_mean(values)
 
 
 def learning(shown: Shown) -> Figure:
@@ -92,7 +94,8 @@ def _followed(claim: Claim) -> str:
     metric = claim.measure.metric
     if metric == "views_top5":
         return "test_top5"
-    return "test_error" if metric in ("views_error", "gap", "fixed_error") else metric
+    once = isinstance(claim.measure, Read) or metric in OF_FINAL or metric in ("gap", "fixed_error")
+    return "test_error" if once else metric
 
 
 def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run, metric: str) -> Curve:

@@ -1,4 +1,4 @@
-"""What a page's evidence is made of: headings, figures and tables."""
+"""What a page's evidence is made of: headings, figures, pictures and tables."""
 
 from __future__ import annotations
 
@@ -32,10 +32,22 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image of so many pixels as a data URI, its words for those who do not see it, and a caption."""
+
+    data: str
+    width: int
+    height: int
+    alt: str
+    caption: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """A heading with what stands under it, in order."""
 
     id: str
     title: str
     text: tuple[str, ...] = ()
-    parts: tuple[Figure | Grid, ...] = ()
+    parts: tuple[Figure | Grid | Picture, ...] = ()

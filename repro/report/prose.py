@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.analysis import words
+from repro.analysis import phrases
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
-from repro.analysis.plan import MOST
-from repro.analysis.tuning import NEAR, SLOWER
-from repro.analysis.words import JUDGING_SEEDS, between, times
+from repro.analysis.phrases import between, times
+from repro.analysis.tuning import NEAR
 from repro.data.known import KNOWN
 from repro.report import throughput
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile
-from repro.spec.judging import RECORDED
-from repro.spec.resolve import classes, epochs_of, training_images
-from repro.spec.rules import Difference, Rate, Ratio, Value
+from repro.spec.looks import Read
+from repro.spec.resolve import training_images
+from repro.spec.rules import AnyRule, TraceRule, effect_of
 
 SCALES = {
     "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
@@ -63,20 +62,23 @@ def tuned(claim: Claim) -> bool:
 
 def sized(value: float, kind: str) -> str:
     """An effect's size as the paper prints it: `6`, `+1.4 points` or `40.7 %`."""
-    if kind == "value":
-        return f"{round(100 * value, 4):g} %"
+    if kind in ("value", "count"):
+        return f"{round(100 * value, 4):g} %" + " of runs" * (kind == "count")
     if kind == "rate":
-        return words.shown(value, "rate")
+        return phrases.shown(value, "rate")
     return f"{value:g}" if kind == "ratio" else f"{signed(round(100 * value, 4))} points"
 
 
-def band(rule: Ratio | Difference | Value | Rate) -> str:
+def band(rule: AnyRule) -> str:
     """What counts as reproduced."""
-    low, high = rule.within
-    if rule.kind == "rate":
-        return f"{words.images(low)} to {sized(high, 'rate')}"
-    size = [sized(bound, rule.kind).removesuffix(" points") for bound in (low, high)]
-    points = " points" * (rule.kind == "difference")
+    assert not isinstance(rule, TraceRule)
+    (low, high), kind = rule.within, effect_of(rule)
+    if kind == "rate":
+        return f"{phrases.images(low)} to {sized(high, kind)}"
+    if kind in ("value", "count"):
+        return f"{sized(low, 'value')} to {sized(high, kind)}"
+    size = [sized(bound, kind).removesuffix(" points") for bound in (low, high)]
+    points = " points" * (kind == "difference")
     return f"{size[0]}{points} and more" if rule.endless else f"{size[0]} to {size[1]}{points}"
 
 
@@ -96,7 +98,7 @@ def number(file: ClaimFile) -> str:
         return f"{len(rule.authors)} printed points"
     if rule.paper is None:
         return "no number"
-    return f"{rule.paper:g} times" if rule.kind == "ratio" else sized(rule.paper, rule.kind)
+    return f"{rule.paper:g} times" if rule.kind == "ratio" else sized(rule.paper, effect_of(rule))
 
 
 def ours(judgement: Judgement) -> str:
@@ -108,6 +110,8 @@ def ours(judgement: Judgement) -> str:
             return interval
         if effect.kind == "value":
             return f"{100 * effect.estimate:.2f} % ({interval})"
+        if effect.kind == "count":
+            return f"{round(effect.estimate * effect.n)} of {effect.n} runs ({interval} %)"
         if judgement.device is not None:
             return f"{throughput.size(effect)} ({interval}), {throughput.device(judgement.device)}"
         size = times(effect.estimate) if effect.kind == "ratio" else f"{points(effect.estimate)} points"
@@ -142,12 +146,14 @@ def direction(judgement: Judgement) -> int:
 
 
 def valued(claim: Claim, value: float) -> str:
-    """A measure's value: a time in the claim's unit, or an error in percent."""
+    """A measure's value: a time in the claim's unit, an error in percent, a difference in points, or a p."""
     if claim.measure.kind == "final":
         return f"{100 * value:.2f} %"
+    if isinstance(claim.measure, Read):
+        return f"{value:.2g}" if claim.measure.kind == "kernels" else points(value)
     name, each = per_epoch(claim)
     if name == "images/s":
-        return words.images(value)
+        return phrases.images(value)
     return f"{value * each:.0f}" if name == "updates" else f"{value:.2f}"
 
 
@@ -204,7 +210,7 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ("differs", f"p is {rule.p_above:g} or less: the author's curve can be told apart from ours"),
             ("inconclusive", f"p is above {rule.p_above:g}, but the mean offset lies outside {low} to {high} points"),
         ]
-    elif rule.kind == "value":
+    elif rule.kind == "value" or effect_of(rule) == "value":
         inside = band(rule)
         lines = [
             ("reproduced", f"at paper scale: the whole interval lies inside the band, {inside}"),
@@ -219,7 +225,7 @@ def conditions(judgement: Judgement) -> list[Condition]:
         lines = [
             ("reproduced" if at_paper else "no difference seen", f"the whole interval lies inside the band, {inside}"),
             ("differs" if at_paper else "opposite direction", f"the whole interval lies outside {inside}"),
-            ("inconclusive", f"the interval crosses an end of {inside}, or {_unformed(judgement.claim)}"),
+            ("inconclusive", f"the interval crosses an end of {inside}, or {unformed(judgement.claim)}"),
         ]
     elif judgement.scale == "paper":
         inside, timed = band(rule), rule.kind == "ratio"
@@ -236,79 +242,25 @@ def conditions(judgement: Judgement) -> list[Condition]:
             ),
             ("differs", f"the paper's direction, but wholly outside {inside}"),
             ("contradicted", "the interval excludes no effect the other way"),
-            ("inconclusive", f"the interval covers no effect, or {_unformed(judgement.claim)}"),
+            ("inconclusive", f"the interval covers no effect, or {unformed(judgement.claim)}"),
         ]
     else:
         toward, none = rule.direction.split()
+        if rule.kind == "count":
+            none = f"{sized(rule.at_most, 'count')}, what chance gives"
         away = "below" if toward == "above" else "above"
         lines = [
             ("same direction", f"the whole interval lies {toward} {none}, as the paper says"),
             ("no difference seen", f"the interval covers {none}"),
             ("opposite direction", f"the whole interval lies {away} {none}"),
-            ("inconclusive", _unformed(judgement.claim)),
+            ("inconclusive", unformed(judgement.claim)),
         ]
-    if judgement.scale == "smoke" and rule.kind not in ("value", "rate"):
+    if judgement.scale == "smoke" and effect_of(rule) not in ("value", "rate"):
         lines.insert(0, ("not comparable", "smoke scale, whatever is found: it proves the machinery and nothing else"))
     return [Condition(word, when, word == judgement.verdict.word) for word, when in lines]
 
 
-def method(judgement: Judgement) -> list[str]:
-    """How the effect was measured, in sentences, each number the claim's own."""
-    claim, rule, measure = judgement.claim, judgement.claim.rule, judgement.claim.measure
-    if measure.kind == "trace" and rule.kind == "trace":
-        return [
-            f"Each of our {len(claim.seeds)} seeds gives one curve: the {words.NAMES[measure.metric]} over stretches "
-            f"of {measure.every} updates, {len(rule.authors)} points. At each point every curve, the author's among "
-            "them, is compared with all others and its deviation divided by their standard deviation, widened for one "
-            "more curve. Only the largest of its deviations counts, since points along one curve are not independent.",
-            "The share of curves, the author's included, that stray at least as far as the author's is p. The offset "
-            f"is the mean over the points of ours less the author's, with a {100 * rule.confidence:g} % prediction "
-            "interval for one more curve (Student t).",
-        ]
-    assert rule.kind != "trace"
-    out = [_measured(claim)]
-    if rule.kind == "value":
-        out.append(
-            f"The value is the mean over judging {_seed_list(claim.seeds)}, with a {100 * rule.confidence:g} % "
-            "interval: Student's t over the seeds. The band was written in the claim before any run."
-        )
-        return out
-    if rule.kind == "rate":
-        out.append(throughput.method(rule, _seed_list(claim.seeds)))
-        return out
-    of, over = rule.of
-    if (tune := claim.tune) and tune.chooses:
-        out.append(
-            "Each arm's rate is the fastest of its own, as the paper says. All arms share one grid, "
-            f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {_seed_list(tune.on_seeds)}, apart "
-            "from those that judge. "
-            f"Rates more than {SLOWER:g} times slower than the best are given up; the chosen one has the "
-            "smallest geometric mean over the tuning seeds. A rate on which a tuning seed diverged or did not finish "
-            "cannot be chosen; a fastest rate at an end of the grid extends it."
-        )
-    what = "log ratios" if rule.kind == "ratio" else "differences"
-    values = "log values" if rule.kind == "ratio" else "values"
-    how = (
-        f"Student's t interval on {what} of runs that share their seed"
-        if rule.pairs == "seeds"
-        else f"Welch's t interval on {values} of independent runs"
-    )
-    sign = "/" if rule.kind == "ratio" else "less"
-    open_ = (
-        "With a censored run there is no t interval; a bound open to one side, of known confidence, takes its place. "
-    )
-    if claim.measure.kind == "throughput":
-        open_ = ""  # every replicate has images/s
-    out.append(
-        f"The effect is the {rule.kind} {of} {sign} {over}, over judging {_seed_list(claim.seeds)}, with a "
-        f"{100 * rule.confidence:g} % interval: {how}. {open_ if rule.kind == 'ratio' else ''}"
-        "The band was written in the claim before any run."
-        + ("" if judgement.scale == "paper" else f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds.")
-    )
-    return out
-
-
-def _unformed(claim: Claim) -> str:
+def unformed(claim: Claim) -> str:
     """When no effect can be formed, or none that is to be trusted."""
     if claim.measure.kind == "throughput":
         return "there is only one replicate"
@@ -316,48 +268,3 @@ def _unformed(claim: Claim) -> str:
         return "a run diverged"
     bounded = "neither side of the ratio is bounded"
     return f"a fastest rate could not be settled, or {bounded}" if tuned(claim) else bounded
-
-
-def _measured(claim: Claim) -> str:
-    """How the measure is read off a run."""
-    measure, goal = claim.measure, words.goal(claim)
-    if measure.kind == "throughput":
-        return throughput.measured(measure)
-    censored = "is censored: counted as slower than its horizon, never dropped."
-    if measure.kind == "epochs_to":
-        return (
-            f"The measure is the number of epochs to {goal}: where it is first reached, on straight lines between "
-            f"epochs, from chance at epoch 0. A run that has not reached it by its horizon, {claim.train.epochs} "
-            f"epochs or more, {censored}"
-        )
-    if measure.kind == "updates_to":
-        most = min(RECORDED, claim.train.epochs * int(per_epoch(claim)[1]))
-        many = len(classes(claim.data))
-        return (
-            f"The measure is the number of updates to {goal}: {measure.nats(many):.3f} nats, since there are "
-            f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. A run that has not "
-            f"reached it after {most:,} {censored}"
-        )
-    if measure.kind == "converged":
-        return (
-            f"The measure is the number of epochs until a run is first {goal}. It is looked at each half epoch, in "
-            "test mode, as medians of three; a run goes on for twice the time found, so that its lowest is known, "
-            f"but for {MOST * claim.train.epochs} epochs at most. One that still improves there {censored}"
-        )
-    if claim.train.plateau:
-        return (
-            f"The measure is the {goal} at the end of a run: after {claim.train.epochs} epochs, or sooner, where the "
-            f"held-out error has stopped falling at the last of its rates ({claim.train.plateau} epochs without a "
-            "lower one)."
-        )
-    horizons = {arm: epochs_of(claim, arm) for arm in claim.arms}
-    if len(set(horizons.values())) > 1:
-        each = listed([f"{count} for {arm}" for arm, count in horizons.items()])
-        return f"The measure is the {goal} after the last epoch: {each}."
-    return f"The measure is the {goal} after {claim.train.epochs} epochs, the same for all arms."
-
-
-def _seed_list(values: list[int]) -> str:
-    runs = f"{values[0]} to {values[-1]}"
-    whole = len(values) > 2 and values == list(range(values[0], values[-1] + 1))
-    return f"seed{'s' * (len(values) > 1)} {runs if whole else listed([str(v) for v in values])}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from repro.analysis.effects import Effect
-from repro.analysis.words import shown, times
+from repro.analysis.phrases import shown, times
 from repro.spec.rules import Rate, Throughput
 
 

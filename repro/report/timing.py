@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from repro.analysis import timing
 from repro.analysis.measures import Observation
-from repro.analysis.words import between, images, times
+from repro.analysis.phrases import between, images, times
 from repro.report import prose
 from repro.report.arms import effect
 from repro.report.parts import Grid, Row, Section

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.analysis.words import times
+from repro.analysis.phrases import times
 from repro.report import charts, curves, prose
 from repro.report.parts import Figure, Grid, Section
 from repro.report.view import Shown, axis, interval_words, row

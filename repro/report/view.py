@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.analysis import words
+from repro.analysis import phrases
 from repro.analysis.coverage import command
 from repro.analysis.judge import Judgement, complete, judge, judgements
 from repro.report import prose
 from repro.report.charts import Axis, Row
 from repro.spec.files import ClaimFile
+from repro.spec.rules import AnyRule, effect_of
 from repro.store import Table
 
 # A sign for every word, so that colour says nothing alone: the name of a symbol in templates/marks.svg.
@@ -148,8 +149,9 @@ def axis(shown: Shown, of_one: bool = True) -> Axis:
         title = "mean offset, ours less the author’s, percentage points"
         band = f"the band, {prose.signed(low)} to {prose.signed(high)}"
         return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
-    stated = "" if rule.paper is None else f"the paper: {prose.sized(rule.paper, rule.kind)}"
-    band, endless = f"the band, {prose.band(rule)}", rule.kind != "rate" and rule.endless
+    kind = effect_of(rule)
+    stated = "" if rule.paper is None else f"the paper: {prose.sized(rule.paper, kind)}"
+    band, endless = f"the band, {prose.band(rule)}", rule.endless
     if rule.kind == "ratio":
         unit = prose.unit(shown.judgement.claim)
         title = f"{' / '.join(f'{unit} of {arm}' for arm in rule.of) if of_one else f'ratio of {unit}'}, log scale"
@@ -159,11 +161,19 @@ def axis(shown: Shown, of_one: bool = True) -> Axis:
         return Axis("log", "images/s, log scale", None, "", rule.paper, stated, band_of, band)
     low, high = (100 * bound for bound in rule.within)
     paper = None if rule.paper is None else 100 * rule.paper
-    metric = words.NAMES[shown.judgement.claim.measure.metric]
-    if rule.kind == "value":
+    metric = phrases.NAMES[shown.judgement.claim.measure.metric]
+    if kind == "value":
         return Axis("linear", f"{metric}, percent", None, "", paper, stated, (low, high), band)
-    title = f"{metric}, {' less '.join(rule.of) if of_one else 'difference'}, percentage points"
+    if rule.kind == "count":
+        title = f"runs with a {metric} of at most {rule.at_most:g}, percent"
+        return Axis("linear", title, 100 * rule.at_most, "by chance", paper, stated, (low, high), band)
+    arms = f", {' less '.join(rule.of)}" if len(rule.of) > 1 and of_one else ", difference" * (not of_one)
+    title = f"{metric}{arms}{_fewer(rule)}, percentage points"
     return Axis("linear", title, 0.0, "no effect", paper, stated, (low, high), band, endless)
+
+
+def _fewer(rule: AnyRule) -> str:
+    return f", how much lower for {rule.size} nets averaged" if rule.kind == "ensemble" else ""
 
 
 def row(judgement: Judgement, label: str = "") -> Row | None:
@@ -189,7 +199,7 @@ def interval_words(shown: Shown) -> str:
             rule.within[0] <= judgement.effect.low and judgement.effect.high <= rule.within[1]
         )
         where = "inside" if inside else "not inside"
-        says = "" if rule.paper is None else f"; the paper says {prose.sized(rule.paper, rule.kind)}"
+        says = "" if rule.paper is None else f"; the paper says {prose.sized(rule.paper, effect_of(rule))}"
         return f"{rule.kind.capitalize()} {found}, {where} the band {prose.band(rule)}{says}."
     band = " to ".join(prose.points(bound) for bound in rule.offset_within)
     return f"Mean offset {found}; the band is {band} points."

@@ -11,10 +11,14 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 
 from repro.models import registry, tables
 from repro.spec.config import Closed
+from repro.spec.looks import KernelsMeasure, NeighboursMeasure, TenViewsMeasure, ThinnedNetsMeasure
 from repro.spec.recipes import ScaleName
 from repro.spec.rules import (
+    Change,
     Converged,
+    Count,
     Difference,
+    Ensemble,
     EpochsTo,
     FinalValue,
     Name,
@@ -128,7 +132,9 @@ class ModelSpec(Closed):
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
     # The rest are options of some nets alone: `registry.OPTIONS` says of which; defaults and sections are the paper's.
     reading: registry.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
-    towers: registry.Towers = Field("two", description="two that meet in some layers (§3.2), or one, or two apart")
+    towers: registry.Towers = Field(
+        "two", description="two that meet in some layers (§3.2), or one, or two apart; dense conv2: met in layer 2"
+    )
     norms: registry.Norms = Field("both", description="local response normalisation (§3.3)")
     pooling: registry.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
     dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§4.2)")
@@ -239,7 +245,11 @@ class Claim(Closed):
         | Annotated[Converged, Tag("<converged>")]
         | Annotated[FinalValue, Tag("<final>")]
         | Annotated[TraceMeasure, Tag("<trace>")]
-        | Annotated[Throughput, Tag("<throughput>")],
+        | Annotated[Throughput, Tag("<throughput>")]
+        | Annotated[TenViewsMeasure, Tag("<ten_views>")]
+        | Annotated[ThinnedNetsMeasure, Tag("<thinned_nets>")]
+        | Annotated[KernelsMeasure, Tag("<kernels>")]
+        | Annotated[NeighboursMeasure, Tag("<neighbours>")],
         Discriminator(_kind),
     ] = Field(description="what is read off a run")
     rule: Annotated[
@@ -247,7 +257,10 @@ class Claim(Closed):
         | Annotated[Difference, Tag("<difference>")]
         | Annotated[Value, Tag("<value>")]
         | Annotated[TraceRule, Tag("<trace>")]
-        | Annotated[Rate, Tag("<rate>")],
+        | Annotated[Rate, Tag("<rate>")]
+        | Annotated[Change, Tag("<change>")]
+        | Annotated[Count, Tag("<count>")]
+        | Annotated[Ensemble, Tag("<ensemble>")],
         Discriminator(_kind),
     ] = Field(description="how the effect is judged, written before any run")
     assumptions: list[Assumption] = Field(default_factory=list, description="what the paper leaves open")

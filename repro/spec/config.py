@@ -116,7 +116,7 @@ class RunConfig(Closed):
     @property
     def id(self) -> str:
         """Its address."""
-        return address(self)
+        return addressed(self)
 
 
 class TimingConfig(Closed):
@@ -132,7 +132,7 @@ class TimingConfig(Closed):
     @property
     def id(self) -> str:
         """Its address."""
-        return address(self)
+        return addressed(self)
 
     @property
     def seed(self) -> int:
@@ -140,7 +140,7 @@ class TimingConfig(Closed):
         return next(iter(self.timed.values())).seed
 
 
-def address(config: Closed) -> str:
+def addressed(config: BaseModel) -> str:
     """16 hexadecimal digits of the sha256 of a validated configuration, keys sorted."""
     # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

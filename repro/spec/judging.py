@@ -6,9 +6,10 @@ from math import ceil
 
 from repro.spec.claim import Claim
 from repro.spec.layers import Layers, reach
+from repro.spec.looks import Read
 from repro.spec.problems import Problem, nearest
-from repro.spec.resolve import classes, training_images
-from repro.spec.rules import NO_EFFECT, chance
+from repro.spec.resolve import classes, images, training_images
+from repro.spec.rules import NO_EFFECT, Difference, Ratio, chance, effect_of
 from repro.spec.yaml import Loc
 
 RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
@@ -56,13 +57,12 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
 def _measure(claim: Claim, layers: Layers) -> list[Problem]:
     """The measure can be reached: a level below chance, updates enough for a trace, all of them recorded."""
     measure = claim.measure
-    if measure.kind != "final" and (arm := next((a for a, over in claim.arms.items() if "train.epochs" in over), None)):
-        text = f"arm {arm}: train.epochs: is for a measure at the end; {measure.kind} has one horizon for all arms"
-        return [layers.problem(("arms", arm, "train.epochs"), text, key=True)]
     if measure.kind == "epochs_to":
         top = chance(measure.metric, len(classes(claim.data)))
         text = f"measure.level: found {measure.level:g}; expected below {top:.4g}, what chance gives"
         return [layers.problem(("measure", "level"), text)] if measure.level >= top else []
+    if isinstance(measure, Read):
+        return _look(claim, layers)
     cropped = measure.kind == "converged" or measure.metric != "test_error"
     if measure.kind in ("converged", "final") and cropped:
         held = measure.kind == "final" or claim.data.held_out
@@ -89,10 +89,45 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
     return []
 
 
+def _look(claim: Claim, layers: Layers) -> list[Problem]:
+    """A look finds in the net and its data what it looks at."""
+    measure, data, model = claim.measure, claim.data, claim.model
+    if data.crop is None:
+        text = f"measure.kind: {measure.kind} looks at nets that read crops; expected data.crop"
+        return [layers.problem(("measure", "kind"), text)]
+    if measure.kind != "ten_views" and model.kind != "alexnet":
+        text = f"measure.kind: {measure.kind} looks into layers of alexnet; found model.kind {model.kind}"
+        return [layers.problem(("measure", "kind"), text)]
+    if measure.kind == "thinned_nets" and model.dropout == 0:
+        text = "measure.kind: thinned_nets needs a net with dropout; found model.dropout 0"
+        return [layers.problem(("measure", "kind"), text)]
+    if measure.kind == "kernels" and (model.towers == "one half" or "conv1" in model.without):
+        text = f"measure.kind: kernels compares conv1 of two towers; found model.towers {model.towers}"
+        return [layers.problem(("measure", "kind"), text)]
+    test, train = images(data)[1], training_images(data)
+    at_most = {"photos": test, "queries": test, "gallery": train, "nearest": getattr(measure, "gallery", None) or train}
+    out = []
+    for key, most in at_most.items():
+        if (found := getattr(measure, key, None)) is not None and found > most:
+            text = f"measure.{key}: found {found}; expected at most {most}, the photos there are"
+            out.append(layers.problem(("measure", key), text))
+    return out
+
+
+FITTING = {
+    "trace": ["trace"],
+    "final": ["difference", "value", "ensemble"],
+    "ten_views": ["change", "difference"],
+    "thinned_nets": ["change", "difference"],
+    "neighbours": ["change", "difference"],
+    "kernels": ["count"],
+    "throughput": ["ratio", "rate"],
+}  # rules that judge a measure; a time is judged by its ratio
+
+
 def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     rule, out = claim.rule, []
-    fits = {"trace": ["trace"], "final": ["difference", "value"], "throughput": ["ratio", "rate"]}
-    fitting = fits.get(claim.measure.kind, ["ratio"])
+    fitting = FITTING.get(claim.measure.kind, ["ratio"])
     if rule.kind not in fitting:
         text = (
             f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
@@ -113,21 +148,31 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     for i, arm in enumerate(rule.of):
         if arm not in claim.arms:
             out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
-    if rule.kind == "value" or rule.kind == "rate":
+    if rule.kind == "ensemble":
+        if claim.measure.kind == "final" and not claim.measure.metric.startswith("views"):
+            text = f"measure.metric: found {claim.measure.metric}; an ensemble averages answers in ten views"
+            out.append(layers.problem(("measure", "metric"), text))
+        if len(claim.seeds) <= rule.size:
+            text = f"seeds: found {len(claim.seeds)}; a jackknife over ensembles of {rule.size} needs {rule.size + 1}"
+            out.append(layers.problem(("seeds",), text))
+    if effect_of(rule) in ("value", "rate"):
         return out
-    if rule.of[0] == rule.of[1]:
+    assert rule.kind != "value"
+    assert rule.kind != "rate"
+    if len(rule.of) == 2 and rule.of[0] == rule.of[1]:
         out.append(layers.problem(("rule", "of"), f"rule.of: {rule.of[0]} against itself"))
-    for i, name in enumerate(rule.over):
+    together = rule.over if isinstance(rule, Ratio | Difference) else []
+    for i, name in enumerate(together):
         if name not in claim.alternatives:
             text = f"rule.over: no alternative {name}{nearest(name, claim.alternatives)}"
             out.append(layers.problem(("rule", "over", i), text))
-        elif name in rule.over[:i]:
+        elif name in together[:i]:
             out.append(layers.problem(("rule", "over", i), f"rule.over: {name} stands twice"))
-    if rule.over and rule.direction == "none":
+    if together and rule.direction == "none":
         text = "rule.over: has no weakest of several where the paper says that there is no effect"
         out.append(layers.problem(_said(layers, "over", "direction"), text))
     if rule.direction == "none":
-        effectless = NO_EFFECT[rule.kind]
+        effectless = NO_EFFECT[effect_of(rule)]
         if not band[0] <= effectless <= band[1]:
             text = f"rule.within: {band} does not hold {effectless:g}, no effect, which is what the paper says"
             out.append(layers.problem(_said(layers, "within", "direction"), text))

@@ -13,6 +13,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+UpToOne = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(gt=-1, lt=1)]
 Number = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -62,9 +63,19 @@ class FinalValue(Closed):
     """The metric after the last epoch."""
 
     kind: Literal["final"] = Field(description="the measure")
-    metric: Literal["test_error", "test_top5", "views_error", "views_top5", "fixed_error", "gap"] = Field(
+    metric: Literal[
+        "test_error",
+        "test_top5",
+        "views_error",
+        "views_top5",
+        "fixed_error",
+        "gap",
+        "shifted_error",
+        "shifted_rise",
+    ] = Field(
         description="error of the centre view or of ten views averaged (§4.1), in one answer or five; "
-        "fixed_error: of 1,000 photos trained on, in test mode; gap: test error less that"
+        "fixed_error: of 1,000 photos trained on, in test mode; gap: test error less that; "
+        "shifted_error: with the test photos' colours shifted (§4.1), shifted_rise: that less the test error"
     )
 
 
@@ -90,7 +101,16 @@ class Throughput(Closed):
     warm: int = Field(1, ge=1, description="rounds before those, which prepare kernels and memory and do not count")
 
 
-class Ratio(Closed):
+class Rule(Closed):
+    """How an effect is judged."""
+
+    @property
+    def endless(self) -> bool:
+        """Whether the band stands for any size; never where nothing else is said."""
+        return False
+
+
+class Ratio(Rule):
     """The ratio of two arms' measures."""
 
     kind: Literal["ratio"] = Field(description="the effect")
@@ -118,7 +138,7 @@ class Ratio(Closed):
         return near if self.paper is None and far >= 100 else far
 
 
-class Difference(Closed):
+class Difference(Rule):
     """The difference of two arms' measures, as a fraction of images: 0.014 is 1.4 points."""
 
     kind: Literal["difference"] = Field(description="the effect")
@@ -138,7 +158,59 @@ class Difference(Closed):
         return self.paper is None and self.within[1] >= 0.5
 
 
-class Value(Closed):
+class Change(Rule):
+    """One arm's measure where that is a difference already, of one net looked at in two ways; a fraction of images."""
+
+    kind: Literal["change"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    paper: Share | None = Field(description="the paper's number; null where it prints none")
+    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    direction: Literal["above 0", "below 0", "none"] = Field(
+        description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
+    )
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+
+class Count(Rule):
+    """How many of one arm's runs show it: their measure, a p, is at most `at_most`. Without an effect that share of all
+    runs would, by chance."""
+
+    kind: Literal["count"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    at_most: Fraction = Field(description="the p at or below which a run shows it")
+    paper: UpToOne | None = Field(description="the paper's share of runs; null where it prints none")
+    within: list[UpToOne] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def direction(self) -> str:
+        """More runs than chance gives."""
+        return f"above {self.at_most:g}"
+
+
+class Ensemble(Rule):
+    """The answers of several of one arm's nets averaged; a fraction of images.
+
+    One ensemble is one observation, so the mean over all ensembles of `size` seeds has a jackknife interval over seeds.
+    """
+
+    kind: Literal["ensemble"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    size: int = Field(ge=2, le=10, description="nets that are averaged")
+    judges: Literal["gain", "error"] = Field(
+        description="how much lower its error is than its members' mean, or the error itself"
+    )
+    paper: Fraction | None = Field(description="the paper's number; null where it prints none")
+    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def direction(self) -> str:
+        """Averaging helps."""
+        return "above 0"
+
+
+class Value(Rule):
     """One arm's measure itself, as a fraction of images: 0.407 is an error of 40.7 %."""
 
     kind: Literal["value"] = Field(description="the effect")
@@ -147,13 +219,8 @@ class Value(Closed):
     within: list[Fraction] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
-    @property
-    def endless(self) -> bool:
-        """Never: the paper's number is in it."""
-        return False
 
-
-class Rate(Closed):
+class Rate(Rule):
     """One arm's images/s against the paper's, which were those of named hardware: elsewhere it is not comparable."""
 
     kind: Literal["rate"] = Field(description="the effect")
@@ -185,3 +252,13 @@ class TraceRule(Closed):
     def seeds_needed(self) -> int:
         """How many curves of ours it takes before the author's, ranked among them, can have p at or below `p_above`."""
         return ceil(1 / self.p_above - 1e-9) - 1
+
+
+def effect_of(rule: AnyRule) -> str:
+    """What the rule's effect is: a ratio, a difference, a value, a count, a rate or a trace."""
+    if rule.kind == "ensemble":
+        return "difference" if rule.judges == "gain" else "value"
+    return "difference" if rule.kind == "change" else rule.kind
+
+
+AnyRule = Ratio | Difference | Change | Count | Ensemble | Value | Rate | TraceRule

@@ -151,7 +151,7 @@ class Trainer:
     def update(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """One update on a minibatch: (mean loss, number of errors) before it, on the device."""
         x, y = batch
-        logits = self._logits(x)
+        logits = self.logits(x)
         loss = F.cross_entropy(logits, y)
         self.optimiser.zero_grad()
         loss.backward()
@@ -189,7 +189,7 @@ class Trainer:
         ]
         self.net.eval()
         x, _ = next(iter(self.batches.fixed(LOOKED)))
-        self._logits(x)
+        self.logits(x)
         for hook in hooks:
             hook.remove()
         return shares
@@ -219,31 +219,20 @@ class Trainer:
         return {name.removesuffix(".weight"): size for (name, _), size in zip(weights, sizes, strict=True)}
 
     @torch.no_grad()
-    def views(self) -> tuple[float, float, torch.Tensor]:
-        """(error, top-5 error, bool [test images]: right) of ten views, their softmax outputs averaged (§4.1)."""
-        assert isinstance(self.batches, PhotoBatches)
-        self.net.eval()
-        ranks = []
-        for x, y in self.batches.views(100):
-            shares = torch.stack([self._logits(view).softmax(1) for view in x]).mean(0)
-            ranks.append(_rank(shares, y))
-        found = torch.cat(ranks)
-        return _share(found >= 1), _share(found >= 5), (found == 0).cpu()
-
-    @torch.no_grad()
     def _ranks(self, batches: Iterator[Batch]) -> tuple[torch.Tensor, float | None]:
         """(int64 [n]: how many classes are likelier than an image's own, the mean loss where it is finite)."""
         self.net.eval()
         ranks, losses = [torch.empty(0, dtype=torch.int64, device=self.batches.device)], []
         for x, y in batches:
-            logits = self._logits(x)
-            ranks.append(_rank(logits, y))
+            logits = self.logits(x)
+            ranks.append(rank(logits, y))
             losses.append(F.cross_entropy(logits, y, reduction="sum"))
         found = torch.cat(ranks)
         loss = float(torch.stack(losses).sum()) / len(found) if losses else None
         return found, loss if loss is not None and isfinite(loss) else None
 
-    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """The net's answers, in the run's precision."""
         # weights, sums and the loss stay fp32; bf16 is for the products alone
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return self.net(x).float()
@@ -284,7 +273,7 @@ class Trainer:
             buffer.copy_(state[f"buffer.{name}"])
 
 
-def _rank(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def rank(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """int64 [n]: the place of class y among scores [n, classes], 0 the first; of equal scores the lower class leads."""
     own = scores.gather(1, y[:, None])
     ahead = (scores > own) | ((scores == own) & (torch.arange(scores.shape[1], device=y.device) < y[:, None]))

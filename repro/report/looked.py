@@ -1,0 +1,222 @@
+"""What nets looked at have to show: both looks side by side, curves over thinned nets, kernels as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from repro.analysis.effects import mcnemar
+from repro.report import kernels, prose
+from repro.report.charts import log_ticks
+from repro.report.curves import DASHES
+from repro.report.parts import Figure, Grid, Picture, Section
+from repro.report.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
+from repro.report.view import Shown
+from repro.store import Run
+
+PICTURED = 3  # seeds whose kernels are drawn (assumed: a page stays below 300 kB)
+
+Looked = dict[int, Run]  # by seed
+
+
+def sections(shown: Shown) -> list[Section]:
+    """A section for each arm whose runs were looked at; nothing for other claims."""
+    judgement, out = shown.judgement, []
+    for arm, seen in judgement.arms.items():
+        ids = {o.seed: o.evaluation for o in seen.observations if o.evaluation}
+        runs = {seed: shown.table[i] for seed, i in ids.items() if i in shown.table and shown.table[i].values}
+        if not runs:
+            continue
+        kind, text, again = next(iter(runs.values())).config["look"]["kind"], "", _again(list(runs.values()))
+        of = f" of {arm}" if len(judgement.arms) > 1 else ""
+        parts, title, text = _PARTS[kind](f"{shown.shelf}-{arm}-looked", runs)
+        told = tuple(filter(None, (text, again)))
+        out.append(Section(f"{shown.shelf}-{arm}-looked", f"{title}{of}", told, tuple(parts)))
+    return out
+
+
+def _again(runs: Sequence[Run]) -> str:
+    """What is said where weights were gone, and runs were trained again to be looked at."""
+    found = [run.result["trained_again"] for run in runs if run.result and "trained_again" in run.result]
+    if not found:
+        return ""
+    other = sum(how == "other" for how in found)
+    same = "each came to the test error on record" if not other else f"{other} came to another test error than recorded"
+    return f"The weights of {len(found)} of these runs were gone; they were trained again to be looked at: {same}."
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def _table(caption: str, head: Sequence[str], runs: Looked, cells: Sequence[tuple[str, str]]) -> Grid:
+    """A row for each seed, and their mean. `cells`: (value's name, form): percent, points, count, share or p."""
+    forms = {"percent": _percent, "points": prose.points, "count": lambda v: f"{v:,.0f}", "share": lambda v: f"{v:.3f}",
+             "p": lambda v: f"{v:.2g}"}  # fmt: skip
+
+    def cell(run: Run, key: str, form: str) -> str:
+        return forms[form](run.values[key]) if key in run.values else "–"
+
+    rows = [(str(seed), *(cell(run, *c) for c in cells)) for seed, run in runs.items()]
+    strong: frozenset[int] = frozenset()
+    if len(runs) > 1:
+        found = [[run.values[key] for run in runs.values() if key in run.values] for key, _ in cells]
+        whole = zip(cells, found, strict=True)
+        mean = (forms[form](fmean(v)) if v and form not in ("p", "count") else "" for (_, form), v in whole)
+        rows.append(("mean", *mean))
+        strong = frozenset({len(runs)})
+    return Grid(caption, ("seed", *head), tuple(rows), frozenset(range(1, len(cells) + 1)), strong=strong)
+
+
+def _ten_views(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+    grids: list[Figure | Grid | Picture] = []
+    both = (("Errors", "", "error", "views_error"), ("Top-5 errors", "_top5", "top5", "views_top5"))
+    for word, top, one, ten in both:
+        cells = [(one, "percent"), (ten, "percent"), (f"gain{top}", "points")]
+        cells += [(f"won{top}", "count"), (f"lost{top}", "count")]
+        head = ("centre view, %", "ten views, %", "gain, points", "right in ten alone", "right in one alone")
+        grid = _table(f"{word} of each net in the centre view and in ten views averaged", head, runs, cells)
+        ps = [f"{mcnemar(int(run.values[f'won{top}']), int(run.values[f'lost{top}'])):.2g}" for run in runs.values()]
+        rows = [(*row, p) for row, p in zip(grid.rows, [*ps, ""], strict=False)]
+        grids.append(Grid(grid.caption, (*grid.head, "McNemar’s p"), tuple(rows), frozenset(range(1, 7)),
+                          strong=grid.strong))  # fmt: skip
+    photos = next(iter(runs.values())).values["photos"]
+    text = (
+        f"Of {photos:,.0f} test photos. One net answers twice for the same photos, so within a net McNemar’s exact "
+        "test says whether its two answers differ: without a difference, of the photos that only one of them has right "
+        "half would be ten views’."
+    )
+    return grids, "In one view and in ten", text
+
+
+def _thinned_nets(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+    first = next(iter(runs.values()))
+    cells = [("halved_error", "percent"), ("geometric_error", "percent"), ("arithmetic_error", "percent")]
+    cells += [("thinned_error", "percent"), ("excess", "points")]
+    cells += [("geometric_divergence", "share"), ("arithmetic_divergence", "share"), ("geometric_agrees", "percent")]
+    head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "one thinned net, %", "excess, points",
+            "KL of geometric, nats", "KL of arithmetic, nats", "same answer, %")  # fmt: skip
+    table = _table("Errors of the halved net and of thinned nets averaged", head, runs, cells)
+    counts = first.curves["masks"]
+    steps = []
+    for i, count in enumerate(counts):
+        at = [fmean(run.curves[key][i] for run in runs.values()) for key in
+              ("geometric_error", "arithmetic_error", "geometric_divergence", "arithmetic_divergence")]  # fmt: skip
+        steps.append((f"{count:,.0f}", _percent(at[0]), _percent(at[1]), f"{at[2]:.4f}", f"{at[3]:.4f}"))
+    caption = "Means of so many thinned nets against the halved net, mean of the seeds"
+    names = ("thinned nets", "geometric, error %", "arithmetic, error %", "geometric, KL", "arithmetic, KL")
+    grid = Grid(caption, names, tuple(steps), frozenset(range(5)))
+    values = first.values
+    text = (
+        f"{values['masks']:,.0f} thinned nets, {values['photos']:,.0f} test photos. “Halved” is the net as it is used "
+        "at test time, its hidden outputs multiplied by the probability of staying. KL is the divergence of its "
+        "answers from the mean’s, in nats per photo; “same answer”, of the halved net and the geometric mean."
+    )
+    note = "Solid: the geometric mean; dashed: the arithmetic mean; a line for each seed. Below 0 the mean is better."
+    return [Figure(_over_masks(id, runs), "How many thinned nets it takes.", note), table, grid], "Thinned nets", text
+
+
+def _over_masks(id: str, runs: Looked) -> Drawing:
+    """Error of the means less the halved net's, against the number of thinned nets."""
+    rows: list[Spec] = [
+        {"seed": seed, "mean": mean, "masks": count, "excess": round(100 * (error - run.values["halved_error"]), 3)}
+        for seed, run in runs.items()
+        for mean in ("geometric", "arithmetic")
+        for count, error in zip(run.curves["masks"], run.curves[f"{mean}_error"], strict=True)
+    ]
+    most = max(row["masks"] for row in rows)
+    every = [row["excess"] for row in rows] + [0.0]
+    pad = 0.08 * (max(every) - min(every)) or 1.0
+    last = [row for row in rows if row["masks"] == most]
+    ends = [fmean(row["excess"] for row in last if row["mean"] == mean) for mean in ("geometric", "arithmetic")]
+    alt = f"After {most:,.0f} thinned nets the geometric mean’s error is {ends[0]:+.2f} points from the halved net’s, "
+    alt += f"the arithmetic mean’s {ends[1]:+.2f}."
+
+    def build(width: int, hover: bool) -> Spec:
+        place = {"x": number("masks"), "y": number("excess")}
+        dash = {"domain": ["geometric", "arithmetic"], "range": [list(DASHES[0]), list(DASHES[1])]}
+        lines = place | {"detail": name("seed"), "strokeDash": name("mean") | {"scale": dash, "legend": None}}
+        layers = [
+            layer([{"y": 0}], "rule", {"y": number("y")}, color=MUTED, strokeDash=[2, 3]),
+            label({"value": "width"}, {"datum": 0}, "the halved net", MUTED, align="right", dy=-7),
+            layer(rows, "line", lines, color=INK, strokeWidth=1.2, opacity=0.8),
+        ]
+        if hover:
+            tip = [name("seed"), name("mean"), number("masks"), number("excess") | {"format": "+.2f"}]
+            layers.append(layer(rows, "circle", place | {"tooltip": tip}, size=80, opacity=0, color=INK))
+        ticks = {"values": log_ticks(1, most), "labelExpr": PLAIN}
+        x_axis = {"title": "thinned nets averaged, log scale", "grid": False, **ticks}
+        y_axis = {"title": None, "labelExpr": PLAIN, "tickCount": 5, "domain": False, "ticks": False}
+        x = {"scale": {"type": "log", "domain": [1, most], "nice": False}, "axis": x_axis}
+        y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
+        return chart(layers, x, y, width, 260 if width > 400 else 220, "error less the halved net’s, percentage points")
+
+    return draw(f"{id}-masks", "Thinned nets averaged", alt, build)
+
+
+def _kernels(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+    cells = [("learned_1", "count"), ("learned_2", "count"), ("chroma_1", "share"), ("chroma_2", "share")]
+    cells += [("difference", "share"), ("p", "p")]
+    head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference", "p")
+    parts: list[Figure | Grid | Picture] = [
+        _table("Chroma share of what the towers’ kernels have learned", head, runs, cells)
+    ]
+    parts += [kernels.picture(seed, run) for seed, run in list(runs.items())[:PICTURED]]
+    text = (
+        "The chroma share of noise is 0.667, so a kernel that has not learned would look specific to colour: what is "
+        "left of the initial noise is taken away before, and kernels that are little else do not count. Towers have "
+        "no names: which of them is the one for colour may differ between runs."
+    )
+    return parts, "Kernels by tower", text
+
+
+def _neighbours(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+    cells = [("precision", "percent"), ("pixel_precision", "percent"), ("gain", "points"), ("chance", "percent")]
+    cells += [("pixel_rank", "percent"), ("pixel_rank_median", "percent"), ("shared", "percent")]
+    head = ("by fc7, %", "by pixels, %", "gain, points", "by chance, %", "place by pixels, mean %",
+            "place by pixels, median %", "near by both, %")  # fmt: skip
+    table = _table("Of the nearest training photos, how many are of the test photo’s class", head, runs, cells)
+    places = next(iter(runs.values())).curves["nearest"]
+    steps = []
+    for i, place in enumerate(places):
+        keys = ("precision", "pixel_precision", "pixel_rank")
+        at = [fmean(run.curves[key][i] for run in runs.values()) for key in keys]
+        steps.append((f"{place:.0f}", *map(_percent, at)))
+    caption = "By place among the nearest, mean of the seeds"
+    names = ("place", "by fc7, %", "by pixels, %", "fc7’s neighbour: place by pixels, %")
+    grid = Grid(caption, names, tuple(steps), frozenset(range(4)))
+    values = next(iter(runs.values())).values
+    text = (
+        f"{values['queries']:,.0f} test photos among {values['gallery']:,.0f} training photos. “Place by pixels” says "
+        "how far fc7’s neighbours are in pixel space: the share of the gallery that is nearer by pixels; 0 is the "
+        "nearest, and chance gives 50 %."
+    )
+    return [table, grid], "Neighbours", text
+
+
+def _shifted_colours(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+    cells = [("error", "percent"), ("shifted_error", "percent"), ("shifted_rise", "points")]
+    head = ("as they are, %", "shifted, mean %", "rise, points")
+    table = _table("Errors of the test photos as they are and with their colours shifted", head, runs, cells)
+    first = next(iter(runs.values())).curves
+    steps = []
+    for i, (component, by) in enumerate(zip(first["component"], first["by"], strict=True)):
+        error = fmean(run.curves["error"][i] for run in runs.values())
+        steps.append((f"{component:.0f}", f"{by:+g}", _percent(error)))
+    names = ("component", "deviations", "error, %")
+    grid = Grid("By shift, mean of the seeds", names, tuple(steps), frozenset(range(3)))
+    text = (
+        "All test photos are shifted along one principal component of the training photos’ colours, three components "
+        "each both ways, and the errors of the centre view averaged. Component 1 is mostly brightness, the others "
+        "colour; a shift is in deviations of its component."
+    )
+    return [table, grid], "Shifted colours", text
+
+
+_PARTS = {
+    "shifted_colours": _shifted_colours,
+    "ten_views": _ten_views,
+    "thinned_nets": _thinned_nets,
+    "kernels": _kernels,
+    "neighbours": _neighbours,
+}
