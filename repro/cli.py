@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import repro
 from repro import places
 from repro.errors import ReproError
+from repro.flags import count as _count
+from repro.flags import finetuning, wish
+from repro.flags import out as _out
+from repro.flags import shelf as _shelf
+from repro.flags import where as _where
 from repro.places import HOME, SCALES
 
 if TYPE_CHECKING:
@@ -62,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
         _where(sub)
     _out(run)
+    finetuning(verb("finetune", _finetune, "fine-tune the net on your photos, beside the same net from scratch"))
     sub = verb("list", _list, "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
     sub = verb("coverage", _coverage, "say what there is of every sentence, and what fills what is missing")
@@ -95,27 +101,6 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("doctor", _doctor, "say what this machine has: versions, device, data, runs, and what to do next")
     _where(sub)
     return top
-
-
-def _shelf(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--runs", type=Path, metavar="DIR", help="the shelf of your runs (default: runs/)")
-    sub.add_argument("--reference", action="store_true", help="maintainers: work on the reference shelf")
-
-
-def _out(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--out", type=Path, metavar="DIR", help="where the pages go (default: reports/)")
-
-
-def _where(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
-    _shelf(sub)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"found {value}; expected 1 or more")
-    return value
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -247,6 +232,17 @@ def _plan(args: argparse.Namespace) -> int:
         print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}{then}")
     _estimate(claims, setting, workers)
     print("later rounds follow from these: rates are chosen first, then judged")
+    return 0
+
+
+def _finetune(args: argparse.Namespace) -> int:
+    from repro.finetune import finetune
+    from repro.progress import shown
+    from repro.provenance import device_of
+
+    with shown(lambda line: print(line, flush=True)) as show:
+        told = finetune(wish(args), device_of(args.device), show)
+    print("\n".join(told.lines(places.shown(told.out))))
     return 0
 
 

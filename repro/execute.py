@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -18,11 +18,11 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from repro import starts
 from repro.analysis.measures import Level, Want, diverged_by, done
 from repro.analysis.plan import wanted
 from repro.data import loading
 from repro.data.batches import Batches
-from repro.data.known import KNOWN
 from repro.data.photobatches import PhotoBatches
 from repro.errors import ReproError
 from repro.evaluations import SHOWN, Looker, saved
@@ -32,7 +32,7 @@ from repro.provenance import device_name
 from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.spec.looks import Evaluation
-from repro.spec.resolve import image
+from repro.spec.resolve import classes, image
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
@@ -63,6 +63,8 @@ class Job:
     wants: tuple[tuple[int, Level | None], ...]
     label: str
     evaluations: tuple[Evaluation, ...] = ()  # of this run, each made when it has come so far
+    keep: frozenset[int] = frozenset()  # epochs after which others start from its weights
+    best: bool = False  # whether the weights of the least held-out error are kept
 
     @property
     def id(self) -> str:
@@ -92,7 +94,9 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
     for file, scale in claims:
         check_library_nets(file, scale)
         check_initial_values(file, scale)
-    _have_data(first, setting, report)
+    arms = [run_config(c, arm, seed=0) for f, scale in claims for c in [f.at(scale)] for arm in c.arms]
+    started = [config.data for config in arms if config.start]  # wanted once what they start from is there
+    _have_data([*(data for job in first for data in _sets(job.config)), *started], setting, report)
     trained = 0
     evaluations: dict[str, set[str]] = {}  # of every run that was worked on
 
@@ -143,6 +147,7 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table, device: str | None =
             tuple({(w.epochs, w.level): None for w in same}),
             same[0].label,
             tuple({want.evaluation.id: want.evaluation for want in same if want.evaluation}.values()),
+            keep=frozenset(want.epochs for want in same if want.weights),
         )
         for same in wants.values()
     ]
@@ -175,14 +180,14 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
         seen: dict[Any, tuple[str, torch.Tensor]] = {}
         for arm in claim.arms if len(claim.arms) > 1 else ():
             config = run_config(claim, arm, seed=seed)
-            model, known, shape = config.model, KNOWN[config.data.kind], image(config.data)
+            model, many, shape = config.model, len(classes(config.data)), image(config.data)
             options = model.model_dump(exclude={"kind", "init"})
             by_kind = registry.of_library(model.kind)  # its values are those of its name: see `models.library`
-            rows = () if by_kind else registry.table(model.kind, classes=len(known.classes), **options)
+            rows = () if by_kind else registry.table(model.kind, classes=many, **options)
             rules: dict[str, Any] = {f"{row.name}.bias": row.bias for row in tables.weighted(rows)}
             for row in tables.weighted(rows):
                 rules[f"{row.name}.weight"] = model.init if isinstance(model.init, str) else model.init[row.name]
-            net = loop.initial_net(model.model_dump(), seed=seed, classes=len(known.classes), image=shape)
+            net = loop.initial_net(model.model_dump(), seed=seed, classes=many, image=shape)
             for name, tensor in net.named_parameters():
                 key = (name, tensor.shape, model.kind if by_kind else rules[name])
                 other, same = seen.setdefault(key, (arm, tensor))
@@ -202,16 +207,15 @@ def check_library_nets(file: ClaimFile, scale: str) -> None:
         for arm in claim.arms:
             config = run_config(claim, arm, seed=claim.seeds[0])
             if registry.of_library(config.model.kind):
-                classes, shape = len(KNOWN[config.data.kind].classes), image(config.data)
-                if why := library.refusal(config.model.kind, classes=classes, image=shape):
+                many, shape = len(classes(config.data)), image(config.data)
+                if why := library.refusal(config.model.kind, classes=many, image=shape):
                     laid = file.layers(scale, alternative, arm)
                     where = laid.problem(("model", "kind"), f"model.kind: {config.model.kind}: {why}")
                     raise ReproError(f"{file.path}:{where.line}:{where.column}: {where.text}")
 
 
-def _have_data(first: list[Job], setting: Setting, report: Report) -> None:
+def _have_data(sets: list[RunData], setting: Setting, report: Report) -> None:
     """Pack once, here, what no worker shall have to pack; DataError before any training where a set is missing."""
-    sets = [data for job in first for data in _sets(job.config)]
     for kind, stored in sorted({(data.kind, data.stored) for data in sets}, key=str):
 
         def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
@@ -241,28 +245,42 @@ def train_twice(setting: Setting, job: Job, report: Report) -> None:
         report({"event": "finish", **about, "epoch": len(run.rows()), "status": "failed"})
 
 
-def train(job: Job, setting: Setting, report: Report) -> None:
-    """One run, from its checkpoint where there is one, until all that is wanted of it is there, evaluations too."""
+def train(
+    job: Job,
+    setting: Setting,
+    report: Report,
+    data: Batches | PhotoBatches | None = None,
+    weights: Mapping[str, torch.Tensor] | None = None,
+) -> None:
+    """One run, from its checkpoint where there is one, until all that is wanted of it is there, evaluations too.
+
+    `data`: its images, where they are of no known set; `weights`: those it starts from, where they are a file's.
+    """
     config = job.config
     assert isinstance(config, RunConfig)
     about = {"run": config.id, "label": job.label}
-    data = batches(config.data, setting)  # before the run is begun: where data are missing, nothing is left behind
+    # before the run is begun: where data are missing, nothing is left behind
+    data = batches(config.data, setting) if data is None else data
     session = _session(config, setting)
 
     def start() -> loop.Trainer:
-        return loop.trainer(
+        trainer = loop.trainer(
             model=config.model.model_dump(),
             train=config.train.model_dump(),
             seed=config.seed,
             precision=config.precision,
             batches=data,
         )
+        if config.start:
+            starts.begin(trainer, config, setting.store, weights)
+        return trainer
 
     looker = Looker(
         setting.store, session, lambda event: report(about | event), setting.checkpoint_seconds, setting.keep_old
     )
     recorded = standing(setting).get(job.id) if job.evaluations else None
-    if recorded is None or not all(done(recorded.epochs, epochs, level) for epochs, level in job.wants):
+    here = recorded is not None and all(recorded.kept(epoch) for epoch in job.keep)
+    if recorded is None or not here or not all(done(recorded.epochs, *want) for want in job.wants):
         with setting.store.begin(config, session) as run:
             _train(job, start(), run, setting, looker)
         recorded = setting.store.read(job.id)
@@ -273,7 +291,11 @@ def train(job: Job, setting: Setting, report: Report) -> None:
 
 
 def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, looker: Looker) -> None:
+    assert isinstance(job.config, RunConfig)
+    leaves = starts.Leaves(run, job.config, job.keep, job.best)
+    leaves.forget()
     rows = _resume(trainer, run)
+    leaves.write(trainer, rows)
     looker.say({"event": "begin", "epoch": trainer.epoch, "horizon": job.horizon})
     for evaluation in looker.left(job.evaluations, rows[-1]) if rows else ():  # where a kill came before the look
         looker.look(evaluation, trainer)
@@ -286,9 +308,10 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, look
         if row["diverged"] is not None:
             continue
         now = looker.left(job.evaluations, row)
-        if now or time.monotonic() - saved_at > setting.checkpoint_seconds:
+        if now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
             run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
             saved_at = time.monotonic()
+        leaves.write(trainer, rows)
         for evaluation in now:
             looker.look(evaluation, trainer)
     last = rows[-1]
@@ -345,7 +368,7 @@ def _resume(trainer: loop.Trainer, run: OpenRun) -> list[dict[str, Any]]:
 
 def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:
     """The set on the device, loaded once a process."""
-    given = data.model_dump(exclude={"content"})
+    given = data.model_dump(exclude={"content"}) | ({"classes": tuple(data.classes)} if data.classes else {})
     return loading.batches(**given, device=setting.device, roots=setting.roots, cache=setting.cache)
 
 

@@ -6,9 +6,9 @@ import json
 from functools import lru_cache
 
 from repro.data import loading
-from repro.data.known import KNOWN
 from repro.data.photobatches import FIXED
 from repro.spec.config import RunConfig, RunData
+from repro.spec.resolve import images as images_of
 from repro.spec.resolve import training_images
 from repro.train.machine import Step, step_seconds
 from repro.train.minibatches import batch_sizes
@@ -20,10 +20,10 @@ def probe(config: RunConfig, device: str) -> float:
     """Seconds per epoch of a configuration on this machine, with nothing beside it, loading of data left out; where
     held-out images are folded in, of the epochs with them."""
     data, rule, step = config.data, config.train, step_of(config, device)
-    known, images = KNOWN[data.kind], training_images(data)
+    images = training_images(data)
     most = images + (data.held_out or 0 if rule.fold_in else 0)
     updates = batch_sizes(most, batch=rule.batch, file_images=rule.file_images)
-    looked = known.test
+    looked = images_of(data)[1]
     if data.crop is not None:  # each half epoch: the held-out images and the fixed ones
         looked += 2 * ((data.held_out or 0) + min(FIXED, images))
     return step.update * len(updates) + step.image * looked
@@ -45,5 +45,6 @@ def _step(data_text: str, model_text: str, train_text: str, precision: str, devi
     """The probe of one net and kind of batch, on random pixels."""
     data, train = RunData.model_validate_json(data_text), json.loads(train_text)
     given = data.model_dump(exclude={"content", "images", "held_out"})
+    given |= {"classes": tuple(data.classes)} if data.classes else {}
     noise = loading.noise(**given, device=device, train=max(train["batch"], PROBED), test=PROBED)
     return step_seconds(noise, model=json.loads(model_text), train=train, precision=precision)

@@ -60,6 +60,9 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
 def _line(event: Event, say: Callable[[str], None]) -> None:
     if event["event"] == "epoch":
         say(f"{event['label']:<52} epoch {event['epoch']:>3}/{event['horizon']:<3} {_seen(event)}")
+    elif event["event"] == "begin":
+        if event["epoch"]:
+            say(f"{event['label']}: goes on after epoch {event['epoch']}")
     elif event["event"] == "pack":
         if event["done"] == event["total"]:
             say(f"{event['label']}: {event['done']:,} done")

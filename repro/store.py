@@ -22,6 +22,7 @@ from repro.spec.config import RunConfig, TimingConfig
 from repro.spec.looks import Evaluation
 
 CHECKPOINT = "checkpoint.safetensors"
+KEPT = "weights-{}.safetensors"  # after so many epochs, for runs that start from them
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,10 @@ class Run:
         """Whether a checkpoint is there."""
         return (self.path / CHECKPOINT).is_file()
 
+    def kept(self, epoch: int) -> bool:
+        """Whether its weights after an epoch are there, for others to start from."""
+        return (self.path / KEPT.format(epoch)).is_file()
+
 
 Table = dict[str, Run]
 
@@ -113,13 +118,14 @@ class Store:
         return Run(run_id, path, about["config"], about["sessions"], _json(path / "result.json", "status"))
 
     def remove_checkpoints(self) -> int:
-        """Of all runs that have stopped; the bytes freed. A run that is extended later starts again."""
+        """Of all runs that have stopped, kept weights too; the bytes freed. A run that is extended later starts again,
+        and so does one that another starts from."""
         freed = 0
         for run in self.table().values():
-            path = run.path / CHECKPOINT
-            if run.result is not None and path.is_file():
-                freed += path.stat().st_size
-                path.unlink()
+            for path in [run.path / CHECKPOINT, *run.path.glob(KEPT.format("*"))] if run.result is not None else ():
+                if path.is_file():
+                    freed += path.stat().st_size
+                    path.unlink()
         return freed
 
     @contextmanager
@@ -144,7 +150,7 @@ class Store:
             stale = [path / "result.json", *path.glob(".*.partial")]  # partial: of a process that was killed
             if sessions and sessions[-1].get("numerics") != provenance.get("numerics"):
                 sessions = []
-                stale += [path / CHECKPOINT, path / "metrics.jsonl", *path.glob("*.npy")]
+                stale += [path / "metrics.jsonl", *path.glob("*.npy"), *path.glob("*.safetensors")]
             for file in stale:
                 file.unlink(missing_ok=True)
             if not sessions or sessions[-1] != provenance:

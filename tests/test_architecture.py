@@ -29,12 +29,20 @@ MAY_IMPORT = {
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
+    "starts": FACTS | {"spec", "store", "models", "data", "train"},
     "evaluations": FACTS | {"spec", "store", "train"},
     "execute": FACTS
-    | {"spec", "store", "analysis", "models", "data", "train", "evaluations", "probe", "provenance", "workers"},
+    | {"spec", "store", "analysis", "models", "data", "train", "evaluations", "probe", "provenance", "starts"}
+    | {"workers"},
+    # a run or two of a configuration of its own, and their page: what `execute` and `report` are to claims
+    "finetune": FACTS
+    | {"spec", "store", "models", "data", "train", "execute", "starts", "report", "flags", "places", "provenance"}
+    | {"tensorboard"},
     "probe": FACTS | {"spec", "data", "train"},
     "bench": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
+    "flags": set(),
+    "tensorboard": {"errors", "store"},
     "progress": set(),
     "places": FACTS | {"spec"},
     "evaluate": FACTS | {"models", "data", "places"},
@@ -43,7 +51,7 @@ MAY_IMPORT = {
     "provenance": {"errors", "train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
-    | {"bench", "doctor", "evaluate", "places", "progress", "provenance"},
+    | {"bench", "doctor", "evaluate", "finetune", "flags", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -489,7 +489,7 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
             RELU,
             {("arms", "tanh", "measure.level"): 0.3},
             ("arms", "tanh", "measure.level"),
-            "an arm overrides data, model, train or precision only",
+            "an arm overrides data, model, train, precision or start only",
         ),
         relation(
             "section overridden whole",

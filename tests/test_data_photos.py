@@ -215,14 +215,40 @@ def test_a_folder_that_is_not_there_or_empty_is_named_with_what_is_expected(tmp_
     assert refusal(tmp_path).startswith(f"{tmp_path}: found 0 photos and no class folders; expected train/CLASS")
 
 
-def test_photos_that_lie_in_no_class_folder_are_counted(tmp_path):
+def test_photos_that_lie_in_no_class_folder_are_told_and_every_fifth_of_the_others_measures(tmp_path):
     as_folders({"train": PHOTOS["train"]}, tmp_path)
     (tmp_path / "val").mkdir()
     for i in range(3):
         (tmp_path / "val" / f"ILSVRC2012_val_{i}.JPEG").write_bytes(b"")
-    said = refusal(tmp_path)
-    assert "found train/ but none of test, validation, val, valid with labels (val/: photos without class" in said
+    source = open_source(tmp_path)
+    assert source.split_off
+    assert source.passed_over == ("val/: photos without class folders, so without labels",)
+
+
+def test_a_known_set_without_labelled_photos_that_measure_is_refused(tmp_path):
+    as_folders({"train": PHOTOS["train"]}, tmp_path)
+    said = refusal(tmp_path, "imagenette")
+    assert "found train/ but none of test, validation, val, valid with labels; expected" in said
     assert "Sort the photos that measure into val/CLASS/" in said
+
+
+def test_an_empty_class_folder_of_a_set_of_ones_own_is_passed_over_and_told(tmp_path):
+    as_folders(PHOTOS, tmp_path)
+    for place in ("train/to_do", "val/to_do", "val/n00"):
+        (tmp_path / place).mkdir()
+    source = open_source(tmp_path)
+    assert source.classes == CLASSES
+    assert source.passed_over == (
+        "train/to_do/: a class without photos",
+        "val/n00/: a class without photos",
+        "val/to_do/: a class without photos",
+    )
+
+
+def test_a_set_whose_class_folders_are_all_empty_is_refused(tmp_path):
+    for name in CLASSES:
+        (tmp_path / name).mkdir()
+    assert refusal(tmp_path).startswith(f"{tmp_path}/n01: found a class without photos; expected .bmp")
 
 
 def test_a_class_without_photos_is_named(tmp_path):

@@ -13,7 +13,7 @@ from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
 from repro.data.photosets import Photos
 from repro.data.sets import load as load_images
-from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
+from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
 from repro.spec.files import load, run_config
 from repro.spec.looks import Evaluation, TenViews
 from repro.spec.resolve import TABLED
@@ -264,10 +264,11 @@ CONFIGS = {
 }
 LATER = {
     "data": {"stored": 96, "crop": 80, "crops": "paper", "mirror": True, "mean": "centre", "colour": "none",
-             "held_out": 96, "factor": 8.0},
+             "held_out": 96, "factor": 8.0, "classes": [1, 2]},
     "model": {"reading": "paper", "towers": "two", "norms": "both", "pooling": "3/2", "dropout": 0.5, "bias": 1.0,
               "without": ["conv3"], "conv6": False, "maps": {"conv1": 16}},
-    "train": {"drops": [3], "plateau": 5, "colour_until": 7, "freeze": {"conv1": 9}, "fold_in": 2},
+    "train": {"drops": [3], "plateau": 5, "colour_until": 7, "freeze": {"conv1": 9}, "fold_in": 2,
+              "layer_lr": {"conv1": 2.0}},
 }  # fmt: skip
 
 
@@ -290,8 +291,12 @@ def test_an_address_moves_when_a_later_key_is_set_and_not_at_its_default(run_id)
             default = parts[section].model_fields[key].default
             assert changed(config, section, **{key: default}).id == run_id, key
             assert changed(config, section, **{key: value}).id != run_id, key
+    assert config.model_copy(update={"start": None}).id == run_id
+    for start in (Start(weights="0" * 64, afresh=[]), Start(run=config, epoch=1, afresh=[])):
+        assert config.model_copy(update={"start": start}).id != run_id
 
 
 def test_what_a_training_rule_says_of_schedules_is_what_a_schedule_takes():
     own = {"best", "waited", "divided"}  # what it has seen
-    assert {field.name for field in fields(Schedule)} - own == set(loop.SCHEDULE) == LATER["train"].keys()
+    later = LATER["train"].keys() - {"layer_lr"}
+    assert {field.name for field in fields(Schedule)} - own == set(loop.SCHEDULE) == later

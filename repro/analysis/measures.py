@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from math import ceil, fsum, log
 from statistics import median
 
-from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig, TimingConfig
 from repro.spec.judging import RECORDED
 from repro.spec.looks import OF_FINAL, Evaluation, Read, look_of
-from repro.spec.resolve import training_images
+from repro.spec.resolve import classes, training_images
 from repro.spec.rules import chance
 from repro.store import Run, Table
 from repro.train.minibatches import batch_sizes
@@ -46,6 +45,7 @@ class Want:
     level: Level | None
     label: str  # for people: arm, rate, seed, and whether it tunes or judges
     evaluation: Evaluation | None = None
+    weights: bool = False  # whether its weights after `epochs` are wanted, for another run to start from
 
     def satisfied_in(self, table: Table) -> bool:
         """Whether the table shows all that is wanted: the run, and the evaluation of what did not diverge."""
@@ -59,7 +59,8 @@ class Want:
         """Whether a run's epochs show what is wanted of them, however it ended; of a timing, that it was made."""
         if isinstance(self.config, TimingConfig):
             return run.timed is not None
-        return done(run.epochs, self.epochs, self.level)
+        left = not self.weights or run.diverged is not None or run.kept(self.epochs)
+        return left and done(run.epochs, self.epochs, self.level)
 
 
 def done(rows: list[dict], epochs: int, level: Level | None) -> bool:
@@ -112,7 +113,7 @@ def level_of(claim: Claim) -> Level | None:
     if measure.kind == "epochs_to":
         return Level(measure.metric, measure.level)
     if measure.kind == "updates_to":
-        return Level(measure.metric, measure.nats(len(KNOWN[claim.data.kind].classes)), measure.window)
+        return Level(measure.metric, measure.nats(len(classes(claim.data))), measure.window)
     return None
 
 
@@ -165,7 +166,7 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Obse
     if diverged:
         return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
     # DESIGN: a run whose training loss is not below 0.9 ln C after a fifth of the claim's horizon has not started
-    fifth, bar = ceil(claim.train.epochs / 5), 0.9 * log(len(KNOWN[config.data.kind].classes))
+    fifth, bar = ceil(claim.train.epochs / 5), 0.9 * log(len(classes(config.data)))
     started = (
         claim.measure.kind != "epochs_to" or len(rows) < fifth or any(row["train_loss"] < bar for row in rows[:fifth])
     )
@@ -201,7 +202,7 @@ def _value(claim: Claim, run: Run, rows: list[dict], level: Level | None) -> flo
             return float(rows[-1]["test_error"]) - trained_on if measure.metric == "gap" else trained_on
         return float(rows[-1][measure.metric])
     assert level is not None
-    start = chance(level.metric, len(KNOWN[claim.data.kind].classes))
+    start = chance(level.metric, len(classes(claim.data)))
     assert level.value < start, "a level that chance meets takes no time; the claim's check refuses it"
     return epochs_to([row[level.metric] for row in rows], level.value, start=start)
 

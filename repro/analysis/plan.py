@@ -18,6 +18,7 @@ from repro.analysis.measures import (
 )
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
+from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.spec.resolve import epochs_of
 from repro.store import Table
@@ -47,7 +48,18 @@ def wanted(
                 if (key := (want.config.id, want.epochs, want.level, looked)) not in seen:
                     seen.add(key)
                     wants.append(replace(want, label=f"{file.id}{f' ({under})' if under else ''}: {want.label}"))
-    return [want for want in wants if not want.satisfied_in(table)]
+    return [_first(want, table) for want in wants if not want.satisfied_in(table)]
+
+
+def _first(want: Want, table: Table) -> Want:
+    """What is to be run before a run that starts from another's weights can be: that other run, while they are not
+    there; else the run itself."""
+    start = want.config.start if isinstance(want.config, RunConfig) else None
+    if start is None or start.run is None or start.epoch is None:
+        return want
+    label = f"{want.label}: what it starts from"
+    before = Want(start.run, start.epoch, None, label, weights=True)
+    return want if before.satisfied_in(table) else _first(before, table)
 
 
 def _wanted(claim: Claim, table: Table, device: str | None = None) -> list[Want]:

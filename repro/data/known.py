@@ -22,7 +22,9 @@ class Known:
     Photos: `content` is over encoded bytes and labels (`repro.data.photopack.content`), whatever size they are packed
     at; empty where no copy was at hand to take it from, and the set is held to its counts and known by its pack's
     manifest. `shape` is what the files hold, (3, 0, 0) where that varies. `classes` are numbers where names come with
-    the data. `folders`: names of the class folders, in the order of the labels. `places`: where it may lie in a root.
+    the data. `train_of` and `test_of`: how many of `train` and `test` are of each class, empty where that is not known;
+    only of these sets can some classes be taken. `folders`: names of the class folders, in the order of the labels.
+    `places`: where it may lie in a root.
     `within`: counts are held to so many photos either way, where only rounded ones are printed. `split_off`: the set
     comes without splits, in class folders; of each class every so-manieth photo by digest is for testing.
     """
@@ -35,6 +37,8 @@ class Known:
     shape: tuple[int, int, int] = (3, 32, 32)
     train: int = 50_000
     test: int = 10_000
+    train_of: tuple[int, ...] = ()
+    test_of: tuple[int, ...] = ()
     photos: bool = False
     folders: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
@@ -53,6 +57,8 @@ KNOWN: dict[str, Known] = {
             content="a090b923d9722339fe5628218e70bd66905845ba8da5eaa150df2cb14605f870",
             train=1_442,
             test=355,
+            train_of=(143, 146, 142, 147, 145, 146, 145, 144, 140, 144),
+            test_of=(35, 36, 35, 36, 36, 36, 36, 35, 34, 36),
         ),
         Known(
             kind="cifar10",
@@ -73,6 +79,8 @@ KNOWN: dict[str, Known] = {
             shape=(3, 224, 224),
             train=9_469,
             test=3_925,
+            train_of=(963, 955, 993, 858, 941, 956, 961, 931, 951, 960),
+            test_of=(387, 395, 357, 386, 409, 394, 389, 419, 399, 390),
             photos=True,
             folders=(
                 "n01440764", "n02102040", "n02979186", "n03000684", "n03028079",
@@ -103,6 +111,20 @@ KNOWN: dict[str, Known] = {
             test=150_000,
             photos=True,
             places=("ilsvrc2010",),
+        ),
+        Known(
+            # The release counts 14,197,122 photos in 21,841 classes ("15M images, 22K categories" in §7 of the paper)
+            # and has no split: 50,000 of them put aside as val/ is an assumption.
+            kind="imagenet_fall2011",
+            title="ImageNet's Fall 2011 release, all of its classes",
+            source="J. Deng et al., ImageNet: A Large-Scale Hierarchical Image Database, 2009; release of fall 2011",
+            classes=tuple(map(str, range(21_841))),
+            content="",
+            shape=(3, 0, 0),
+            train=14_147_122,
+            test=50_000,
+            photos=True,
+            places=("imagenet_fall2011", "fall11_whole"),
         ),
         Known(
             kind="imagenet2009",

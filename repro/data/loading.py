@@ -40,20 +40,23 @@ def batches(
     crop: int | None = None,
     stored: int | None = None,
     held_out: int = 0,
+    classes: tuple[int, ...] | None = None,
     factor: float = 1.0,
     **cropping: Any,
 ) -> Batches | PhotoBatches:
     """The set on the device, loaded once a process. `crop`: the side of crops, None for whole images; `cropping`:
-    keyword arguments of `PhotoBatches`; the rest those of `load` and `load_photos`."""
+    keyword arguments of `PhotoBatches`; the rest those of `load` and `load_photos`; `classes` are for crops."""
     if crop is None:
         whole = load(kind, roots=roots, cache=cache, images=images)
         return Batches(whole, device=device, scale=scale, factor=factor)
     size = stored or crop
     if KNOWN[kind].photos:
-        photos = load_photos(kind, size=size, roots=roots, cache=cache, images=images, held_out=held_out)
+        photos = load_photos(
+            kind, size=size, roots=roots, cache=cache, images=images, held_out=held_out, classes=classes
+        )
     else:
         small = load(kind, roots=roots, cache=cache)
-        photos = from_images(small, stored=size, count=images, held_out=held_out)
+        photos = from_images(small, stored=size, count=images, held_out=held_out, classes=classes)
     return PhotoBatches(photos, device=device, size=crop, scale=scale, factor=factor, **cropping)
 
 
@@ -66,17 +69,19 @@ def noise(
     test: int,
     crop: int | None = None,
     stored: int | None = None,
+    classes: tuple[int, ...] | None = None,
     factor: float = 1.0,
     **cropping: Any,
 ) -> Batches | PhotoBatches:
     """`train` and `test` images of random pixels in the form of a set's, as `batches` gives them: data need not be
     there."""
     known = KNOWN[kind]
+    names = known.classes if classes is None else tuple(known.classes[label] for label in classes)
     side = stored if crop is not None and stored else known.shape[1]
     draw = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (train, 3, side, side), dtype=torch.uint8, generator=draw)
-    y = torch.arange(train) % len(known.classes)
-    images = Images(kind, x, y, x[:test], y[:test], known.classes, content="")
+    y = torch.arange(train) % len(names)
+    images = Images(kind, x, y, x[:test], y[:test], names, content="")
     if crop is None:
         return Batches(images, device=device, scale=scale, factor=factor)
     return PhotoBatches(from_images(images), device=device, size=crop, scale=scale, factor=factor, **cropping)
@@ -85,7 +90,8 @@ def noise(
 def left_out(kind: str, *, stored: int | None, cache: Path) -> dict[str, Any]:
     """The photos that were unusable when the set was packed: {"left_out": how many, "names": the first ones, each
     with its split and the reason}; empty where all of them are there."""
-    packs = packed_photos(KNOWN[kind], cache, stored) if KNOWN[kind].photos else []
+    known = KNOWN.get(kind)  # None of a set of one's own, whose manifest is at hand
+    packs = packed_photos(known, cache, stored) if known and known.photos else []
     excluded = [photo for pack in packs for photo in json.loads((pack / MANIFEST).read_text())["excluded"]]
     if not excluded:
         return {}

@@ -124,7 +124,7 @@ class PhotoBatches:
 
     def test(self, size: int) -> Iterator[Batch]:
         """Centre views of the test photos, in order, `size` at a time, the last batch smaller where it must be."""
-        return self._centre(self._test_x, self._test_y, np.arange(len(self._test_y)), size)
+        return self._centre(self._test_x, self._test_y, self._photos.test, size)
 
     def held_out(self, size: int) -> Iterator[Batch]:
         """Centre views of the training photos that are kept from training."""
@@ -148,7 +148,7 @@ class PhotoBatches:
         The answer for a photo is the mean of its ten softmax outputs.
         """
         views = ten_views(self.border)
-        for stored, y in self._stored(self._test_x, self._test_y, np.arange(len(self._test_y)), size):
+        for stored, y in self._stored(self._test_x, self._test_y, self._photos.test, size):
             yield torch.stack([self._view(stored, view) for view in views]), y
 
     def _centre(self, x, y, rows: np.ndarray, size: int) -> Iterator[Batch]:  # type: ignore[no-untyped-def]

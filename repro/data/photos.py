@@ -106,7 +106,7 @@ def _folders(where: Path, known: Known | None) -> Source:
                 passed_over.append(f"{name}/: {splits['test'].name}/ is the test split")
             else:
                 splits["test"] = where / name
-        if "test" not in splits:
+        if "test" not in splits and known is not None:
             because = f" ({'; '.join(passed_over)})" if passed_over else ""
             raise DataError(
                 f"{where}: found {train}/ but none of {', '.join(EVALUATION)} with labels{because}; expected "
@@ -121,6 +121,10 @@ def _folders(where: Path, known: Known | None) -> Source:
             loose = sum(Path(entry.name).suffix.lower() in SUFFIXES for entry in folder.iterdir())
             raise DataError(f"{folder}: found {loose:,} photos and no class folders; expected {EXPECTED}. "
                             "Sort the photos into a folder for each class.")  # fmt: skip
+        if known is None:  # a set of one's own may have folders that are still to be filled
+            empty = [name for name in names if name not in classes and not _files(folder / name)[0]]
+            passed_over += [f"{folder.name}/{name}/: a class without photos" for name in empty]
+            names = [name for name in names if name not in empty] or names
         if split == "train":
             classes = _class_folders(names, folder, known)
         elif set(names) != set(classes):
@@ -144,9 +148,8 @@ def _folders(where: Path, known: Known | None) -> Source:
             part = slice(lo, lo + CHUNK)
             chunks.append(Files(split, str(folder), tuple(paths[part]), tuple(labels[part])))
     names = known.classes if known is not None and known.folders and len(known.classes) == len(classes) else classes
-    return Source(
-        "folder", str(where), tuple(names), tuple(chunks), listing.hexdigest(), tuple(passed_over), train is None
-    )
+    split_off = "test" not in splits
+    return Source("folder", str(where), tuple(names), tuple(chunks), listing.hexdigest(), tuple(passed_over), split_off)
 
 
 def _class_folders(names: list[str], folder: Path, known: Known | None) -> tuple[str, ...]:

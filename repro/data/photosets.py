@@ -23,9 +23,9 @@ class Photos:
     """A set of images as stored, in packed order: `train_x`, `test_x` uint8 [n, h, w, 3], on the disk or in memory.
 
     `train` and `held_out`: the rows of `train_x` that are trained on and those that are not (int64, ascending, no row
-    in both). `sums` int64 [h, w, 3] and `products` int64 [3, 3] (sums over all pixels of r r, r g, ...) are over the
-    rows `train`: whole numbers, so that the same photos give the same bits everywhere. `manifest` is the pack's,
-    empty for images from memory.
+    in both); `test`: the rows of `test_x` that measure. Labels of other rows mean nothing. `sums` int64 [h, w, 3] and
+    `products` int64 [3, 3] (sums over all pixels of r r, r g, ...) are over the rows `train`: whole numbers, so that
+    the same photos give the same bits everywhere. `manifest` is the pack's, empty for images from memory.
     """
 
     kind: str
@@ -37,6 +37,7 @@ class Photos:
     test_y: np.ndarray
     train: np.ndarray
     held_out: np.ndarray
+    test: np.ndarray
     sums: np.ndarray
     products: np.ndarray
     manifest: dict[str, Any]
@@ -51,6 +52,7 @@ def load_photos(
     where: str | Path | None = None,
     images: int | None = None,
     held_out: int = 0,
+    classes: Sequence[int] | None = None,
     known: Known | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -60,8 +62,9 @@ def load_photos(
     `kind` is a known set's, or `photos` for any other: `where` then names a folder (image folders, parquet, or a pack),
     or `timm:NAME` for a data set timm knows, under the first root. `held_out`: so many of the training photos are kept
     from training, for tuning; `images`: so many of the rest are trained on. Both take from each class in proportion to
-    its size, the first of each class in packed order. Raises DataError where photos are missing, damaged or not the
-    ones they claim to be; unusable photos are left out, and listed in the manifest.
+    its size, the first of each class in packed order. `classes`: take these only, labelled in this order. Raises
+    DataError where photos are missing, damaged or not the ones they claim to be; unusable photos are left out, and
+    listed in the manifest.
     """
     if kind == "photos":
         if where is None:
@@ -76,7 +79,7 @@ def load_photos(
             folder = pack(source, cache, kind=kind, size=size, workers=workers, progress=progress)
     else:
         folder = _known(known or of_kind(kind), size, cache, roots, workers, progress)
-    return open_pack(folder, size, images=images, held_out=held_out)
+    return open_pack(folder, size, images=images, held_out=held_out, classes=classes)
 
 
 def _known(
@@ -99,7 +102,14 @@ def _known(
     )
 
 
-def open_pack(folder: Path, size: int, *, images: int | None = None, held_out: int = 0) -> Photos:
+def open_pack(
+    folder: Path,
+    size: int,
+    *,
+    images: int | None = None,
+    held_out: int = 0,
+    classes: Sequence[int] | None = None,
+) -> Photos:
     """A pack's maps, labels and sums, held to its manifest; pixels are not read."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
@@ -128,19 +138,29 @@ def open_pack(folder: Path, size: int, *, images: int | None = None, held_out: i
             test_y=y["test"],
             train=np.arange(len(y["train"])),
             held_out=np.arange(0),
+            test=np.arange(len(y["test"])),
             sums=sums,
             products=products,
             manifest=manifest,
         ),
         images,
         held_out,
+        classes,
     )
 
 
-def from_images(images: Images, *, stored: int | None = None, count: int | None = None, held_out: int = 0) -> Photos:
+def from_images(
+    images: Images,
+    *,
+    stored: int | None = None,
+    count: int | None = None,
+    held_out: int = 0,
+    classes: Sequence[int] | None = None,
+) -> Photos:
     """Small images as photos, so that they can be cropped and mirrored in the same way.
 
-    `stored`: side as stored, a multiple of the images' own: each pixel is repeated. `count`: `images` of `load_photos`.
+    `stored`: side as stored, a multiple of the images' own: each pixel is repeated. `count`: `images` of `load_photos`,
+    as are `held_out` and `classes`.
     """
     times = (stored or images.train_x.shape[2]) // images.train_x.shape[2]
     train, test = (
@@ -160,28 +180,48 @@ def from_images(images: Images, *, stored: int | None = None, count: int | None 
             test_y=images.test_y.numpy(),
             train=everything,
             held_out=np.arange(0),
+            test=np.arange(len(test)),
             sums=sums,
             products=products,
             manifest={},
         ),
         count,
         held_out,
+        classes,
     )
 
 
-def _parted(whole: Photos, images: int | None, held_out: int) -> Photos:
-    """`whole` with its training photos divided, and the sums over those that are trained on."""
+def _parted(whole: Photos, images: int | None, held_out: int, classes: Sequence[int] | None) -> Photos:
+    """`whole`, or some of its classes, with its training photos divided, and the sums over those trained on."""
+    everything = whole.train
+    if classes is not None:
+        whole = _of_classes(whole, classes)
     x, y = whole.train_x, whole.train_y
     held = in_proportion(y, whole.train, held_out, "held_out") if held_out else whole.held_out
     rows = np.setdiff1d(whole.train, held)
     rows = in_proportion(y, rows, len(rows) if images is None else images, "images")
-    left = np.setdiff1d(whole.train, rows)
+    left = np.setdiff1d(everything, rows)
     if len(left) <= len(rows):  # the fewer are read
         sums, products = sums_of(x, left)
         sums, products = whole.sums - sums, whole.products - products
     else:
         sums, products = sums_of(x, rows)
     return replace(whole, train=rows, held_out=held, sums=sums, products=products)
+
+
+def _of_classes(whole: Photos, classes: Sequence[int]) -> Photos:
+    """The photos of `classes`, labelled 0, 1, ... in this order."""
+    new = np.full(len(whole.classes), -1)
+    new[list(classes)] = np.arange(len(classes))
+    train_y, test_y = new[whole.train_y], new[whole.test_y]
+    return replace(
+        whole,
+        classes=tuple(whole.classes[label] for label in classes),
+        train_y=train_y,
+        test_y=test_y,
+        train=np.flatnonzero(train_y >= 0),
+        test=np.flatnonzero(test_y >= 0),
+    )
 
 
 def in_proportion(labels: np.ndarray, rows: np.ndarray, wanted: int, what: str) -> np.ndarray:

@@ -176,6 +176,19 @@ def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -
     }
 
 
+def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, tuple[int, ...]]:
+    """[outputs, inputs of one output, and the kernel's sides] of each layer's weights, by name; of a locally connected
+    layer all its places are outputs."""
+    out: dict[str, tuple[int, ...]] = {}
+    for row, entering, leaving in shapes(rows, image, rounding):
+        if isinstance(row, Dense):
+            out[row.name] = leaving[0], _fan_in(row, entering)
+        elif isinstance(row, Weighted):
+            outputs = (prod(leaving),) if isinstance(row, Local) else (leaving[0],)
+            out[row.name] = *outputs, _fan_in(row, entering) // row.size**2, row.size, row.size
+    return out
+
+
 def fan_in(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Inputs of each unit of a weighted layer, by its name."""
     through = shapes(rows, image, rounding)

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from repro.analysis.coverage import coverage as covered
 from repro.analysis.coverage import summary
@@ -26,6 +26,9 @@ from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_sca
 from repro.spec import catalogue
 from repro.spec.files import AnyFile, ClaimFile, ExactFile, split
 from repro.store import Table, replace
+
+if TYPE_CHECKING:
+    import jinja2
 
 HERE = Path(__file__).parent
 FONTS = (("normal", "stix-two-text.woff2"), ("italic", "stix-two-text-italic.woff2"))
@@ -45,38 +48,23 @@ def write(
     `shelves_`: tables of runs by shelf, `yours` and `reference`, in the order in which they are shown. `entries`: the
     rows of the catalogue, whose coverage has a page.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_set,
-    )
-    names = ["index.html", *(f"{file.id}.html" for file in claims), "static/vega.js"]
-    before = {name: (out / name).read_text() for name in names if (out / name).is_file()}
-    environment.globals["still"] = svg.Stills(before.values())
-    files: dict[str, str] = {
-        "static/page.css": _stylesheet(),
-        "static/page.js": (HERE / "static" / "page.js").read_text(),
-        "static/vega.js": svg.bundle(before.get("static/vega.js", "")),
-    }
+    names = ["index.html", *(f"{file.id}.html" for file in claims)]
+    templates = environment([(out / name).read_text() for name in names if (out / name).is_file()])
+    files = static(out)
     trained, exact = split(claims)
     ordered = sorted(trained, key=lambda file: file.id)
     found = {file.id: shelves(file, shelves_) for file in ordered}
     for file in ordered:
-        files[f"{file.id}.html"] = environment.get_template("claim.html").render(_claim(file, found))
+        files[f"{file.id}.html"] = templates.get_template("claim.html").render(_claim(file, found))
         files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in exact:
-        files |= facts.files(counted, environment)
-    files["fidelity.html"] = environment.get_template("fidelity.html").render(fidelity.page())
+        files |= facts.files(counted, templates)
+    files["fidelity.html"] = templates.get_template("fidelity.html").render(fidelity.page())
     rows = covered(entries, sorted(claims, key=lambda file: file.id), shelves_)
-    files["coverage.html"] = environment.get_template("coverage.html").render(coverage.page(rows))
+    files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows))
     about = _index(ordered, found, exact) | {"coverage": summary(rows)}
-    files["index.html"] = environment.get_template("index.html").render(about)
+    files["index.html"] = templates.get_template("index.html").render(about)
     written = []
     for name, content in files.items():
         path = out / name
@@ -84,6 +72,32 @@ def write(
         replace(path, content)
         written.append(path)
     return written
+
+
+def environment(before: Sequence[str]) -> jinja2.Environment:
+    """The templates of all pages; `before`: the pages there already, from which unchanged drawings are taken."""
+    import jinja2
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_set,
+    )
+    templates.globals["still"] = svg.Stills(before)
+    return templates
+
+
+def static(out: Path) -> dict[str, str]:
+    """What pages in the folder `out` have in common: their style with its fonts, and their scripts."""
+    vega = out / "static" / "vega.js"
+    return {
+        "static/page.css": _stylesheet(),
+        "static/page.js": (HERE / "static" / "page.js").read_text(),
+        "static/vega.js": svg.bundle(vega.read_text() if vega.is_file() else ""),
+    }
 
 
 def _set(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 from repro.report.charts import log_ticks
 from repro.report.svg import (
@@ -99,8 +99,10 @@ def learning(
     levels: Sequence[tuple[float, bool]],
     ours: Sequence[Mark],
     paper: Sequence[Mark],
+    first_seen: Literal["log", "linear"] = "log",
 ) -> Drawing:
-    """Every run's metric against time in `unit`, log or linear, with the level, our means and the paper's times on it.
+    """Every run's metric against time in `unit`, log or linear (`first_seen` before the reader chooses), with the
+    level, our means and the paper's times on it.
 
     `levels`: the judged one first, each with whether it is the paper's own and not the judged one. Between epochs
     curves are straight in epochs: the point at the level ends each.
@@ -169,6 +171,8 @@ def learning(
     def linear(width: int, hover: bool) -> Spec:
         return build("linear", width, hover)
 
+    if first_seen == "linear":
+        return draw(id, title, alt_text, linear, {"log": log})
     return draw(id, title, alt_text, log, {"linear": linear})
 
 

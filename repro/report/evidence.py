@@ -9,6 +9,7 @@ from repro.models import registry
 from repro.report import arms, prose, timing, trace
 from repro.report.parts import Grid, Section
 from repro.report.view import Shown
+from repro.spec.config import RunConfig
 from repro.store import Table
 
 _ABOUT = ("made by", "commit of the sources", "device", "system", "versions", "numerics")
@@ -30,10 +31,18 @@ def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
     return len(runs), sum(len(run.epochs) for run in runs), seconds + sum(run.seconds_timed for run in runs)
 
 
+def behind(table: Table, ids: set[str]) -> set[str]:
+    """These runs and those whose weights they started from."""
+    starts = [(table[run].config.get("start") or {}).get("run") for run in ids]
+    earlier = {RunConfig.model_validate(config).id for config in starts if config} & table.keys()
+    return ids | behind(table, earlier) if earlier else ids
+
+
 def _made(shown: Shown) -> Section:
     """Provenance and cost of every run behind the shown judgement and its alternatives."""
-    base = set(shown.judgement.run_ids)
-    every = base.union(*(judgement.run_ids for judgement in shown.alternatives))
+    base = behind(shown.table, set(shown.judgement.run_ids))
+    others = (behind(shown.table, set(judgement.run_ids)) for judgement in shown.alternatives)
+    every = base.union(*others)
     setups: Counter[tuple[tuple[str, Any], ...]] = Counter()
     for run in sorted(every):
         sessions = [{k: v for k, v in session.items() if k != "photos"} for session in shown.table[run].sessions]

@@ -8,13 +8,13 @@ from statistics import fmean, median
 from repro.analysis.measures import Observation, held_out_errors, level_of, per_epoch
 from repro.analysis.phrases import NAMES, goal
 from repro.analysis.tuning import Arm, geometric_mean
-from repro.data.known import KNOWN
 from repro.report import curves, prose
 from repro.report.curves import Curve, Mark
 from repro.report.parts import Figure
 from repro.report.view import Shown
 from repro.spec.claim import Claim
 from repro.spec.looks import OF_FINAL, Read
+from repro.spec.resolve import classes
 from repro.spec.rules import chance
 from repro.store import Run
 
@@ -101,7 +101,7 @@ def _followed(claim: Claim) -> str:
 def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run, metric: str) -> Curve:
     """A run as far as the judgement looked at it: to the level, or to the horizon."""
     measure, each = claim.measure, per_epoch(claim)[1]
-    start = chance("loss" if metric.endswith("loss") else "error", len(KNOWN[claim.data.kind].classes))
+    start = chance("loss" if metric.endswith("loss") else "error", len(classes(claim.data)))
     if measure.kind == "updates_to":
         losses = [loss for row in run.epochs for _, loss, _ in row["updates"]]
         last = round(each * (seen.horizon if seen.value is None else seen.value))

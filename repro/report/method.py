@@ -8,12 +8,12 @@ from repro.analysis.measures import per_epoch
 from repro.analysis.plan import MOST
 from repro.analysis.tuning import SLOWER
 from repro.analysis.words import JUDGING_SEEDS
-from repro.data.known import KNOWN
 from repro.report import throughput
 from repro.report.prose import listed, sized
 from repro.spec.claim import Claim
 from repro.spec.judging import RECORDED
 from repro.spec.looks import Read
+from repro.spec.resolve import classes, epochs_of
 from repro.spec.rules import effect_of
 
 _FEW = f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds."
@@ -134,10 +134,10 @@ def _measured(claim: Claim) -> str:
         )
     if measure.kind == "updates_to":
         most = min(RECORDED, claim.train.epochs * int(per_epoch(claim)[1]))
-        classes = len(KNOWN[claim.data.kind].classes)
+        many = len(classes(claim.data))
         return (
-            f"The measure is the number of updates to {goal}: {measure.nats(classes):.3f} nats, since there are "
-            f"C = {classes:,} classes and ln C is the loss of a net that has learned nothing. A run that has not "
+            f"The measure is the number of updates to {goal}: {measure.nats(many):.3f} nats, since there are "
+            f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. A run that has not "
             f"reached it after {most:,} {censored}"
         )
     if measure.kind == "converged":
@@ -152,6 +152,10 @@ def _measured(claim: Claim) -> str:
             f"held-out error has stopped falling at the last of its rates ({claim.train.plateau} epochs without a "
             "lower one)."
         )
+    horizons = {arm: epochs_of(claim, arm) for arm in claim.arms}
+    if len(set(horizons.values())) > 1:
+        each = listed([f"{count} for {arm}" for arm, count in horizons.items()])
+        return f"The measure is the {goal} after the last epoch: {each}."
     return f"The measure is the {goal} after {claim.train.epochs} epochs, the same for all arms."
 
 

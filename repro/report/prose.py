@@ -169,6 +169,9 @@ def observed(claim: Claim, observation: Observation) -> str:
     return {"missing": "not run", "failed": "failed"}[observation.status]
 
 
+SCALED = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}
+
+
 def listed(values: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}" if values else ""
@@ -185,11 +188,13 @@ def data(claim: Claim) -> str:
     """Which images, how many, and at which scale of input."""
     known = KNOWN[claim.data.kind]
     how_many = f"{training_images(claim.data):,} training images"
+    if claim.data.classes:
+        how_many += f" of {len(claim.data.classes)} of its classes"
     if claim.train.fold_in:
         how_many += f" and {claim.data.held_out:,} more after epoch {claim.train.fold_in}"
     if claim.data.crop:
         how_many += f", crops of {claim.data.crop} px from images of {claim.data.stored} px"
-    scaled = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}[claim.data.scale]
+    scaled = SCALED[claim.data.scale]
     if claim.data.factor != 1:
         scaled += f", times {claim.data.factor:g}"
     return f"{known.title}, {how_many}, {scaled}"

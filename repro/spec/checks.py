@@ -9,12 +9,22 @@ from typing import Any, get_args
 from repro.data.known import KNOWN
 from repro.models import registry, tables
 from repro.spec import recipes
-from repro.spec.claim import ARM_KEYS, KEYS, Claim, path_of
+from repro.spec.claim import ARM_KEYS, KEYS, OF_RUNS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import CROPPING, TABLED, epochs_of, image, net, run_config, training_images, weighted
+from repro.spec.resolve import (
+    CROPPING,
+    TABLED,
+    epochs_of,
+    image,
+    images,
+    net,
+    run_config,
+    training_images,
+    weighted,
+)
 from repro.spec.rules import Difference, Ratio
 from repro.spec.yaml import Document, Loc
 
@@ -70,7 +80,7 @@ def of_file(document: Document) -> list[Problem]:
             if (path := path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
             elif known is ARM_KEYS and not of_arm(key):
-                text = f"{by}: {key}: an arm overrides data, model, train or precision only"
+                text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
                 out.append(base.problem((*loc, key), text, key=True))
             elif path[0] == "tune" and "tune" not in data:
                 text = f"{by}: {key}: the claim tunes nothing; write its `tune`"
@@ -95,7 +105,7 @@ def of_file(document: Document) -> list[Problem]:
 def of_arm(key: str) -> bool:
     """Whether an arm may override `key`: it is part of what makes up a run."""
     path = path_of(key)
-    return path is not None and path[0] in ("data", "model", "train", "precision")
+    return path is not None and path[0] in OF_RUNS
 
 
 def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bool:
@@ -171,9 +181,11 @@ def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: M
 def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
     """What concerns a claim with its overrides laid on."""
     out = []
-    there = KNOWN[claim.data.kind].train - claim.data.held_out
-    images = training_images(claim.data)
-    for loc, found, most in ((("data", "images"), images, there), (("train", "batch"), claim.train.batch, images)):
+    if wrong := _classes(claim, layers):
+        return wrong
+    there = images(claim.data)[0] - claim.data.held_out
+    many = training_images(claim.data)
+    for loc, found, most in ((("data", "images"), many, there), (("train", "batch"), claim.train.batch, many)):
         if found > most:
             text = f"{'.'.join(loc)}: found {found}; expected at most {most}, the images there are"
             out.append(layers.problem(loc, text))
@@ -182,6 +194,26 @@ def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Prob
             text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
             out.append(layers.problem(("paper", "arms", arm), text, key=True))
     return [*out, *of_judging(claim, layers, smoke), *_of_crops(claim, layers), *_arms(claim, layers, arms)]
+
+
+def _classes(claim: Claim, layers: Layers) -> list[Problem]:
+    """Classes that are named are the set's, each once, of a set whose photos have been counted by class."""
+    known, out = KNOWN[claim.data.kind], []
+    for i, label in enumerate(claim.data.classes or ()):
+        if not known.train_of:
+            text = f"data.classes: {claim.data.kind} has not been counted by class; take all of it"
+            return [layers.problem(("data", "classes"), text)]
+        if label >= len(known.classes) or label in (claim.data.classes or ())[:i]:
+            why = "stands twice" if label < len(known.classes) else f"expected 0 to {len(known.classes) - 1}"
+            out.append(layers.problem(("data", "classes", i), f"data.classes: found {label}; {why}"))
+    return out
+
+
+def of_run(claim: Claim, layers: Layers) -> list[Problem]:
+    """Mistakes in what one run is made of: its classes, its crops, its net."""
+    wrong = _classes(claim, layers) or _of_crops(claim, layers)
+    of = _library_net if registry.of_library(claim.model.kind) else _net
+    return wrong or [layers.problem(loc, text) for loc, text in of(claim, layers)]
 
 
 def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
@@ -201,8 +233,8 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
             problem(("data", "crop"), f"found {data.crop}; expected at most data.stored, {data.stored}")
         if not known.photos and data.stored % known.shape[1]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
-    if data.held_out >= known.train:
-        problem(("data", "held_out"), f"found {data.held_out}; expected less than the {known.train} images")
+    if data.held_out >= images(data)[0]:
+        problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
     for key in sorted(mapping(layers.data, "model").keys() & set(registry.ALL_OPTIONS)):
         if not registry.of_library(claim.model.kind) and key not in registry.OPTIONS[claim.model.kind]:
             whose = [kind for kind, options in registry.OPTIONS.items() if key in options]
@@ -229,6 +261,8 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     """Each arm's net, and that arms differ in what varies and in nothing else."""
     out = []
     for armed, laid in arms.values():
+        if wrong := _classes(armed, laid):
+            return wrong
         of = _library_net if registry.of_library(armed.model.kind) else _net
         out += [laid.problem(loc, text) for loc, text in of(armed, laid)]
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
@@ -243,10 +277,11 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
         return out
     rate = claim.tune.rates[0] if claim.tune else None
-    configs = [
-        flat(run_config(claim, arm, seed=0, lr=rate).model_dump()) | {"train.epochs": epochs_of(claim, arm)}
-        for arm in claim.arms
-    ]
+    configs = []
+    for arm in claim.arms:
+        made = run_config(claim, arm, seed=0, lr=rate)
+        whole = {"start": made.start, "train.epochs": epochs_of(claim, arm)}  # what a run starts from is one thing
+        configs.append(flat(made.model_dump(exclude={"start"})) | whole)
     differing = set()
     decay = "train.weight_decay"
     for key in dict.fromkeys(key for config in configs for key in config):
@@ -291,6 +326,7 @@ def _net(armed: Claim, _: Layers) -> list[tuple[Loc, str]]:
         ("model", "init", armed.model.init),
         ("train", "weight_decay", armed.train.weight_decay),
         ("train", "freeze", armed.train.freeze),
+        ("train", "layer_lr", armed.train.layer_lr),
     ):
         if not isinstance(given, dict):
             continue
@@ -298,8 +334,8 @@ def _net(armed: Claim, _: Layers) -> list[tuple[Loc, str]]:
         for layer in unknown:
             text = "no such layer" + (nearest(layer, [*layers, "other"]) or f"; expected {', '.join(layers)} or other")
             out.append(((section, name, layer), f"{section}.{name}.{layer}: {text}"))
-        if section == "train" and name == "freeze":
-            continue  # layers that learn to the end are not named
+        if name in ("freeze", "layer_lr"):
+            continue  # layers that learn to the end, and at the rate of all, are not named
         lacking = [layer for layer in layers if layer not in given and "other" not in given]
         if lacking and not unknown:
             text = f"nothing for {', '.join(lacking)}; name them, or give `other`"

@@ -85,7 +85,9 @@ class Paper(Sentence):
 class DataSpec(Closed):
     """Which images."""
 
-    kind: Literal["cifar10", "digits", "imagenette", "ilsvrc2010", "ilsvrc2012", "imagenet2009"] = Field(
+    kind: Literal[
+        "cifar10", "digits", "imagenette", "ilsvrc2010", "ilsvrc2012", "imagenet2009", "imagenet_fall2011"
+    ] = Field(
         description="data set"
     )
     images: int | None = Field(None, gt=0, description="a stratified part of the training set; all of it by default")
@@ -108,6 +110,9 @@ class DataSpec(Closed):
         "paper", description="noise along the principal components of colour: as printed (§4.1), or source.md 1, 19"
     )
     held_out: int = Field(0, ge=0, description="training images kept from training, for the plateau and for tuning")
+    classes: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None, min_length=2, description="only these classes of the set, by their numbers; all of them by default"
+    )
 
 
 class ModelSpec(Closed):
@@ -163,12 +168,22 @@ class TrainSpec(Closed):
         None, description="epochs without a lower held-out error, after which rates are divided by ten (§5)"
     )
     colour_until: Number | None = Field(None, description="last epoch with colour noise (source.md 1, 18)")
-    freeze: dict[str, Number] = Field(
-        {}, description="by layer, the last epoch in which it learns (source.md 1, 17: conv1)"
+    freeze: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        {}, description="by layer, the last epoch in which it learns (source.md 1, 17: conv1); 0: in none"
     )
+    layer_lr: dict[str, Positive] = Field({}, description="by layer, a factor on its rates (source.md 2.1, #146)")
     fold_in: Number | None = Field(
         None, description="epochs after which the held-out images are trained on too (source.md 3.2 D and F)"
     )
+
+
+class StartSpec(Closed):
+    """Weights of another run to start from, in place of initial values."""
+
+    run: dict[str, Any] = Field(
+        min_length=1, description="that run: overrides of dotted keys on this one, trained for its own train.epochs"
+    )
+    afresh: list[Text] = Field(description="layers that start with initial values all the same")
 
 
 class Tune(Closed):
@@ -219,6 +234,7 @@ class Claim(Closed):
     model: ModelSpec = Field(description="which net")
     train: TrainSpec = Field(description="the training rule")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the training; fp32 has TF32 off")
+    start: StartSpec | None = Field(None, description="weights to start from (§6); initial values by default")
     arms: dict[Name, dict[str, Any]] = Field(min_length=1, description="what is compared: overrides of dotted keys")
     varies: list[Text] = Field(description="the dotted keys in which arms differ, beside what is tuned")
     tune: Tune | None = Field(None, description="how rates are chosen")
@@ -271,12 +287,13 @@ def _keys() -> dict[str, Loc]:
         models = _models(Claim.model_fields[section].annotation)
         names = [field.alias or name for model in models for name, field in model.model_fields.items()]
         keys |= {f"{section}.{name}": (section, name) for name in names} if models else {section: (section,)}
-    return keys
+    return keys | {"start": ("start",)}  # as a whole: what it starts from is one thing
 
 
 # What a scale or an alternative may override, and an arm of it what makes up a run: by dotted key, as it is written.
+OF_RUNS: Final = ("data", "model", "train", "precision", "start")
 KEYS: Final[dict[str, Loc]] = _keys()
-ARM_KEYS: Final = {key: path for key, path in KEYS.items() if path[0] in ("data", "model", "train", "precision")}
+ARM_KEYS: Final = {key: path for key, path in KEYS.items() if path[0] in OF_RUNS}
 BY_LAYER: Final = ("model.init", "model.maps", "train.weight_decay")  # keys whose value may be given layer by layer
 
 

@@ -43,6 +43,7 @@ class RunData(Closed):
     mean: Literal["per_offset", "centre"] | None = later()
     colour: Literal["paper", "source", "none"] | None = later()
     held_out: int | None = later()
+    classes: list[int] | None = later()  # of the set, in this order; None: all
     factor: float | None = later()
 
 
@@ -71,7 +72,8 @@ class RunModel(Closed):
 class RunTrain(Closed):
     """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer, `other` alone in a library's net.
 
-    `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`.
+    `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`. `layer_lr`: by layer, a factor
+    on both its rates.
     """
 
     batch: int
@@ -86,6 +88,19 @@ class RunTrain(Closed):
     colour_until: int | None = later()
     freeze: dict[str, int] = later({})
     fold_in: int | None = later()
+    layer_lr: dict[str, float] = later({})
+
+
+class Start(Closed):
+    """Weights that a run starts from in place of initial values: those of another run after so many epochs, or a file.
+
+    `afresh`: the layers that have their initial values all the same.
+    """
+
+    run: RunConfig | None = later()
+    epoch: int | None = later()
+    weights: str | None = later()  # sha256 of the file
+    afresh: list[str]
 
 
 class RunConfig(Closed):
@@ -96,6 +111,7 @@ class RunConfig(Closed):
     train: RunTrain
     precision: Literal["fp32", "bf16"]
     seed: int
+    start: Start | None = later()
 
     @property
     def id(self) -> str:

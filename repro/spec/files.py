@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from repro.errors import ReproError
 from repro.models import registry
-from repro.spec import checks
+from repro.spec import checks, starts
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
-from repro.spec.layers import Layers, is_exact, layered, mapping, names
+from repro.spec.layers import Layers, is_exact, layered, mapping, names, starting
 from repro.spec.problems import SpecError, nearest, told
 from repro.spec.resolve import TABLED, run_config
 from repro.spec.yaml import Document, Loc, read
@@ -140,7 +140,13 @@ def load(path: Path) -> AnyFile:
         for arm in mapping(layers.data, "arms"):
             with_arm = layered(document, scale, alternative, arm, beside=beside)
             if armed := validated(with_arm):
-                arms[arm] = armed, with_arm
+                wrong = starts.of_start(armed, with_arm)
+                earlier = validated(before := starting(with_arm)) if armed.start else armed
+                if armed.start and earlier:
+                    wrong += starts.of_earlier(armed, earlier, with_arm, before)
+                problems.extend(wrong)
+                if earlier and not wrong:
+                    arms[arm] = armed, with_arm
         if claim and all(checks.all_known(document.data, scale, name) for name in (alternative, beside)):
             problems.extend(checks.of_claim(claim, layers, arms, smoke=scale == "smoke"))
         return claim

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from math import ceil
 
-from repro.data.known import KNOWN
 from repro.spec.claim import Claim
 from repro.spec.layers import Layers, reach
 from repro.spec.looks import Read
 from repro.spec.problems import Problem, nearest
-from repro.spec.resolve import training_images
+from repro.spec.resolve import classes, images, training_images
 from repro.spec.rules import NO_EFFECT, Difference, Ratio, chance, effect_of
 from repro.spec.yaml import Loc
 
@@ -57,9 +56,9 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
 
 def _measure(claim: Claim, layers: Layers) -> list[Problem]:
     """The measure can be reached: a level below chance, updates enough for a trace, all of them recorded."""
-    known, measure = KNOWN[claim.data.kind], claim.measure
+    measure = claim.measure
     if measure.kind == "epochs_to":
-        top = chance(measure.metric, len(known.classes))
+        top = chance(measure.metric, len(classes(claim.data)))
         text = f"measure.level: found {measure.level:g}; expected below {top:.4g}, what chance gives"
         return [layers.problem(("measure", "level"), text)] if measure.level >= top else []
     if isinstance(measure, Read):
@@ -105,7 +104,7 @@ def _look(claim: Claim, layers: Layers) -> list[Problem]:
     if measure.kind == "kernels" and (model.towers == "one half" or "conv1" in model.without):
         text = f"measure.kind: kernels compares conv1 of two towers; found model.towers {model.towers}"
         return [layers.problem(("measure", "kind"), text)]
-    test, train = KNOWN[data.kind].test, training_images(data)
+    test, train = images(data)[1], training_images(data)
     at_most = {"photos": test, "queries": test, "gallery": train, "nearest": getattr(measure, "gallery", None) or train}
     out = []
     for key, most in at_most.items():

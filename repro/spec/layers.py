@@ -150,3 +150,11 @@ def layered(
         where = layers.origin["arms",].loc if ("arms",) in layers.origin else ("arms",)
         layers.lay(mapping(layers.data, "arms", arm), f"arm {arm}", (*where, arm))
     return layers
+
+
+def starting(layers: Layers) -> Layers:
+    """What the claim laid so far starts from, as a claim: its `start.run` laid on it."""
+    loc = layers.origin["start",].loc if ("start",) in layers.origin else ("start",)
+    before = Layers(layers.document, dict(layers.data) | {"start": None}, dict(layers.origin))
+    before.lay(mapping(layers.data, "start", "run"), "start", (*loc, "run"))
+    return before

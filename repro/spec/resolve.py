@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from repro.data.known import KNOWN
 from repro.models import registry, tables
-from repro.spec.claim import Claim, DataSpec, ModelSpec, TrainSpec, path_of
-from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
+from repro.spec.claim import OF_RUNS, Claim, DataSpec, ModelSpec, TrainSpec, path_of
+from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
 
 # What only a net that reads crops, and only nets with a table of layers have of their own.
-CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out"}
+CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out", "classes"}
 TABLED = {"activation", "width", "init"}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
     """The run of one arm of a checked claim (as given by `ClaimFile.at`), at rate `lr` where rates are tuned."""
-    sections = {"data", "model", "train", "precision"}
-    data: dict[str, Any] = claim.model_dump(include=sections)
-    for key, value in claim.arms[arm].items():
+    data: dict[str, Any] = claim.model_dump(include=set(OF_RUNS))
+    _lay(data, claim.arms[arm])
+    if lr is not None:
+        data["train"]["lr"] = lr
+    return _resolved(data, seed)
+
+
+def _lay(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    for key, value in overrides.items():
         place, path = data, path_of(key)
         assert path is not None
         for part in path[:-1]:
             below = place.get(str(part))
-            place[str(part)] = place = below if isinstance(below, dict) else {}
+            place[str(part)] = place = dict(below) if isinstance(below, dict) else {}
         place[str(path[-1])] = value
-    if lr is not None:
-        data["train"]["lr"] = lr
+
+
+def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
+    """The run of these sections. What it starts from is a run of the same seed."""
+    start = None
+    if data["start"] is not None:
+        before = data | {"start": None}
+        _lay(before, data["start"]["run"])
+        epoch = TrainSpec(**before["train"]).epochs
+        start = Start(run=_resolved(before, seed), epoch=epoch, afresh=data["start"]["afresh"])
     spec, model, train = DataSpec(**data["data"]), ModelSpec(**data["model"]), TrainSpec(**data["train"])
     layers = [row.name for row in weighted(spec, model)]  # none in a library's net
     decay = train.weight_decay
@@ -46,6 +61,7 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
         ),
         precision=data["precision"],
         seed=seed,
+        start=start,
     )
 
 
@@ -71,9 +87,23 @@ def image(data: DataSpec | RunData) -> tables.Shape:
     return (KNOWN[data.kind].shape[0], data.crop, data.crop) if data.crop else KNOWN[data.kind].shape
 
 
+def classes(data: DataSpec | RunData) -> tuple[str, ...]:
+    """The classes that are told apart."""
+    names = KNOWN[data.kind].classes
+    return names if data.classes is None else tuple(names[label] for label in data.classes)
+
+
+def images(data: DataSpec | RunData) -> tuple[int, int]:
+    """(training images, test images) of these classes, before any is held out."""
+    known = KNOWN[data.kind]
+    if data.classes is None:
+        return known.train, known.test
+    return sum(known.train_of[label] for label in data.classes), sum(known.test_of[label] for label in data.classes)
+
+
 def training_images(data: DataSpec | RunData) -> int:
     """How many images are trained on."""
-    return data.images or KNOWN[data.kind].train - (data.held_out or 0)
+    return data.images or images(data)[0] - (data.held_out or 0)
 
 
 def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
@@ -84,7 +114,7 @@ def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
     given = model.model_dump(include={"activation", "width", *registry.OPTIONS[model.kind]})
     lists = {"without": tuple, "maps": lambda maps: tuple(maps.items())}
     options = {key: lists[key](value) if key in lists else value for key, value in given.items()}
-    return _table(model.kind, len(KNOWN[data.kind].classes), **options)
+    return _table(model.kind, len(classes(data)), **options)
 
 
 @cache  # a plan asks for the same few nets thousands of times

@@ -37,6 +37,8 @@ def schema() -> Node:
     (name,) = alternatives
     alternatives[name] = _ref("Overrides")
     properties["arms"]["patternProperties"][name] = _ref("ArmOverrides")
+    run = definitions["StartSpec"]["properties"]["run"]
+    definitions["StartSpec"]["properties"]["run"] = _ref("ArmOverrides") | {"description": run["description"]}
     properties["scales"]["additionalProperties"] = _ref("Scale")
     listed = {
         "description": "names of the alternatives that are run at this scale",

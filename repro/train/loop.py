@@ -293,23 +293,26 @@ def trainer(*, model: Mapping, train: Mapping, seed: int, precision: str, batche
     """The run of one configuration at its start. `model` and `train` are a resolved configuration's keyword arguments.
 
     `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
-    and, where they are there, the keys of `Schedule`.
+    and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     net = initial_net(model, seed=seed, classes=batches.classes, image=batches.image).to(batches.device)
+    schedule = Schedule(**{key: train[key] for key in SCHEDULE if key in train})
+    rates = {key: train[key] for key in ("lr", "bias_lr", "weight_decay", "layer_lr") if key in train}
+    groups = sgd.groups(net, **rates)
+    for group in groups:
+        if schedule.frozen(group["layer"], 1):  # from the start: nothing flows back into it
+            group["params"][0].requires_grad_(False)
     files = {"batch": train["batch"], "file_images": train["file_images"]}
     return Trainer(
         net=net,
-        optimiser=sgd.PaperSGD(
-            sgd.groups(net, lr=train["lr"], bias_lr=train["bias_lr"], weight_decay=train["weight_decay"]),
-            momentum=train["momentum"],
-        ),
+        optimiser=sgd.PaperSGD(groups, momentum=train["momentum"]),
         batches=batches,
         sizes=batch_sizes(len(batches), **files),
         folded=batch_sizes(len(batches) + batches.kept, **files),
         order=train["order"],
         seed=seed,
         precision=precision,
-        schedule=Schedule(**{key: train[key] for key in SCHEDULE if key in train}),
+        schedule=schedule,
     )

@@ -47,7 +47,8 @@ class Schedule:
         return self.fold_in is not None and epoch > self.fold_in
 
     def frozen(self, layer: str, epoch: int) -> bool:
-        """Whether a layer learns nothing in an epoch: weights, biases and velocities stay (source.md 1, 15 and 17)."""
+        """Whether a layer learns nothing in an epoch: weights, biases and velocities stay (source.md 1, 15 and 17).
+        `freeze` is the last epoch in which it learns, 0 for a layer that never does."""
         return epoch > (self.freeze or {}).get(layer, inf)
 
     def after(self, held_out_error: float | None) -> bool:

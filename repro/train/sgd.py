@@ -39,23 +39,28 @@ class PaperSGD(Optimizer):
                 parameter.add_(velocity)
 
 
-def groups(net: nn.Module, *, lr: float, bias_lr: float, weight_decay: Mapping[str, float]) -> list[dict]:
+def groups(
+    net: nn.Module,
+    *,
+    lr: float,
+    bias_lr: float,
+    weight_decay: Mapping[str, float],
+    layer_lr: Mapping[str, float] | None = None,
+) -> list[dict]:
     """One group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases.
 
     A layer that is not named has the decay of `other`, but for its vectors: a library's net has weights that are no
     matrix, of norms, and those have none, as is usual for such nets (assumed: the paper has no such layer).
-    `layer` and `base`, the rate before any division, are kept in the group for `set_rates`.
+    `layer_lr`: factors on both rates of the layers named. `layer` and `base`, the rate before any division, are kept in
+    the group for `set_rates`.
     """
-    return [
-        {
-            "params": [parameter],
-            "layer": name.rpartition(".")[0],
-            "base": lr * bias_lr if name.endswith(".bias") else lr,
-            "lr": lr * bias_lr if name.endswith(".bias") else lr,
-            "weight_decay": 0.0 if name.endswith(".bias") else _decay(weight_decay, name, parameter),
-        }
-        for name, parameter in net.named_parameters()
-    ]
+    out = []
+    for name, parameter in net.named_parameters():
+        layer, bias = name.rpartition(".")[0], name.endswith(".bias")
+        rate = (lr * bias_lr if bias else lr) * (layer_lr or {}).get(layer, 1.0)
+        decay = 0.0 if bias else _decay(weight_decay, name, parameter)
+        out.append({"params": [parameter], "layer": layer, "base": rate, "lr": rate, "weight_decay": decay})
+    return out
 
 
 def _decay(by_layer: Mapping[str, float], name: str, parameter: torch.Tensor) -> float:

@@ -1,0 +1,276 @@
+"""Fine-tuning on any photos: weights in, some layers afresh, some trained, beside it the same net from scratch.
+
+Both are runs as a claim's are (`repro.execute.train`), on a shelf of their own; what weights they start from, which
+layers start afresh and which are trained stand in their configurations (`RunConfig.start`, `train.freeze`,
+`train.layer_lr`), as in the claim `pretraining`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from repro import execute, starts
+from repro.data import photo
+from repro.data.photobatches import PhotoBatches
+from repro.data.photopack import FIFTH, measuring
+from repro.data.photopasses import ascending
+from repro.data.photos import open_source
+from repro.data.photosets import Photos, load_photos
+from repro.errors import ReproError, RunError
+from repro.flags import Wish
+from repro.models import library, registry, tables, weights
+from repro.places import cache
+from repro.provenance import provenance
+from repro.report.answers import Told, Tried
+from repro.report.finetune import write
+from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
+from repro.store import CHECKPOINT, Store, replace
+from repro.tensorboard import exported
+from repro.train import loop
+from repro.train.machine import settle_process
+from repro.train.seeds import generator
+
+DECAY = 0.0005  # §5
+HELD_OUT = 10  # assumed: every tenth training photo chooses the best epoch, so that none that measures does
+DROPS = (0.6, 0.85)  # assumed: of the epochs, after which rates fall by ten; about those of the claims on photos
+NAMED = 100_000  # assumed: so many photos are read again to name the files of mistakes
+SIDE = 256 / 224  # §2 and §4.1: of the stored photo to the crop
+CROPPING = ("scale", "factor", "stored", "crop", "crops", "mirror", "mean", "colour")  # what a net is used to
+ANSWERS = "answers.npz"
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def finetune(wish: Wish, device: str, report: Report) -> Told:
+    """Train what is not trained yet, and write the page and the weights into `wish.out`; what the page tells.
+
+    Errors: DataError of photos or weights that cannot be had; ReproError where weights, layers and net do not fit;
+    RunError where the device gives up.
+    """
+    about = starts.about_of(wish.weights).get("config", {}) if wish.weights else {}
+    given = weights.read(wish.weights) if wish.weights else {}
+    data = _data(wish, about.get("data", {}))
+    photos = _photos(wish, data, report)
+    data = data | {"content": photos.content, "held_out": len(photos.held_out) or None}
+    configs = _configs(wish, about.get("model", {}), RunData(**data), len(photos.classes))
+    settle_process(device)
+    cropping = {name: data[name] for name in CROPPING if name in data and name not in ("stored", "crop")}
+    batches = PhotoBatches(photos, device=device, size=data["crop"], **cropping)
+    setting = execute.Setting(Store(wish.out / "runs"), device, (), cache(), provenance(device))
+    if wish.tensorboard:
+        report = exported(wish.tensorboard, setting.store, report)
+    for config in configs.values():
+        if config.start:  # before anything is trained
+            weights.put(_net(config, batches), given, afresh=config.start.afresh)
+    tried = []
+    for name, config in configs.items():
+        _train(config, f"{wish.data.name}, {name}", wish.epochs, setting, report, batches, given)
+        tried.append(_tried(name, config, setting, batches))
+    told = Told(
+        where=str(wish.data),
+        classes=photos.classes,
+        labels=photos.test_y,
+        names=_names(wish.data, photos),
+        pixels=photos.test_x,
+        photos={"trained on": len(photos.train), "held out": len(photos.held_out), "test": len(photos.test_y)},
+        manifest=photos.manifest,
+        weights=wish.weights.name if wish.weights else None,
+        tried=tuple(tried),
+        provenance=setting.provenance,
+        out=wish.out,
+    )
+    _weights_out(wish.out, tried[0])
+    write(told, wish.out)
+    return told
+
+
+def _data(wish: Wish, known: dict[str, Any]) -> dict[str, Any]:
+    """The images' part of the configurations: as the weights are used to, what is asked for laid on."""
+    ours = {"scale": "raw", "crops": "paper", "mirror": True, "mean": "per_offset", "colour": "paper", "crop": 224}
+    data = ours | {"stored": 256} | {name: known[name] for name in CROPPING if name in known}
+    if wish.crop is not None:
+        data |= {"crop": wish.crop, "stored": round(wish.crop * SIDE)}
+    if wish.pixels is not None:
+        data["scale"] = wish.pixels
+    return data | {"kind": "photos", "images": None}
+
+
+def _photos(wish: Wish, data: dict[str, Any], report: Report) -> Photos:
+    """The photos, packed where they are not yet, some of them held out."""
+
+    def progress(stage: str, done: int, total: int) -> None:
+        label = f"{wish.data.name}: {stage}"
+        report({"event": "pack", "run": "photos", "label": label, "done": done, "total": total})
+
+    asked: dict[str, Any] = {"where": wish.data, "size": data["stored"], "cache": cache(), "progress": progress}
+    photos = load_photos("photos", **asked)
+    if len(photos.classes) < 2:
+        raise ReproError(f"{wish.data}: found photos of one class, {photos.classes[0]}; expected two classes or more")
+    held_out = len(photos.train) // HELD_OUT
+    return load_photos("photos", **asked, held_out=held_out) if held_out else photos
+
+
+def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> dict[str, RunConfig]:
+    """The runs: fine-tuned from the weights, and the same net from scratch, every layer of which starts afresh."""
+    model, decays = _model(known | wish.model, data, classes, wish.model.keys() - {"kind"})
+    layers = list(decays)
+    afresh = list(layers[-1:] if wish.afresh is None else wish.afresh)
+    trained = layers if wish.train is None else list(wish.train)
+    for flag, named in (("--afresh", afresh), ("--train", trained)):
+        for name in named:
+            if name not in layers:
+                raise ReproError(f"{flag} {name}: no such layer; expected some of {', '.join(layers)}")
+    if still := [name for name in afresh if name not in trained]:
+        raise ReproError(f"--train: leaves out {', '.join(still)}, which would keep noise: train what starts afresh")
+
+    def config(lr: float, start: Start | None, **rule: Any) -> RunConfig:
+        train = RunTrain(
+            batch=wish.batch,
+            lr=lr,
+            bias_lr=2.0,  # source.md 1, 13
+            momentum=0.9,  # §5
+            weight_decay=decays,
+            file_images=10_000,
+            order="fresh",  # assumed: of few photos the same minibatches would come again and again
+            drops=sorted({int(share * wish.epochs) for share in DROPS} - {0}),
+            **rule,
+        )
+        return RunConfig(data=data, model=model, train=train, precision="fp32", seed=wish.seed, start=start)
+
+    out = {}
+    if wish.weights is not None:
+        start = Start(weights=starts.sha256_of(wish.weights), afresh=afresh)
+        factors = dict.fromkeys(afresh, wish.fresh_lr) if wish.fresh_lr != 1 else {}
+        frozen = {name: 0 for name in layers if name not in trained}
+        out["fine-tuned"] = config(wish.lr, start, freeze=frozen, layer_lr=factors)
+    if wish.scratch or not out:
+        out["from scratch"] = config(wish.lr * wish.fresh_lr, None)
+    return out
+
+
+def _model(given: dict[str, Any], data: RunData, classes: int, own: set[str]) -> tuple[RunModel, dict[str, float]]:
+    """The net, and the decay of each of its layers, in their order. `own`: what was asked for beside its kind."""
+    kind = given.setdefault("kind", "alexnet")
+    if registry.of_library(kind):
+        assert data.crop is not None
+        net = library.build(kind, classes=classes, side=data.crop, draw=lambda name: generator(0, "layers", name))
+        if idle := sorted(own):
+            raise ReproError(f"--{idle[0]}: is for nets that are built here, not for {kind}; leave it away")
+        decays: dict[str, float] = {}
+        for name, parameter in net.named_parameters():  # norms have none, as in `repro.train.sgd`
+            layer, _, role = name.rpartition(".")
+            decays[layer] = DECAY if role == "weight" and parameter.dim() > 1 else decays.get(layer, 0.0)
+        return RunModel(kind=kind), decays
+    if kind not in registry.KINDS:
+        raise ReproError(f"--model {kind}: expected one of {', '.join(registry.KINDS)}, torchvision:NAME or timm:NAME")
+    given = {"activation": "relu", "width": 1.0} | given
+    if kind == "alexnet":
+        given.setdefault("reading", "paper")
+    options = {key: value for key, value in given.items() if key not in ("kind", "init") and value is not None}
+    rows = tables.weighted(registry.table(kind, classes=classes, **options))
+    published = {row.name: row.std for row in rows}
+    init = published if given.get("init") in (None, "published") else given["init"]
+    return RunModel(**given | {"init": init}), {row.name: row.decay for row in rows}
+
+
+def _train(
+    config: RunConfig,
+    label: str,
+    epochs: int,
+    setting: execute.Setting,
+    report: Report,
+    batches: PhotoBatches,
+    given: dict[str, torch.Tensor],
+) -> None:
+    """One run, from where it is; nothing where it is done."""
+    run = setting.store.read(config.id)
+    if run and run.result and run.result["status"] != "failed" and len(run.epochs) >= epochs:
+        return
+    job = execute.Job(config, ((epochs, None),), label, best=True)
+    try:
+        execute.train(job, setting, report, batches, given)
+    except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
+        raise RunError(f"{label}: {error}; what is trained is kept: run the same command again, with a smaller --batch "
+                       "(a run of its own) if memory is short") from error  # fmt: skip
+
+
+def _tried(name: str, config: RunConfig, setting: execute.Setting, batches: PhotoBatches) -> Tried:
+    """A finished run with what its best weights answer to every test photo."""
+    run = setting.store.read(config.id)
+    assert run is not None
+    path, best = run.path / ANSWERS, starts.best_epoch(run.epochs)
+    answers = _read(path) if best else {}
+    if best and (not answers or int(answers["epoch"]) != best):
+        found = _answers(config, run.path / starts.BEST, batches)
+        with (part := path.with_name(f".{ANSWERS}.{os.getpid()}.partial")).open("wb") as file:
+            np.savez(file, epoch=best, **found)
+        os.replace(part, path)
+        answers = _read(path)
+    return Tried(name, config, tuple(run.epochs), best, answers, run.path)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        return {}
+    with np.load(path) as found:
+        return dict(found)
+
+
+@torch.no_grad()
+def _answers(config: RunConfig, path: Path, batches: PhotoBatches) -> dict[str, np.ndarray]:
+    """Of each test photo: the likeliest class (int64), its probability and that of the photo's own class (float32)."""
+    net = _net(config, batches)
+    weights.put(net, weights.read(path))
+    net.eval()
+    found: dict[str, list[torch.Tensor]] = {"said": [], "sure": [], "own": []}
+    for x, y in batches.test(100):
+        shares = net(x).float().softmax(1)
+        sure, said = shares.max(1)
+        found["said"].append(said)
+        found["sure"].append(sure)
+        found["own"].append(shares.gather(1, y[:, None]).squeeze(1))
+    return {name: torch.cat(parts).cpu().numpy() for name, parts in found.items()}
+
+
+def _net(config: RunConfig, batches: PhotoBatches) -> torch.nn.Module:
+    model = config.model.model_dump()
+    net = loop.initial_net(model, seed=config.seed, classes=batches.classes, image=batches.image)
+    return net.to(batches.device)
+
+
+def _weights_out(out: Path, first: Tried) -> None:
+    """`best.safetensors` and `last.safetensors` of the first run, beside its page; of one that diverged the best only,
+    if there is one."""
+    for name in ("best", "last"):
+        (out / f"{name}.safetensors").unlink(missing_ok=True)
+    if first.best:
+        shutil.copyfile(first.path / starts.BEST, out / "best.safetensors")
+    if first.rows and first.rows[-1]["diverged"] is None and (first.path / CHECKPOINT).is_file():
+        state = weights.read(first.path / CHECKPOINT)
+        replace(out / "last.safetensors", starts.saved(state, first.config, len(first.rows)))
+
+
+def _names(where: Path, photos: Photos) -> tuple[str, ...] | None:
+    """The files of the test photos in packed order; None where the source cannot be asked, or is too large to."""
+    if not where.is_dir() or (where / "manifest.json").is_file():
+        return None
+    source = open_source(where)
+    chunks = [chunk for chunk in source.chunks if source.split_off or chunk.split == "test"]
+    if sum(map(len, chunks)) > NAMED:
+        return None
+    read = [(name, label, photo.digest(encoded, label)) for chunk in chunks for name, label, encoded in chunk.photos()]
+    digests = np.frombuffer(b"".join(digest for _, _, digest in read), np.uint8).reshape(len(read), 32)
+    rows = np.arange(len(read))
+    if source.split_off:
+        rows = np.flatnonzero(measuring(digests, np.array([label for _, label, _ in read]), FIFTH))
+    left_out = {entry["photo"] for entry in photos.manifest["excluded"] if entry["split"] == "test"}
+    names = [read[row][0] for row in rows[ascending(digests[rows])]]
+    names = [name for name in names if name not in left_out]
+    return tuple(names) if len(names) == len(photos.test_y) else None

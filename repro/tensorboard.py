@@ -1,0 +1,54 @@
+"""Curves for TensorBoard, written while runs are trained: an export, from the rows that a run records."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from repro.errors import ReproError
+from repro.store import Store
+
+METRICS = ("train_error", "train_loss", "test_error", "test_loss", "test_top5", "seconds")
+HALVES = ("held_out_error", "held_out_loss", "fixed_error", "fixed_loss")
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def exported(folder: Path, store: Store, report: Report) -> Report:
+    """`report` which also writes every epoch of a run to `folder/LABEL`; what an earlier command left there of the same
+    run is written anew, so that no curve stands twice. ReproError where the package is missing."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ReproError(
+            "--tensorboard: the package tensorboard is not installed; install it: pip install 'tensorboard>=2.21', or "
+            f"leave the flag away ({error})"
+        ) from error
+    writers: dict[str, Any] = {}
+
+    def write(run_id: str, first: int) -> None:
+        run = store.read(run_id)
+        for row in run.epochs[first:] if run else ():
+            seen = row | row.get("halves", [{}])[-1]
+            for name in (*METRICS, *HALVES):
+                if seen.get(name) is not None:
+                    writers[run_id].add_scalar(name, seen[name], row["epoch"])
+        writers[run_id].flush()
+
+    def told(event: dict[str, Any]) -> None:
+        what, run = event["event"], event["run"]
+        if what == "begin":
+            place = folder / event["label"].replace("/", "_")
+            if place.is_dir():
+                shutil.rmtree(place)
+            writers[run] = SummaryWriter(str(place))
+            write(run, 0)
+        elif what == "epoch":
+            write(run, event["epoch"] - 1)
+        elif what == "finish" and run in writers:
+            writers.pop(run).close()
+        report(event)
+
+    return told
