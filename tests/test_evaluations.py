@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from small_training import ALEXNET, crops, digits, rows, trainer
 
-from repro import evaluate
+from repro import evaluations
 from repro.analysis.judge import judge
 from repro.data.photosets import Photos
 from repro.execute import Setting, execute, jobs, standing
@@ -293,7 +293,7 @@ def test_a_kill_between_the_training_and_the_look_costs_the_look_alone(setting, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as m:
-        m.setattr(evaluate.looks, "look", killed)
+        m.setattr(evaluations.looks, "look", killed)
         with pytest.raises(KeyboardInterrupt):
             run_it(file, setting)
     assert [e["event"] for e in run_it(file, setting)] == ["begin", "look", "finish"]
@@ -332,7 +332,7 @@ def test_a_look_that_fails_twice_is_an_error_of_the_claim_and_leaves_the_run(set
         raise RuntimeError("no memory")
 
     with monkeypatch.context() as m:
-        m.setattr(evaluate.looks, "look", failing)
+        m.setattr(evaluations.looks, "look", failing)
         events = run_it(file, setting)
     assert [e["event"] for e in events] == ["begin", "epoch", "epoch", *["look", "failed"] * 2, "finish"]
     trained, looked = ids(file, setting)
