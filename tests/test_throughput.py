@@ -19,7 +19,7 @@ from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import ReproError
 from repro.execute import Setting, execute, jobs, remaining
-from repro.models import tables
+from repro.models import cuda_convnet, tables
 from repro.provenance import device_name, provenance
 from repro.report import write
 from repro.spec.catalogue import Entry
@@ -112,7 +112,7 @@ def setting(tmp_path: Path, cache: Path) -> Setting:
 
 
 def trainer(activation: str, cache: Path) -> loop.Trainer:
-    rows = tables.weighted(tables.table("cuda_convnet_19pct"))
+    rows = tables.weighted(cuda_convnet.table("cuda_convnet_19pct"))
     return loop.trainer(
         model={"kind": "cuda_convnet_19pct", "activation": activation, "init": "he", "width": 0.25},
         train={

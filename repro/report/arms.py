@@ -48,6 +48,7 @@ _EFFECTS = {
     "change": "change",
     "count": "share of runs",
     "ensemble": "effect of averaging",
+    "rate": "rate",
 }
 _DOTS = {"count": ", 100 where it shows it", "ensemble": ", the mean of the ensembles that it is in"}
 

@@ -163,7 +163,7 @@ def rows_csv(found: list[Shown]) -> str:
 
 def _cells(claim: Claim, seen: Observation) -> tuple[Any, ...]:
     """Seed, value, its unit, what became of the run, and how far it was looked at, in the same unit or in epochs."""
-    name, each = per_epoch(claim) if claim.measure.kind in TIMES else ("fraction", 1)
+    name, each = per_epoch(claim) if claim.measure.kind in (*TIMES, "throughput") else ("fraction", 1)
     value = "" if seen.value is None else f"{each * seen.value:.6g}"
     return seen.seed, value, name, seen.status, f"{each * seen.horizon:g}", seen.run
 
