@@ -12,102 +12,23 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import repro
 from repro import places
 from repro.errors import ReproError
-from repro.flags import count as _count
-from repro.flags import finetuning, wish
-from repro.flags import out as _out
-from repro.flags import shelf as _shelf
-from repro.flags import where as _where
-from repro.places import HOME, SCALES
+from repro.flags import parser, wish
+from repro.places import HOME
 
 if TYPE_CHECKING:
     from repro.spec.files import AnyFile, ClaimFile
     from repro.store import Store, Table
 
 CATALOGUE = Path("claims", "catalogue.csv")  # below the project's folder
-PARTS = ("startup", "step", "lrn", "alexnet")  # of `repro.bench`
-
-EXAMPLES = """\
-examples:
-  python -m repro run claims/relu_speedup.yaml                 train, judge, report; the scale that fits this machine
-  python -m repro run claims/ --scale smoke                    prove the machinery in seconds a claim
-  python -m repro plan claims/relu_speedup.yaml --scale paper  what that would train here, and how long it takes
-  python -m repro show claims/relu_speedup.yaml --scale small  every value and where it comes from
-  python -m repro report                                       the pages again, from the runs there are
-
-exit codes: 0 done, whatever the verdict; 2 usage or claim; 3 data missing; 4 a run failed; 130 interrupted (resumable)
-"""
-
-
-def parser() -> argparse.ArgumentParser:
-    """The whole command line; tests hold its flags and the documents to each other."""
-    top = argparse.ArgumentParser(
-        prog="repro",
-        description="The AlexNet paper on trial: train what a claim compares, judge it, report it.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"repro {repro.__version__}")
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-
-    def verb(name: str, call: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text)
-        sub.set_defaults(call=call)
-        return sub
-
-    run = verb("run", _run, "train what claims want and lack, judge them and write their pages")
-    plan = verb("plan", _plan, "say what `run` would train, and how long it takes on this machine")
-    for sub in (run, plan):
-        sub.add_argument("claims", nargs="+", type=Path, metavar="CLAIM", help="claim files, or folders of them")
-        sub.add_argument("--scale", choices=SCALES, help="how much of it is done (default: what fits this machine)")
-        sub.add_argument("--seeds", type=_count, metavar="N", help="judge on N seeds: 0 to N-1")
-        sub.add_argument("--workers", type=_count, metavar="N", help="processes (default: one per core; one on a GPU)")
-        sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-        _where(sub)
-    _out(run)
-    finetuning(verb("finetune", _finetune, "fine-tune the net on your photos, beside the same net from scratch"))
-    sub = verb("list", _list, "list the claims")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
-    sub = verb("coverage", _coverage, "say what there is of every sentence, and what fills what is missing")
-    _shelf(sub)
-    sub = verb("show", _show, "print a claim's resolved configuration with the source of every value")
-    sub.add_argument("claim", type=Path, metavar="CLAIM", help="a claim file")
-    sub.add_argument("--scale", choices=SCALES, help="lay a scale on")
-    sub.add_argument("--arm", help="lay one arm on")
-    sub.add_argument("--alternative", help="lay one alternative on")
-    sub = verb("check", _check, "check claim files, every mistake with its line, without data or training")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
-    sub = verb("report", _report, "write the pages from the runs there are")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
-    _shelf(sub)
-    _out(sub)
-    sub = verb("data", _data, "fetch a data set, or say where the known ones are")
-    sub.add_argument("action", choices=("get", "list"), help="get: fetch; list: what is found where")
-    sub.add_argument("kind", nargs="?", help="data set: cifar10")
-    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
-    sub = verb("gc", _gc, "remove the checkpoints of finished runs; a run extended later then starts again")
-    _shelf(sub)
-    sub = verb("bench", _bench, "time parts of this project beside what people would use instead")
-    sub.add_argument("part", choices=PARTS, help="commands that answer at once; a step; the norm; the paper's net")
-    sub.add_argument("--reference", action="store_true", help="maintainers: keep what `alexnet` found, for README")
-    sub = verb("evaluate", _evaluate, "the test error of given weights on photos, beside what is documented of them")
-    sub.add_argument("photos", metavar="PHOTOS", help="a known set, such as ilsvrc2012, or a folder of photos")
-    sub.add_argument("--model", required=True, help="torchvision:NAME, timm:NAME or bvlc_alexnet")
-    sub.add_argument("--weights", type=Path, metavar="FILE", help="default: those that torchvision publishes")
-    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
-    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-    sub = verb("doctor", _doctor, "say what this machine has: versions, device, data, runs, and what to do next")
-    _where(sub)
-    return top
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
     args = parser().parse_args(arguments)
     try:
-        code = args.call(args)
+        code = VERBS[args.verb](args)
     except ReproError as error:
         print(error, file=sys.stderr)
         code = error.exit_code
@@ -342,3 +263,20 @@ def _doctor(args: argparse.Namespace) -> int:
 
     print("\n".join(lines(_store(args), places.roots(args.data), places.cache())))
     return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "plan": _plan,
+    "finetune": _finetune,
+    "list": _list,
+    "coverage": _coverage,
+    "show": _show,
+    "check": _check,
+    "report": _report,
+    "data": _data,
+    "gc": _gc,
+    "bench": _bench,
+    "evaluate": _evaluate,
+    "doctor": _doctor,
+}

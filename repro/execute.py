@@ -16,23 +16,20 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
-from repro import starts
+from repro import beforehand, starts
 from repro.analysis.measures import Level, Want, diverged_by, done
 from repro.analysis.plan import wanted
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
-from repro.errors import ReproError
 from repro.evaluations import SHOWN, Looker, saved
-from repro.models import library, registry, tables
-from repro.probe import probe, step_of
+from repro.models import registry
+from repro.probe import probe, timing_seconds
 from repro.provenance import device_name
 from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.spec.looks import Evaluation
-from repro.spec.resolve import classes, image
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
@@ -92,8 +89,8 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
     if not first:
         return 0
     for file, scale in claims:
-        check_library_nets(file, scale)
-        check_initial_values(file, scale)
+        beforehand.check_library_nets(file, scale)
+        beforehand.check_initial_values(file, scale)
     arms = [run_config(c, arm, seed=0) for f, scale in claims for c in [f.at(scale)] for arm in c.arms]
     started = [config.data for config in arms if config.start]  # wanted once what they start from is there
     _have_data([*(data for job in first for data in _sets(job.config)), *started], setting, report)
@@ -160,58 +157,13 @@ def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting, workers: in
     seconds = 0.0
     for job in left:
         if isinstance(job.config, TimingConfig):
-            config, updates = job.config, job.config.updates * (job.config.warm + job.config.rounds)
-            # pipeline and step; nothing else runs meanwhile
-            seconds += 2 * workers * updates * sum(step_of(arm, setting.device).update for arm in config.timed.values())
+            seconds += workers * timing_seconds(job.config, setting.device)  # nothing else runs meanwhile
             continue
         run = setting.store.read(job.id)
         there = len(run.epochs) if run and run.resumable else 0
         # a look takes about as long as an epoch (assumed)
         seconds += (max(0, job.horizon - there) + len(job.evaluations)) * probe(job.config, setting.device)
     return len(left), seconds
-
-
-def check_initial_values(file: ClaimFile, scale: str) -> None:
-    """Arms start alike (DESIGN, randomness): at the same seed, every parameter of the same name and shape whose
-    initialisation the arms do not vary has the same bits. ReproError names the first that has not."""
-    named = (None, *file.alternatives_at(scale))
-    for alternative, claim in [(over or name, c) for name in named for over, c in file.compared(scale, name).items()]:
-        seed = claim.seeds[0]
-        seen: dict[Any, tuple[str, torch.Tensor]] = {}
-        for arm in claim.arms if len(claim.arms) > 1 else ():
-            config = run_config(claim, arm, seed=seed)
-            model, many, shape = config.model, len(classes(config.data)), image(config.data)
-            options = model.model_dump(exclude={"kind", "init"})
-            by_kind = registry.of_library(model.kind)  # its values are those of its name: see `models.library`
-            rows = () if by_kind else registry.table(model.kind, classes=many, **options)
-            rules: dict[str, Any] = {f"{row.name}.bias": row.bias for row in tables.weighted(rows)}
-            for row in tables.weighted(rows):
-                rules[f"{row.name}.weight"] = model.init if isinstance(model.init, str) else model.init[row.name]
-            net = loop.initial_net(model.model_dump(), seed=seed, classes=many, image=shape)
-            for name, tensor in net.named_parameters():
-                key = (name, tensor.shape, model.kind if by_kind else rules[name])
-                other, same = seen.setdefault(key, (arm, tensor))
-                if not torch.equal(tensor, same):
-                    raise ReproError(
-                        f"{file.path}: arms {other} and {arm}{f' ({alternative})' if alternative else ''}: {name} "
-                        f"{tuple(tensor.shape)} starts with other values at seed {seed}, though neither arm changes "
-                        f"its initialisation; expected equal values, or model.init among what varies"
-                    )
-
-
-def check_library_nets(file: ClaimFile, scale: str) -> None:
-    """Nets of torchvision and timm are built and take the claim's images: what `check`, which has no torch, cannot say.
-    ReproError names the place in the claim that chooses the net."""
-    for alternative in (None, *file.alternatives_at(scale)):
-        claim = file.at(scale, alternative)
-        for arm in claim.arms:
-            config = run_config(claim, arm, seed=claim.seeds[0])
-            if registry.of_library(config.model.kind):
-                many, shape = len(classes(config.data)), image(config.data)
-                if why := library.refusal(config.model.kind, classes=many, image=shape):
-                    laid = file.layers(scale, alternative, arm)
-                    where = laid.problem(("model", "kind"), f"model.kind: {config.model.kind}: {why}")
-                    raise ReproError(f"{file.path}:{where.line}:{where.column}: {where.text}")
 
 
 def _have_data(sets: list[RunData], setting: Setting, report: Report) -> None:
@@ -294,7 +246,7 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, look
     assert isinstance(job.config, RunConfig)
     leaves = starts.Leaves(run, job.config, job.keep, job.best)
     leaves.forget()
-    rows = _resume(trainer, run)
+    rows = starts.resume(trainer, run)
     leaves.write(trainer, rows)
     looker.say({"event": "begin", "epoch": trainer.epoch, "horizon": job.horizon})
     for evaluation in looker.left(job.evaluations, rows[-1]) if rows else ():  # where a kill came before the look
@@ -344,26 +296,6 @@ def measure(job: Job, setting: Setting, report: Report) -> None:
         run.finish({"status": "timed", "timed": found, "seconds": taken, "load": load, "cores": os.cpu_count()})
     rates = {name: median(rounds["pipeline"]) for name, rounds in found.items()}
     report({"event": "timed", "run": job.id, "label": job.label, "rates": rates})
-
-
-def _resume(trainer: loop.Trainer, run: OpenRun) -> list[dict[str, Any]]:
-    """Take up the run's checkpoint, if any; returns the epochs up to it, all that a resumed run keeps."""
-    path = run.path / CHECKPOINT
-    if path.is_file():
-        try:
-            trainer.load(safetensors.torch.load_file(path))
-        except (SafetensorError, KeyError) as error:
-            raise ReproError(
-                f"{path}: not a checkpoint of this run ({error}); remove it to train the run again from its start"
-            ) from error
-    run.keep(trainer.epoch)
-    rows = run.rows()
-    if len(rows) < trainer.epoch:
-        raise ReproError(
-            f"{run.path / 'metrics.jsonl'}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
-            f"it stands; remove the folder {run.path} to train the run again"
-        )
-    return rows
 
 
 def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:

@@ -1,4 +1,4 @@
-"""Flags: those that several verbs share, and those of `finetune` with the wish that they make. Nothing heavy here."""
+"""The words of the command line: every verb with its flags, and the wish that those of `finetune` make."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import repro
+from repro.places import SCALES
 
 
 def shelf(sub: argparse.ArgumentParser) -> None:
@@ -111,3 +114,77 @@ def wish(args: argparse.Namespace) -> Wish:
         scratch=not args.no_scratch,
         tensorboard=args.tensorboard,
     )
+
+
+PARTS = ("startup", "step", "lrn", "alexnet")  # of `repro.bench`
+
+EXAMPLES = """\
+examples:
+  python -m repro run claims/relu_speedup.yaml                 train, judge, report; the scale that fits this machine
+  python -m repro run claims/ --scale smoke                    prove the machinery in seconds a claim
+  python -m repro plan claims/relu_speedup.yaml --scale paper  what that would train here, and how long it takes
+  python -m repro show claims/relu_speedup.yaml --scale small  every value and where it comes from
+  python -m repro report                                       the pages again, from the runs there are
+
+exit codes: 0 done, whatever the verdict; 2 usage or claim; 3 data missing; 4 a run failed; 130 interrupted (resumable)
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; tests hold its flags and the documents to each other."""
+    top = argparse.ArgumentParser(
+        prog="repro",
+        description="The AlexNet paper on trial: train what a claim compares, judge it, report it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"repro {repro.__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=text, description=text)
+
+    run = verb("run", "train what claims want and lack, judge them and write their pages")
+    plan = verb("plan", "say what `run` would train, and how long it takes on this machine")
+    for sub in (run, plan):
+        sub.add_argument("claims", nargs="+", type=Path, metavar="CLAIM", help="claim files, or folders of them")
+        sub.add_argument("--scale", choices=SCALES, help="how much of it is done (default: what fits this machine)")
+        sub.add_argument("--seeds", type=count, metavar="N", help="judge on N seeds: 0 to N-1")
+        sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
+        sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+        where(sub)
+    out(run)
+    finetuning(verb("finetune", "fine-tune the net on your photos, beside the same net from scratch"))
+    sub = verb("list", "list the claims")
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    sub = verb("coverage", "say what there is of every sentence, and what fills what is missing")
+    shelf(sub)
+    sub = verb("show", "print a claim's resolved configuration with the source of every value")
+    sub.add_argument("claim", type=Path, metavar="CLAIM", help="a claim file")
+    sub.add_argument("--scale", choices=SCALES, help="lay a scale on")
+    sub.add_argument("--arm", help="lay one arm on")
+    sub.add_argument("--alternative", help="lay one alternative on")
+    sub = verb("check", "check claim files, every mistake with its line, without data or training")
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    sub = verb("report", "write the pages from the runs there are")
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    shelf(sub)
+    out(sub)
+    sub = verb("data", "fetch a data set, or say where the known ones are")
+    sub.add_argument("action", choices=("get", "list"), help="get: fetch; list: what is found where")
+    sub.add_argument("kind", nargs="?", help="data set: cifar10")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
+    sub = verb("gc", "remove the checkpoints of finished runs; a run extended later then starts again")
+    shelf(sub)
+    sub = verb("bench", "time parts of this project beside what people would use instead")
+    sub.add_argument("part", choices=PARTS, help="commands that answer at once; a step; the norm; the paper's net")
+    sub.add_argument("--reference", action="store_true", help="maintainers: keep what `alexnet` found, for README")
+    sub = verb("evaluate", "the test error of given weights on photos, beside what is documented of them")
+    sub.add_argument("photos", metavar="PHOTOS", help="a known set, such as ilsvrc2012, or a folder of photos")
+    sub.add_argument("--model", required=True, help="torchvision:NAME, timm:NAME or bvlc_alexnet")
+    sub.add_argument("--weights", type=Path, metavar="FILE", help="default: those that torchvision publishes")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
+    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    sub = verb("doctor", "say what this machine has: versions, device, data, runs, and what to do next")
+    where(sub)
+    return top

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from repro.data import loading
 from repro.data.photobatches import FIXED
-from repro.spec.config import RunConfig, RunData
+from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.resolve import images as images_of
 from repro.spec.resolve import training_images
 from repro.train.machine import Step, step_seconds
@@ -27,6 +27,12 @@ def probe(config: RunConfig, device: str) -> float:
     if data.crop is not None:  # each half epoch: the held-out images and the fixed ones
         looked += 2 * ((data.held_out or 0) + min(FIXED, images))
     return step.update * len(updates) + step.image * looked
+
+
+def timing_seconds(config: TimingConfig, device: str) -> float:
+    """Seconds that one replicate of a timing takes on this machine: of each arm the pipeline, and the step alone."""
+    updates = config.updates * (config.warm + config.rounds)
+    return 2 * updates * sum(step_of(arm, device).update for arm in config.timed.values())
 
 
 def step_of(config: RunConfig, device: str) -> Step:

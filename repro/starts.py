@@ -1,4 +1,4 @@
-"""The weights that a run starts from in place of initial values, and those that it leaves for others to start from."""
+"""The weights that a run goes on from, its checkpoint's or another run's, and those that it leaves for others."""
 
 from __future__ import annotations
 
@@ -127,3 +127,23 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ReproError(f"--weights {path}: cannot be read ({error.strerror}); name a file of weights") from error
+
+
+def resume(trainer: Trainer, run: OpenRun) -> list[dict[str, Any]]:
+    """Take up the run's checkpoint, if any; returns the epochs up to it, all that a resumed run keeps."""
+    path = run.path / CHECKPOINT
+    if path.is_file():
+        try:
+            trainer.load(safetensors.torch.load_file(path))
+        except (SafetensorError, KeyError) as error:
+            raise ReproError(
+                f"{path}: not a checkpoint of this run ({error}); remove it to train the run again from its start"
+            ) from error
+    run.keep(trainer.epoch)
+    rows = run.rows()
+    if len(rows) < trainer.epoch:
+        raise ReproError(
+            f"{run.path / 'metrics.jsonl'}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
+            f"it stands; remove the folder {run.path} to train the run again"
+        )
+    return rows

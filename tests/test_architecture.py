@@ -29,11 +29,12 @@ MAY_IMPORT = {
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
+    "beforehand": FACTS | {"spec", "models", "train"},
     "starts": FACTS | {"spec", "store", "models", "data", "train"},
     "evaluations": FACTS | {"spec", "store", "train"},
     "execute": FACTS
-    | {"spec", "store", "analysis", "models", "data", "train", "evaluations", "probe", "provenance", "starts"}
-    | {"workers"},
+    | {"spec", "store", "analysis", "models", "data", "train", "beforehand", "evaluations", "probe", "provenance"}
+    | {"starts", "workers"},
     # a run or two of a configuration of its own, and their page: what `execute` and `report` are to claims
     "finetune": FACTS
     | {"spec", "store", "models", "data", "train", "execute", "starts", "report", "flags", "places", "provenance"}
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     "probe": FACTS | {"spec", "data", "train"},
     "bench": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
-    "flags": set(),
+    "flags": {"places"},
     "tensorboard": {"errors", "store"},
     "progress": set(),
     "places": FACTS | {"spec"},

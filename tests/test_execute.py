@@ -15,6 +15,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from repro import beforehand
 from repro import execute as executing
 from repro.analysis.measures import Level
 from repro.data.batches import Batches
@@ -227,7 +228,7 @@ def test_what_arms_vary_of_their_start_is_not_held_against_them(tmp_path, key, a
         "[model.activation]": f"[{key}]",
     }
     ((file, scale),) = claim(tmp_path, changes)
-    executing.check_initial_values(file, scale)
+    beforehand.check_initial_values(file, scale)
 
 
 def test_a_layer_whose_start_is_not_varied_is_compared_even_where_another_is(tmp_path, monkeypatch):
@@ -240,7 +241,7 @@ def test_a_layer_whose_start_is_not_varied_is_compared_even_where_another_is(tmp
     unnamed = torch.Generator().manual_seed(0)
     monkeypatch.setattr(loop, "generator", lambda seed, *name: unnamed)
     with pytest.raises(ReproError, match=r"conv2\.weight"):
-        executing.check_initial_values(file, scale)
+        beforehand.check_initial_values(file, scale)
 
 
 # What goes wrong on the way

@@ -10,8 +10,9 @@ import torch
 from small_training import crops, digits, rows
 from torch import nn
 
+from repro.beforehand import check_library_nets
 from repro.errors import ReproError
-from repro.execute import Setting, check_library_nets, execute
+from repro.execute import Setting, execute
 from repro.models import library, nets, registry
 from repro.provenance import provenance
 from repro.report import evidence

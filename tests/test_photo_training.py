@@ -22,13 +22,14 @@ from torch.nn import functional as F
 from repro import execute as executing
 from repro import progress
 from repro.analysis.judge import judge
+from repro.beforehand import check_initial_values
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.known import KNOWN, Known, find_source
 from repro.data.photosets import Photos
 from repro.data.sets import load as load_set
 from repro.errors import DataError
-from repro.execute import Setting, check_initial_values, execute
+from repro.execute import Setting, execute
 from repro.models import layers, registry, tables
 from repro.provenance import provenance
 from repro.report import write

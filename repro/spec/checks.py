@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
-from repro.models import registry, tables
+from repro.models import registry
 from repro.spec import recipes
 from repro.spec.claim import ARM_KEYS, KEYS, OF_RUNS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
+from repro.spec.nets import of_net
 from repro.spec.problems import Problem, nearest, shown
 from repro.spec.resolve import (
     CROPPING,
-    TABLED,
     epochs_of,
-    image,
     images,
-    net,
     run_config,
     training_images,
-    weighted,
 )
 from repro.spec.rules import Difference, Ratio
 from repro.spec.yaml import Document, Loc
@@ -212,8 +208,7 @@ def _classes(claim: Claim, layers: Layers) -> list[Problem]:
 def of_run(claim: Claim, layers: Layers) -> list[Problem]:
     """Mistakes in what one run is made of: its classes, its crops, its net."""
     wrong = _classes(claim, layers) or _of_crops(claim, layers)
-    of = _library_net if registry.of_library(claim.model.kind) else _net
-    return wrong or [layers.problem(loc, text) for loc, text in of(claim, layers)]
+    return wrong or [layers.problem(loc, text) for loc, text in of_net(claim, layers)]
 
 
 def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
@@ -263,8 +258,7 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     for armed, laid in arms.values():
         if wrong := _classes(armed, laid):
             return wrong
-        of = _library_net if registry.of_library(armed.model.kind) else _net
-        out += [laid.problem(loc, text) for loc, text in of(armed, laid)]
+        out += [laid.problem(loc, text) for loc, text in of_net(armed, laid)]
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
             out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
         own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
@@ -304,74 +298,4 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         if not any(key == named or key.startswith(f"{named}.") for key in differing):
             near = f"; they differ in {', '.join(sorted(differing))}" if differing else ""
             out.append(layers.problem(("varies", i), f"varies: no arm differs in {named}{near}"))
-    return out
-
-
-def _net(armed: Claim, _: Layers) -> list[tuple[Loc, str]]:
-    """Options that its net lacks, layers that are named and not there or left out, shapes that do not fit."""
-    out: list[tuple[Loc, str]] = []
-    for option, values in registry.OPTIONS[armed.model.kind].items():
-        if values and (found := getattr(armed.model, option)) not in values:
-            text = f"found {found}; expected {' or '.join(map(str, values))}, which {armed.model.kind} has"
-            out.append((("model", option), f"model.{option}: {text}"))
-    if armed.model.maps and not out:
-        hidden = [row.name for row in weighted(armed.data, armed.model.model_copy(update={"maps": {}}))[:-1]]
-        for layer in armed.model.maps.keys() - hidden:
-            text = "no such hidden layer" + (nearest(layer, hidden) or f"; expected {', '.join(hidden)}")
-            out.append((("model", "maps", layer), f"model.maps.{layer}: {text}"))
-    if out:
-        return out
-    layers = [row.name for row in weighted(armed.data, armed.model)]
-    for section, name, given in (
-        ("model", "init", armed.model.init),
-        ("train", "weight_decay", armed.train.weight_decay),
-        ("train", "freeze", armed.train.freeze),
-        ("train", "layer_lr", armed.train.layer_lr),
-    ):
-        if not isinstance(given, dict):
-            continue
-        unknown = given.keys() - {*layers, "other"}
-        for layer in unknown:
-            text = "no such layer" + (nearest(layer, [*layers, "other"]) or f"; expected {', '.join(layers)} or other")
-            out.append(((section, name, layer), f"{section}.{name}.{layer}: {text}"))
-        if name in ("freeze", "layer_lr"):
-            continue  # layers that learn to the end, and at the rate of all, are not named
-        lacking = [layer for layer in layers if layer not in given and "other" not in given]
-        if lacking and not unknown:
-            text = f"nothing for {', '.join(lacking)}; name them, or give `other`"
-            out.append(((section, name), f"{section}.{name}: {text}"))
-    if 0 in image(armed.data):  # photos of many sizes without a crop, which is said of the data
-        return out
-    try:
-        list(tables.shapes(net(armed.data, armed.model), image(armed.data)))
-    except ValueError as error:
-        out.append((("model", "kind"), f"model.kind: {error}"))
-    return out
-
-
-def _library_net(armed: Claim, layers: Layers) -> list[tuple[Loc, str]]:
-    """A net of torchvision or timm: a name that is there, and nothing said that speaks of layers which are not known.
-
-    What a scale means for a kind of data, and what a base of another net says beside an arm, is passed over.
-    """
-    out: list[tuple[Loc, str]] = []
-    kind = armed.model.kind
-    library, _, name = kind.partition(":")
-    if (known := registry.names(library)) and name not in known:
-        near = get_close_matches(name, known, n=3)
-        text = f"{library} has no net {name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
-        out.append((("model", "kind"), f"model.kind: {text}"))
-    order = ("scale", "alternative", "arm")  # as they are laid on; the claim itself is before them
-    said: dict[Loc, tuple[int, Loc]] = {("model", key): (-1, ("model", key)) for key in mapping(layers.data, "model")}
-    for path, origin in layers.origin.items():
-        said[path[:2]] = order.index(origin.by.split()[0]) if origin.written else -2, path  # -2: a recipe
-    for key in sorted(TABLED.union(registry.ALL_OPTIONS) & mapping(layers.data, "model").keys()):
-        turn, path = said["model", key]
-        if turn >= said["model", "kind"][0]:
-            out.append((path, f"model.{key}: is for nets with a table of layers; {kind} is taken as it is"))
-    if not isinstance(armed.train.weight_decay, float):
-        text = f"expected one number, for the layers of {kind} are not known here"
-        out.append((("train", "weight_decay"), f"train.weight_decay: {text}"))
-    if armed.train.freeze:
-        out.append((("train", "freeze"), f"train.freeze: names layers, and those of {kind} are not known here"))
     return out
