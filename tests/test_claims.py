@@ -1033,7 +1033,7 @@ def test_every_value_has_its_source():
     base = {key: (value, source) for key, value, source in sources(file)}
     assert base["model.init.conv1"] == (0.0001, line("model", "init", "conv1"))
     assert base["data.images"][0] is None
-    kinds = {"data", "model", "train", "precision", "tune", "seeds", "measure", "rule"}
+    kinds = {"data", "model", "train", "precision", "start", "tune", "seeds", "measure", "rule"}
     assert {key.split(".")[0] for key in base} == kinds
     assert "train.lr" in {key for key, *_ in sources(load(CLAIMS / f"{TRACE}.yaml"), "paper", None, "ours")}
 
