@@ -98,12 +98,12 @@ RUNS: dict[str, dict[str, int]] = {
     "overlapping_pooling": {"smoke": 2 * 2, "medium": 2 * 5, "paper": 2 * 5 * 2},
     # from scratch, what the fine-tuned runs start from, and longer
     "pretraining": {"smoke": 3 * 2, "small": 3 * 5, "medium": 3 * 5, "paper": 3 * 5},
-    # 3 arms x 2 rates at smoke scale; else 3 arms x 8 rates on 3 nets, on the fourth 6 rates; the same again under
-    # `he`, and the fourth with biases 0
+    # 3 arms x 2 rates at smoke scale; else 3 arms x 8 rates on 3 nets, at paper scale on a fourth and 6 rates on the
+    # fifth; the same again under `he`, and the fifth with biases 0
     "relu_consistently": {
         "smoke": 3 * 2,
         "small": 3 * 8 * 3,
-        "paper": (3 * 8 * 3 + 3 * 6) * 2 + 3 * 6,
+        "paper": (3 * 8 * 4 + 3 * 6) * 2 + 3 * 6,
     },
     # 4 arms x 2 rates at smoke scale; else 8 arms x 8 rates, under `he` too
     "relu_input_scale": {"smoke": 4 * 2, "small": 8 * 8 * 2, "paper": 8 * 8 * 2},
