@@ -8,7 +8,7 @@ from pathlib import Path
 from repro.errors import ReproError
 from repro.report import facts, prose, speed
 from repro.report.view import show
-from repro.spec.files import AnyFile, ExactFile
+from repro.spec.files import AnyFile, split
 from repro.store import Table, replace
 
 RESULTS, SPEED = "results", "speed"
@@ -21,26 +21,31 @@ def renew(home: Path, claims: Sequence[AnyFile], table: Table) -> None:
 
 
 def results(claims: Sequence[AnyFile], table: Table) -> str:
-    """A markdown table, a row for each claim in order of id."""
+    """A markdown table: trained claims with a verdict, the weightiest first, then exact ones; last what is not run."""
     lines = [
         "| claim | the paper says | paper | lab notes | ours, with interval | verdict | grade | scale | n |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for file in sorted(claims, key=lambda file: file.id):
-        page = f"[{file.id}](reports/reference/{file.id}.html)"
-        if isinstance(file, ExactFile):
-            lines.append(_line(page, *facts.cells(file)))
-            continue
-        shown = show(file, "reference", table)
-        verdict = shown.judgement.verdict
-        notes = file.claim.paper.notes.value if file.claim.paper.notes else "–"
-        n = prose.seeds(shown.judgement) if shown.complete else 0
+    trained, exact = split(sorted(claims, key=lambda file: file.id))
+    found = [show(file, "reference", table) for file in trained]
+    judged = [shown for shown in found if shown.speaks]
+    for shown in sorted(judged, key=lambda shown: shown.judgement.verdict.grade or "E"):
+        file = shown.file
+        verdict, notes = shown.judgement.verdict, file.claim.paper.notes
         lines.append(_line(
-            page, file.claim.paper.says, prose.number(file), notes,
-            prose.ours(shown.judgement) if shown.complete else "–",
-            f"`{verdict.word}`", verdict.grade or "–", shown.scale, str(n or "–"),
+            _page(file.id), file.claim.paper.says, prose.number(file), notes.value if notes else "–",
+            prose.ours(shown.judgement), f"`{verdict.word}`", verdict.grade or "–", shown.scale,
+            str(prose.seeds(shown.judgement) or "–"),
         ))  # fmt: skip
+    lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
+    if waiting := [_page(file.id) for file, shown in zip(trained, found, strict=True) if not shown.speaks]:
+        coverage = "[coverage](reports/reference/coverage.html)"
+        lines += ["", f"Not run yet, `not run` on their pages; {coverage} has the commands: {', '.join(waiting)}."]
     return "\n".join(lines) + "\n"
+
+
+def _page(id: str) -> str:
+    return f"[{id}](reports/reference/{id}.html)"
 
 
 def _line(*cells: str) -> str:
