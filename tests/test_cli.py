@@ -121,7 +121,14 @@ def test_interrupting_exits_with_130_and_the_same_command_finishes(tmp_path):
     command = [sys.executable, "-m", "repro", "run", str(TRACE), "--runs", str(tmp_path / "runs"), "--workers", "2"]
     command += ["--out", str(tmp_path / "reports"), "--data", str(tmp_path), "--seeds", "1"]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that starts the tests in the background has them ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     for line in process.stdout:

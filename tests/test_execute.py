@@ -349,6 +349,11 @@ def train_as_a_command(folder: str, cache: str, workers: str) -> None:
         sys.exit(130)
 
 
+def hear_ctrl_c() -> None:
+    """Of a process about to start: also where a shell started the tests in the background, which then ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def a_command(folder: Path, cache: Path, workers: int) -> subprocess.Popen:
     """It, in a process group of its own, as a shell starts it."""
     program = "import sys, test_execute; test_execute.train_as_a_command(*sys.argv[1:])"
@@ -359,6 +364,7 @@ def a_command(folder: Path, cache: Path, workers: int) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )
 
 

@@ -13,6 +13,7 @@ from repro.cli import main
 from repro.models import registry, tables
 from repro.spec.config import RunConfig, RunModel
 from repro.spec.files import ClaimFile, SpecError, load, run_config
+from repro.spec.looks import TenViews
 
 CLAIM = Path(__file__).parent.parent / "claims" / "lrn_cifar10.yaml"
 
@@ -68,7 +69,7 @@ def test_the_published_nets_are_the_tables_of_13_and_11_percent_with_their_own_d
         assert (train.lr, train.bias_lr, train.momentum, train.batch) == (0.001, 2.0, 0.9, 128)
     wants = wanted(file, "paper", {}, ["published"])
     assert {want.config.model.norms: want.epochs for want in wants} == {"none": 160, "both": 520}
-    assert all(want.views for want in wants)
+    assert all(want.evaluation.look == TenViews(kind="ten_views") for want in wants)
 
 
 def test_the_published_net_of_13_percent_is_an_arm_of_the_fair_comparison(file):
@@ -120,7 +121,7 @@ def test_a_wrong_key_in_an_alternative_s_own_arm_is_refused(tmp_path):
     said = mistaken(tmp_path, lambda text: published(text)["arms"]["net_11pct"].update({"train.foldin": 3}))
     assert "arm net_11pct: train.foldin: not a known key; did you mean train.fold_in?" in said
     said = mistaken(tmp_path, lambda text: published(text)["arms"]["net_11pct"].update({"seeds": [3]}))
-    assert "arm net_11pct: seeds: an arm overrides data, model, train or precision only" in said
+    assert "arm net_11pct: seeds: an arm overrides data, model, train, precision or start only" in said
 
 
 def test_an_alternative_s_own_arms_differ_in_what_varies_alone(tmp_path):

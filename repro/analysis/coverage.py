@@ -17,7 +17,7 @@ from repro.analysis.judge import SCALES, Judgement, complete, judge
 from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
 from repro.spec.catalogue import NO_CLAIMS, Entry
-from repro.spec.config import RunConfig, TimingConfig
+from repro.spec.config import TimingConfig
 from repro.spec.files import AnyFile, ClaimFile, ExactFile
 from repro.store import Run, Table
 
@@ -186,7 +186,7 @@ def _alike(config: dict[str, Any]) -> str | None:
     if "timed" in config:
         arms = sorted(filter(None, map(_alike, config["timed"].values())))
         return json.dumps(["timed", arms, config["updates"], config["rounds"], config["warm"]])
-    if not config.keys() >= set(RunConfig.model_fields):
+    if "model" not in config:
         return None
     model = {key: value for key, value in config["model"].items() if key in _OF_MODEL}
     images = {key: value for key, value in config["data"].items() if key not in ("content", "scale")}

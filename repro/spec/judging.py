@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from repro.models import registry
 from repro.spec.claim import Claim
 from repro.spec.layers import Layers, reach
 from repro.spec.looks import Read
@@ -95,8 +96,9 @@ def _look(claim: Claim, layers: Layers) -> list[Problem]:
     if data.crop is None:
         text = f"measure.kind: {measure.kind} looks at nets that read crops; expected data.crop"
         return [layers.problem(("measure", "kind"), text)]
-    if measure.kind != "ten_views" and model.kind != "alexnet":
-        text = f"measure.kind: {measure.kind} looks into layers of alexnet; found model.kind {model.kind}"
+    towered = [kind for kind, options in registry.OPTIONS.items() if "towers" in options]
+    if measure.kind != "ten_views" and model.kind not in towered:
+        text = f"measure.kind: {measure.kind} looks into layers of {', '.join(towered)}; found model.kind {model.kind}"
         return [layers.problem(("measure", "kind"), text)]
     if measure.kind == "thinned_nets" and model.dropout == 0:
         text = "measure.kind: thinned_nets needs a net with dropout; found model.dropout 0"
