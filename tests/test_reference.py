@@ -9,6 +9,7 @@ import pytest
 
 from repro.report import write
 from repro.report.readme import results
+from repro.spec.catalogue import catalogue
 from repro.spec.config import RunConfig
 from repro.spec.files import load
 from repro.spec.looks import Evaluation
@@ -76,7 +77,8 @@ def test_the_reference_shelf_holds_no_weights():
 def test_the_committed_pages_are_those_of_the_committed_runs_byte_by_byte(tmp_path):
     if version("vl-convert-python") != DRAWN_BY:
         pytest.skip(f"charts are compared as vl-convert {DRAWN_BY} draws them; here is {version('vl-convert-python')}")
-    written = write(CLAIMS, {"reference": TABLE}, tmp_path)
+    entries = catalogue(ROOT / "claims" / "catalogue.csv")
+    written = write(CLAIMS, {"reference": TABLE}, tmp_path, entries)
     made = {str(path.relative_to(tmp_path)): path.read_bytes() for path in written}
     committed = {str(path.relative_to(PAGES)): path.read_bytes() for path in PAGES.rglob("*") if path.is_file()}
     different = sorted(name for name in made.keys() | committed.keys() if made.get(name) != committed.get(name))

@@ -153,7 +153,8 @@ class _Spent:
         self._found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for table in shelves.values():
             for run in table.values():
-                if (key := _alike(run.config)) and (seconds := _seconds(run)) is not None:
+                key, seconds = _alike(run.config), _seconds(run)
+                if key and seconds is not None and run.sessions:  # which say what device they are of
                     self._found[key][_device(run)].append(seconds)
 
     def cost(self, file: ClaimFile, scale: str, table: Table) -> Cost:
