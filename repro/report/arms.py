@@ -16,6 +16,7 @@ from repro.report.learning import learning, mean
 from repro.report.parts import Figure, Grid, Row, Section
 from repro.report.view import Shown, axis, interval_words, row
 from repro.spec.claim import Claim
+from repro.spec.looks import Read
 from repro.spec.resolve import epochs_of
 
 
@@ -56,7 +57,9 @@ _DOTS = {"count": ", 100 where it shows it", "ensemble": ", the mean of the ense
 def sections(shown: Shown) -> list[Section]:
     """Curves, tuning and judged runs of one shelf."""
     figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
-    title = f"Figure {figure} of the paper, redone" if figure and shown.speaks else "Learning curves"
+    # of a net looked at, the figure is not of its learning: see `repro.report.looked`
+    redone = figure and shown.speaks and not isinstance(shown.judgement.claim.measure, Read)
+    title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
     out = []
     together = shown.judgement.together
     of_all = (

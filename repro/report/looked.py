@@ -30,6 +30,8 @@ def sections(shown: Shown) -> list[Section]:
         kind, text, again = next(iter(runs.values())).config["look"]["kind"], "", _again(list(runs.values()))
         of = f" of {arm}" if len(judgement.arms) > 1 else ""
         parts, title, text = _PARTS[kind](f"{shown.shelf}-{arm}-looked", runs)
+        if kind == "kernels" and (figure := shown.file.claim.paper.figure) and shown.speaks:
+            title = f"Figure {figure} of the paper, redone"
         told = tuple(filter(None, (text, again)))
         out.append(Section(f"{shown.shelf}-{arm}-looked", f"{title}{of}", told, tuple(parts)))
     return out
