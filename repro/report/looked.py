@@ -14,7 +14,7 @@ from repro.report.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, labe
 from repro.report.view import Shown
 from repro.store import Run
 
-PICTURED = 3  # seeds whose kernels are drawn (assumed: a page stays below 300 kB)
+PICTURED = 288  # kernels that are drawn at most: three nets of 96, six of half the width (a page: below 300 kB)
 
 Looked = dict[int, Run]  # by seed
 
@@ -163,12 +163,15 @@ def _kernels(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str,
     parts: list[Figure | Grid | Picture] = [
         _table("Chroma share of what the towers’ kernels have learned", head, runs, cells)
     ]
-    parts += [kernels.picture(seed, run) for seed, run in list(runs.items())[:PICTURED]]
+    drawn = list(runs.items())[: int(PICTURED // next(iter(runs.values())).values["kernels"])]
+    parts += [kernels.picture(seed, run) for seed, run in drawn]
     text = (
         "The chroma share of noise is 0.667, so a kernel that has not learned would look specific to colour: what is "
         "left of the initial noise is taken away before, and kernels that are little else do not count. Towers have "
         "no names: which of them is the one for colour may differ between runs."
     )
+    if len(drawn) < len(runs):
+        text += f" Of {len(runs)} seeds the first {len(drawn)} are drawn; the kernels of all lie with their evaluations."
     return parts, "Kernels by tower", text
 
 
