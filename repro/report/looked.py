@@ -171,7 +171,7 @@ def _kernels(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str,
         "no names: which of them is the one for colour may differ between runs."
     )
     if len(drawn) < len(runs):
-        text += f" Of {len(runs)} seeds the first {len(drawn)} are drawn; the kernels of all lie with their evaluations."
+        text += f" Of {len(runs)} seeds the first {len(drawn)} are drawn; all kernels lie with their evaluations."
     return parts, "Kernels by tower", text
 
 
