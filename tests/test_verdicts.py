@@ -16,8 +16,10 @@ from small_tables import APART, ERRORS, MIRROR, RULE, TURNED, claim_file, play, 
 from repro.analysis.effects import TraceTest, difference, ratio, trace_test
 from repro.analysis.judge import highest, judge
 from repro.analysis.measures import Observation
+from repro.analysis.plan import wanted
 from repro.analysis.tuning import Arm
 from repro.analysis.words import Verdict, grade, of_effect, of_trace
+from repro.report import write
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
@@ -338,6 +340,28 @@ def test_arms_whose_shapes_differ_are_compared_as_independent_runs(tmp_path: Pat
     none = seen(*(error + 0.014 + more for error, more in zip(spread, (0.001, -0.001, 0, 0.001, -0.001), strict=True)))
     assert told(paired.at("paper"), "paper", none, seen(*spread)).word == "reproduced"
     assert told(unpaired.at("paper"), "paper", none, seen(*spread)).word == "inconclusive"
+
+
+def test_arms_that_the_rule_does_not_compare_are_not_waited_for(tmp_path: Path) -> None:
+    file = claim_file(
+        tmp_path,
+        ("  none: {model.norms: none}\n", "  none: {model.norms: none}\n  first: {model.norms: first}\n"),
+        ("half_rate: {train.lr: 0.005}", 'only_first: {"rule.of": [first, both]}'),
+        ("alternatives: [half_rate]", "alternatives: [only_first]"),
+        text=ERRORS,
+    )
+    table = play((file, "medium"), curve=lambda config, epoch: 0.9 - 0.1 * epoch + 0.001 * config.seed)
+    third = {run_config(file.at("medium"), "first", seed=seed).id for seed in range(5)}
+    without = {i: run for i, run in table.items() if i not in third}
+    assert {want.config.id for want in wanted(file, "medium", without)} == third, "they are trained all the same"
+    assert judge(file, "medium", without).verdict == judge(file, "medium", table).verdict
+    assert judge(file, "medium", without).verdict.word == "no difference seen"
+    waiting = judge(file, "medium", without, "only_first")
+    assert (waiting.verdict.word, waiting.to_do) == ("not run", 5)
+    write([file], {"yours": without}, tmp_path / "out")
+    page = (tmp_path / "out" / "errors.html").read_text()
+    assert "No difference seen" in page
+    assert "5 runs still to do" in page
 
 
 # Words of an equivalence: the paper says that there is no effect

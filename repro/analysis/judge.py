@@ -66,7 +66,7 @@ def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = N
     only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
     """
     claims = file.compared(scale, alternative)
-    to_do = len(wanted(file, scale, table, [alternative]))
+    to_do = len(wanted(file, scale, table, [alternative], judged=True))
     parts = [replace(_judge(claim, scale, alternative, table, to_do), beside=name) for name, claim in claims.items()]
     if len(parts) == 1:
         return parts[0]

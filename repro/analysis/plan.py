@@ -30,11 +30,13 @@ def wanted(
     table: Table,
     alternatives: list[str | None] | None = None,
     device: str | None = None,
+    judged: bool = False,
 ) -> list[Want]:
     """All runs wanted next for a claim at a scale, under the base and its alternatives there (None: the base), or under
     those given; finished runs left out.
 
     `device`: the name of the one that is to be timed; None where nothing is run: the one that the table knows best.
+    `judged`: of the arms that a rule compares alone; other arms are for alternatives.
     """
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]
@@ -43,7 +45,8 @@ def wanted(
         seen = set()  # what is judged together may look at the same runs
         for beside, claim in file.compared(scale, alternative).items():
             under = ", ".join(filter(None, (alternative, beside)))
-            for want in _wanted(claim, table, device):
+            arms = claim.rule.of if judged and claim.rule.kind != "trace" else list(claim.arms)
+            for want in _wanted(claim, arms, table, device):
                 looked = want.evaluation.id if want.evaluation else None
                 if (key := (want.config.id, want.epochs, want.level, looked)) not in seen:
                     seen.add(key)
@@ -62,7 +65,8 @@ def _first(want: Want, table: Table) -> Want:
     return want if before.satisfied_in(table) else _first(before, table)
 
 
-def _wanted(claim: Claim, table: Table, device: str | None = None) -> list[Want]:
+def _wanted(claim: Claim, arms: list[str], table: Table, device: str | None = None) -> list[Want]:
+    """Of these arms; where rates are tuned, of all of them until they are, for arms share a grid."""
     if claim.measure.kind == "throughput":
         named = device or next(iter(timing.devices(claim, table)), "")
         configs = [timing.config(claim, seed, named) for seed in claim.seeds]
@@ -70,7 +74,7 @@ def _wanted(claim: Claim, table: Table, device: str | None = None) -> list[Want]
     if claim.measure.kind == "trace":
         return [
             Want(run_config(claim, arm, seed=seed), claim.train.epochs, None, f"{arm}, seed {seed}")
-            for arm in claim.arms
+            for arm in arms
             for seed in claim.seeds
         ]
     tunings: dict[str, Tuning] = {}
@@ -79,7 +83,7 @@ def _wanted(claim: Claim, table: Table, device: str | None = None) -> list[Want]
         if wants:
             return wants
     out = []
-    for arm in claim.arms:
+    for arm in arms:
         rate = tunings[arm].chosen if tunings else None
         if tunings and rate is None:
             continue  # no rate could be chosen: nothing to judge
