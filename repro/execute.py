@@ -94,7 +94,6 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
     arms = [run_config(c, arm, seed=0) for f, scale in claims for c in [f.at(scale)] for arm in c.arms]
     started = [config.data for config in arms if config.start]  # wanted once what they start from is there
     _have_data([*(data for job in first for data in _sets(job.config)), *started], setting, report)
-    trained = 0
     evaluations: dict[str, set[str]] = {}  # of every run that was worked on
 
     def plan(alone: bool = False) -> list[Job]:

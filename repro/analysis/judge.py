@@ -41,6 +41,7 @@ class Judgement:
     run_ids: tuple[str, ...]  # every run of the table that this judgement looked at
     beside: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
     together: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
+    device: str | None = None  # of a timing: the one that was timed
 
     @property
     def parts(self) -> tuple[Judgement, ...]:
@@ -51,8 +52,6 @@ class Judgement:
     def name(self) -> str:
         """Of one comparison, as pages name it."""
         return self.beside or self.alternative or "ours"
-
-    device: str | None = None  # of a timing: the one that was timed
 
 
 def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = None) -> Judgement:
