@@ -34,11 +34,11 @@ class Judgement:
     alternative: str | None
     verdict: Verdict
     arms: dict[str, Arm]
-    effect: Effect | None
-    rate_range: tuple[float, float] | None  # the ratio over all rates within 10 % of the best, from tuning seeds
-    trace: TraceTest | None
     to_do: int  # runs that are wanted and not there
     run_ids: tuple[str, ...]  # every run of the table that this judgement looked at
+    effect: Effect | None = None
+    rate_range: tuple[float, float] | None = None  # the ratio over all rates within 10 % of the best, tuning seeds
+    trace: TraceTest | None = None
     beside: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
     together: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
     device: str | None = None  # of a timing: the one that was timed
@@ -185,18 +185,8 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
     ids = {o.run for arm in arms.values() for o in arm.observations}
     ids |= {o.evaluation for arm in arms.values() for o in arm.observations if o.evaluation}
     ids |= {o.run for tuning in tunings.values() for rate in tuning.rates for o in rate.observations}
-    return Judgement(
-        claim=claim,
-        scale=scale,
-        alternative=alternative,
-        verdict=verdict,
-        arms=arms,
-        effect=effect,
-        rate_range=rate_range,
-        trace=None,
-        to_do=to_do,
-        run_ids=tuple(sorted(ids & table.keys())),
-    )
+    run_ids = tuple(sorted(ids & table.keys()))
+    return Judgement(claim, scale, alternative, verdict, arms, to_do, run_ids, effect, rate_range)
 
 
 def _judge_timed(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
@@ -214,19 +204,8 @@ def _judge_timed(claim: Claim, scale: str, alternative: str | None, table: Table
         verdict = of_effect(claim, scale, effect, numerator, denominator, None, to_do)
     if device is not None:
         verdict = replace(verdict, sentence=f"{verdict.sentence} On {device}.")
-    return Judgement(
-        claim=claim,
-        scale=scale,
-        alternative=alternative,
-        verdict=verdict,
-        arms=arms,
-        effect=effect,
-        rate_range=None,
-        trace=None,
-        to_do=to_do,
-        run_ids=tuple(sorted({o.run for arm in arms.values() for o in arm.observations} & table.keys())),
-        device=device,
-    )
+    run_ids = tuple(sorted({o.run for arm in arms.values() for o in arm.observations} & table.keys()))
+    return Judgement(claim, scale, alternative, verdict, arms, to_do, run_ids, effect, device=device)
 
 
 def _of_one(
@@ -288,15 +267,5 @@ def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table
                 diverged += 1
         arms[name] = Arm(name, None, claim.train.lr, (), curves)
     found = trace_test(next(iter(arms.values())).curves, rule.authors, rule.confidence) if to_do == 0 else None
-    return Judgement(
-        claim=claim,
-        scale=scale,
-        alternative=alternative,
-        verdict=of_trace(claim, scale, found, to_do, failed, diverged),
-        arms=arms,
-        effect=None,
-        rate_range=None,
-        trace=found,
-        to_do=to_do,
-        run_ids=tuple(sorted(ids)),
-    )
+    verdict = of_trace(claim, scale, found, to_do, failed, diverged)
+    return Judgement(claim, scale, alternative, verdict, arms, to_do, tuple(sorted(ids)), trace=found)
