@@ -273,6 +273,37 @@ def test_the_assumption_that_decides_is_named(stores, tmp_path):
     assert json.loads((tmp_path / "speed.json").read_text())["shelves"][0]["alternatives"][0]["decides"] is True
 
 
+def unrun(out: Path, id: str) -> str:
+    """What the page of one of the project's claims says before anything is run."""
+    write([load(ROOT / "claims" / f"{id}.yaml")], {"reference": {}}, out)
+    return Page(out / f"{id}.html").text
+
+
+def test_before_any_run_a_page_says_what_the_next_command_takes(tmp_path):
+    text = unrun(tmp_path, "crops_and_flips")
+    assert "10 runs still to do." in text
+    assert "Next: python -m repro run claims/crops_and_flips.yaml --scale smallIt needs Imagenette" in text
+    assert "Cost of the next 10 runs not known: python -m repro plan" in text
+    page = (tmp_path / "crops_and_flips.html").read_text()
+    assert '<span class="word">--scale small</span>' in page, "a line may end there, but not within an option"
+
+
+def test_an_error_itself_is_sent_to_paper_scale_the_one_that_can_speak_of_it(tmp_path):
+    text = unrun(tmp_path, "ilsvrc2012")
+    assert "Only paper scale can speak of this number." in text
+    assert "Next: python -m repro run claims/ilsvrc2012.yaml --scale paperIt needs ILSVRC-\u20602012" in text
+
+
+def test_arms_alternatives_and_scales_are_told_in_words_and_in_the_papers_units(tmp_path):
+    text = unrun(tmp_path, "pretraining")
+    assert "same_updates: the effect of “longer” against “fine_tuned”; the paper prints no number of it" in text
+    assert "5 test error in ten views; the paper’s number is +1.6 points; the band is +0.9 to +2.3 points" in text
+    assert "small scale in place of the paper’sdata.kind imagenette in place of ilsvrc2012; data.crop 128" in text
+    assert "The band that counts as reproduced, +0.9 to +2.5 points" in text
+    for raw in ("None", "True", "False", "null", "{", "[", "0.009"):
+        assert raw not in text, raw
+
+
 def fails(config: RunConfig, epoch: float) -> float:
     if config.seed < 100:
         raise Failed("out of memory")

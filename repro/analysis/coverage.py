@@ -42,9 +42,10 @@ class State:
 @dataclass(frozen=True)
 class Cost:
     """What the next runs of a command take at most with one worker: `known` of `runs` are like recorded ones, and take
-    `seconds` on `device`, where those were made."""
+    `seconds` on `device`, where those were made; `beside` of the runs are for alternatives alone."""
 
     runs: int
+    beside: int = 0
     known: int = 0
     seconds: float = 0.0
     device: str = ""
@@ -160,14 +161,16 @@ class _Spent:
     def cost(self, file: ClaimFile, scale: str, table: Table) -> Cost:
         """Of the next runs of a claim at a scale, on the device on which most of them are known."""
         wants = {want.config.id: want for want in wanted(file, scale, table)}
+        judged = {want.config.id for want in wanted(file, scale, table, [None], judged=True)}
+        beside = len(wants.keys() - judged)
         seconds: dict[str, list[float]] = defaultdict(list)
         for want in wants.values():
             for device, each in self._of(want).items():
                 seconds[device].append(each * _times(want, table))
         if not seconds:
-            return Cost(len(wants))
+            return Cost(len(wants), beside)
         device = max(seconds, key=lambda name: (len(seconds[name]), name))
-        return Cost(len(wants), len(seconds[device]), sum(seconds[device]), device)
+        return Cost(len(wants), beside, len(seconds[device]), sum(seconds[device]), device)
 
     def _of(self, want: Want) -> dict[str, float]:
         """Seconds of an epoch or a timing like the wanted one, by device; empty where none is recorded."""

@@ -138,7 +138,9 @@ def _unjudged(claim: Claim, scale: str, effect: Effect | None, arms: Sequence[Ar
     if failed := sum(o.status == "failed" for o in seen):
         return Verdict("error", None, "Could not measure.", f"{failed} of {len(seen)} runs failed twice")
     if to_do:
-        return Verdict("not run", None, "Not run yet.", f"{_runs(to_do)} still to do before the next judgement")
+        there = sum(o.status != "missing" for o in seen)
+        why = f"{_runs(to_do)} still to do" + f"; {there} are there" * bool(there)
+        return Verdict("not run", None, "Not run yet.", why)
     if scale == "smoke":
         return Verdict("not comparable", None, _found(claim, effect), _SMOKE)
     return None

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.analysis.coverage import Missing, summary
 from repro.analysis.coverage import coverage as covered
-from repro.analysis.coverage import summary
 from repro.analysis.facts import judge_facts
 from repro.analysis.judge import Judgement
-from repro.report import charts, coverage, facts, fidelity, prose, svg
+from repro.report import charts, coverage, facts, fidelity, prose, settings, svg
 from repro.report.arms import effect
 from repro.report.assumptions import assumptions, deciding, turning
 from repro.report.evidence import sections
@@ -29,6 +29,7 @@ from repro.store import Table, replace
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 HERE = Path(__file__).parent
 FONTS = (("normal", "stix-two-text.woff2"), ("italic", "stix-two-text-italic.woff2"))
@@ -37,6 +38,7 @@ TYPE = (
     (re.compile(r"(?<=\w)'(?=\w)|(?<=s)'(?=\s)"), "’"),
     (re.compile(r"(?<=\d) (?=%)"), "\u202f"),
     (re.compile(r"(?<=\b[np]) = (?=[\d.])"), "\u00a0=\u00a0"),
+    (re.compile(r"(\btop|ILSVRC|#[\w-]*\d)-(?=\w)"), "\\1-\u2060"),  # no line ends within a name
 )
 
 
@@ -54,14 +56,16 @@ def write(
     trained, exact = split(claims)
     ordered = sorted(trained, key=lambda file: file.id)
     found = {file.id: shelves(file, shelves_) for file in ordered}
+    rows = covered(entries, sorted(claims, key=lambda file: file.id), shelves_)
+    missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
     for file in ordered:
-        files[f"{file.id}.html"] = templates.get_template("claim.html").render(_claim(file, found))
+        said = _claim(file, found, missing[file.id])
+        files[f"{file.id}.html"] = templates.get_template("claim.html").render(said)
         files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in exact:
         files |= facts.files(counted, templates)
     files["fidelity.html"] = templates.get_template("fidelity.html").render(fidelity.page())
-    rows = covered(entries, sorted(claims, key=lambda file: file.id), shelves_)
     files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows))
     about = _index(ordered, found, exact) | {"coverage": summary(rows)}
     files["index.html"] = templates.get_template("index.html").render(about)
@@ -87,6 +91,7 @@ def environment(before: Sequence[str]) -> jinja2.Environment:
         finalize=_set,
     )
     templates.globals["still"] = svg.Stills(before)
+    templates.filters["unbroken"] = _unbroken
     return templates
 
 
@@ -109,6 +114,14 @@ def _set(value: Any) -> Any:
     return value
 
 
+def _unbroken(command: str) -> markupsafe.Markup:
+    """A command that breaks between its words alone, an option's name staying with its value."""
+    import markupsafe
+
+    word = markupsafe.Markup('<span class="word">{}</span>')
+    return markupsafe.Markup(" ").join(word.format(part) for part in re.findall(r"-\S+ \S+|\S+", command))
+
+
 def _stylesheet() -> str:
     """The style of all pages with its fonts inside: browsers differ in whether a page on disk may load a font."""
     faces = []
@@ -121,8 +134,8 @@ def _stylesheet() -> str:
     return "".join(faces) + (HERE / "static" / "page.css").read_text()
 
 
-def _claim(file: ClaimFile, every: dict[str, list[Shown]]) -> dict[str, Any]:
-    """Everything that templates/claim.html prints; `every`: all claims on all shelves, by id."""
+def _claim(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Missing]) -> dict[str, Any]:
+    """Everything that templates/claim.html prints; `every`: all claims on all shelves, by id; `missing`: by scale."""
     found = every[file.id]
     # the evidence that speaks stands first; of equals, the reader's own
     ordered = sorted((s for s in found if s.measured), key=lambda shown: not shown.speaks)
@@ -145,8 +158,9 @@ def _claim(file: ClaimFile, every: dict[str, list[Shown]]) -> dict[str, Any]:
         "says_label": "The sentence on trial" if file.claim.paper.source else "The paper says",
         "says": file.claim.paper.says,
         "question": file.claim.question,
-        "paper": prose.number(file),
+        "paper": prose.stated(file.claim.rule),
         "boxes": [box(shown, found) for shown in found],
+        "needs": {shown.shelf: _needs(shown, missing) for shown in found},
         "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
         "effects": _effects(found),
         "record": _record(file, every),
@@ -156,11 +170,13 @@ def _claim(file: ClaimFile, every: dict[str, list[Shown]]) -> dict[str, Any]:
         "deciding": deciding(file, found),
         "forest": _forest(found),
         "deviations": file.claim.deviations,
+        "at_scale": settings.at_scale(file, main.scale),
+        "arms": settings.arms(main.judgement.claim),
         "method": [*method(main.judgement), *_together(main.judgement)],
         "rule_scale": main.scale,
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,
-        "scales": [_scale(file, scale, found) for scale in file.claim.scales],
+        "scales": [_scale(file, scale, found, missing.get(scale)) for scale in file.claim.scales],
     }
 
 
@@ -172,13 +188,21 @@ def _record(file: ClaimFile, every: dict[str, list[Shown]]) -> Grid | None:
         return None
     rows: list[Row] = [("others, by then", record.value, record.says, record.source) for record in paper.before]
     where = f"§{paper.section}" if paper.source is None else f"{paper.source}, §{paper.section}"
-    rows += [("the paper", prose.number(file), paper.says, where)]
+    rows += [("the paper", prose.stated(file.claim.rule), paper.says, where)]
     rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
     for record in paper.later:
         rows.append(("later work", record.value, record.says, record.source))
         rows += _tried(f"ours of it ({record.claim})", every.get(record.claim, [])) if record.claim else []
     rows += _tried("ours", found)
-    return Grid("What is on record of the same sentence", ("whose", "value", "what it is", "where"), tuple(rows))
+    note = _CITED * any("source.md" in cell for row in rows for cell in row)
+    head = ("whose", "value", "what it is", "where")
+    return Grid("What is on record of the same sentence", head, tuple(rows), note=note)
+
+
+_CITED = (
+    "source.md, here and below: the facts on the authors' released source and lab notes, by section. #145 and the like "
+    "are nets of these notes, #145 the paper's own."
+)
 
 
 def _tried(whose: str, found: list[Shown]) -> list[Row]:
@@ -223,14 +247,27 @@ def _together(judgement: Judgement) -> list[str]:
     """How several comparisons are judged as one, in a paragraph; nothing where there is one."""
     if not (many := len(judgement.together)):
         return []
+    rule = judgement.claim.rule
+    assert rule.kind != "trace"
+    missed = 1 - rule.confidence
     return [
         f"The sentence is said of {many} comparisons, each judged by this rule: it holds where it holds in all of "
-        "them, so the weakest decides, by its word and then by its size. That takes no correction for their number; "
-        f"a word against the sentence is said of one only where its interval, widened for {many} of them, says so too."
+        "them, so the weakest decides, by its word and then by its size. That takes no correction for their number. "
+        f"A word against the sentence takes more, since one of {many} lies on the wrong side by chance {many} times as "
+        f"often: it is said of one only where its interval at {100 * (1 - missed / many):g} % says so too."
     ]
 
 
-def _scale(file: ClaimFile, scale: str, found: list[Shown]) -> dict[str, Any]:
+def _needs(shown: Shown, missing: dict[str, Missing]) -> list[str]:
+    """What the command at the head of a page takes: data and time; nothing where nothing is to be done."""
+    if shown.speaks:
+        return []
+    scale = next_scale(shown)
+    data = [f"It needs {text}." for text in prose.sets(shown.file, scale)]
+    return [*data, *([coverage.sentence(missing[scale])] if scale in missing else [])]
+
+
+def _scale(file: ClaimFile, scale: str, found: list[Shown], missing: Missing | None) -> dict[str, Any]:
     own = {key: value for key, value in file.claim.scales[scale].items() if key != "alternatives"}  # type: ignore[index]
     states = []
     for shown in found:
@@ -240,8 +277,9 @@ def _scale(file: ClaimFile, scale: str, found: list[Shown]) -> dict[str, Any]:
     return {
         "name": scale,
         "what": prose.SCALES[scale][0].upper() + prose.SCALES[scale][1:] + ".",
-        "overrides": ", ".join(f"{key} {value}" for key, value in own.items()),
+        "overrides": settings.told(own, file.claim.rule),
         "command": command(file, scale),
+        "cost": coverage.sentence(missing) if missing and scale != "smoke" else "",
         "states": states,
     }
 

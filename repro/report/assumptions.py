@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from repro.analysis.judge import Judgement, complete
 from repro.analysis.phrases import times
-from repro.report import prose
+from repro.report import prose, settings
 from repro.report.view import MARKS, Shown
 from repro.spec.files import ClaimFile
 
@@ -25,12 +25,21 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """Another choice: what it sets, and where it has no verdict, why."""
+
+    name: str
+    sets: str
+    unjudged: str
+
+
+@dataclass(frozen=True)
 class Open:
-    """Something that the paper leaves open: our choice, the alternatives' overrides and their verdicts."""
+    """Something that the paper leaves open: our choice, the alternatives and their verdicts."""
 
     what: str
     ours: str
-    alternatives: tuple[tuple[str, str], ...]
+    alternatives: tuple[Alternative, ...]
     choices: tuple[Choice, ...]
 
 
@@ -48,19 +57,19 @@ def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
             if name in assumption.alternatives
         ]
         named = tuple(
-            (name, ", ".join(f"{key} {_value(value)}" for key, value in over.items()))
+            Alternative(name, settings.told(over, file.claim.rule), _unjudged(file, name, found))
             for name, over in assumption.alternatives.items()
         )
         out.append(Open(assumption.what, assumption.ours, named, tuple(choices)))
     return out
 
 
-def _value(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(str, value))}]"
-    if isinstance(value, dict):
-        return ", ".join(f"{k} ({_value(v)})" if isinstance(v, dict) else f"{k} {_value(v)}" for k, v in value.items())
-    return "null" if value is None else str(value)
+def _unjudged(file: ClaimFile, name: str, found: list[Shown]) -> str:
+    """Why an alternative has no verdict at the scales that are shown."""
+    at: list[str] = [scale for scale in file.claim.scales if name in file.alternatives_at(scale)]
+    if not at or any(shown.scale in at for shown in found):
+        return "not run yet"
+    return f"judged at {prose.listed(at)} scale" + " alone" * (len(at) == 1)
 
 
 def _choice(shown: Shown, judgement: Judgement, name: str) -> Choice:
@@ -104,11 +113,13 @@ def turning(file: ClaimFile, found: list[Shown]) -> str:
     judged = _judged(found)
     whats = {name: a.what for a in file.claim.assumptions for name in a.alternatives}
     many = len({shown.shelf for shown, _ in judged}) > 1
-    named = [
-        f"{whats[str(j.alternative)]} (under {j.alternative}{f', {s.shelf}' if many else ''}: {j.verdict.word})"
-        for s, j in judged
-        if decides(s.judgement, j)
-    ]
+    under: dict[str, list[str]] = {}
+    for shown, judgement in judged:
+        if decides(shown.judgement, judgement):
+            where = f", {shown.shelf}" if many else ""
+            words = under.setdefault(whats[str(judgement.alternative)], [])
+            words.append(f"{judgement.alternative}{where}: {judgement.verdict.word}")
+    named = [f"{what} (under {'; '.join(words)})" for what, words in under.items()]
     return f"It depends on what the paper leaves open: {prose.listed(named)}." if named else ""
 
 

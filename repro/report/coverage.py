@@ -58,13 +58,21 @@ def todo(row: Covered) -> str:
 def cost(missing: Missing) -> str:
     """What the command's next runs cost, or how to learn it."""
     found = missing.cost
-    if not found.known:
-        return f"cost not known: `{missing.command.replace(' run ', ' plan ')}` measures it"
-    take = f"at most {prose.duration(found.seconds)} of one worker on {found.device}, by recorded runs like them"
     runs = f"the next {found.runs} run{'s' * (found.runs != 1)}"
+    if found.beside:
+        runs += f" ({found.beside} of them for alternatives)"
+    if not found.known:
+        return f"cost of {runs} not known: `{missing.command.replace(' run ', ' plan ')}` measures it"
+    take = f"at most {prose.duration(found.seconds)} of one worker on {found.device}, by recorded runs like them"
     if found.known == found.runs:
         return f"cost: {runs} take {take}"
     return f"cost: {found.known} of {runs} take {take}; that of the others is not known"
+
+
+def sentence(missing: Missing) -> str:
+    """The same as pages print it."""
+    text = cost(missing).replace("`", "")
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _text(states: Sequence[State]) -> str:
@@ -106,7 +114,7 @@ def _row(row: Covered) -> dict[str, Any]:
         "state": row.state,
         "exact": [_cell(state) for state in exact],
         "cells": cells if row.scales and not exact else [],
-        "missing": [(m.scale, m.why, m.command, cost(m).replace("`", "")) for m in row.missing],
+        "missing": [(m.scale, m.why, m.command, sentence(m)) for m in row.missing],
         "todo": todo(row) if not row.scales and row.entry.is_claim else "",
     }
 

@@ -59,7 +59,7 @@ def entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entry
             )
         )
     return Entry(
-        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, prose.number(file),
+        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, prose.stated(file.claim.rule),
         file.claim.paper.notes.value if file.claim.paper.notes else "", tuple(lines),
         tuple(_shares(found, everything)),
     )  # fmt: skip

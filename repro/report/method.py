@@ -9,7 +9,7 @@ from repro.analysis.plan import MOST
 from repro.analysis.tuning import SLOWER
 from repro.analysis.words import JUDGING_SEEDS
 from repro.report import throughput
-from repro.report.prose import listed, sized
+from repro.report.prose import band, listed, sized
 from repro.spec.claim import Claim
 from repro.spec.judging import RECORDED
 from repro.spec.looks import Read
@@ -37,7 +37,8 @@ def _of_one(claim: Claim) -> str:
             f"ensembles of {rule.size} of judging {seeds}, {sure} of the jackknife over seeds, since ensembles that "
             "share nets are not independent."
         )
-    return f"The effect is the mean over judging {seeds}, {sure}: Student's t over the seeds."
+    what = "What is judged" if rule.kind == "value" else "The effect"
+    return f"{what} is the mean over judging {seeds}, {sure}: Student's t over the seeds."
 
 
 def method(judgement: Judgement) -> list[str]:
@@ -56,10 +57,10 @@ def method(judgement: Judgement) -> list[str]:
     assert rule.kind != "trace"
     out = [_measured(claim)]
     if rule.kind == "rate":
-        return [*out, throughput.method(rule, _seed_list(claim.seeds))]
+        return [*out, throughput.method(rule, _seed_list(claim.seeds), band(rule))]
     if len(rule.of) == 1:
         few = "" if judgement.scale == "paper" or effect_of(rule) == "value" else _FEW
-        return [*out, f"{_of_one(claim)} The band was written in the claim before any run.{few}"]
+        return [*out, f"{_of_one(claim)} {_band(judgement)}{few}"]
     assert rule.kind == "ratio" or rule.kind == "difference"
     of, over = rule.of
     if (tune := claim.tune) and tune.chooses:
@@ -85,12 +86,20 @@ def method(judgement: Judgement) -> list[str]:
     if measure.kind == "throughput":
         open_ = ""  # every replicate has images/s
     out.append(
-        f"The effect is the {rule.kind} {of} {sign} {over}, over judging {_seed_list(claim.seeds)}, with a "
+        f"The effect is the {rule.kind} “{of}” {sign} “{over}”, over judging {_seed_list(claim.seeds)}, with a "
         f"{100 * rule.confidence:g} % interval: {how}. {open_ if rule.kind == 'ratio' else ''}"
-        "The band was written in the claim before any run."
+        + _band(judgement)
         + ("" if judgement.scale == "paper" else _FEW)
     )
     return out
+
+
+def _band(judgement: Judgement) -> str:
+    """What counts as reproduced, and whether it decides at this scale."""
+    rule = judgement.claim.rule
+    decides = judgement.scale == "paper" or (rule.kind != "trace" and getattr(rule, "direction", "") == "none")
+    only = "" if decides else ", and decides at paper scale alone"
+    return f"The band that counts as reproduced, {band(rule)}, was written in the claim before any run{only}."
 
 
 # How each look is taken; its options in braces.
@@ -122,7 +131,7 @@ def _measured(claim: Claim) -> str:
     """How the measure is read off a run."""
     measure, goal = claim.measure, phrases.goal(claim)
     if measure.kind == "throughput":
-        return throughput.measured(measure)
+        return throughput.measured(measure, len(claim.arms))
     if isinstance(measure, Read):
         return f"{_LOOKS[measure.kind].format(**measure.model_dump())} {_at_the_end(claim)}"
     censored = "is censored: counted as slower than its horizon, never dropped."
@@ -154,9 +163,10 @@ def _measured(claim: Claim) -> str:
         )
     horizons = {arm: epochs_of(claim, arm) for arm in claim.arms}
     if len(set(horizons.values())) > 1:
-        each = listed([f"{count} for {arm}" for arm, count in horizons.items()])
+        each = listed([f"{count} for “{arm}”" for arm, count in horizons.items()])
         return f"The measure is the {goal} after the last epoch: {each}."
-    return f"The measure is the {goal} after {claim.train.epochs} epochs, the same for all arms."
+    same = ", the same for all arms" * (len(horizons) > 1)
+    return f"The measure is the {goal} after {claim.train.epochs} epochs{same}."
 
 
 def _seed_list(values: list[int]) -> str:

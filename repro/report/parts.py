@@ -11,7 +11,7 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: the first column names its rows; `numbers` and `codes` are columns, `strong` rows."""
+    """A table, the first column naming its rows: `numbers`, `codes` are columns, `strong` rows, `note` a line below."""
 
     caption: str
     head: Row
@@ -19,6 +19,7 @@ class Grid:
     numbers: frozenset[int] = frozenset()
     codes: frozenset[int] = frozenset()
     strong: frozenset[int] = frozenset()
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.phrases import between, times
 from repro.analysis.tuning import NEAR
-from repro.data.known import KNOWN
+from repro.data.known import KNOWN, how_to_get
 from repro.report import throughput
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile
@@ -19,9 +19,9 @@ from repro.spec.rules import AnyRule, TraceRule, effect_of
 
 SCALES = {
     "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
-    "small": "real images, a reduced net or an easier level: hours on a CPU",
+    "small": "real images, where need be a smaller net or an easier level: hours on a CPU",
     "medium": "the faithful net on ten-class photos: minutes a run on one GPU",
-    "paper": "the paper's data and schedule",
+    "paper": "the paper's data and schedule, and the one scale that can say “reproduced”",
 }
 # The index's legend, in README's words; pages give each claim's own conditions.
 WORDS = {
@@ -91,13 +91,14 @@ def section(file: AnyFile) -> str:
     return " · ".join([*parts, *([paper.source] if paper.source else [])])
 
 
-def number(file: ClaimFile) -> str:
+def stated(rule: AnyRule) -> str:
     """The paper's number, in a few characters."""
-    rule = file.claim.rule
     if rule.kind == "trace":
         return f"{len(rule.authors)} printed points"
     if rule.paper is None:
         return "no number"
+    if rule.kind == "rate":
+        return f"{sized(rule.paper, 'rate')}, by its days"
     return f"{rule.paper:g} times" if rule.kind == "ratio" else sized(rule.paper, effect_of(rule))
 
 
@@ -200,6 +201,14 @@ def data(claim: Claim) -> str:
     return f"{known.title}, {how_many}, {scaled}"
 
 
+def sets(file: ClaimFile, scale: str) -> list[str]:
+    """The data sets that a claim takes at a scale, each with how to come by it; none for what is embedded."""
+    claim = file.at(scale)
+    earlier = [(over.get("start") or {}).get("run", {}).get("data.kind") for over in claim.arms.values()]
+    kinds = dict.fromkeys([claim.data.kind, *filter(None, earlier)])
+    return [f"{KNOWN[kind].title}: {how_to_get(kind)}" for kind in kinds if kind != "digits"]
+
+
 def conditions(judgement: Judgement) -> list[Condition]:
     """The claim's rule, word by word, with its numbers; the word that was said is marked."""
     rule = judgement.claim.rule
@@ -224,7 +233,10 @@ def conditions(judgement: Judgement) -> list[Condition]:
         inside, at_paper = band(rule), judgement.scale == "paper"
         lines = [
             ("reproduced" if at_paper else "no difference seen", f"the whole interval lies inside the band, {inside}"),
-            ("differs" if at_paper else "opposite direction", f"the whole interval lies outside {inside}"),
+            (
+                "differs" if at_paper else "opposite direction",
+                f"the whole interval lies above {inside}, or below it: an effect where the paper says there is none",
+            ),
             ("inconclusive", f"the interval crosses an end of {inside}, or {unformed(judgement.claim)}"),
         ]
     elif judgement.scale == "paper":

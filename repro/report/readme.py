@@ -33,7 +33,7 @@ def results(claims: Sequence[AnyFile], table: Table) -> str:
         file = shown.file
         verdict, notes = shown.judgement.verdict, file.claim.paper.notes
         lines.append(_line(
-            _page(file.id), file.claim.paper.says, prose.number(file), notes.value if notes else "–",
+            _page(file.id), file.claim.paper.says, prose.stated(file.claim.rule), notes.value if notes else "–",
             prose.ours(shown.judgement), f"`{verdict.word}`", verdict.grade or "–", shown.scale,
             str(prose.seeds(shown.judgement) or "–"),
         ))  # fmt: skip

@@ -18,24 +18,27 @@ def size(effect: Effect) -> str:
     return times(effect.estimate) if effect.kind == "ratio" else shown(effect.estimate, "rate")
 
 
-def measured(measure: Throughput) -> str:
-    """How the measure is read off a replicate."""
+def measured(measure: Throughput, arms: int) -> str:
+    """How the measure is read off a replicate of so many arms."""
+    turns = "in which the arms take turns" if arms > 1 else "which trains"
     many = f"{measure.rounds} rounds of {measure.updates} update{'s' * (measure.updates != 1)}"
     return (
         "The measure is images/s of training through the whole pipeline of an epoch: photos read, cropped, mirrored "
         "and noised as the claim says, and every update done. A replicate is a process of its own, with nothing of "
-        f"this command beside it, in which the arms take turns for {many}, after {measure.warm} that "
-        f"do{'es' * (measure.warm == 1)} not count; its value is the median of the rounds. The step alone, repeated "
-        "on one minibatch, is timed beside it. Replicates of different devices are never mixed."
+        f"this command beside it, {turns} for {many}, after {measure.warm} that do{'es' * (measure.warm == 1)} "
+        "not count; its value is the median of the rounds. The step alone, repeated on one minibatch, is timed "
+        "beside it. Replicates of different devices are never mixed."
     )
 
 
-def method(rule: Rate, replicates: str) -> str:
+def method(rule: Rate, replicates: str, band: str) -> str:
     """How the rate is estimated, and what days it is set against."""
+    low, high = (round(rule.days(rate), 1) for rate in reversed(rule.within))
     return (
         f"The rate is the geometric mean over the replicates, {replicates}, with a {100 * rule.confidence:g} % "
-        f"interval: Student's t over their logs. {rule.cycles} cycles through {rule.images:,} images take as long as "
-        "that many images do at this rate. The band was written in the claim before any timing."
+        f"interval: Student's t over their logs. The paper prints days, not a "
+        f"rate: {rule.cycles} cycles through {rule.images:,} images in {low:g} to {high:g} days are "
+        f"{band}, which is the band; it was written in the claim before any timing."
     )
 
 
@@ -45,5 +48,5 @@ def conditions(rule: Rate, inside: str) -> list[tuple[str, str]]:
         ("reproduced", f"on {rule.on} at paper scale: the whole interval lies inside the band, {inside}"),
         ("differs", f"on {rule.on} at paper scale: the whole interval lies outside {inside}"),
         ("inconclusive", f"on {rule.on} at paper scale: the interval crosses an end of {inside}"),
-        ("not comparable", f"below paper scale, and on any device but {rule.on}"),
+        ("not comparable", f"below paper scale, or on any device but {rule.on}"),
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from repro.analysis import phrases
 from repro.analysis.coverage import command
-from repro.analysis.judge import Judgement, complete, judge, judgements
+from repro.analysis.judge import SCALES, Judgement, complete, judge, judgements
 from repro.report import prose
 from repro.report.charts import Axis, Row
 from repro.spec.files import ClaimFile
@@ -71,7 +72,7 @@ def show(file: ClaimFile, shelf: str, table: Table) -> Shown:
     if chosen is None:
         chosen = next((j for j in scales.values() if j.verdict.word == "error"), None)
     if chosen is None:
-        chosen = next((j for scale, j in reversed(scales.items()) if scale != "smoke"), *list(scales.values())[-1:])
+        chosen = scales[telling(file, scales)]
     names = file.alternatives_at(chosen.scale) if complete(chosen) else []
     others = tuple(judge(file, chosen.scale, table, name) for name in names)
     return Shown(shelf, file, table, chosen, others, scales)
@@ -82,6 +83,14 @@ def shelves(file: ClaimFile, tables: dict[str, Table]) -> list[Shown]:
     found = [show(file, shelf, table) for shelf, table in tables.items()]
     started = [s for s in found if s.measured or s.judgement.run_ids]
     return started or found[-1:]
+
+
+def telling(file: ClaimFile, scales: Collection[str]) -> str:
+    """The easiest of the scales that would say something of the sentence: of an error itself paper scale alone."""
+    rule = file.claim.rule
+    number = rule.kind != "trace" and effect_of(rule) == "value" and "paper" in scales
+    easier = [scale for scale in SCALES[::-1] if scale in scales and scale != "smoke"]
+    return "paper" if number else next(iter(easier), "smoke")
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,8 @@ def box(shown: Shown, others: list[Shown]) -> Box:
         why = "No shelf has a verdict yet"
         if spoken:
             why = f"The {spoken[0].shelf} verdict is: {spoken[0].judgement.verdict.word}"
+    elif not shown.measured:
+        why += _only(claim.rule)
     facts = [f"grade {verdict.grade}"] if verdict.grade else []
     facts.append(f"{shown.scale} scale")
     if shown.complete and (n := prose.seeds(shown.judgement)):
@@ -134,11 +145,18 @@ def box(shown: Shown, others: list[Shown]) -> Box:
     )
 
 
+def _only(rule: AnyRule) -> str:
+    """Where a word on the sentence can be said at all, if that is not everywhere."""
+    if rule.kind == "rate":
+        return f". Only {rule.on} at paper scale can decide it; elsewhere the speed found is the device’s at hand"
+    return ". Only paper scale can speak of this number" if rule.kind != "trace" and effect_of(rule) == "value" else ""
+
+
 def next_scale(shown: Shown) -> str:
     """What failed, or else the easiest scale that would say something of the sentence."""
     if shown.judgement.verdict.word == "error":
         return shown.scale
-    return next((scale for scale in reversed(shown.scales) if scale != "smoke"), "smoke")
+    return telling(shown.file, shown.scales)
 
 
 def axis(shown: Shown, of_one: bool = True) -> Axis:

@@ -1,0 +1,73 @@
+"""What an arm, an alternative or a scale sets, in words; keys that no word is better than stand as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from repro.analysis import phrases
+from repro.report import prose
+from repro.report.parts import Grid
+from repro.spec.claim import OF_RUNS, Claim
+from repro.spec.files import ClaimFile
+from repro.spec.rules import AnyRule
+
+
+def told(overrides: Mapping[str, Any], rule: AnyRule) -> str:
+    """Overrides of dotted keys; `rule`: the claim's own, on which those of the rule are laid."""
+    laid = {key.removeprefix("rule."): value for key, value in overrides.items() if key.startswith("rule.")}
+    rule = rule.model_copy(update=laid)
+    parts = [_told(key, value, rule) for key, value in overrides.items() if key != "varies"]
+    return "; ".join(parts)
+
+
+def _told(key: str, value: Any, rule: AnyRule) -> str:
+    if key == "rule.of":
+        return f"the effect of {' against '.join(f'“{arm}”' for arm in value)}"
+    if key == "rule.over":
+        return f"judged together with {prose.listed(value)}"
+    if key == "rule.within":
+        return f"the band is {prose.band(rule)}"
+    if key == "rule.paper":
+        return "the paper prints no number of it" if value is None else f"the paper’s number is {prose.stated(rule)}"
+    if key == "measure.metric":
+        return f"the measure is the {phrases.NAMES[value]}"
+    if key == "arms":
+        return "; ".join(f"arm “{arm}”: {told(over, rule) or 'nothing of its own'}" for arm, over in value.items())
+    return f"{key} {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        inside = [f"{key} ({_value(v)})" if isinstance(v, dict) else f"{key} {_value(v)}" for key, v in value.items()]
+        return ", ".join(inside) or "none"
+    if isinstance(value, list):
+        return prose.listed([str(v) for v in value]) or "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else "none" if value is None else str(value)
+
+
+def arms(claim: Claim) -> Grid | None:
+    """What each arm sets; None where there is one, and nothing that it sets."""
+    rows = tuple((f"“{arm}”", told(over, claim.rule) or "nothing of its own") for arm, over in claim.arms.items())
+    if len(rows) == 1 and not any(claim.arms.values()):
+        return None
+    return Grid("The arms, and what each sets; in everything else they are equal", ("arm", "sets"), rows)
+
+
+def at_scale(file: ClaimFile, scale: str) -> str:
+    """What a scale has otherwise than paper scale has; empty where nothing is, or there is no such scale."""
+    if scale == "paper" or "paper" not in file.claim.scales:
+        return ""
+    here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))
+    return "; ".join(
+        f"{key} {_value(here[key])} in place of {_value(paper[key])}" for key in here if here[key] != paper.get(key)
+    )
+
+
+def _leaves(claim: Claim) -> dict[str, Any]:
+    """What makes up a run, by dotted key."""
+    found: dict[str, Any] = {}
+    for section in OF_RUNS:
+        dumped = claim.model_dump(include={section})[section]
+        found |= {f"{section}.{k}": v for k, v in dumped.items()} if isinstance(dumped, dict) else {section: dumped}
+    return found
