@@ -853,10 +853,10 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
             "direction of an alternative's number",
             LRN,
             {
-                ("assumptions", 4, "alternatives", "top5", "rule.paper"): -0.012,
-                ("assumptions", 4, "alternatives", "top5", "rule.within"): [-0.02, -0.004],
+                ("assumptions", 5, "alternatives", "top5", "rule.paper"): -0.012,
+                ("assumptions", 5, "alternatives", "top5", "rule.within"): [-0.02, -0.004],
             },
-            ("assumptions", 4, "alternatives", "top5", "rule.paper"),
+            ("assumptions", 5, "alternatives", "top5", "rule.paper"),
             "alternative top5: rule.direction: -0.012 is not above 0",
         ),
         relation(

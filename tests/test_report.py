@@ -16,10 +16,11 @@ from small_runs import Curve, Failed, fill, straight
 
 from repro.errors import ReproError
 from repro.report import write
+from repro.report.assumptions import asks_otherwise
 from repro.report.readme import results, update
 from repro.report.view import MARKS
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load
+from repro.spec.files import ClaimFile, load, load_all
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -190,6 +191,7 @@ def in_another_process(stores: dict[str, Store], out: Path, environment: dict[st
 import sys
 from pathlib import Path
 from repro.report import write
+from repro.report.assumptions import asks_otherwise
 from repro.spec.files import load
 from repro.store import Store
 root, out, trace = map(Path, sys.argv[1:])
@@ -268,7 +270,7 @@ def test_the_highest_complete_scale_is_shown_and_the_others_are_named(stores, tm
 def test_the_assumption_that_decides_is_named(stores, tmp_path):
     write([both_claims(stores)[0]], {"reference": stores["small"].table()}, tmp_path)
     text = Page(tmp_path / "speed.html").text
-    assert "It depends on what the paper leaves open: initialisation (under he: no difference seen)." in text
+    assert "It depends on what the paper leaves open: initialisation (under “he”: no difference seen)." in text
     assert "“no difference seen” instead of “same direction”" in text
     assert json.loads((tmp_path / "speed.json").read_text())["shelves"][0]["alternatives"][0]["decides"] is True
 
@@ -288,6 +290,19 @@ def test_before_any_run_a_page_says_what_the_next_command_takes(tmp_path):
     assert '<span class="word">--scale small</span>' in page, "a line may end there, but not within an option"
 
 
+def test_the_first_of_several_rounds_says_that_rates_come_before_judging(stores, tmp_path):
+    write([both_claims(stores)[0]], {"reference": {}}, tmp_path)
+    assert "6 runs still to do before rates are chosen and judged." in Page(tmp_path / "speed.html").text
+
+
+def test_an_alternative_with_other_arms_and_a_band_of_its_own_decides_nothing():
+    files = [file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)]
+    asked = {(file.id, name) for file in files for name in file.claim.alternatives if asks_otherwise(file, name)}
+    assert asked == {
+        ("depth", "middle"), ("depth", "middle_of_3_to_5"), ("lrn_cifar10", "maps"), ("two_towers", "communication"),
+    }  # fmt: skip
+
+
 def test_an_error_itself_is_sent_to_paper_scale_the_one_that_can_speak_of_it(tmp_path):
     text = unrun(tmp_path, "ilsvrc2012")
     assert "Only paper scale can speak of this number." in text
@@ -297,9 +312,9 @@ def test_an_error_itself_is_sent_to_paper_scale_the_one_that_can_speak_of_it(tmp
 def test_arms_alternatives_and_scales_are_told_in_words_and_in_the_papers_units(tmp_path):
     text = unrun(tmp_path, "pretraining")
     assert "same_updates: the effect of “longer” against “fine_tuned”; the paper prints no number of it" in text
-    assert "5 test error in ten views; the paper’s number is +1.6 points; the band is +0.9 to +2.3 points" in text
-    assert "small scale in place of the paper’sdata.kind imagenette in place of ilsvrc2012; data.crop 128" in text
-    assert "The band that counts as reproduced, +0.9 to +2.5 points" in text
+    assert "5 test error in ten views; the number on record is +1.6 points; the band is +0.9 to +2.3 points" in text
+    assert "of small scale in place of paper scale’sdata.kind imagenette in place of ilsvrc2012; data.crop 128" in text
+    assert "What counts as reproduced, an interval inside +0.9 to +2.5 points and wholly above 0," in text
     for raw in ("None", "True", "False", "null", "{", "[", "0.009"):
         assert raw not in text, raw
 

@@ -295,9 +295,10 @@ def test_a_difference_not_seen_says_what_would_have_shown_and_how_many_seeds_wou
     seeds = next(n for n, found in enumerate(power, start=2) if found >= 0.8)
     for scale in ("paper", "medium"):
         why = told(errors.at(scale), scale, above(points), seen(*BOTH)).why
-        assert f"; {shows:.2f} points would have shown; about {seeds} seeds would settle 0.12 points" in why
+        assert f"; a difference of {shows:.2f} points would have shown; about {seeds} seeds" in why
+        assert "seeds would settle one of 0.12 points" in why
     equal = told(errors.at("paper"), "paper", above(NONE["equal"][0]), seen(*BOTH)).why
-    assert equal == "the interval covers no effect; 0.00 points would have shown"
+    assert equal == "the interval covers no effect; a difference of 0.00 points would have shown"
 
 
 @pytest.mark.parametrize("arm", ["none", "both"])

@@ -98,7 +98,7 @@ def summary(rows: Sequence[Covered]) -> str:
     without = len(rows) - len(claims)
     return (
         f"{len(claims)} sentences: {valid} have a valid claim, {judged} a verdict above smoke scale or a count; "
-        f"{without} rows more have no claim by their nature."
+        f"{without} rows more have none: implementations that people know, and sentences that nobody has tested."
     )
 
 

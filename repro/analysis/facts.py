@@ -82,7 +82,8 @@ def tolerance(fact: Fact) -> str:
         return f"Allowed: {shown(100 * compare.share)} % either way. {compare.why}"
     if compare.kind == "rounded":
         how = "Rounded or cut off" if compare.cut else "Rounded"
-        return f"{how} to {shown(compare.unit)}. {compare.why}"
+        to = "a whole number" if compare.unit == 1 else f"a multiple of {shown(compare.unit)}"
+        return f"{how} to {to}. {compare.why}"
     return ""
 
 
@@ -101,8 +102,8 @@ def judge_facts(file: ExactFile) -> Verdict:
         sentence = f"All {len(facts)} printed facts are true." if len(facts) > 1 else f"{_line(facts[0])}."
     else:
         sentence = " ".join(f"{_line(fact)}." for fact in named[:2])
-        sentence += f" {len(named) - 2} more below." if len(named) > 2 else ""
-    why = f"{tally(found)}; the worst is shown" if len(facts) > 1 else "the claim's one fact, counted"
+        sentence += f" Below stand {len(named) - 2} more." if len(named) > 2 else ""
+    why = f"{tally(found)}; the worst decides" if len(facts) > 1 else "the claim's one fact, counted"
     return Verdict(worst, GRADE, sentence, why)
 
 
@@ -115,7 +116,7 @@ def tally(found: dict[str, int]) -> str:
 
 
 def _line(fact: Judged) -> str:
-    return f"{fact.fact.says.rstrip('.')}: printed {fact.printed}, found {fact.counted}"
+    return f"“{fact.fact.says.rstrip('.')}”: printed {fact.printed}, found {fact.counted}"
 
 
 def lines(file: ExactFile) -> list[str]:

@@ -11,7 +11,7 @@ from typing import get_args
 from repro.analysis import timing
 from repro.analysis.effects import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
 from repro.analysis.facts import judge_facts
-from repro.analysis.measures import Observation, trace
+from repro.analysis.measures import Observation, Want, trace
 from repro.analysis.plan import horizon_of, judged, wanted
 from repro.analysis.tuning import Arm, Tuning, tune
 from repro.analysis.words import Verdict, of_effect, of_trace, of_value
@@ -65,14 +65,30 @@ def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = N
     only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
     """
     claims = file.compared(scale, alternative)
-    to_do = len(wanted(file, scale, table, [alternative], judged=True))
-    parts = [replace(_judge(claim, scale, alternative, table, to_do), beside=name) for name, claim in claims.items()]
+    wants = wanted(file, scale, table, [alternative], judged=True)
+    parts = [
+        replace(_judge(claim, scale, alternative, table, len(wants)), beside=name) for name, claim in claims.items()
+    ]
+    if wants and all(part.verdict.word == "not run" for part in parts):
+        there = {run for part in parts for run in part.run_ids if not table[run].is_evaluation}
+        why = _still_to_do(claims[None], wants, len(there))
+        parts = [replace(part, verdict=replace(part.verdict, why=why)) for part in parts]
     if len(parts) == 1:
         return parts[0]
     sure = [_surely(part, table, len(parts)) if part.verdict.word in AGAINST else part for part in parts]
     least = min(sure, key=_strength)
     ids = sorted({run for part in sure for run in part.run_ids})
     return replace(least, verdict=_weakest(least, sure), run_ids=tuple(ids), together=tuple(sure))
+
+
+def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
+    """How many runs come next, whether others follow from them, and how many are there."""
+    why = f"{len(wants)} run{'s' * (len(wants) != 1)} still to do"
+    if claim.tune and any(want.config.seed in claim.tune.on_seeds for want in wants):
+        why += " before rates are chosen and judged"
+    if any(want.weights for want in wants):
+        why += ", and those that start from their weights"
+    return f"{why}; {there} {'is' if there == 1 else 'are'} there" if there else why
 
 
 # From the weakest; a word against the sentence refutes it for all, whatever the others are.
@@ -182,8 +198,8 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
         effect = compare(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
         rate_range = _rate_range(tunings, rule.of) if tunings else None
         verdict = of_effect(claim, scale, effect, numerator, denominator, rate_range, to_do)
-    ids = {o.run for arm in arms.values() for o in arm.observations}
-    ids |= {o.evaluation for arm in arms.values() for o in arm.observations if o.evaluation}
+    ids = {o.run for arm in judged_arms for o in arm.observations}
+    ids |= {o.evaluation for arm in judged_arms for o in arm.observations if o.evaluation}
     ids |= {o.run for tuning in tunings.values() for rate in tuning.rates for o in rate.observations}
     run_ids = tuple(sorted(ids & table.keys()))
     return Judgement(claim, scale, alternative, verdict, arms, to_do, run_ids, effect, rate_range)

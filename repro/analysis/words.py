@@ -138,9 +138,7 @@ def _unjudged(claim: Claim, scale: str, effect: Effect | None, arms: Sequence[Ar
     if failed := sum(o.status == "failed" for o in seen):
         return Verdict("error", None, "Could not measure.", f"{failed} of {len(seen)} runs failed twice")
     if to_do:
-        there = sum(o.status != "missing" for o in seen)
-        why = f"{_runs(to_do)} still to do" + f"; {there} are there" * bool(there)
-        return Verdict("not run", None, "Not run yet.", why)
+        return Verdict("not run", None, "Not run yet.", f"{_runs(to_do)} still to do")
     if scale == "smoke":
         return Verdict("not comparable", None, _found(claim, effect), _SMOKE)
     return None
@@ -221,8 +219,10 @@ def _found_of_one(claim: Claim, effect: Effect, sure: str) -> str:
     assert size is not None
     if rule.kind == "count":
         runs = f"{round(size * effect.n)} of {effect.n} runs"
-        return f"{runs} of {rule.of[0]} have a {goal(claim)} of at most {rule.at_most:g} ({sure}, in % of runs)."
-    whose = f"{rule.size} nets averaged" if rule.kind == "ensemble" else rule.of[0]
+        whose = f" of “{rule.of[0]}”" if len(claim.arms) > 1 else ""
+        return f"{runs}{whose} have a {goal(claim)} of at most {rule.at_most:g} ({sure}, in % of runs)."
+    one = "the net" if len(claim.arms) == 1 else f"“{rule.of[0]}”"
+    whose = f"{rule.size} nets averaged" if rule.kind == "ensemble" else one
     if effect.kind == "value":
         return f"The {goal(claim)} of {whose} is {100 * size:.2f} % ({sure})."
     if rule.kind == "ensemble":
@@ -240,11 +240,11 @@ def _settling(effect: Effect) -> str:
     if effect.kind == "ratio":
         half, seen = log(effect.high / effect.low) / 2, abs(log(effect.estimate))
         spread = deviation([log(value) for value in effect.per_seed.values()])
-        smallest, named = f"a ratio of {times(exp(half))}", f"a ratio of {times(effect.estimate)}"
+        smallest, named = f"a ratio of {times(exp(half))}", f"one of {times(effect.estimate)}"
     else:
         half, seen = (effect.high - effect.low) / 2, abs(effect.estimate)
         spread = deviation(list(effect.per_seed.values()))
-        smallest, named = f"{100 * half:.2f} points", f"{100 * seen:.2f} points"
+        smallest, named = f"a difference of {100 * half:.2f} points", f"one of {100 * seen:.2f} points"
     text = f"{smallest} would have shown"
     if effect.method.startswith("jackknife"):  # its seeds are no independent pairs
         return text
@@ -269,9 +269,10 @@ def of_trace(claim: Claim, scale: str, found: TraceTest | None, to_do: int, fail
     if found is None:
         why = f"{diverged} of {n} runs diverged: " if diverged else ""
         return Verdict("error", None, "Could not measure.", f"{why}fewer than three curves are long enough")
+    sure = f"{100 * found.confidence:g} % interval for one more curve"
     sentence = (
         f"The author's curve is at p = {found.p:.2g} among ours (n = {found.n}); our mean offset is "
-        f"{100 * found.offset:+.2f} points (one more curve: {100 * found.low:+.2f} to {100 * found.high:+.2f})."
+        f"{100 * found.offset:+.2f} points ({sure} {100 * found.low:+.2f} to {100 * found.high:+.2f})."
     )
     if scale == "smoke":
         return Verdict("not comparable", None, sentence, _SMOKE)

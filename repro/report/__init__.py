@@ -16,7 +16,7 @@ from repro.analysis.facts import judge_facts
 from repro.analysis.judge import Judgement
 from repro.report import charts, coverage, facts, fidelity, prose, settings, svg
 from repro.report.arms import effect
-from repro.report.assumptions import assumptions, deciding, turning
+from repro.report.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.report.evidence import sections
 from repro.report.export import rows_csv, whole
 from repro.report.index import Entry, entry
@@ -91,7 +91,7 @@ def environment(before: Sequence[str]) -> jinja2.Environment:
         finalize=_set,
     )
     templates.globals["still"] = svg.Stills(before)
-    templates.filters["unbroken"] = _unbroken
+    templates.filters |= {"unbroken": _unbroken, "coded": _coded}
     return templates
 
 
@@ -120,6 +120,15 @@ def _unbroken(command: str) -> markupsafe.Markup:
 
     word = markupsafe.Markup('<span class="word">{}</span>')
     return markupsafe.Markup(" ").join(word.format(part) for part in re.findall(r"-\S+ \S+|\S+", command))
+
+
+def _coded(text: str) -> markupsafe.Markup:
+    """A sentence with the commands in it, which stand between backticks, as code."""
+    import markupsafe
+
+    parts = enumerate(_set(text).split("`"))
+    code = markupsafe.Markup("<code>{}</code>")
+    return markupsafe.Markup("").join(code.format(_unbroken(part)) if i % 2 else part for i, part in parts)
 
 
 def _stylesheet() -> str:
@@ -192,17 +201,11 @@ def _record(file: ClaimFile, every: dict[str, list[Shown]]) -> Grid | None:
     rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
     for record in paper.later:
         rows.append(("later work", record.value, record.says, record.source))
-        rows += _tried(f"ours of it ({record.claim})", every.get(record.claim, [])) if record.claim else []
+        rows += _tried(f"our trial of it ({record.claim})", every.get(record.claim, [])) if record.claim else []
     rows += _tried("ours", found)
-    note = _CITED * any("source.md" in cell for row in rows for cell in row)
+    note = prose.CITED * any("source.md" in cell for row in rows for cell in row)
     head = ("whose", "value", "what it is", "where")
     return Grid("What is on record of the same sentence", head, tuple(rows), note=note)
-
-
-_CITED = (
-    "source.md, here and below: the facts on the authors' released source and lab notes, by section. #145 and the like "
-    "are nets of these notes, #145 the paper's own."
-)
 
 
 def _tried(whose: str, found: list[Shown]) -> list[Row]:
@@ -225,7 +228,8 @@ def _forest(found: list[Shown]) -> Figure | None:
     """All choices in one drawing: ours and each alternative, on every shelf that says something."""
     rows, words, pairs = [], [], set()
     for shown in (s for s in found if s.speaks):
-        for judgement in (*shown.judgement.parts, *shown.alternatives):
+        beside = [j for j in shown.alternatives if not asks_otherwise(shown.file, str(j.alternative))]
+        for judgement in (*shown.judgement.parts, *beside):
             name = judgement.alternative or judgement.name  # of an alternative's own several, the weakest
             if (drawn := row(judgement, name if len(found) == 1 else f"{name}, {shown.shelf}")) is not None:
                 rows.append(drawn)

@@ -9,7 +9,7 @@ from statistics import fmean
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.phrases import between, goal, times
-from repro.analysis.tuning import NEAR, Rate
+from repro.analysis.tuning import NEAR, SLOWER, Rate
 from repro.report import charts, curves, looked, prose
 from repro.report.curves import Tuned
 from repro.report.learning import learning, mean
@@ -125,15 +125,16 @@ def _tuning(shown: Shown) -> Section:
     )
     near = f"{100 * NEAR - 100:.0f} % of the best"
     text = [
-        f"{fastest} “Near” is within {near}; “slower” and “stopped” rates were given up on the way; “> 24” means not "
-        f"reached after 24 {prose.unit(claim)}."
+        f"{fastest} “Near” is within {near}, “slower” beyond it; “stopped” rates were given up before every "
+        f"tuning seed had its turn, being more than {SLOWER:g} times slower. “>” stands before the "
+        f"{prose.unit(claim)} at whose end the level was not reached."
     ]
     if judgement.rate_range is not None and judgement.claim.rule.kind == "ratio":
         of, over = judgement.claim.rule.of
         low, high = judgement.rate_range
         spread = f"is {times(low)}" if low == high else f"runs from {between(low, high)}"
         text.append(f"Over all rates within {near}, the ratio {of} / {over} {spread} on the tuning seeds.")
-    note = "Line: geometric mean; dot: a tuning seed; diamond: the chosen rate; triangle: not there; cross: diverged."
+    note = "Line: geometric mean; dot: a tuning seed; diamond: the chosen rate; triangle: not reached; cross: diverged."
     figure = Figure(drawing, "Each arm's rate, tuned on its own.", note)
     grids = tuple(_rates(claim, f"{name}: {aim}, by rate", tuning.rates) for name, tuning in tunings.items())
     return Section(f"{shown.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
@@ -258,6 +259,7 @@ def _judged(judgement: Judgement) -> Grid:
     after = f"after {claim.train.epochs} epochs" if epochs == {claim.train.epochs} else "at the end"
     after = "at the end" if claim.train.plateau else after
     what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} {after}"
+    what += ", points" * (isinstance(claim.measure, Read) and claim.measure.kind != "kernels")
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
         ("seed", *names, *[compares] * two, *(f"{what} of {name}" for what in whats for name in names)),

@@ -66,29 +66,38 @@ def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
 
 def _unjudged(file: ClaimFile, name: str, found: list[Shown]) -> str:
     """Why an alternative has no verdict at the scales that are shown."""
-    at: list[str] = [scale for scale in file.claim.scales if name in file.alternatives_at(scale)]
+    at: list[str] = [
+        scale for scale in file.claim.scales if name in file.alternatives_at(scale) or name in file.compared(scale)
+    ]
     if not at or any(shown.scale in at for shown in found):
         return "not run yet"
-    return f"judged at {prose.listed(at)} scale" + " alone" * (len(at) == 1)
+    return f"only {prose.listed(at)} scale asks for it; not run"
 
 
 def _choice(shown: Shown, judgement: Judgement, name: str) -> Choice:
     base, verdict = shown.judgement, judgement.verdict
     chosen = {arm.name: f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
     rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
-    if len(chosen) == len(judgement.arms) > 1 and len(set(chosen.values())) == 1:
-        rates = f"{next(iter(chosen.values()))} in all arms"
+    if len(chosen) == len(judgement.arms) and len(set(chosen.values())) == 1:
+        rates = next(iter(chosen.values())) + " in all arms" * (len(chosen) > 1)
     if judgement in base.together:
         effect = "judged together with ours; the weakest decides"
     elif not complete(judgement):
         effect = f"not known yet: {verdict.why}"
+    elif asks_otherwise(shown.file, name):
+        effect = "another question, with a band of its own: it decides nothing here"
     elif decides(base, judgement):
         effect = f"decides: “{verdict.word}” instead of “{base.verdict.word}”"
     elif base.effect and judgement.effect and _apart(base, judgement):
         effect = "the word stays, the size does not: the two intervals do not overlap"
     else:
-        effect = "changes nothing that shows"
+        effect = "changes neither the word nor, beyond the intervals, the size"
     return Choice(name, shown.shelf, rates, prose.ours(judgement), verdict.word, MARKS[verdict.word], effect)
+
+
+def asks_otherwise(file: ClaimFile, name: str) -> bool:
+    """Whether an alternative compares other arms and has a band of its own: a question beside the sentence."""
+    return {"rule.of", "rule.within"} <= file.claim.alternatives[name].keys()
 
 
 def decides(base: Judgement, other: Judgement) -> bool:
@@ -105,7 +114,13 @@ def _apart(base: Judgement, other: Judgement) -> bool:
 
 
 def _judged(found: list[Shown]) -> list[tuple[Shown, Judgement]]:
-    return [(shown, j) for shown in found if shown.speaks for j in shown.alternatives if complete(j)]
+    return [
+        (shown, judgement)
+        for shown in found
+        if shown.speaks
+        for judgement in shown.alternatives
+        if complete(judgement) and not asks_otherwise(shown.file, str(judgement.alternative))
+    ]
 
 
 def turning(file: ClaimFile, found: list[Shown]) -> str:
@@ -118,7 +133,7 @@ def turning(file: ClaimFile, found: list[Shown]) -> str:
         if decides(shown.judgement, judgement):
             where = f", {shown.shelf}" if many else ""
             words = under.setdefault(whats[str(judgement.alternative)], [])
-            words.append(f"{judgement.alternative}{where}: {judgement.verdict.word}")
+            words.append(f"“{judgement.alternative}”{where}: {judgement.verdict.word}")
     named = [f"{what} (under {'; '.join(words)})" for what, words in under.items()]
     return f"It depends on what the paper leaves open: {prose.listed(named)}." if named else ""
 
@@ -126,11 +141,13 @@ def turning(file: ClaimFile, found: list[Shown]) -> str:
 def deciding(file: ClaimFile, found: list[Shown]) -> str:
     """Which assumption decides, which only moves the size, or that none has been judged."""
     judged = _judged(found)
+    if not file.claim.alternatives:
+        return "The claim names no alternative to these choices." if file.claim.assumptions else "Nothing is named."
     if not judged:
         return "No alternative has been judged yet, so it is not known whether one of these choices decides."
     text = turning(file, found) or "No alternative that was judged changes the verdict."
     moved = [
-        f"from {_size(s.judgement)} to {_size(j)} under {j.alternative}"
+        f"from {_size(s.judgement)} to {_size(j)} under “{j.alternative}”"
         for s, j in judged
         if s.judgement.effect and j.effect and _apart(s.judgement, j)
     ]

@@ -5,15 +5,17 @@ Functions take plain numbers and return drawings; nothing is computed but positi
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, isinf, log10
+from math import isinf, log10
 
 from repro.report.svg import (
     ACCENT,
     GROUND,
     INK,
     MUTED,
+    NARROW,
     PLAIN,
     TINT,
     Drawing,
@@ -26,6 +28,7 @@ from repro.report.svg import (
     number,
 )
 
+_LINE, _LETTER = 46, 6.5  # letters of a line in a narrow drawing; pixels of one, in 12 px (assumed, from the font)
 ACROSS: Spec = {"x": number("x"), "x2": {"field": "end"}}  # of a row with `x` and `end`
 
 
@@ -86,6 +89,14 @@ def _middle(axis: Axis, low: float, high: float) -> float:
     return (low * high) ** 0.5 if axis.kind == "log" else (low + high) / 2
 
 
+def _side(axis: Axis, place: float, low: float, high: float, words: str, width: int) -> str:
+    """On which side of its place a label stands, so that it stays in a drawing of so many pixels."""
+    at, ends = (log10(place), (log10(low), log10(high))) if axis.kind == "log" else (place, (low, high))
+    left = width * (at - ends[0]) / (ends[1] - ends[0])
+    half = _LETTER * len(words) / 2
+    return "left" if left < half else "right" if width - left < half else "center"
+
+
 def interval(id: str, title: str, alt_text: str, axis: Axis, rows: Sequence[Row]) -> Drawing:
     """Effects with their intervals against the band, the paper's number and no effect; each seed a dot."""
     low, high = _domain(axis, rows)
@@ -106,15 +117,18 @@ def interval(id: str, title: str, alt_text: str, axis: Axis, rows: Sequence[Row]
             top = places[-1] + 14 + step * len(row.seeds)
         bottom = top + 6
         tall: Spec = {"y": {"value": 18}, "y2": {"value": bottom}}
+        middle = _middle(axis, *band)
+        side = _side(axis, middle, low, high, axis.band_label, width)
         layers = [
             layer([{"x": band[0], "end": band[1]}], "rect", ACROSS | tall, color=TINT),
-            label({"datum": _middle(axis, *band)}, {"value": bottom + 10}, axis.band_label, ACCENT, align="center"),
+            label({"datum": middle}, {"value": bottom + 10}, axis.band_label, ACCENT, align=side),
         ]
         for place, color, dash, thick, words in lines:
             stroke = {"color": color, "strokeDash": dash, "strokeWidth": thick}
             layers.append(layer([{"x": place}], "rule", {"x": number("x"), **tall}, **stroke))
             weight = "bold" if color == ACCENT else "normal"
-            layers.append(label({"datum": place}, {"value": 9}, words, color, align="center", fontWeight=weight))
+            side = _side(axis, place, low, high, words, width)
+            layers.append(label({"datum": place}, {"value": 9}, words, color, align=side, fontWeight=weight))
         for row, at in zip(rows, places, strict=True):
             layers += _row(row, at, step, low, high, hover)
             if beside:
@@ -122,8 +136,12 @@ def interval(id: str, title: str, alt_text: str, axis: Axis, rows: Sequence[Row]
                 layers.append(label({"value": 0}, {"value": at}, row.label, INK, **left))
                 layers.append(label({"value": "width"}, {"value": at}, row.value, INK, dx=12))
             elif worded:
-                layers.append(label({"value": 0}, {"value": at - 15}, f"{row.label}: {row.value}", INK))
-        x_axis = {"title": axis.title, "grid": False, "offset": 18, "labelExpr": PLAIN, **ticks}
+                words = f"{row.label}: {row.value}"
+                halo = {"stroke": GROUND, "strokeWidth": 5, "strokeJoin": "round"}  # lines stop short of the words
+                layers.append(label({"value": 0}, {"value": at - 15}, words, GROUND, **halo))
+                layers.append(label({"value": 0}, {"value": at - 15}, words, INK))
+        title = textwrap.wrap(axis.title, _LINE) if width <= NARROW else axis.title
+        x_axis = {"title": title, "grid": False, "offset": 18, "labelExpr": PLAIN, **ticks}
         x = {"scale": {"type": axis.kind, "domain": [low, high], "nice": False}, "axis": x_axis}
         return chart(layers, x, {"scale": None, "axis": None}, width, bottom)
 
@@ -134,7 +152,7 @@ def _row(row: Row, at: float, step: float, low: float, high: float, hover: bool)
     """One interval at `at` pixels from the top, and its seeds below it; an open side ends in an arrow."""
     ends = {"x": max(row.low, low), "end": min(row.high, high)}
     out = [layer([ends], "rule", ACROSS | {"y": {"value": at}}, color=INK, strokeWidth=3.5)]
-    points = [(ends["x"], "triangle-left", INK)] if row.low in (0.0, -inf) else []
+    points = [(ends["x"], "triangle-left", INK)] if row.low < low else []
     points += [(ends["end"], "triangle-right", INK)] if isinf(row.high) else []
     points += [(row.estimate, "diamond", GROUND)] if row.estimate is not None else []
     for value, shape, fill in points:

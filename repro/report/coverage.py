@@ -71,7 +71,7 @@ def cost(missing: Missing) -> str:
 
 def sentence(missing: Missing) -> str:
     """The same as pages print it."""
-    text = cost(missing).replace("`", "")
+    text = cost(missing)
     return f"{text[0].upper()}{text[1:]}."
 
 
@@ -121,5 +121,5 @@ def _row(row: Covered) -> dict[str, Any]:
 
 def _cell(state: State) -> tuple[str, str, str]:
     """(mark, word, shelf)."""
-    mark = {WORKS: "check", "begun": "half"}.get(state.word) or MARKS[state.word]
+    mark = {WORKS: "check", "begun": "empty"}.get(state.word) or MARKS[state.word]
     return mark, state.word, state.shelf

@@ -12,7 +12,7 @@ from repro.report.view import Shown
 from repro.spec.config import RunConfig
 from repro.store import Table
 
-_ABOUT = ("made by", "commit of the sources", "device", "system", "versions", "numerics")
+_ABOUT = ("made in", "commit of the sources", "device", "system", "versions", "version of the numerics")
 
 
 def sections(shown: Shown) -> list[Section]:
@@ -54,8 +54,11 @@ def _made(shown: Shown) -> Section:
     if every != base:
         text.append(f"With the alternatives: {_cost(shown.table, every)}.")
     text += _left_out(shown.table, every)
-    made = Grid("What made the runs", head, tuple(rows))
+    made = Grid("What made the runs and evaluations", head, tuple(rows), note=_SESSIONS)
     return Section(f"{shown.shelf}-made", "Provenance and cost", tuple(text), (made,))
+
+
+_SESSIONS = "A run or an evaluation is made in one session, or in several where it was stopped and went on."
 
 
 def _left_out(table: Table, ids: set[str]) -> list[str]:
@@ -82,8 +85,8 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
     named |= {name: session.get(name) for name in registry.LIBRARIES}  # of a run whose net is the library's
     versions = [f"{name} {version}" for name, version in named.items() if version]
     return (
-        f"{runs} run{'s' * (runs != 1)}",
-        f"{session['commit'] or 'none'} ({'clean' if session['clean'] else 'changed'})",
+        f"{runs} session{'s' * (runs != 1)}",
+        f"{(session['commit'] or 'none')[:12]} ({'clean' if session['clean'] else 'changed'})",
         f"{device}, {threads} thread{'s' * (threads != 1)}",
         session["system"],
         ", ".join(versions),

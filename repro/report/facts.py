@@ -87,6 +87,7 @@ def _page(file: ExactFile) -> dict[str, Any]:
         "mark_name": MARKS[verdict.word],
         "tally": [f"{n} {SHORT[name]}" for name, n in counts(facts).items()],
         "facts": [_fact(fact, file.claim.paper.section) for fact in facts],
+        "cited": prose.CITED * any("source.md" in f"{fact.because} {fact.source}" for fact in claim.facts),
         "layers": _layers(claim.nets) if claim.nets else None,
         "differences": _differences(claim.nets) if len(claim.nets) > 1 else None,
         "other": "torchvision" in claim.nets,

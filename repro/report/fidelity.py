@@ -19,7 +19,7 @@ STATES = {
     "each its own": ("unequal", "the readings do what their texts say, and differ"),
     "one for both": (
         "equal",
-        "both readings do the same: the texts agree, or one of them is silent, or a claim sets it",
+        "both readings do the same, also where the texts do not agree; the row says what, and whether a claim sets it",
     ),
     "no test named": ("dash", "the row says why"),
 }

@@ -66,7 +66,8 @@ def entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entry
 
 
 def _ids(shown: Shown) -> set[str]:
-    return {run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids}
+    ids = {run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids}
+    return {run for run in ids if not shown.table[run].is_evaluation}
 
 
 def _shares(found: list[Shown], everything: list[Shown]) -> list[str]:

@@ -28,7 +28,7 @@ def picture(seed: int, run: Run) -> Picture:
     )
     caption = f"Kernels of conv1, seed {seed}: tower 1 above, tower 2 below."
     data = f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
-    note = "Faint: little else than its initial noise, and not counted."
+    note = "" if learned.all() else "Faint: little else than its initial noise, and not counted."
     return Picture(data, pixels.shape[1], pixels.shape[0], alt, caption, note)
 
 

@@ -84,7 +84,8 @@ def learning(shown: Shown) -> Figure:
         note += f" Coloured diamonds: the paper's epochs to {100 * theirs:g} %, read off its figure."
     if followed != measure.metric:
         note += f" The {NAMES[measure.metric]}, which is judged, is looked at once, at the end."
-    caption = f"Every judging seed, as far as it was judged: {', '.join(strokes)}."
+    which = f": {', '.join(strokes)}" if len(arms) > 1 else ""
+    caption = f"Every judging seed, as far as it was judged{which}."
     unit = prose.unit(claim).capitalize()
     return Figure(drawing, caption, note.strip(), (unit, (("", "log"), ("linear", "linear"))))
 

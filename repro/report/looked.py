@@ -10,7 +10,7 @@ from repro.report import kernels, prose
 from repro.report.charts import log_ticks
 from repro.report.curves import DASHES
 from repro.report.parts import Figure, Grid, Picture, Section
-from repro.report.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
+from repro.report.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, layer, name, number
 from repro.report.view import Shown
 from repro.store import Run
 
@@ -52,9 +52,10 @@ def _percent(value: float) -> str:
 
 
 def _table(caption: str, head: Sequence[str], runs: Looked, cells: Sequence[tuple[str, str]]) -> Grid:
-    """A row for each seed, and their mean. `cells`: (value's name, form): percent, points, count, share or p."""
+    """A row for each seed, and their mean. `cells`: (value's name, form): percent, points and share, which have a mean;
+    count, p, and a share of one tower, whose name means nothing from seed to seed."""
     forms = {"percent": _percent, "points": prose.points, "count": lambda v: f"{v:,.0f}", "share": lambda v: f"{v:.3f}",
-             "p": lambda v: f"{v:.2g}"}  # fmt: skip
+             "p": lambda v: f"{v:.2g}", "tower": lambda v: f"{v:.3f}"}  # fmt: skip
 
     def cell(run: Run, key: str, form: str) -> str:
         return forms[form](run.values[key]) if key in run.values else "–"
@@ -64,7 +65,7 @@ def _table(caption: str, head: Sequence[str], runs: Looked, cells: Sequence[tupl
     if len(runs) > 1:
         found = [[run.values[key] for run in runs.values() if key in run.values] for key, _ in cells]
         whole = zip(cells, found, strict=True)
-        mean = (forms[form](fmean(v)) if v and form not in ("p", "count") else "" for (_, form), v in whole)
+        mean = (forms[form](fmean(v)) if v and form in ("percent", "points", "share") else "" for (_, form), v in whole)
         rows.append(("mean", *mean))
         strong = frozenset({len(runs)})
     return Grid(caption, ("seed", *head), tuple(rows), frozenset(range(1, len(cells) + 1)), strong=strong)
@@ -85,8 +86,8 @@ def _ten_views(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], st
     photos = next(iter(runs.values())).values["photos"]
     text = (
         f"Of {photos:,.0f} test photos. One net answers twice for the same photos, so within a net McNemar’s exact "
-        "test says whether its two answers differ: without a difference, of the photos that only one of them has right "
-        "half would be ten views’."
+        "test says whether its two answers differ: without a difference, "
+        "ten views would be right in half of the photos that only one of the two gets right."
     )
     return grids, "In one view and in ten", text
 
@@ -96,7 +97,8 @@ def _thinned_nets(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture],
     cells = [("halved_error", "percent"), ("geometric_error", "percent"), ("arithmetic_error", "percent")]
     cells += [("thinned_error", "percent"), ("excess", "points")]
     cells += [("geometric_divergence", "share"), ("arithmetic_divergence", "share"), ("geometric_agrees", "percent")]
-    head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "one thinned net, %", "excess, points",
+    head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "each thinned net by itself, %",
+            "halved less geometric, points",
             "KL of geometric, nats", "KL of arithmetic, nats", "same answer, %")  # fmt: skip
     table = _table("Errors of the halved net and of thinned nets averaged", head, runs, cells)
     counts = first.curves["masks"]
@@ -105,7 +107,7 @@ def _thinned_nets(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture],
         at = [fmean(run.curves[key][i] for run in runs.values()) for key in
               ("geometric_error", "arithmetic_error", "geometric_divergence", "arithmetic_divergence")]  # fmt: skip
         steps.append((f"{count:,.0f}", _percent(at[0]), _percent(at[1]), f"{at[2]:.4f}", f"{at[3]:.4f}"))
-    caption = "Means of so many thinned nets against the halved net, mean of the seeds"
+    caption = "Means of the first so many thinned nets against the halved net, mean of the seeds"
     names = ("thinned nets", "geometric, error %", "arithmetic, error %", "geometric, KL", "arithmetic, KL")
     grid = Grid(caption, names, tuple(steps), frozenset(range(5)))
     values = first.values
@@ -114,14 +116,14 @@ def _thinned_nets(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture],
         "at test time, its hidden outputs multiplied by the probability of staying. KL is the divergence of its "
         "answers from the mean’s, in nats per photo; “same answer”, of the halved net and the geometric mean."
     )
-    note = "Solid: the geometric mean; dashed: the arithmetic mean; a line for each seed. Below 0 the mean is better."
+    note = "Solid: the geometric mean; dashed: the arithmetic mean; a line for each seed. Above 0 the mean is better."
     return [Figure(_over_masks(id, runs), "How many thinned nets it takes.", note), table, grid], "Thinned nets", text
 
 
 def _over_masks(id: str, runs: Looked) -> Drawing:
-    """Error of the means less the halved net's, against the number of thinned nets."""
+    """Error of the halved net less that of the means, against the number of thinned nets."""
     rows: list[Spec] = [
-        {"seed": seed, "mean": mean, "masks": count, "excess": round(100 * (error - run.values["halved_error"]), 3)}
+        {"seed": seed, "mean": mean, "masks": count, "excess": round(100 * (run.values["halved_error"] - error), 3)}
         for seed, run in runs.items()
         for mean in ("geometric", "arithmetic")
         for count, error in zip(run.curves["masks"], run.curves[f"{mean}_error"], strict=True)
@@ -131,8 +133,8 @@ def _over_masks(id: str, runs: Looked) -> Drawing:
     pad = 0.08 * (max(every) - min(every)) or 1.0
     last = [row for row in rows if row["masks"] == most]
     ends = [fmean(row["excess"] for row in last if row["mean"] == mean) for mean in ("geometric", "arithmetic")]
-    alt = f"After {most:,.0f} thinned nets the geometric mean’s error is {ends[0]:+.2f} points from the halved net’s, "
-    alt += f"the arithmetic mean’s {ends[1]:+.2f}."
+    alt = f"With {most:,.0f} thinned nets the halved net’s error less the geometric mean’s is {ends[0]:+.2f} points, "
+    alt += f"less the arithmetic mean’s {ends[1]:+.2f}."
 
     def build(width: int, hover: bool) -> Spec:
         place = {"x": number("masks"), "y": number("excess")}
@@ -140,7 +142,6 @@ def _over_masks(id: str, runs: Looked) -> Drawing:
         lines = place | {"detail": name("seed"), "strokeDash": name("mean") | {"scale": dash, "legend": None}}
         layers = [
             layer([{"y": 0}], "rule", {"y": number("y")}, color=MUTED, strokeDash=[2, 3]),
-            label({"value": "width"}, {"datum": 0}, "the halved net", MUTED, align="right", dy=-7),
             layer(rows, "line", lines, color=INK, strokeWidth=1.2, opacity=0.8),
         ]
         if hover:
@@ -151,15 +152,16 @@ def _over_masks(id: str, runs: Looked) -> Drawing:
         y_axis = {"title": None, "labelExpr": PLAIN, "tickCount": 5, "domain": False, "ticks": False}
         x = {"scale": {"type": "log", "domain": [1, most], "nice": False}, "axis": x_axis}
         y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
-        return chart(layers, x, y, width, 260 if width > 400 else 220, "error less the halved net’s, percentage points")
+        title = "error of the halved net less the mean’s, percentage points"
+        return chart(layers, x, y, width, 260 if width > 400 else 220, title)
 
     return draw(f"{id}-masks", "Thinned nets averaged", alt, build)
 
 
 def _kernels(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
-    cells = [("learned_1", "count"), ("learned_2", "count"), ("chroma_1", "share"), ("chroma_2", "share")]
+    cells = [("learned_1", "count"), ("learned_2", "count"), ("chroma_1", "tower"), ("chroma_2", "tower")]
     cells += [("difference", "share"), ("p", "p")]
-    head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference", "p")
+    head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference, unsigned", "p")
     parts: list[Figure | Grid | Picture] = [
         _table("Chroma share of what the towers’ kernels have learned", head, runs, cells)
     ]
@@ -194,7 +196,8 @@ def _neighbours(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], s
     text = (
         f"{values['queries']:,.0f} test photos among {values['gallery']:,.0f} training photos. “Place by pixels” says "
         "how far fc7’s neighbours are in pixel space: the share of the gallery that is nearer by pixels; 0 is the "
-        "nearest, and chance gives 50 %."
+        "nearest, and chance gives 50 %. “Near by both” is the share of fc7’s neighbours that are among as many by "
+        "pixels."
     )
     return [table, grid], "Neighbours", text
 

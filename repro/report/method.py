@@ -98,8 +98,13 @@ def _band(judgement: Judgement) -> str:
     """What counts as reproduced, and whether it decides at this scale."""
     rule = judgement.claim.rule
     decides = judgement.scale == "paper" or (rule.kind != "trace" and getattr(rule, "direction", "") == "none")
-    only = "" if decides else ", and decides at paper scale alone"
-    return f"The band that counts as reproduced, {band(rule)}, was written in the claim before any run{only}."
+    only = "" if decides else "; it decides at paper scale alone"
+    towards = getattr(rule, "direction", "none")
+    beside = "" if towards == "none" or rule.kind == "count" else f" and wholly {towards}"
+    return (
+        f"What counts as reproduced, an interval inside {band(rule)}{beside}, was written in the claim before any "
+        f"run{only}."
+    )
 
 
 # How each look is taken; its options in braces.

@@ -25,20 +25,26 @@ SCALES = {
 }
 # The index's legend, in README's words; pages give each claim's own conditions.
 WORDS = {
-    "reproduced": "the interval excludes no effect, in the paper's direction, and lies inside the claim's band",
-    "direction only": "the paper's direction, but not inside the band, or a run never reached the level",
-    "differs": "the paper's direction, but outside the band",
-    "contradicted": "excludes no effect the other way",
-    "inconclusive": "covers no effect, or is finer than its data can show; the page says what would settle it",
-    "same direction": "below paper scale, where the number itself cannot be tested: the paper's direction",
-    "no difference seen": "below paper scale: covers no effect",
-    "opposite direction": "below paper scale: the other way",
+    "reproduced": "the whole interval lies in the paper's direction and in the claim's band; a curve is not told apart",
+    "direction only": "wholly in the paper's direction, but not in the band, or a run never reached the level",
+    "differs": "wholly in the paper's direction, and wholly outside the band; a printed curve is told apart from ours",
+    "contradicted": "the whole interval lies on the other side of “no effect”",
+    "inconclusive": "the interval covers “no effect”, or the data cannot show what is said; the page says what would",
+    "same direction": "below paper scale, where no number can be tested: wholly in the paper's direction",
+    "no difference seen": "below paper scale: covers “no effect”; of a sentence of no effect, in what counts as none",
+    "opposite direction": "below paper scale: wholly on the other side; of a sentence of no effect, outside of none",
     "not comparable": "this scale cannot speak of the sentence",
     "true as printed": "a fact that needs no training: counted, and as the paper has it",
     "false as printed": "a fact that needs no training: counted, and not as the paper has it",
     "not run": "runs are missing; the page says which command makes them",
     "error": "could not measure, which is not measured and failed",
 }
+
+
+CITED = (
+    "source.md, here and below: the facts on the authors' released source and lab notes, by section. #145 and the like "
+    "are nets of these notes, #145 the paper's own."
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,8 @@ def band(rule: AnyRule) -> str:
 def section(file: AnyFile) -> str:
     """Where the sentence stands."""
     paper = file.claim.paper
-    parts = [f"Section {paper.section}"]
+    first, _, last = paper.section.partition("-")
+    parts = [f"Sections {first} to {last}" if last else f"Section {first}"]
     parts += [f"Figure {paper.figure}"] if paper.figure else []
     parts += [f"Table {paper.table}"] if paper.table else []
     return " · ".join([*parts, *([paper.source] if paper.source else [])])
@@ -99,7 +106,9 @@ def stated(rule: AnyRule) -> str:
         return "no number"
     if rule.kind == "rate":
         return f"{sized(rule.paper, 'rate')}, by its days"
-    return f"{rule.paper:g} times" if rule.kind == "ratio" else sized(rule.paper, effect_of(rule))
+    if rule.kind == "ratio":
+        return "no effect" if rule.paper == 1 else f"{rule.paper:g} times"
+    return sized(rule.paper, effect_of(rule))
 
 
 def ours(judgement: Judgement) -> str:
@@ -118,7 +127,7 @@ def ours(judgement: Judgement) -> str:
         size = times(effect.estimate) if effect.kind == "ratio" else f"{points(effect.estimate)} points"
         return f"{size} ({interval.replace('-', '−')})"
     if trace is not None:
-        return f"{points(trace.offset)} points ({points(trace.low)} to {points(trace.high)}), p = {trace.p:.2g}"
+        return f"p = {trace.p:.2g}; offset {points(trace.offset)} points ({points(trace.low)} to {points(trace.high)})"
     return ""
 
 

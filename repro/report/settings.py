@@ -25,11 +25,11 @@ def _told(key: str, value: Any, rule: AnyRule) -> str:
     if key == "rule.of":
         return f"the effect of {' against '.join(f'“{arm}”' for arm in value)}"
     if key == "rule.over":
-        return f"judged together with {prose.listed(value)}"
+        return f"judged together with {prose.listed(value)}" if value else "judged alone"
     if key == "rule.within":
         return f"the band is {prose.band(rule)}"
     if key == "rule.paper":
-        return "the paper prints no number of it" if value is None else f"the paper’s number is {prose.stated(rule)}"
+        return "the paper prints no number of it" if value is None else f"the number on record is {prose.stated(rule)}"
     if key == "measure.metric":
         return f"the measure is the {phrases.NAMES[value]}"
     if key == "arms":
@@ -55,7 +55,7 @@ def arms(claim: Claim) -> Grid | None:
 
 
 def at_scale(file: ClaimFile, scale: str) -> str:
-    """What a scale has otherwise than paper scale has; empty where nothing is, or there is no such scale."""
+    """The settings that a scale has in place of paper scale's; empty where there are none, or no paper scale."""
     if scale == "paper" or "paper" not in file.claim.scales:
         return ""
     here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))
@@ -65,9 +65,9 @@ def at_scale(file: ClaimFile, scale: str) -> str:
 
 
 def _leaves(claim: Claim) -> dict[str, Any]:
-    """What makes up a run, by dotted key."""
+    """What makes up runs, and what is read off how many of them, by dotted key; the band has a place of its own."""
     found: dict[str, Any] = {}
-    for section in OF_RUNS:
+    for section in (*OF_RUNS, "seeds", "measure", "rule"):
         dumped = claim.model_dump(include={section})[section]
         found |= {f"{section}.{k}": v for k, v in dumped.items()} if isinstance(dumped, dict) else {section: dumped}
-    return found
+    return {key: value for key, value in found.items() if key not in ("rule.of", "rule.paper", "rule.within")}

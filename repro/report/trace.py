@@ -24,8 +24,9 @@ def _curves(shown: Shown) -> Section:
     epochs = [(i + 1) * claim.measure.every / per_epoch for i in range(len(authors))]
     band = found.point_low, found.point_high
     outside = [str(i + 1) for i, a in enumerate(authors) if not band[0][i] <= a <= band[1][i]]
-    where = f"outside the band at point {prose.listed(outside)}" if outside else "inside the band at every point"
-    alt = f"The author's {len(authors)} points among {found.n} of our curves and their prediction band: {where}."
+    at = f"point{'s' * (len(outside) != 1)} {prose.listed(outside)}"
+    where = f"outside the shaded interval at {at}" if outside else "inside the shaded interval at every point"
+    alt = f"The author's {len(authors)} points among {found.n} of our curves and their prediction interval: {where}."
     title, less = "The author's curve among ours", "The same, less our mean"
     both = (
         curves.trace(f"{shown.shelf}-curves", title, alt, epochs, ours, authors, band),
@@ -59,8 +60,13 @@ def _test(shown: Shown) -> Section:
     if (drawn := row(shown.judgement)) is not None:
         about = "The mean offset", interval_words(shown)
         offset = charts.interval(f"{shown.shelf}-offset", *about, axis(shown), [drawn])
-        note = "Bar: where one more curve of ours would lie; diamond: our mean; dots: one for each seed."
-        parts.append(Figure(offset, f"Mean offset {prose.ours(shown.judgement)}.", note))
+        below = sum(offset < 0 for offset in found.offsets.values())
+        note = (
+            f"Bar: where one more curve of ours would lie; diamond: our mean; dots: one for each seed, {below} of "
+            f"{found.n} below 0, where ours has the lower error."
+        )
+        size, *ends = (prose.points(offset) for offset in (found.offset, found.low, found.high))
+        parts.append(Figure(offset, f"The mean offset, {size} points ({' to '.join(ends)}).", note))
     return Section(f"{shown.shelf}-test", "Can it be told apart?", parts=tuple(parts))
 
 

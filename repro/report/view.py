@@ -220,4 +220,4 @@ def interval_words(shown: Shown) -> str:
         says = "" if rule.paper is None else f"; the paper says {prose.sized(rule.paper, effect_of(rule))}"
         return f"{rule.kind.capitalize()} {found}, {where} the band {prose.band(rule)}{says}."
     band = " to ".join(prose.points(bound) for bound in rule.offset_within)
-    return f"Mean offset {found}; the band is {band} points."
+    return f"{found[0].upper()}{found[1:]}; the band of the offset is {band} points."
