@@ -201,7 +201,7 @@ def test_arms_are_compared_in_updates_and_the_ratio_is_that_of_the_formulas(earl
     assert found.effect is not None
     assert found.effect.estimate == pytest.approx(147 / 86)
     assert found.verdict.word == "same direction"
-    assert "“zero” needs 1.71 times the updates of “one” to reach a training loss of 0.9 ln C" in found.verdict.sentence
+    assert "“zero” needs 1.71 times the updates of “one” to reach a training loss of 0.9 times what" in found.verdict.sentence
     assert set(lengths(table).values()) == {2, 3}, "no run is trained beyond the epoch in which it got going"
 
 

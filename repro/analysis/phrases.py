@@ -29,7 +29,7 @@ def goal(claim: Claim) -> str:
         return "images/s of training"
     metric = NAMES[measure.metric]
     if measure.kind == "updates_to":
-        return f"a {metric} of {measure.of_chance:g} ln C (mean of {measure.window} updates)"
+        return f"a {metric} of {measure.of_chance:g} times what chance gives (mean of {measure.window} updates)"
     if measure.kind == "converged":
         return f"within {100 * measure.near:g} points of its own lowest {metric}"
     if measure.kind == "epochs_to":
