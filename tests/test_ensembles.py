@@ -98,7 +98,7 @@ def shelf(root: Path, file: ClaimFile, scale: str, photos: int = 200) -> dict[st
         assert evaluation is not None
         shares = 0.25 * np.eye(10)[labels] + np.random.default_rng(seed).dirichlet(np.ones(10), photos)
         shares = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
-        row = {"epoch": claim.train.epochs, "diverged": None, "test_error": 0.5, "seconds": 1.0, "update": 1}
+        row = {"diverged": None, "train_loss": 1.0, "test_error": 0.5, "seconds": 1.0, "update": 1}
         rows = [row | {"epoch": epoch} for epoch in range(1, claim.train.epochs + 1)]
         with store.begin(config, {"numerics": 1}) as run:
             run.write("metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows).encode())

@@ -29,6 +29,7 @@ from repro.analysis.plan import MOST, wanted
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
+from repro.spec.rules import chance
 from repro.store import Run
 
 Loss = Callable[[int], float]
@@ -201,7 +202,7 @@ def test_arms_are_compared_in_updates_and_the_ratio_is_that_of_the_formulas(earl
     assert found.effect is not None
     assert found.effect.estimate == pytest.approx(147 / 86)
     assert found.verdict.word == "same direction"
-    assert "“zero” needs 1.71 times the updates of “one” to reach a training loss of 0.9 times what" in found.verdict.sentence
+    assert "“zero” needs 1.71 times the updates of “one” to reach a training loss of 0.9" in found.verdict.sentence
     assert set(lengths(table).values()) == {2, 3}, "no run is trained beyond the epoch in which it got going"
 
 
@@ -235,7 +236,12 @@ def falling(at: float, end: float = 0.4) -> Callable[[float], float]:
 
 def half_rows(curve: Callable[[float], float], epochs: int) -> list[dict]:
     return [
-        {"epoch": e, "diverged": None, "halves": [{"held_out_error": curve(e - 0.5)}, {"held_out_error": curve(e)}]}
+        {
+            "epoch": e,
+            "diverged": None,
+            "train_loss": curve(e),
+            "halves": [{"held_out_error": curve(e - 0.5)}, {"held_out_error": curve(e)}],
+        }
         for e in range(1, epochs + 1)
     ]
 
@@ -320,6 +326,7 @@ def test_the_ratio_of_times_to_converge_is_that_of_the_formulas(late: ClaimFile)
 LAST = {
     "epoch": 3,
     "diverged": None,
+    "train_loss": 1.0,
     "test_error": 0.4,
     "test_top5": 0.1,
     "halves": [{"fixed_error": 0.9}, {"fixed_error": 0.25}],
@@ -353,6 +360,27 @@ def test_what_is_read_at_the_end_is_that_of_the_last_epoch_or_of_ten_views(
     assert look(claim, ended(diverged=7), 3, in_views).value is None
     # one that the plateau rule ended has shown all that it will
     assert look(claim, [*ended()[:1], ended(ended=True)[2] | {"epoch": 2}], 3, in_views).status == "reached"
+
+
+@pytest.mark.parametrize("metric", ["test_error", "gap", "views_error"])
+def test_a_net_that_has_learned_nothing_shows_chance_and_not_its_arm(errors: ClaimFile, metric: str) -> None:
+    claim = errors.at("paper")
+    claim = claim.model_copy(update={"measure": claim.measure.model_copy(update={"metric": metric})})
+    in_views = {"views_error": 0.37} if metric.startswith("views") else None
+    bar = 0.9 * chance("train_loss", 1000)
+
+    def with_losses(*losses: float) -> Observation:
+        return look(claim, [row | {"train_loss": loss} for row, loss in zip(ended(), losses, strict=True)], 3, in_views)
+
+    idle = with_losses(bar / 0.9, bar, bar)
+    assert (idle.status, idle.value, idle.censored) == ("not started", None, True)
+    for started in ((bar / 0.9, bar, 0.999 * bar), (bar / 0.9, 0.999 * bar, 2 * bar)):
+        assert with_losses(*started).status == "reached"
+
+
+def test_a_net_that_has_learned_nothing_has_not_converged(late: ClaimFile) -> None:
+    rows = [row | {"train_loss": 9.0} for row in half_rows(falling(2), 20)]
+    assert look(late.at("medium"), rows, 20).status == "not started"
 
 
 def test_a_run_that_is_looked_at_is_not_done_before_that(errors: ClaimFile) -> None:

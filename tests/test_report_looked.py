@@ -163,7 +163,7 @@ def test_a_net_looked_at_twice_shows_mcnemars_p(tmp_path):
 
 def test_thinned_nets_are_drawn_and_listed_by_their_number(tmp_path):
     page = pages(tmp_path, "dropout_average", "small", thinned(0.002), MASKS)
-    assert "Means of so many thinned nets" in page
+    assert "Means of the first so many thinned nets" in page
     assert "reference-net-looked-masks-wide-title" in page
     assert re.search(r"1,000 thinned nets, 1,000 test photos", page)
 

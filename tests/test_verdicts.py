@@ -302,14 +302,17 @@ def test_a_difference_not_seen_says_what_would_have_shown_and_how_many_seeds_wou
 
 
 @pytest.mark.parametrize("arm", ["none", "both"])
-def test_a_diverged_run_has_no_error_and_leaves_a_difference_inconclusive(errors: ClaimFile, arm: str) -> None:
+def test_a_run_that_diverged_or_learned_nothing_leaves_a_difference_inconclusive(
+    errors: ClaimFile, arm: str
+) -> None:
     arms = {"none": above(NONE["as printed"][0]), "both": seen(*BOTH)}
-    arms[arm] = seen(0.38, "diverged", 0.39, "diverged", 0.37)
+    arms[arm] = seen(0.38, "diverged", 0.39, "not started", 0.37)
     for scale in ("paper", "medium"):
         found = told(errors.at(scale), scale, arms["none"], arms["both"])
         assert found.word == "inconclusive"
         assert found.sentence == "No difference between “none” and “both” could be formed."
-        assert found.why == "2 of 10 runs diverged: they have no error to compare"
+        nothing = "1 of 10 runs learned nothing: their training loss stays at chance’s"
+        assert found.why == f"1 of 10 runs diverged; {nothing}; they have no error to compare"
 
 
 def test_a_difference_of_few_seeds_is_grade_b_at_paper_scale_and_no_word_below_it(errors: ClaimFile) -> None:

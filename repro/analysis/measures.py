@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, fsum, log
 from statistics import median
 
@@ -155,18 +155,23 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Obse
         limit = min(limit, RECORDED / updates_an_epoch(claim))
     rows = rows[: ceil(limit)]
     diverged = rows[-1]["diverged"] is not None
+    # DESIGN, not started: what a net that has learned nothing shows is chance's, not its arm's
+    bar = 0.9 * log(len(classes(config.data)))
+    learned = any(row["train_loss"] < bar for row in rows)
     if (evaluation := evaluation_of(claim, config, limit)) is not None:
         if diverged:  # there is no net to look at
             return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
-        return _looked_at(claim, evaluation, table.get(evaluation.id), limit)
+        looked = _looked_at(claim, evaluation, table.get(evaluation.id), limit)
+        return replace(looked, value=None, status="not started") if looked.value is not None and not learned else looked
+    if claim.measure.kind in ("final", "converged") and not diverged and not learned:
+        return Observation(config.seed, run_id, None, limit, "not started", limit)
     # updates before a divergence are as good as others; an epoch with one has no error
     value = _value(claim, run, rows[:-1] if diverged and claim.measure.kind != "updates_to" else rows, level)
     if value is not None and not (diverged and level is None):
         return Observation(config.seed, run_id, value, limit, "reached", limit)
     if diverged:
         return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
-    # DESIGN: a run whose training loss is not below 0.9 ln C after a fifth of the claim's horizon has not started
-    fifth, bar = ceil(claim.train.epochs / 5), 0.9 * log(len(classes(config.data)))
+    fifth = ceil(claim.train.epochs / 5)  # DESIGN, not started: by then its training loss is not below the bar
     started = (
         claim.measure.kind != "epochs_to" or len(rows) < fifth or any(row["train_loss"] < bar for row in rows[:fifth])
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, exp, log, log2
@@ -174,9 +175,11 @@ def of_value(claim: Claim, scale: str, effect: Effect | None, arm: Arm, to_do: i
 
 def _formless(claim: Claim, observations: list[Observation], censored: bool) -> str:
     """Why no effect could be formed of runs that are all there."""
-    if claim.rule.kind in ("difference", "value") and censored:
-        diverged = sum(o.value is None for o in observations)
-        return f"{diverged} of {len(observations)} runs diverged: they have no error to compare"
+    if claim.rule.kind != "ratio" and censored:
+        lost = {"diverged": "diverged", "not started": "learned nothing: their training loss stays at chance’s"}
+        seen = Counter(o.status for o in observations if o.value is None)
+        told = [f"{n} of {len(observations)} runs {lost[status]}" for status, n in seen.items() if status in lost]
+        return f"{'; '.join(told)}; they have no error to compare"
     if censored:
         return "both arms have runs that never reached the level: neither side of the ratio is bounded"
     return "a single judging seed has no interval; the least that has one is two"

@@ -173,6 +173,8 @@ def observed(claim: Claim, observation: Observation) -> str:
         return valued(claim, observation.value)
     if observation.status == "diverged":
         return f"diverged in epoch {observation.horizon:g}"
+    if observation.status == "not started" and (claim.measure.kind == "final" or isinstance(claim.measure, Read)):
+        return "learned nothing"
     if observation.censored:
         ended = ", not started" if observation.status == "not started" else ""
         return f"> {observation.horizon * per_epoch(claim)[1]:g}{ended}"
@@ -233,7 +235,7 @@ def conditions(judgement: Judgement) -> list[Condition]:
         lines = [
             ("reproduced", f"at paper scale: the whole interval lies inside the band, {inside}"),
             ("differs", f"at paper scale: the whole interval lies outside {inside}"),
-            ("inconclusive", f"at paper scale: the interval crosses an end of {inside}, or a run diverged"),
+            ("inconclusive", f"at paper scale: the interval crosses an end of it, or {unformed(judgement.claim)}"),
             ("not comparable", "below paper scale: other photos and classes cannot speak of this error"),
         ]
     elif rule.kind == "rate":
@@ -286,6 +288,6 @@ def unformed(claim: Claim) -> str:
     if claim.measure.kind == "throughput":
         return "there is only one replicate"
     if claim.rule.kind != "ratio":
-        return "a run diverged"
+        return "a run diverged or learned nothing"
     bounded = "neither side of the ratio is bounded"
     return f"a fastest rate could not be settled, or {bounded}" if tuned(claim) else bounded
