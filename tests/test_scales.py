@@ -83,7 +83,7 @@ RUNS: dict[str, dict[str, int]] = {
     "dropout_average": {"smoke": 2, "small": 5, "medium": 5, "paper": 5},
     # 2 arms; at half the rate; in the source's reading
     "dropout_iterations": {"smoke": 2 * 2, "medium": 2 * 5 * 2, "paper": 2 * 5 * 2},
-    "dropout_overfitting": {"smoke": 2 * 2, "small": 2 * 5, "medium": 2 * 5 * 2, "paper": 2 * 5 * 2},
+    "dropout_overfitting": {"smoke": 2 * 2, "small": 2 * 5 * 2, "medium": 2 * 5 * 2, "paper": 2 * 5 * 2},
     # one arm, looked at, in ten seeds; at paper scale in the source's reading too
     "ensemble": {"smoke": 3, "small": 5, "medium": 10, "paper": 10 * 2},
     "feature_similarity": {"smoke": 2, "small": 5, "medium": 5, "paper": 5},
