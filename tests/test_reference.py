@@ -10,7 +10,7 @@ import pytest
 from repro.report import write
 from repro.report.readme import results
 from repro.spec.catalogue import catalogue
-from repro.spec.config import RunConfig
+from repro.spec.config import RunConfig, TimingConfig
 from repro.spec.files import load
 from repro.spec.looks import Evaluation
 from repro.store import Store
@@ -42,6 +42,12 @@ def test_a_reference_run_is_finished_made_from_a_clean_commit_and_lies_under_its
         assert run.result["epoch"] <= min(evaluation.epoch, len(TABLE[evaluation.run.id].epochs))
         assert all(isfinite(value) for value in run.values.values())
         assert {path.stem for path in run.path.glob("*.npy")} == ARRAYS[evaluation.look.kind]
+    elif run.timed is not None:
+        timing = TimingConfig.model_validate(run.config)
+        assert timing.id == run_id
+        assert run.timed.keys() == timing.timed.keys()
+        for arm in run.timed.values():
+            assert all(len(rates) == timing.rounds and min(rates) > 0 for rates in arm.values())
     else:
         assert RunConfig.model_validate(run.config).id == run_id
         assert run.result["epoch"] == len(run.epochs)

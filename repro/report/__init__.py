@@ -213,7 +213,7 @@ def _tried(whose: str, found: list[Shown]) -> list[Row]:
     rows: list[Row] = []
     for shown in (s for s in found if s.speaks):
         what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
-        rows.append((whose, prose.ours(shown.judgement), what, f"{shown.shelf}, {shown.scale} scale"))
+        rows.append((whose, prose.ours(shown.judgement) or "none formed", what, f"{shown.shelf}, {shown.scale} scale"))
     return rows or [(whose, "not run", "", "")]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isinf, log10
+from math import ceil, floor, isinf, log10
 
 from repro.report.svg import (
     ACCENT,
@@ -80,6 +80,9 @@ def _domain(axis: Axis, rows: Sequence[Row]) -> tuple[float, float]:
 def log_ticks(low: float, high: float) -> list[float]:
     """Round numbers on a log axis: the more of them, the shorter the axis."""
     span = high / low
+    if span < 1.4:  # nearly a linear axis: the round numbers of one
+        step = 0.05 * 10.0 ** round(log10(high))
+        return [round(i * step, 9) for i in range(ceil(low / step), floor(high / step) + 1)]
     steps = (1, 2, 5) if span > 40 else (1, 2, 3, 4, 6, 8) if span > 4 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     decades = range(int(log10(low)) - 1, int(log10(high)) + 2)
     return [tick for d in decades for s in steps if low <= (tick := round(s * 10.0**d, 9)) <= high]

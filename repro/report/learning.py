@@ -53,7 +53,7 @@ def learning(shown: Shown) -> Figure:
     timed = claim.rule.kind == "ratio"
     words = [f"{name}: {prose.valued(claim, value)}" for name, value in means.items()]
     censored = [
-        f"{n} of {len(arm.observations)} runs of {name} never got there"
+        f"{n} of {len(arm.observations)} runs of {name} {'never got there' if timed else 'have no value at their end'}"
         for name, arm in arms.items()
         if (n := sum(o.censored for o in arm.observations))
     ]
@@ -78,7 +78,7 @@ def learning(shown: Shown) -> Figure:
         note = f"Dotted line and dots: {goal(claim)}, reached; below them each arm's geometric mean."
     elif timed:
         note = f"Dots: {goal(claim)}."
-    if censored:
+    if censored and timed:
         note += " Open circles: ended without reaching it."
     if stated:
         note += f" Coloured diamonds: the paper's epochs to {100 * theirs:g} %, read off its figure."
