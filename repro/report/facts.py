@@ -15,8 +15,7 @@ from repro.models.counts import shown, times
 from repro.models.facts import IMAGE
 from repro.models.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, Rounding, Row, SameMapNorm
 from repro.report import prose
-from repro.report.index import Entry, Line
-from repro.report.parts import Grid
+from repro.report.parts import Entry, Grid, Line
 from repro.report.view import MARKS
 from repro.spec.files import ExactFile
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from repro.report import curves, environment, prose, static
+from repro.report import curves, prose
 from repro.report.answers import Told, Tried, as_csv, matrix, pairs, per_class, percent, worst
 from repro.report.curves import Curve
 from repro.report.parts import Figure, Grid, Row
+from repro.report.typeset import environment, static
 from repro.store import replace
 
 MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide enough to read
@@ -179,5 +180,3 @@ def _photos(told: Told) -> list[str]:
                    "content, so that the same photos are always divided alike.")  # fmt: skip
     out += [f"{text[0].upper()}{text[1:]}." for text in manifest["deviations"]]
     return out
-
-

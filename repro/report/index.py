@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
-from repro.report import charts, prose
-from repro.report.svg import Drawing
-from repro.report.view import MARKS, Shown, axis, interval_words, row
-from repro.spec.files import ClaimFile
-
-
-@dataclass(frozen=True)
-class Line:
-    """One shelf of one claim in the index; `speaks`: it says something of the sentence."""
-
-    mark: str
-    headline: str
-    found: str
-    drawing: Drawing | None
-    facts: tuple[str, ...]
-    speaks: bool
+from repro.analysis.coverage import Covered, summary
+from repro.analysis.facts import judge_facts
+from repro.report import charts, facts, prose
+from repro.report.parts import Entry, Line
+from repro.report.view import MARKS, Shown, axis, command, interval_words, next_scale, row
+from repro.spec.files import ClaimFile, ExactFile
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One claim in the index."""
+def page(
+    files: Sequence[ClaimFile], found: dict[str, list[Shown]], exact: Sequence[ExactFile], rows: Sequence[Covered]
+) -> dict[str, Any]:
+    """Everything that templates/index.html prints; `found`: each claim on its shelves; `rows`: of the catalogue."""
+    everything = [shown for all_shelves in found.values() for shown in all_shelves]
+    entries = [_entry(file, found[file.id], everything) for file in files]
+    entries += [facts.entry(file) for file in exact]
+    best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
+    words = Counter(shown.judgement.verdict.word if shown else "not run" for shown in best)
+    words.update(judge_facts(file).word for file in exact)
+    counted = [f"{n} {word}" for word, n in sorted(words.items(), key=lambda item: list(MARKS).index(item[0]))]
+    missing = [
+        (file.id, _missing(shown), command(file, next_scale(shown)))
+        for file in files
+        if not any(s.speaks for s in found[file.id])
+        for shown in found[file.id][-1:]
+    ]
+    many = f"{len(entries)} claim{'s' * (len(entries) != 1)}"
+    return {
+        "claims": sorted(entries, key=lambda entry: entry.id),
+        "summary": f"{many}: {', '.join(counted)}." if entries else "No claim was given.",
+        "missing": missing,
+        "coverage": summary(rows),
+        "legend": [(word, MARKS[word], meaning) for word, meaning in prose.WORDS.items()],
+    }
 
-    id: str
-    href: str
-    section: str
-    says: str
-    paper: str
-    notes: str
-    lines: tuple[Line, ...]
-    shares: tuple[str, ...]
+
+def _missing(shown: Shown) -> str:
+    if shown.complete:
+        return "only the machinery has been run, at smoke scale."
+    return f"{shown.judgement.verdict.why}."
 
 
-def entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entry:
+def _entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entry:
     """A claim's row; `everything`: all claims on all shelves, of which some share runs with this one."""
     lines = []
     for shown in sorted(found, key=lambda shown: not shown.speaks):
@@ -45,16 +56,16 @@ def entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entry
         if shown.speaks and drawn is not None:
             drawing = charts.small(f"{file.id}-{shown.shelf}", interval_words(shown), axis(shown), drawn)
         smoke = shown.complete and not shown.speaks
-        facts = [shown.shelf, f"{shown.scale} scale"]
-        facts += [f"grade {verdict.grade}"] if verdict.grade else []
-        facts += [f"n = {prose.seeds(shown.judgement)}"] if shown.speaks else []
+        said = [shown.shelf, f"{shown.scale} scale"]
+        said += [f"grade {verdict.grade}"] if verdict.grade else []
+        said += [f"n = {prose.seeds(shown.judgement)}"] if shown.speaks else []
         lines.append(
             Line(
                 mark=MARKS[verdict.word],
                 headline="the machinery works here" if smoke else verdict.word,
                 found=prose.ours(shown.judgement) if shown.speaks else "" if shown.complete else verdict.why,
                 drawing=drawing,
-                facts=tuple(facts),
+                facts=tuple(said),
                 speaks=shown.speaks,
             )
         )

@@ -1,4 +1,4 @@
-"""What a page's evidence is made of: headings, figures, pictures and tables."""
+"""What pages are made of: headings, figures, pictures, tables, and the rows of the index."""
 
 from __future__ import annotations
 
@@ -52,3 +52,29 @@ class Section:
     title: str
     text: tuple[str, ...] = ()
     parts: tuple[Figure | Grid | Picture, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One shelf of one claim in the index; `speaks`: it says something of the sentence."""
+
+    mark: str
+    headline: str
+    found: str
+    drawing: Drawing | None
+    facts: tuple[str, ...]
+    speaks: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One claim in the index."""
+
+    id: str
+    href: str
+    section: str
+    says: str
+    paper: str
+    notes: str
+    lines: tuple[Line, ...]
+    shares: tuple[str, ...]

@@ -87,9 +87,7 @@ class DataSpec(Closed):
 
     kind: Literal[
         "cifar10", "digits", "imagenette", "ilsvrc2010", "ilsvrc2012", "imagenet2009", "imagenet_fall2011"
-    ] = Field(
-        description="data set"
-    )
+    ] = Field(description="data set")
     images: int | None = Field(None, gt=0, description="a stratified part of the training set; all of it by default")
     scale: Literal["raw", "standardised"] = Field(
         "raw", description="raw: 0-255 minus the mean image (source.md 3.1); standardised: divided by the deviation too"

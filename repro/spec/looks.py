@@ -122,8 +122,6 @@ class NeighboursMeasure(Neighbours, Read):
     )
 
 
-
-
 _TEN: Final = TenViews(kind="ten_views")
 _SHIFTED: Final = ShiftedColours.model_validate({"kind": "shifted_colours"})
 # The look that a metric of the measure `final` is read off, where the run itself does not show it.

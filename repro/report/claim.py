@@ -1,0 +1,161 @@
+"""The page of a claim: the verdict, its evidence, what is assumed and done otherwise, the rule, and how to run it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from repro.analysis.coverage import Missing
+from repro.analysis.judge import Judgement
+from repro.report import charts, coverage, prose, settings
+from repro.report.arms import effect
+from repro.report.assumptions import asks_otherwise, assumptions, deciding, turning
+from repro.report.evidence import sections
+from repro.report.method import method
+from repro.report.parts import Figure, Grid, Row
+from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row
+from repro.spec.files import ClaimFile
+
+
+def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Missing]) -> dict[str, Any]:
+    """Everything that templates/claim.html prints; `every`: all claims on all shelves, by id; `missing`: by scale."""
+    found = every[file.id]
+    # the evidence that speaks stands first; of equals, the reader's own
+    ordered = sorted((s for s in found if s.measured), key=lambda shown: not shown.speaks)
+    parts = [{"shelf": s.shelf, "title": TITLES.get(s.shelf, s.shelf), "sections": sections(s)} for s in ordered]
+    main = ordered[0] if ordered else found[-1]
+    fixed: list[tuple[str, str, list[tuple[str, str]]]] = [
+        ("What the paper leaves open", "assumptions", []),
+        ("What we do otherwise", "deviations", []),
+        ("How it is judged", "rule", []),
+        ("Run it yourself", "again", []),
+    ]
+    contents: list[tuple[str, str, list[tuple[str, str]]]] = []
+    for part in parts:
+        inner = [(section.title, section.id) for section in part["sections"]]  # type: ignore[attr-defined]
+        contents += [(part["title"], part["shelf"], inner)] if len(parts) > 1 else [(t, h, []) for t, h in inner]  # type: ignore[list-item]
+    return {
+        "id": file.id,
+        "version": file.claim.version,
+        "section_name": prose.section(file),
+        "says_label": "The sentence on trial" if file.claim.paper.source else "The paper says",
+        "says": file.claim.paper.says,
+        "question": file.claim.question,
+        "paper": prose.stated(file.claim.rule),
+        "boxes": [box(shown, found) for shown in found],
+        "needs": {shown.shelf: _needs(shown, missing) for shown in found},
+        "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
+        "effects": _effects(found),
+        "record": _record(file, every),
+        "parts": parts,
+        "contents": contents + fixed,
+        "assumptions": assumptions(file, found),
+        "deciding": deciding(file, found),
+        "forest": _forest(found),
+        "deviations": file.claim.deviations,
+        "at_scale": settings.at_scale(file, main.scale),
+        "arms": settings.arms(main.judgement.claim),
+        "method": [*method(main.judgement), *_together(main.judgement)],
+        "rule_scale": main.scale,
+        "conditions": prose.conditions(main.judgement),
+        "marks": MARKS,
+        "scales": [_scale(file, scale, found, missing.get(scale)) for scale in file.claim.scales],
+    }
+
+
+def _record(file: ClaimFile, every: dict[str, list[Shown]]) -> Grid | None:
+    """What others had reached, the paper's value, its authors' notes, later work and ours, side by side; None where
+    only the paper speaks."""
+    paper, found = file.claim.paper, every[file.id]
+    if paper.notes is None and not paper.later and not paper.before:
+        return None
+    rows: list[Row] = [("others, by then", record.value, record.says, record.source) for record in paper.before]
+    where = f"§{paper.section}" if paper.source is None else f"{paper.source}, §{paper.section}"
+    rows += [("the paper", prose.stated(file.claim.rule), paper.says, where)]
+    rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
+    for record in paper.later:
+        rows.append(("later work", record.value, record.says, record.source))
+        rows += _tried(f"our trial of it ({record.claim})", every.get(record.claim, [])) if record.claim else []
+    rows += _tried("ours", found)
+    note = prose.CITED * any("source.md" in cell for row in rows for cell in row)
+    head = ("whose", "value", "what it is", "where")
+    return Grid("What is on record of the same sentence", head, tuple(rows), note=note)
+
+
+def _tried(whose: str, found: list[Shown]) -> list[Row]:
+    """What our runs say, a row for each shelf that says something, or that none does."""
+    rows: list[Row] = []
+    for shown in (s for s in found if s.speaks):
+        what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
+        rows.append((whose, prose.ours(shown.judgement) or "none formed", what, f"{shown.shelf}, {shown.scale} scale"))
+    return rows or [(whose, "not run", "", "")]
+
+
+def _effects(found: list[Shown]) -> Figure | None:
+    """The ratio on every shelf that says something of the sentence."""
+    speaking = [shown for shown in found if shown.speaks]
+    whose = f", {TITLES[speaking[0].shelf].lower()}," if len(found) > 1 and len(speaking) == 1 else ""
+    return effect("effect", speaking, whose)
+
+
+def _forest(found: list[Shown]) -> Figure | None:
+    """All choices in one drawing: ours and each alternative, on every shelf that says something."""
+    rows, words, pairs = [], [], set()
+    for shown in (s for s in found if s.speaks):
+        beside = [j for j in shown.alternatives if not asks_otherwise(shown.file, str(j.alternative))]
+        for judgement in (*shown.judgement.parts, *beside):
+            name = judgement.alternative or judgement.name  # of an alternative's own several, the weakest
+            if (drawn := row(judgement, name if len(found) == 1 else f"{name}, {shown.shelf}")) is not None:
+                rows.append(drawn)
+                pairs.add(tuple(getattr(judgement.claim.rule, "of", ())))
+                words.append(f"{drawn.label}: {prose.ours(judgement)}")
+    if len(rows) < 2:
+        return None
+    drawn_on = axis(found[0], of_one=len(pairs) == 1)
+    drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", drawn_on, rows)
+    again = any(prose.tuned(judgement.claim) for shown in found for judgement in shown.alternatives)
+    note = f"Each alternative is laid on our choices alone{' and tuned again' * again}."
+    for judgement in (shown.judgement for shown in found if shown.speaks and shown.judgement.together):
+        judged = prose.listed([part.name for part in judgement.together])
+        note += f" {judged} are judged together, and the weakest, {judgement.name}, decides."
+    return Figure(drawing, "The effect under each choice.", note)
+
+
+def _together(judgement: Judgement) -> list[str]:
+    """How several comparisons are judged as one, in a paragraph; nothing where there is one."""
+    if not (many := len(judgement.together)):
+        return []
+    rule = judgement.claim.rule
+    assert rule.kind != "trace"
+    missed = 1 - rule.confidence
+    return [
+        f"The sentence is said of {many} comparisons, each judged by this rule: it holds where it holds in all of "
+        "them, so the weakest decides, by its word and then by its size. That takes no correction for their number. "
+        f"A word against the sentence takes more, since one of {many} lies on the wrong side by chance {many} times as "
+        f"often: it is said of one only where its interval at {100 * (1 - missed / many):g} % says so too."
+    ]
+
+
+def _needs(shown: Shown, missing: dict[str, Missing]) -> list[str]:
+    """What the command at the head of a page takes: data and time; nothing where nothing is to be done."""
+    if shown.speaks:
+        return []
+    scale = next_scale(shown)
+    data = [f"It needs {text}." for text in prose.sets(shown.file, scale)]
+    return [*data, *([coverage.sentence(missing[scale])] if scale in missing else [])]
+
+
+def _scale(file: ClaimFile, scale: str, found: list[Shown], missing: Missing | None) -> dict[str, Any]:
+    own = {key: value for key, value in file.claim.scales[scale].items() if key != "alternatives"}  # type: ignore[index]
+    states = []
+    for shown in found:
+        verdict = shown.scales[scale].verdict
+        text = verdict.word if verdict.word != "not run" else f"not run: {verdict.why}"
+        states.append(text if len(found) == 1 else f"{shown.shelf}: {text}")
+    return {
+        "name": scale,
+        "what": prose.SCALES[scale][0].upper() + prose.SCALES[scale][1:] + ".",
+        "overrides": settings.told(own, file.claim.rule),
+        "command": command(file, scale),
+        "cost": coverage.sentence(missing) if missing and scale != "smoke" else "",
+        "states": states,
+    }
