@@ -297,7 +297,8 @@ def test_precision_changes_the_arithmetic_and_not_the_start(digits):
 
 # Losses that may not move
 
-FURTHER = {"fp32": 1e-4, "bf16": 2e-2}  # relative, after seven updates on another kind of machine (assumed)
+# Relative, after seven updates on another kind of processor: with SSE4.1 alone 1.5e-4 and 3.5e-3 were seen here.
+FURTHER = {"fp32": 5e-4, "bf16": 2e-2}
 
 
 def golden_losses(cache: Path) -> dict[str, list[float]]:
