@@ -203,11 +203,28 @@ def test_the_flags_of_every_verb_are_these():
     expected = {
         "run": sorted([*places, *choice, "--out"]),
         "plan": sorted([*places, *choice]),
-        "finetune": sorted([
-            "--afresh", "--batch", "--crop", "--device", "--epochs", "--fresh-lr", "--init", "--lr", "--model",
-            "--no-scratch", "--out", "--pixels", "--reading", "--seed", "--tensorboard", "--train", "--weights",
-            "--width",
-        ]),
+        "finetune": sorted(
+            [
+                "--afresh",
+                "--batch",
+                "--crop",
+                "--device",
+                "--epochs",
+                "--fresh-lr",
+                "--init",
+                "--lr",
+                "--model",
+                "--no-scratch",
+                "--out",
+                "--pixels",
+                "--reading",
+                "--seed",
+                "--tensorboard",
+                "--train",
+                "--weights",
+                "--width",
+            ]
+        ),
         "list": [],
         "coverage": ["--reference", "--runs"],
         "show": ["--alternative", "--arm", "--scale"],

@@ -378,5 +378,3 @@ def test_what_cannot_be_looked_at_is_refused(tmp_path, name, old, new, says):
     with pytest.raises(SpecError) as told:
         load(tmp_path / f"{name}.yaml")
     assert says in str(told.value)
-
-

@@ -16,6 +16,7 @@ from PIL import Image
 from repro.analysis.judge import judge
 from repro.analysis.measures import evaluation_of
 from repro.report import kernels, write
+from repro.report.curves import Curve, means
 from repro.spec.files import ClaimFile, load, run_config
 from repro.store import Store, Table
 
@@ -150,7 +151,9 @@ def test_a_net_looked_at_twice_shows_mcnemars_p(tmp_path):
     page = pages(tmp_path, "ten_views", "small", ten_views(0.01))
     assert "In one view and in ten" in page
     assert "McNemar’s p" in page
-    assert f"{binomtest(20, 80).pvalue:.2g}" in page
+    assert binomtest(20, 80).pvalue < 0.0001  # of the first seed's errors
+    assert "&lt; 0.0001" in page
+    assert f">{binomtest(1, 7).pvalue:.2g}<" in page  # of its top-5 errors
     assert "5 evaluations" in page
     found = json.loads((tmp_path / "out" / "ten_views.json").read_text())
     (on,) = found["shelves"]
@@ -198,3 +201,19 @@ def test_each_kernel_stands_in_its_towers_rows_on_its_own_contrast_and_what_is_n
     assert (out[-1, 0] == [255, 128, 128]).all(), "tower 2 below"
     assert (out[-1, -1] == [160, 128, 128]).all(), "128 + 127 / 4"
     assert (out[2 : 2 + kernels.APART] == kernels.GREY).all()
+
+
+def test_the_mean_of_an_arms_curves_is_drawn_at_the_times_that_all_its_seeds_have():
+    short, long = ((1.0, 0.8), (2.0, 0.5)), ((1.0, 0.6), (2.0, 0.4), (3.0, 0.3))
+    curves = [Curve("relu", 0, short, None), Curve("relu", 1, long, None), Curve("tanh", 0, long, None)]
+    assert means(curves) == [
+        {"arm": "relu", "epoch": 1.0, "value": 0.7},
+        {"arm": "relu", "epoch": 2.0, "value": 0.45},
+    ]
+
+
+def test_nets_of_several_arms_looked_at_stand_under_one_heading_each_table_with_its_arm():
+    page = (CLAIMS.parent / "reports" / "reference" / "lrn_cifar10.html").read_text()
+    assert page.count("In one view and in ten</h2>") == 1
+    for arm in file_of("lrn_cifar10").at("small").arms:
+        assert page.count(f">“{arm}”: errors of each net in the centre view and in ten views averaged") == 1

@@ -24,9 +24,7 @@ FILES: dict[str, ClaimFile] = {
 }
 # claims of the paper's net itself, without a sixth convolution; pretraining has classes of its own: test_starts.py
 ON_PHOTOS = [
-    n
-    for n, f in FILES.items()
-    if f.claim.model.kind == "alexnet" and not f.claim.model.conv6 and n != "pretraining"
+    n for n, f in FILES.items() if f.claim.model.kind == "alexnet" and not f.claim.model.conv6 and n != "pretraining"
 ]
 # the arm of each claim that is the paper's net as it is
 BASE = {

@@ -302,9 +302,7 @@ def test_a_difference_not_seen_says_what_would_have_shown_and_how_many_seeds_wou
 
 
 @pytest.mark.parametrize("arm", ["none", "both"])
-def test_a_run_that_diverged_or_learned_nothing_leaves_a_difference_inconclusive(
-    errors: ClaimFile, arm: str
-) -> None:
+def test_a_run_that_diverged_or_learned_nothing_leaves_a_difference_inconclusive(errors: ClaimFile, arm: str) -> None:
     arms = {"none": above(NONE["as printed"][0]), "both": seen(*BOTH)}
     arms[arm] = seen(0.38, "diverged", 0.39, "not started", 0.37)
     for scale in ("paper", "medium"):

@@ -82,7 +82,8 @@ def sections(shown: Shown) -> list[Section]:
             for what, run in (("Run", o.run), ("Evaluation", o.evaluation))
             if run in shown.table and (why := shown.table[str(run)].failed)
         ]
-        out += looked.sections(shown)
+        if (seen := looked.section(shown)) is not None:
+            out.append(seen)
         out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
     if (positive := _positive(shown)) is not None:
         out.append(positive)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from statistics import fmean
 from typing import Any, Literal
 
 from repro.report.charts import log_ticks
@@ -72,7 +73,7 @@ def _by_arm(arms: Sequence[str]) -> Spec:
 def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], bottom: float, top: float) -> Spec:
     """Ticks at round values and at the levels, which are set off: `True` is the paper's own."""
     step, form = (0.2, "'~%'") if metric.endswith("error") else (0.5, "'.4~g'")
-    step /= 5 if top - bottom < 2 * step else 1
+    step /= next((by for by in (1, 2, 4, 10) if top - bottom >= 3 * step / by), 20)
     rounds = [tick for i in range(int(top / step) + 1) if (tick := round(i * step, 9)) >= bottom]
     ticks = [tick for tick in rounds if all(abs(tick - level) > 0.3 * step or tick == level for level, _ in levels)]
     tests = [(f"datum.value == {level}", ACCENT if paper else INK) for level, paper in levels]
@@ -104,8 +105,9 @@ def learning(
     """Every run's metric against time in `unit`, log or linear (`first_seen` before the reader chooses), with the
     level, our means and the paper's times on it.
 
-    `levels`: the judged one first, each with whether it is the paper's own and not the judged one. Between epochs
-    curves are straight in epochs: the point at the level ends each.
+    `levels`: the judged one first, each with whether it is the paper's own and not the judged one; where nothing is
+    reached, each arm's mean stands out among its seeds. Between epochs curves are straight in epochs: the point at the
+    level ends each.
     """
     judged = [level for level, _ in levels[:1]]
     arms = list(dict.fromkeys(curve.arm for curve in curves))
@@ -120,7 +122,12 @@ def learning(
     # epochs are looked at from the first on; a mean of updates is not there before its window is full
     first, last = min(places if unit == "updates" else [1.0, *places]) * 0.94, max(places) * 1.08
     top, least = max(row["value"] for row in rows) * 1.03, min(row["value"] for row in rows)
-    bottom = 0.0 if least < 0.6 * top else 0.95 * min([least, *(level for level, _ in levels)])
+    followed = [] if levels or hits else means(curves)
+    if levels:
+        bottom = 0.0 if least < 0.6 * top else 0.95 * min(least, *(level for level, _ in levels))
+    else:
+        seen_from = [row["value"] for row in rows if row["epoch"] >= first]
+        top, bottom = max(seen_from) * 1.03, max(0.0, least - 0.06 * (max(seen_from) - least))
     place = {"x": number("epoch"), "y": number("value")}
     form = ".2%" if metric.endswith("error") else ".3f"
 
@@ -143,7 +150,10 @@ def learning(
         ]
         seen = {"transform": [{"filter": f"datum.epoch >= {low}"}]}
         lines = place | {"detail": name("seed")} | _by_arm(arms)
-        layers.append(layer(rows, "line", lines, strokeWidth=1.4, opacity=0.9) | seen)
+        width_of, opacity = (0.8, 0.4) if followed else (1.4, 0.9)
+        layers.append(layer(rows, "line", lines, strokeWidth=width_of, opacity=opacity) | seen)
+        if followed:
+            layers.append(layer(followed, "line", place | _by_arm(arms), strokeWidth=2, opacity=1) | seen)
         if hover:
             value = number("value") | {"format": form, "title": named}
             when = number("epoch") | {"format": ".4~g", "title": unit.removesuffix("s")}
@@ -174,6 +184,20 @@ def learning(
     if first_seen == "linear":
         return draw(id, title, alt_text, linear, {"log": log})
     return draw(id, title, alt_text, log, {"linear": linear})
+
+
+def means(curves: Sequence[Curve]) -> list[Spec]:
+    """The mean of each arm's seeds at the times that all of them have; nothing where an arm has one seed alone."""
+    out: list[Spec] = []
+    for arm in dict.fromkeys(curve.arm for curve in curves):
+        seeds = [dict(curve.points) for curve in curves if curve.arm == arm]
+        if len(seeds) > 1:
+            times = sorted(set.intersection(*(set(points) for points in seeds)))
+            out += [
+                {"arm": arm, "epoch": time, "value": round(fmean(points[time] for points in seeds), 4)}
+                for time in times
+            ]
+    return out
 
 
 def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str, unit: str) -> Drawing:

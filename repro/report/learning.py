@@ -78,6 +78,8 @@ def learning(shown: Shown) -> Figure:
         note = f"Dotted line and dots: {goal(claim)}, reached; below them each arm's geometric mean."
     elif timed:
         note = f"Dots: {goal(claim)}."
+    elif curves.means(drawn):
+        note = f"Thick: {'each arm’s' if len(arms) > 1 else 'their'} mean."
     if censored and timed:
         note += " Open circles: ended without reaching it."
     if stated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from repro.analysis.effects import mcnemar
@@ -17,24 +18,32 @@ from repro.store import Run
 PICTURED = 288  # kernels that are drawn at most: three nets of 96, six of half the width (a page: below 300 kB)
 
 Looked = dict[int, Run]  # by seed
+Part = Figure | Grid | Picture
 
 
-def sections(shown: Shown) -> list[Section]:
-    """A section for each arm whose runs were looked at; nothing for other claims."""
-    judgement, out = shown.judgement, []
+def section(shown: Shown) -> Section | None:
+    """What every arm's runs were looked at for; None of other claims."""
+    judgement, title, text = shown.judgement, "", ""
+    parts: list[Part] = []
+    every: list[Run] = []
     for arm, seen in judgement.arms.items():
         ids = {o.seed: o.evaluation for o in seen.observations if o.evaluation}
         runs = {seed: shown.table[i] for seed, i in ids.items() if i in shown.table and shown.table[i].values}
-        if not runs:
-            continue
-        kind, text, again = next(iter(runs.values())).config["look"]["kind"], "", _again(list(runs.values()))
-        of = f" of {arm}" if len(judgement.arms) > 1 else ""
-        parts, title, text = _PARTS[kind](f"{shown.shelf}-{arm}-looked", runs)
-        if kind == "kernels" and (figure := shown.file.claim.paper.figure) and shown.speaks:
-            title = f"Figure {figure} of the paper, redone"
-        told = tuple(filter(None, (text, again)))
-        out.append(Section(f"{shown.shelf}-{arm}-looked", f"{title}{of}", told, tuple(parts)))
-    return out
+        if runs:
+            kind = next(iter(runs.values())).config["look"]["kind"]
+            found, title, text = _PARTS[kind](f"{shown.shelf}-{arm}-looked", runs)
+            if kind == "kernels" and (figure := shown.file.claim.paper.figure) and shown.speaks:
+                title = f"Figure {figure} of the paper, redone"
+            parts += [_of(arm, part) for part in found] if len(judgement.arms) > 1 else found
+            every += runs.values()
+    if not parts:
+        return None
+    return Section(f"{shown.shelf}-looked", title, tuple(filter(None, (text, _again(every)))), tuple(parts))
+
+
+def _of(arm: str, part: Part) -> Part:
+    """The same, saying whose it is."""
+    return replace(part, caption=f"“{arm}”: {part.caption[0].lower()}{part.caption[1:]}")
 
 
 def _again(runs: Sequence[Run]) -> str:
@@ -51,11 +60,15 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.0001 else "< 0.0001"
+
+
 def _table(caption: str, head: Sequence[str], runs: Looked, cells: Sequence[tuple[str, str]]) -> Grid:
     """A row for each seed, and their mean. `cells`: (value's name, form): percent, points and share, which have a mean;
     count, p, and a share of one tower, whose name means nothing from seed to seed."""
     forms = {"percent": _percent, "points": prose.points, "count": lambda v: f"{v:,.0f}", "share": lambda v: f"{v:.3f}",
-             "p": lambda v: f"{v:.2g}", "tower": lambda v: f"{v:.3f}"}  # fmt: skip
+             "p": _p, "tower": lambda v: f"{v:.3f}"}  # fmt: skip
 
     def cell(run: Run, key: str, form: str) -> str:
         return forms[form](run.values[key]) if key in run.values else "–"
@@ -71,15 +84,15 @@ def _table(caption: str, head: Sequence[str], runs: Looked, cells: Sequence[tupl
     return Grid(caption, ("seed", *head), tuple(rows), frozenset(range(1, len(cells) + 1)), strong=strong)
 
 
-def _ten_views(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
-    grids: list[Figure | Grid | Picture] = []
+def _ten_views(id: str, runs: Looked) -> tuple[list[Part], str, str]:
+    grids: list[Part] = []
     both = (("Errors", "", "error", "views_error"), ("Top-5 errors", "_top5", "top5", "views_top5"))
     for word, top, one, ten in both:
         cells = [(one, "percent"), (ten, "percent"), (f"gain{top}", "points")]
         cells += [(f"won{top}", "count"), (f"lost{top}", "count")]
         head = ("centre view, %", "ten views, %", "gain, points", "right in ten alone", "right in one alone")
         grid = _table(f"{word} of each net in the centre view and in ten views averaged", head, runs, cells)
-        ps = [f"{mcnemar(int(run.values[f'won{top}']), int(run.values[f'lost{top}'])):.2g}" for run in runs.values()]
+        ps = [_p(mcnemar(int(run.values[f"won{top}"]), int(run.values[f"lost{top}"]))) for run in runs.values()]
         rows = [(*row, p) for row, p in zip(grid.rows, [*ps, ""], strict=False)]
         grids.append(Grid(grid.caption, (*grid.head, "McNemar’s p"), tuple(rows), frozenset(range(1, 7)),
                           strong=grid.strong))  # fmt: skip
@@ -92,7 +105,7 @@ def _ten_views(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], st
     return grids, "In one view and in ten", text
 
 
-def _thinned_nets(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+def _thinned_nets(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     first = next(iter(runs.values()))
     cells = [("halved_error", "percent"), ("geometric_error", "percent"), ("arithmetic_error", "percent")]
     cells += [("thinned_error", "percent"), ("excess", "points")]
@@ -158,13 +171,11 @@ def _over_masks(id: str, runs: Looked) -> Drawing:
     return draw(f"{id}-masks", "Thinned nets averaged", alt, build)
 
 
-def _kernels(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+def _kernels(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     cells = [("learned_1", "count"), ("learned_2", "count"), ("chroma_1", "tower"), ("chroma_2", "tower")]
     cells += [("difference", "share"), ("p", "p")]
     head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference, unsigned", "p")
-    parts: list[Figure | Grid | Picture] = [
-        _table("Chroma share of what the towers’ kernels have learned", head, runs, cells)
-    ]
+    parts: list[Part] = [_table("Chroma share of what the towers’ kernels have learned", head, runs, cells)]
     drawn = list(runs.items())[: int(PICTURED // next(iter(runs.values())).values["kernels"])]
     parts += [kernels.picture(seed, run) for seed, run in drawn]
     text = (
@@ -177,7 +188,7 @@ def _kernels(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str,
     return parts, "Kernels by tower", text
 
 
-def _neighbours(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+def _neighbours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     cells = [("precision", "percent"), ("pixel_precision", "percent"), ("gain", "points"), ("chance", "percent")]
     cells += [("pixel_rank", "percent"), ("pixel_rank_median", "percent"), ("shared", "percent")]
     head = ("by fc7, %", "by pixels, %", "gain, points", "by chance, %", "place by pixels, mean %",
@@ -202,7 +213,7 @@ def _neighbours(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], s
     return [table, grid], "Neighbours", text
 
 
-def _shifted_colours(id: str, runs: Looked) -> tuple[list[Figure | Grid | Picture], str, str]:
+def _shifted_colours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     cells = [("error", "percent"), ("shifted_error", "percent"), ("shifted_rise", "points")]
     head = ("as they are, %", "shifted, mean %", "rise, points")
     table = _table("Errors of the test photos as they are and with their colours shifted", head, runs, cells)
