@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import combinations
 from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
@@ -150,3 +151,16 @@ def test_an_ensemble_needs_a_seed_to_leave_out_and_ten_views(tmp_path):
         with pytest.raises(SpecError) as told:
             load(tmp_path / "ensemble.yaml")
         assert says in str(told.value)
+
+
+def test_the_page_states_the_error_of_the_nets_averaged(of_five):
+    root, claim = CLAIMS.parent, of_five.at("small")
+    looked = [evaluation_of(claim, run_config(claim, "net", seed=seed), claim.train.epochs) for seed in claim.seeds]
+    paths = [root / "runs" / "reference" / evaluation.id for evaluation in looked if evaluation]
+    shares, labels = [np.load(path / "shares.npy") for path in paths], np.load(paths[0] / "labels.npy")
+    together = [
+        np.mean(np.sum([shares[i].astype(np.float64) for i in members], 0).argmax(1) != labels)
+        for members in combinations(range(len(paths)), claim.rule.size)
+    ]
+    page = (root / "reports" / "reference" / "ensemble.html").read_text()
+    assert f'>3 nets averaged</th><td class="number">{100 * fmean(together):.2f}' in page

@@ -252,6 +252,11 @@ def _judged(judgement: Judgement) -> Grid:
         strong = frozenset({len(rows)})
         blank = [""] * len(names) * len(codes)
         rows.append(("geometric mean" if timed else "mean", *values, *[compared(found.estimate)] * two, *blank))
+        if rule.kind == "ensemble" and means[0] is not None:
+            # every seed is in as many ensembles as every other: their mean gain is the nets' mean less the ensembles'
+            together = means[0] - found.estimate if rule.judges == "gain" else found.estimate
+            rows.append((f"{rule.size} nets averaged", prose.valued(claim, together), *blank))
+            strong |= {len(rows) - 1}
     whats = ("run", "evaluation")[: len(codes)]
     first = len(names) + 1 + two
     aim = goal(claim)
