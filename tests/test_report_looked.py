@@ -217,3 +217,10 @@ def test_nets_of_several_arms_looked_at_stand_under_one_heading_each_table_with_
     assert page.count("In one view and in ten</h2>") == 1
     for arm in file_of("lrn_cifar10").at("small").arms:
         assert page.count(f">“{arm}”: errors of each net in the centre view and in ten views averaged") == 1
+
+
+def test_the_index_counts_no_difference_apart_where_the_sentence_says_so(tmp_path):
+    pages(tmp_path, "dropout_average", "small", thinned(0.002), MASKS)
+    assert "1 no difference seen (1 where the sentence says so)." in (tmp_path / "out" / "index.html").read_text()
+    pages(tmp_path / "other", "tower_specialisation", "small", by_tower(0.5), **pictured())
+    assert "1 no difference seen." in (tmp_path / "other" / "out" / "index.html").read_text()

@@ -13,6 +13,8 @@ from repro.report.parts import Entry, Line
 from repro.report.view import MARKS, Shown, axis, command, interval_words, next_scale, row
 from repro.spec.files import ClaimFile, ExactFile
 
+NONE = "no difference seen"
+
 
 def page(
     files: Sequence[ClaimFile], found: dict[str, list[Shown]], exact: Sequence[ExactFile], rows: Sequence[Covered]
@@ -25,6 +27,8 @@ def page(
     words = Counter(shown.judgement.verdict.word if shown else "not run" for shown in best)
     words.update(judge_facts(file).word for file in exact)
     counted = [f"{n} {word}" for word, n in sorted(words.items(), key=lambda item: list(MARKS).index(item[0]))]
+    if agreed := sum(shown is not None and _says_none(shown) for shown in best):
+        counted = [f"{text} ({agreed} where the sentence says so)" * (text.endswith(NONE)) or text for text in counted]
     missing = [
         (file.id, _missing(shown), command(file, next_scale(shown)))
         for file in files
@@ -39,6 +43,13 @@ def page(
         "coverage": summary(rows),
         "legend": [(word, MARKS[word], meaning) for word, meaning in prose.WORDS.items()],
     }
+
+
+def _says_none(shown: Shown) -> bool:
+    """Whether no difference was seen where the sentence says that there is none."""
+    rule = shown.judgement.claim.rule
+    none = rule.kind in ("ratio", "difference", "change") and rule.direction == "none"
+    return none and shown.judgement.verdict.word == NONE
 
 
 def _missing(shown: Shown) -> str:
