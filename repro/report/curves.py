@@ -1,17 +1,15 @@
-"""What the pages draw of runs: learning curves, tuning, and one printed curve among ours."""
+"""What the pages draw of runs: learning curves and tuning."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from repro.report.charts import log_ticks
 from repro.report.svg import (
     ACCENT,
-    FAINT,
     GROUND,
     INK,
     MUTED,
@@ -247,86 +245,5 @@ def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str,
         x = {"scale": {"type": "log", "domain": [rates[0] / 1.3, rates[-1] * 1.3], "nice": False}, "axis": x_axis}
         y = {"scale": {"type": "log", "domain": [low, high], "nice": False}, "axis": y_axis}
         return chart(layers, x, y, width, 230, goal)
-
-    return draw(id, title, alt_text, build)
-
-
-def trace(
-    id: str,
-    title: str,
-    alt_text: str,
-    epochs: Sequence[float],
-    curves: dict[int, list[float]],
-    authors: Sequence[float],
-    band: tuple[Sequence[float], Sequence[float]],
-    *,
-    less: Sequence[float] | None = None,
-) -> Drawing:
-    """The author's points among our curves and the prediction band; `less` is taken from all of them (our mean)."""
-    base = less or [0.0] * len(epochs)
-
-    def rows(values: Sequence[float], **more: Any) -> list[Spec]:
-        return [
-            more | {"epoch": round(e, 3), "value": round(v - b, 4)}
-            for e, v, b in zip(epochs, values, base, strict=True)
-        ]
-
-    lines = [row for seed, curve in curves.items() for row in rows(curve, seed=seed)]
-    theirs, lower, upper = rows(authors), rows(band[0]), rows(band[1])
-    area = [a | {"high": b["value"]} for a, b in zip(lower, upper, strict=True)]
-    every = [row["value"] for row in (*lines, *theirs, *lower, *upper)]
-    pad = 0.06 * (max(every) - min(every))
-    heading = "running training error" if less is None else "less the mean of our curves, percentage points"
-    ticks = "format(datum.value, '~%')" if less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
-    place = {"x": number("epoch"), "y": number("value")}
-
-    def build(width: int, hover: bool) -> Spec:
-        tip = [number("epoch") | {"format": ".2~f"}, number("value") | {"format": ".2%"}]
-        layers = [
-            layer(area, "area", place | {"y2": {"field": "high"}}, color=FAINT, opacity=1),
-            layer(lines, "line", place | {"detail": name("seed")}, color=INK, strokeWidth=0.7, opacity=0.4),
-            layer(theirs, "line", place, color=ACCENT, strokeWidth=1.2),
-        ]
-        if hover:
-            near = place | {"tooltip": [name("seed"), *tip]}
-            layers.append(layer(lines, "circle", near, size=60, opacity=0, color=INK))
-        dots = place | ({"tooltip": tip} if hover else {})
-        layers.append(layer(theirs, "circle", dots, color=ACCENT, size=44, opacity=1))
-        x_axis = {"title": "epochs", "grid": False, "tickCount": 7, "labelExpr": PLAIN}
-        y_axis = {"title": None, "labelExpr": ticks, "tickCount": 5, "domain": False, "ticks": False}
-        x = {"scale": {"domain": [0, max(epochs) * 1.02], "nice": False}, "axis": x_axis}
-        y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
-        return chart(layers, x, y, width, (320 if width > 400 else 260) if less is None else 200, heading)
-
-    return draw(id, title, alt_text, build)
-
-
-def ranks(id: str, title: str, alt_text: str, largest: dict[int, float], authors: float) -> Drawing:
-    """Every curve's largest studentised deviation, in order of size, the author's among them."""
-    sizes = [size for size in (*largest.values(), authors) if isfinite(size)]
-    far = 1.2 * max([1.0, *sizes])  # where an infinite one is drawn
-    curves = [(f"seed {seed}", min(size, far), False) for seed, size in largest.items()]
-    curves.append(("the author", min(authors, far), True))
-    curves.sort(key=lambda curve: (curve[1], curve[2]))
-    rows: list[Spec] = [
-        {"curve": who, "size": round(size, 3), "zero": 0, "y": 6 + 11 * i} for i, (who, size, _) in enumerate(curves)
-    ]
-    ours, (theirs,) = ([row for row, c in zip(rows, curves, strict=True) if c[2] is author] for author in (False, True))
-    most = max(1.08 * curves[-1][1], 1.3 * min(authors, far))  # with room for the author's name
-
-    def build(width: int, hover: bool) -> Spec:
-        layers = []
-        tip = {"tooltip": [name("curve"), number("size") | {"format": ".2f"}]} if hover else {}
-        for part, color, thick, opacity, size in ((ours, INK, 1, 0.3, 28), ([theirs], ACCENT, 1.5, 1, 44)):
-            stem = {"x": number("zero"), "x2": {"field": "size"}, "y": number("y")}
-            layers.append(layer(part, "rule", stem, color=color, strokeWidth=thick, opacity=opacity))
-            head = {"x": number("size"), "y": number("y"), **tip}
-            layers.append(layer(part, "circle", head, color=color, size=size, opacity=1))
-        at = {"datum": theirs["size"]}, {"value": theirs["y"]}
-        layers.append(label(*at, "the author’s", ACCENT, fontWeight="bold", dx=9))
-        axis_title = "largest deviation from all other curves, in standard deviations"
-        x_axis = {"title": axis_title, "grid": False, "tickCount": 6, "labelExpr": PLAIN}
-        x = {"scale": {"domain": [0, most], "nice": False}, "axis": x_axis}
-        return chart(layers, x, {"scale": None, "axis": None}, width, 11 * len(rows) + 4)
 
     return draw(id, title, alt_text, build)
