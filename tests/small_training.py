@@ -27,7 +27,9 @@ def digits(cache: Path, *, stored: int = STORED, test: int = 40) -> Photos:
     return from_images(fewer, stored=stored, count=100, held_out=20)
 
 
-def trainer(batches: Any, *, model: dict[str, Any] = NET, seed: int = 0, **train: Any) -> loop.Trainer:
+def trainer(
+    batches: Any, *, model: dict[str, Any] = NET, seed: int = 0, precision: str = "fp32", **train: Any
+) -> loop.Trainer:
     """A run at its start; `train` beside batch 15 in files of 30, rate 0.01 and section 5's momentum and decay."""
     options = {k: v for k, v in model.items() if k not in ("kind", "init")}
     rows = registry.table(model["kind"], classes=batches.classes, **options)
@@ -40,7 +42,7 @@ def trainer(batches: Any, *, model: dict[str, Any] = NET, seed: int = 0, **train
         "file_images": 30,
         "order": "repeated",
     }
-    return loop.trainer(model=model, train=rule | train, seed=seed, precision="fp32", batches=batches)
+    return loop.trainer(model=model, train=rule | train, seed=seed, precision=precision, batches=batches)
 
 
 def crops(photos: Photos, size: int = CROP, **cropping: Any) -> PhotoBatches:

@@ -60,7 +60,7 @@ def sections(shown: Shown) -> list[Section]:
     # of a net looked at, the figure is not of its learning: see `repro.report.looked`
     redone = figure and shown.speaks and not isinstance(shown.judgement.claim.measure, Read)
     title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
-    out = []
+    out: list[Section | None] = []
     together = shown.judgement.together
     of_all = (
         (f"Of the weakest of {len(together)} comparisons, {shown.judgement.name}; the others' runs are in the CSV.",)
@@ -82,16 +82,10 @@ def sections(shown: Shown) -> list[Section]:
             for what, run in (("Run", o.run), ("Evaluation", o.evaluation))
             if run in shown.table and (why := shown.table[str(run)].failed)
         ]
-        if (seen := looked.section(shown)) is not None:
-            out.append(seen)
+        out.append(looked.section(shown))
         out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
-    if (positive := _positive(shown)) is not None:
-        out.append(positive)
-    if (saturated := _saturated(shown)) is not None:
-        out.append(saturated)
-    if (norms := _norms(shown)) is not None:
-        out.append(norms)
-    return out
+    out += [_positive(shown), _saturated(shown), _norms(shown)]
+    return [section for section in out if section is not None]
 
 
 def _tuning(shown: Shown) -> Section:

@@ -96,6 +96,7 @@ def learning(
     named: str,
     unit: str,
     levels: Sequence[tuple[float, bool]],
+    averaged: Sequence[Spec] = (),
     ours: Sequence[Mark],
     paper: Sequence[Mark],
     first_seen: Literal["log", "linear"] = "log",
@@ -103,9 +104,9 @@ def learning(
     """Every run's metric against time in `unit`, log or linear (`first_seen` before the reader chooses), with the
     level, our means and the paper's times on it.
 
-    `levels`: the judged one first, each with whether it is the paper's own and not the judged one; where nothing is
-    reached, each arm's mean stands out among its seeds. Between epochs curves are straight in epochs: the point at the
-    level ends each.
+    `levels`: the judged one first, each with whether it is the paper's own and not the judged one. `averaged`: as
+    `means` gives it, standing out among the seeds. Between epochs curves are straight in epochs: the point at the level
+    ends each.
     """
     judged = [level for level, _ in levels[:1]]
     arms = list(dict.fromkeys(curve.arm for curve in curves))
@@ -120,12 +121,11 @@ def learning(
     # epochs are looked at from the first on; a mean of updates is not there before its window is full
     first, last = min(places if unit == "updates" else [1.0, *places]) * 0.94, max(places) * 1.08
     top, least = max(row["value"] for row in rows) * 1.03, min(row["value"] for row in rows)
-    followed = [] if levels or hits else means(curves)
     if levels:
         bottom = 0.0 if least < 0.6 * top else 0.95 * min(least, *(level for level, _ in levels))
     else:
-        seen_from = [row["value"] for row in rows if row["epoch"] >= first]
-        top, bottom = max(seen_from) * 1.03, max(0.0, least - 0.06 * (max(seen_from) - least))
+        most = max(row["value"] for row in rows if row["epoch"] >= first)
+        top, bottom = 1.03 * most, max(0.0, least - 0.06 * (most - least))
     place = {"x": number("epoch"), "y": number("value")}
     form = ".2%" if metric.endswith("error") else ".3f"
 
@@ -148,10 +148,10 @@ def learning(
         ]
         seen = {"transform": [{"filter": f"datum.epoch >= {low}"}]}
         lines = place | {"detail": name("seed")} | _by_arm(arms)
-        width_of, opacity = (0.8, 0.4) if followed else (1.4, 0.9)
-        layers.append(layer(rows, "line", lines, strokeWidth=width_of, opacity=opacity) | seen)
-        if followed:
-            layers.append(layer(followed, "line", place | _by_arm(arms), strokeWidth=2, opacity=1) | seen)
+        thick, opacity = (0.8, 0.4) if averaged else (1.4, 0.9)
+        layers.append(layer(rows, "line", lines, strokeWidth=thick, opacity=opacity) | seen)
+        if averaged:
+            layers.append(layer(averaged, "line", place | _by_arm(arms), strokeWidth=2, opacity=1) | seen)
         if hover:
             value = number("value") | {"format": form, "title": named}
             when = number("epoch") | {"format": ".4~g", "title": unit.removesuffix("s")}

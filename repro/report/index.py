@@ -26,9 +26,10 @@ def page(
     best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
     words = Counter(shown.judgement.verdict.word if shown else "not run" for shown in best)
     words.update(judge_facts(file).word for file in exact)
-    counted = [f"{n} {word}" for word, n in sorted(words.items(), key=lambda item: list(MARKS).index(item[0]))]
-    if agreed := sum(shown is not None and _says_none(shown) for shown in best):
-        counted = [f"{text} ({agreed} where the sentence says so)" * (text.endswith(NONE)) or text for text in counted]
+    agreed = sum(shown is not None and _says_none(shown) and shown.judgement.verdict.word == NONE for shown in best)
+    apart = {NONE: f" ({agreed} where the sentence says so)" * (agreed > 0)}
+    ordered = sorted(words.items(), key=lambda item: list(MARKS).index(item[0]))
+    counted = [f"{n} {word}{apart.get(word, '')}" for word, n in ordered]
     missing = [
         (file.id, _missing(shown), command(file, next_scale(shown)))
         for file in files
@@ -46,10 +47,9 @@ def page(
 
 
 def _says_none(shown: Shown) -> bool:
-    """Whether no difference was seen where the sentence says that there is none."""
+    """Whether the sentence says that there is no difference."""
     rule = shown.judgement.claim.rule
-    none = rule.kind in ("ratio", "difference", "change") and rule.direction == "none"
-    return none and shown.judgement.verdict.word == NONE
+    return rule.kind in ("ratio", "difference", "change") and rule.direction == "none"
 
 
 def _missing(shown: Shown) -> str:

@@ -51,6 +51,7 @@ def learning(shown: Shown) -> Figure:
     levels = [(level.value, False)] if level else []
     levels += [(theirs, True)] * bool(stated and level and theirs != level.value)
     timed = claim.rule.kind == "ratio"
+    averaged = [] if level or timed else curves.means(drawn)
     words = [f"{name}: {prose.valued(claim, value)}" for name, value in means.items()]
     censored = [
         f"{n} of {len(arm.observations)} runs of {name} {'never got there' if timed else 'have no value at their end'}"
@@ -69,6 +70,7 @@ def learning(shown: Shown) -> Figure:
         named=NAMES[followed] + (f", mean of {level.window} updates" if level and level.window else ""),
         unit=prose.unit(claim),
         levels=levels,
+        averaged=averaged,
         ours=[Mark(f"{name} {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
         paper=[Mark(f"paper: {name} {epochs:g}", epochs, theirs) for name, epochs in stated.items()],
     )
@@ -78,7 +80,7 @@ def learning(shown: Shown) -> Figure:
         note = f"Dotted line and dots: {goal(claim)}, reached; below them each arm's geometric mean."
     elif timed:
         note = f"Dots: {goal(claim)}."
-    elif curves.means(drawn):
+    elif averaged:
         note = f"Thick: {'each arm’s' if len(arms) > 1 else 'their'} mean."
     if censored and timed:
         note += " Open circles: ended without reaching it."

@@ -10,7 +10,7 @@ from repro.analysis.effects import mcnemar
 from repro.report import kernels, prose
 from repro.report.charts import log_ticks
 from repro.report.curves import DASHES
-from repro.report.parts import Figure, Grid, Picture, Section
+from repro.report.parts import Figure, Grid, Part, Section
 from repro.report.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, layer, name, number
 from repro.report.view import Shown
 from repro.store import Run
@@ -18,7 +18,6 @@ from repro.store import Run
 PICTURED = 288  # kernels that are drawn at most: three nets of 96, six of half the width (a page: below 300 kB)
 
 Looked = dict[int, Run]  # by seed
-Part = Figure | Grid | Picture
 
 
 def section(shown: Shown) -> Section | None:

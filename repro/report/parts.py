@@ -44,6 +44,9 @@ class Picture:
     note: str = ""
 
 
+Part = Figure | Grid | Picture
+
+
 @dataclass(frozen=True)
 class Section:
     """A heading with what stands under it, in order."""
@@ -51,7 +54,7 @@ class Section:
     id: str
     title: str
     text: tuple[str, ...] = ()
-    parts: tuple[Figure | Grid | Picture, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
