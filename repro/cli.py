@@ -146,7 +146,7 @@ def _plan(args: argparse.Namespace) -> int:
             print(f"  {job.id}  {job.label}, alone in a process of its own, on {device_name(setting.provenance)}")
             continue
         there = len(runs[job.id].epochs) if job.id in runs else 0
-        levels = {str(level) for _, level in job.wants if level}
+        levels = {str(goal.level) for goal in job.goals if goal.level}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""
         looks = [evaluation.look.kind.replace("_", " ") for evaluation in job.evaluations]
         then = f", looked at: {' and '.join(looks)}" if looks else ""

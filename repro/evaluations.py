@@ -77,30 +77,29 @@ class Looker:
             if path.is_file() and trainer.epoch < int((state := _state(path))["epoch"]) <= epoch:
                 trainer.load(state)
         again = trainer.epoch < epoch
-        test_error = self._train(evaluation, trainer, epoch, way) if again else None
+        loss = self._train(evaluation, trainer, epoch, way) if again else None
         about: dict[str, Any] = {}
         if again or way.is_file():
-            there = recorded.epochs[epoch - 1]["test_error"]
-            same = test_error is None or isclose(test_error, there, abs_tol=1e-9)
-            about = {"trained_again": "same" if same else "other", "recorded_test_error": there}
+            same = loss is None or isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9)
+            about = {"trained_again": "same" if same else "other"}
         self._look(evaluation, trainer, about)
         way.unlink(missing_ok=True)
         self.say({"event": "finish", "epoch": trainer.epoch, "status": "looked at"})
 
-    def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int, way: Path) -> float | None:
-        """On to `epoch`; the test error there."""
+    def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int, way: Path) -> float:
+        """On to `epoch`; its training loss."""
         self.say({"event": "begin", "epoch": trainer.epoch, "horizon": epoch})
         with self.store.begin(evaluation, self.session) as run:
             kept, seen = time.monotonic(), None
             for seen in trainer.epochs(epoch):
-                row = {key: value for key, value in seen.row().items() if key in SHOWN}
+                row = {key: seen.row().get(key) for key in SHOWN}
                 self.say({"event": "epoch", "horizon": epoch, **row})
                 if time.monotonic() - kept > self.checkpoint_seconds:
                     run.write(way.name, safetensors.torch.save(trainer.state()))
                     kept = time.monotonic()
         if seen is None or seen.diverged or trainer.epoch < epoch:
             raise RuntimeError(f"trained again, the run ended in epoch {trainer.epoch} of {epoch}")
-        return seen.test_error
+        return seen.train_loss
 
     def _twice(self, evaluation: Evaluation, work: Callable[[], None]) -> None:
         why = ""

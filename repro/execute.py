@@ -18,7 +18,8 @@ import safetensors.torch
 import torch
 
 from repro import beforehand, starts
-from repro.analysis.measures import Level, Want, diverged_by, done
+from repro.analysis.levels import Goal, goal_of
+from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
 from repro.data import loading
 from repro.data.batches import Batches
@@ -54,10 +55,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Job:
-    """One run and all that is wanted of it: it trains until every want is satisfied."""
+    """One run and all that is wanted of it: it trains until every goal is met. A timing has none."""
 
     config: RunConfig | TimingConfig
-    wants: tuple[tuple[int, Level | None], ...]
+    goals: tuple[Goal, ...]
     label: str
     evaluations: tuple[Evaluation, ...] = ()  # of this run, each made when it has come so far
     keep: frozenset[int] = frozenset()  # epochs after which others start from its weights
@@ -76,7 +77,11 @@ class Job:
     @property
     def horizon(self) -> int:
         """Epochs at most."""
-        return max(epochs for epochs, _ in self.wants)
+        return max(goal.epochs for goal in self.goals)
+
+    def left(self, rows: list[dict[str, Any]]) -> bool:
+        """Whether more is to be trained after these epochs."""
+        return not all(goal.met(rows) for goal in self.goals)
 
 
 def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: int, report: Report) -> int:
@@ -140,7 +145,7 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table, device: str | None =
     return [
         Job(
             same[0].config,
-            tuple({(w.epochs, w.level): None for w in same}),
+            tuple({want.goal: None for want in same if isinstance(want.config, RunConfig)}),
             same[0].label,
             tuple({want.evaluation.id: want.evaluation for want in same if want.evaluation}.values()),
             keep=frozenset(want.epochs for want in same if want.weights),
@@ -221,6 +226,7 @@ def train(
             seed=config.seed,
             precision=config.precision,
             batches=data,
+            every_epoch=job.best,
         )
         if config.start:
             starts.begin(trainer, config, setting.store, weights)
@@ -231,13 +237,13 @@ def train(
     )
     recorded = standing(setting).get(job.id) if job.evaluations else None
     here = recorded is not None and all(recorded.kept(epoch) for epoch in job.keep)
-    if recorded is None or not here or not all(done(recorded.epochs, *want) for want in job.wants):
+    if recorded is None or not here or job.left(recorded.epochs):
         with setting.store.begin(config, session) as run:
             _train(job, start(), run, setting, looker)
         recorded = setting.store.read(job.id)
         assert recorded is not None
     for evaluation in looker.left(job.evaluations):  # what the run was past, or on record before
-        if not diverged_by(recorded.epochs, evaluation.epoch):
+        if not goal_of(config, evaluation.epoch).lost(recorded.epochs):
             looker.return_to(evaluation, recorded, start)
 
 
@@ -251,11 +257,11 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, look
     for evaluation in looker.left(job.evaluations, rows[-1]) if rows else ():  # where a kill came before the look
         looker.look(evaluation, trainer)
     saved_at = time.monotonic()
-    while not all(done(rows, epochs, level) for epochs, level in job.wants):
+    while job.left(rows):
         row = next(trainer.epochs(trainer.epoch + 1)).row()
         run.append(row)
         rows.append(row)
-        looker.say({"event": "epoch", "horizon": job.horizon} | {key: row[key] for key in SHOWN})
+        looker.say({"event": "epoch", "horizon": job.horizon} | {key: row.get(key) for key in SHOWN})
         if row["diverged"] is not None:
             continue
         now = looker.left(job.evaluations, row)

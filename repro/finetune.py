@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from repro import execute, starts
+from repro.analysis.levels import Goal
 from repro.data import photo
 from repro.data.photobatches import PhotoBatches
 from repro.data.photopack import FIFTH, measuring
@@ -193,7 +194,7 @@ def _train(
     run = setting.store.read(config.id)
     if run and run.result and run.result["status"] != "failed" and len(run.epochs) >= epochs:
         return
-    job = execute.Job(config, ((epochs, None),), label, best=True)
+    job = execute.Job(config, (Goal(epochs),), label, best=True)
     try:
         execute.train(job, setting, report, batches, given)
     except RuntimeError as error:  # torch's own: out of memory, a kernel that failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from math import ceil
 
 from repro.data import loading
 from repro.data.photobatches import FIXED
@@ -14,6 +15,7 @@ from repro.train.machine import Step, step_seconds
 from repro.train.minibatches import batch_sizes
 
 PROBED = 200  # images of a probe's test pass (assumed)
+TESTED = 5  # epochs from one test to the next, after the first few (`repro.train.minibatches.is_tested`)
 
 
 def probe(config: RunConfig, device: str) -> float:
@@ -23,9 +25,9 @@ def probe(config: RunConfig, device: str) -> float:
     images = training_images(data)
     most = images + (data.held_out or 0 if rule.fold_in else 0)
     updates = batch_sizes(most, batch=rule.batch, file_images=rule.file_images)
-    looked = images_of(data)[1]
-    if data.crop is not None:  # each half epoch: the held-out images and the fixed ones
-        looked += 2 * ((data.held_out or 0) + min(FIXED, images))
+    looked = images_of(data)[1] / TESTED
+    if data.crop is not None:  # the fixed photos beside the test ones; each half epoch the held-out ones
+        looked += min(FIXED, images) / TESTED + 2 * (data.held_out or 0)
     return step.update * len(updates) + step.image * looked
 
 
@@ -52,5 +54,6 @@ def _step(data_text: str, model_text: str, train_text: str, precision: str, devi
     data, train = RunData.model_validate_json(data_text), json.loads(train_text)
     given = data.model_dump(exclude={"content", "images", "held_out"})
     given |= {"classes": tuple(data.classes)} if data.classes else {}
-    noise = loading.noise(**given, device=device, train=max(train["batch"], PROBED), test=PROBED)
+    minibatches = ceil(PROBED / train["batch"])
+    noise = loading.noise(**given, device=device, train=minibatches * train["batch"], test=PROBED)
     return step_seconds(noise, model=json.loads(model_text), train=train, precision=precision)

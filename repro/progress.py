@@ -77,7 +77,9 @@ def _line(event: Event, say: Callable[[str], None]) -> None:
 def _seen(event: Event) -> str:
     if event["diverged"]:
         return f"diverged at update {event['diverged']}"
-    errors = f"training error {event['train_error']:.4f}  test error {event['test_error']:.4f}"
+    errors = f"training error {event['train_error']:.4f}"
+    if event["test_error"] is not None:
+        errors += f"  test error {event['test_error']:.4f}"
     return f"loss {event['train_loss']:.4f}  {errors}  {event['seconds']:.1f} s"
 
 

@@ -40,9 +40,10 @@ class Run:
         """A row per epoch, in order, as `repro.train.loop.Epoch` gives them."""
         return _rows(self.path / "metrics.jsonl")
 
-    def series(self, metric: str) -> list[float]:
-        """A metric of epochs 1, 2, ...; an epoch in which the run diverged has none."""
-        return [row[metric] for row in self.epochs if row["diverged"] is None]
+    def series(self, metric: str) -> list[tuple[int, float]]:
+        """(epoch, metric) of the epochs that have it; one in which the run diverged has none."""
+        rows = [row for row in self.epochs if row["diverged"] is None]
+        return [(row["epoch"], row[metric]) for row in rows if row.get(metric) is not None]
 
     @property
     def diverged(self) -> int | None:

@@ -10,8 +10,8 @@ from typing import Any
 from repro.errors import ReproError
 from repro.store import Store
 
-METRICS = ("train_error", "train_loss", "test_error", "test_loss", "test_top5", "seconds")
-HALVES = ("held_out_error", "held_out_loss", "fixed_error", "fixed_loss")
+METRICS = ("train_error", "train_loss", "test_error", "test_loss", "test_top5", "fixed_error", "fixed_loss", "seconds")
+HALVES = ("held_out_error", "held_out_loss")
 
 Report = Callable[[dict[str, Any]], None]
 

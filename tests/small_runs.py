@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.analysis.measures import Want, done
+from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
@@ -67,7 +67,7 @@ def _train(store: Store, want: Want, curve: Curve, every_update: bool) -> None:
     rows: list[dict] = []
     with store.begin(want.config, PROVENANCE) as run:
         try:
-            while not done(rows, want.epochs, want.level):
+            while not want.goal.met(rows):
                 rows.append(_row(want.config, curve, len(rows) + 1, every_update))
             last = rows[-1]
             status = "diverged" if last["diverged"] else "reached"

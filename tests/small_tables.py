@@ -9,7 +9,7 @@ from pathlib import Path
 
 from small_runs import Curve, Failed, _row, views
 
-from repro.analysis.measures import Observation, Want, done
+from repro.analysis.measures import Observation, Want
 from repro.analysis.plan import wanted
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, load
@@ -32,7 +32,7 @@ arms:
 varies: [model.activation]
 tune: {train.lr: [0.001, 0.002, 0.004, 0.008], per: arm, choose: fastest, on_seeds: [100, 101, 102], extend: 2}
 seeds: [0, 1, 2, 3, 4]
-measure: {kind: epochs_to, metric: train_error, level: 0.25}
+measure: {kind: epochs_to, metric: train_error, level: 0.25, at: end}
 rule: {kind: ratio, of: [tanh, relu], paper: 6.0, within: [4.0, 9.0], direction: above 1}
 scales:
   smoke: {measure.metric: train_loss, measure.level: 1.5}
@@ -63,7 +63,7 @@ arms:
   zero: {model.bias: 0.0}
 varies: [model.bias]
 tune: {train.lr: [0.01], per: arm, choose: fastest, on_seeds: [100], extend: 0}
-measure: {kind: updates_to, metric: train_loss, of_chance: 0.9, window: 50}
+measure: {kind: updates_to, metric: train_loss, of_chance: 0.9, window: 50, at: end}
 rule: {kind: ratio, of: [zero, one], paper: null, within: [1.1, 1000], direction: above 1}
 scales:
   smoke: {measure.window: 5}
@@ -173,7 +173,7 @@ def train(table: Table, want: Want, curve: Curve, every_update: bool = False) ->
     run = table.get(want.config.id)
     rows, failed = list(run.epochs) if run else [], None
     try:
-        while not done(rows, want.epochs, want.level):
+        while not want.goal.met(rows):
             rows.append(_row(want.config, curve, len(rows) + 1, every_update))
     except Failed as failure:
         failed = failure.why

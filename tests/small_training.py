@@ -1,8 +1,12 @@
 """Small runs on crops of digits, for the tests of training: quarter width, 7 minibatches an epoch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from repro.data.augment import Draws
 from repro.data.photobatches import PhotoBatches
 from repro.data.photosets import Photos, from_images
 from repro.data.sets import load
@@ -28,7 +32,13 @@ def digits(cache: Path, *, stored: int = STORED, test: int = 40) -> Photos:
 
 
 def trainer(
-    batches: Any, *, model: dict[str, Any] = NET, seed: int = 0, precision: str = "fp32", **train: Any
+    batches: Any,
+    *,
+    model: dict[str, Any] = NET,
+    seed: int = 0,
+    precision: str = "fp32",
+    every_epoch: bool = False,
+    **train: Any,
 ) -> loop.Trainer:
     """A run at its start; `train` beside batch 15 in files of 30, rate 0.01 and section 5's momentum and decay."""
     options = {k: v for k, v in model.items() if k not in ("kind", "init")}
@@ -42,12 +52,25 @@ def trainer(
         "file_images": 30,
         "order": "repeated",
     }
-    return loop.trainer(model=model, train=rule | train, seed=seed, precision=precision, batches=batches)
+    return loop.trainer(
+        model=model, train=rule | train, seed=seed, precision=precision, batches=batches, every_epoch=every_epoch
+    )
 
 
 def crops(photos: Photos, size: int = CROP, **cropping: Any) -> PhotoBatches:
     """Standardised, so that a small net starts at once."""
     return PhotoBatches(photos, device="cpu", size=size, **{"scale": "standardised"} | cropping)
+
+
+def minibatches(
+    batches: Any, order: torch.Tensor, sizes: list[int], draws: Draws | None
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Minibatches of the training images in `order`, as a run's updates take them."""
+    order, fed = order.to(batches.device), batches.feed(order, sizes)
+    for places in torch.arange(len(order), device=batches.device).split(sizes):
+        if fed is not None:
+            next(fed)
+        yield batches.train(order[places], None if draws is None else draws.at(places))
 
 
 def rows(run: loop.Trainer, last: int) -> list[dict]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_masks import put_masks
 from torch import nn
 from torch.nn import functional as F
 
@@ -298,7 +299,7 @@ def test_every_net_is_its_table_and_every_parameter_gets_a_gradient(options):
     for name, count in tables.parameters(rows, image).items():
         assert sum(p.numel() for p in net.get_submodule(name).parameters()) == count
     found, x = {}, torch.randn(2, *image, generator=generator(0, "x"))
-    nets.draw_masks(net, lambda name: generator(0, "dropout", 1, name))
+    put_masks(net, 2)
     for name, layer in net.named_children():
         x = layer(x)
         found[name] = tuple(x.shape[1:])
@@ -312,7 +313,7 @@ def test_every_net_is_its_table_and_every_parameter_gets_a_gradient(options):
 def test_at_224_pixels_both_readings_go_forward_and_backward(reading):
     net = built(image=IMAGE, reading=reading, classes=1000, width=1.0)
     assert sum(p.numel() for p in net.parameters()) == 60_965_224
-    nets.draw_masks(net, lambda name: generator(0, "dropout", 1, name))
+    put_masks(net, 2)
     images = 60 * torch.randn(2, *IMAGE, generator=generator(0, "x"))
     logits = net(images.to(memory_format=torch.channels_last))
     assert logits.shape == (2, 1000)

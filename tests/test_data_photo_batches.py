@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from small_photos import as_folders, load, make
+from small_training import minibatches
 
 from repro.data.augment import Draws, draw
 from repro.data.batches import Batches
@@ -75,9 +76,10 @@ def test_an_epoch_is_the_batches_one_after_the_other_resident_or_streamed(photos
     here = PhotoBatches(photos, device="cpu", size=CROP, crops="source", colour="source", resident=True)
     order, sizes = torch.randperm(22, generator=generator(1)), [8, 8, 6]
     drawn = batches.draw(generator())
-    epoch = list(batches.epoch(order, sizes, drawn))
+    epoch = list(minibatches(batches, order, sizes, drawn))
     assert [len(y) for _, y in epoch] == sizes
-    for (x, y), index, part in zip(epoch, order.split(sizes), drawn.split(sizes), strict=True):
+    parts = map(drawn.at, torch.arange(22).split(sizes))
+    for (x, y), index, part in zip(epoch, order.split(sizes), parts, strict=True):
         for other in (batches, here):
             again, labels = other.train(index, part)
             assert torch.equal(x, again)
@@ -133,8 +135,8 @@ def test_whole_images_are_the_batches_of_small_images(tmp_path):
         theirs = Batches(images, device="cpu", scale=scale)
         assert (ours.classes, ours.image, len(ours)) == (theirs.classes, theirs.image, len(theirs))
         order, sizes = torch.randperm(100, generator=generator()), [64, 36]
-        pairs = zip(ours.epoch(order, sizes, ours.draw(generator())),
-                    theirs.epoch(order, sizes, theirs.draw(generator())), strict=True)  # fmt: skip
+        pairs = zip(minibatches(ours, order, sizes, ours.draw(generator())),
+                    minibatches(theirs, order, sizes, theirs.draw(generator())), strict=True)  # fmt: skip
         for (x, y), (their_x, their_y) in pairs:
             assert torch.equal(x, their_x)
             assert torch.equal(y, their_y)
@@ -168,7 +170,7 @@ def test_a_gpu_gets_the_same_bits(photos, resident):
     ours = PhotoBatches(photos, device="cuda", size=CROP, crops="source", colour="source", resident=resident)
     theirs = PhotoBatches(photos, device="cpu", size=CROP, crops="source", colour="source")
     order, sizes = torch.randperm(22, generator=generator()), [8, 8, 6]
-    found, wanted = (b.epoch(order, sizes, b.draw(generator())) for b in (ours, theirs))
+    found, wanted = (minibatches(b, order, sizes, b.draw(generator())) for b in (ours, theirs))
     for (x, y), (their_x, their_y) in zip(found, wanted, strict=True):
         assert torch.allclose(x.cpu(), their_x, rtol=1e-6, atol=1e-5)  # a division may differ in its last bit
         assert torch.equal(y.cpu(), their_y)

@@ -21,7 +21,7 @@ from repro.analysis.effects import (
     trace_test,
     welch_interval,
 )
-from repro.analysis.measures import Observation, epochs_to, observe, trace
+from repro.analysis.measures import Observation, observe, trace
 from repro.spec.files import ClaimFile, run_config
 
 
@@ -33,34 +33,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
 # Measures
 
 
-@pytest.mark.parametrize(
-    ("series", "expected"),
-    [
-        ([0.8, 0.5, 0.25], 3.0),  # met exactly, at the end of the third epoch
-        ([0.8, 0.3, 0.2], 2.5),  # half-way from 0.3 to 0.2
-        ([0.1], 0.8125),  # in the first epoch, on the line from chance: (0.9 - 0.25) / (0.9 - 0.1)
-        ([0.8, 0.2, 0.6, 0.2], 1 + 0.55 / 0.6),  # the first time counts
-        ([0.8, 0.25, 0.25], 2.0),
-        ([0.8, 0.9, 0.26], None),
-        ([], None),
-    ],
-)
-def test_epochs_to_a_level_are_read_on_straight_lines_from_chance_at_epoch_0(
-    series: list[float], expected: float | None
-) -> None:
-    assert epochs_to(series, 0.25, start=0.9) == (None if expected is None else pytest.approx(expected))
-
-
-def test_a_level_at_chance_takes_no_time() -> None:
-    assert epochs_to([0.9, 0.8], 0.9, start=0.9) == 0.0
-    assert epochs_to([0.9, 0.8], 0.95, start=0.9) == 0.0
-
-
 def test_a_diverged_run_is_seen_to_its_end_and_known_to_take_longer_than_was_looked_at(file: ClaimFile) -> None:
     claim = file.at("paper")
     config = run_config(claim, "relu", seed=0, lr=0.001)
-    rows = [{"epoch": n, "train_error": 0.9, "train_loss": 2.3, "diverged": None} for n in (1, 2)]
-    rows.append({"epoch": 3, "train_error": 0.0, "train_loss": 0.0, "diverged": 900})  # of no update at all
+    rows = [{"epoch": n, "train_error": 0.9, "train_loss": 2.3, "diverged": None, "updates": []} for n in (1, 2)]
+    rows.append(
+        {"epoch": 3, "train_error": 0.0, "train_loss": 0.0, "diverged": 900, "updates": []}
+    )  # of no update at all
     found = observe(claim, config, {config.id: run_of(config, rows)}, 48)
     assert (found.status, found.value, found.horizon, found.limit, found.censored) == ("diverged", None, 3, 48, True)
     assert observe(claim, config, {config.id: run_of(config, rows)}, 2).status == "not reached"

@@ -21,7 +21,7 @@ from repro.provenance import provenance
 from repro.spec.files import ClaimFile, SpecError, load, run_config
 from repro.spec.looks import Evaluation, TenViews
 from repro.store import CHECKPOINT, Store
-from repro.train import looks, loop
+from repro.train import looks, loop, testing
 from repro.train.seeds import generator
 
 CLAIMS = Path(__file__).parent.parent / "claims"
@@ -172,8 +172,8 @@ def test_shifted_colours_are_photos_with_a_multiple_of_each_component_added(larg
                 answers = run.net.eval()(x + torch.from_numpy(shift).float()[:, None, None]).argmax(1)
             errors.append(float((answers != y).double().mean()))
     assert found.curves["error"] == pytest.approx(errors)
-    assert found.values["error"] == run.test()[0]
-    assert found.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - run.test()[0])
+    assert found.values["error"] == testing.test(run)["test_error"]
+    assert found.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - testing.test(run)["test_error"])
 
 
 def test_the_control_joins_the_towers_in_layer_two_and_changes_nothing_else():

@@ -17,7 +17,8 @@ import torch
 
 from repro import beforehand
 from repro import execute as executing
-from repro.analysis.measures import Level
+from repro.analysis.levels import Goal
+from repro.analysis.measures import level_of
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import DataError, ReproError, RunError
@@ -35,7 +36,7 @@ paper: {section: "3.1", says: A network with ReLUs learns faster than one with t
 question: How many times fewer epochs does the ReLU network need?
 data: {kind: digits, images: 60, scale: standardised}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
-train: {batch: 20, epochs: 3, lr: 0.01, weight_decay: 0.0}
+train: {batch: 20, epochs: 4, lr: 0.01, weight_decay: 0.0}
 arms: {relu: {model.activation: relu}, tanh: {model.activation: tanh}}
 varies: [model.activation]
 seeds: [0]
@@ -45,7 +46,7 @@ scales: {smoke: {}, small: {}}
 """
 # a trajectory long enough to be interrupted: one run of 30 epochs
 LONG = {
-    "epochs: 3,": "epochs: 30,",
+    "epochs: 4,": "epochs: 30,",
     "{relu: {model.activation: relu}, tanh: {model.activation: tanh}}": "{ours: {}}",
     "varies: [model.activation]": "varies: []",
     "{kind: epochs_to, metric: train_error, level: 0.01}": "{kind: trace, metric: train_error, every: 3}",
@@ -112,7 +113,7 @@ def test_a_run_records_which_test_images_were_right_at_its_end(setting, tmp_path
     for run in setting.store.table().values():
         right = np.unpackbits(np.load(run.path / "correct.npy"), count=355)
         assert run.epochs[-1]["test_error"] == 1 - right.sum() / 355
-        assert run.result == {"status": "reached", "epoch": 3, "update": 9}
+        assert run.result == {"status": "reached", "epoch": 4, "update": 12}
 
 
 def test_one_worker_and_two_make_the_same_runs_bit_for_bit_and_no_event_is_lost(setting, tmp_path):
@@ -138,23 +139,26 @@ def test_one_worker_and_two_make_the_same_runs_bit_for_bit_and_no_event_is_lost(
 
 def test_a_run_that_two_claims_want_is_trained_once_as_far_as_the_longer_asks(tmp_path):
     (tmp_path / "longer").mkdir()
-    both = claim(tmp_path) + claim(tmp_path / "longer", {"epochs: 3,": "epochs: 5,"})
-    found, level = jobs(both, {}), Level("train_error", 0.01)
+    both = claim(tmp_path) + claim(tmp_path / "longer", {"epochs: 4,": "epochs: 5,"})
+    found = jobs(both, {})
     assert len(found) == 2
-    assert [job.wants for job in found] == [((3, level), (5, level))] * 2
+    assert [[(goal.epochs, str(goal.level)) for goal in job.goals] for job in found] == [
+        [(4, "train error 0.01"), (5, "train error 0.01")]
+    ] * 2
     assert [job.horizon for job in found] == [5, 5]
 
 
 def test_a_run_stopped_at_a_level_and_extended_is_one_that_never_stopped(setting, tmp_path):
     ((file, scale),) = claim(tmp_path)
     config = run_config(file.at(scale), "relu", seed=0)
+    level = replace(level_of(file.at(scale)), value=0.85)
     straight = replace(setting, store=Store(tmp_path / "straight"))
-    executing.train(Job(config, ((9, None),), "straight"), straight, silent)
-    executing.train(Job(config, ((9, Level("train_error", 0.85)),), "to a level"), setting, silent)
+    executing.train(Job(config, (Goal(9),), "straight"), straight, silent)
+    executing.train(Job(config, (Goal(9, level),), "to a level"), setting, silent)
     stopped = setting.store.read(config.id).result["epoch"]
     assert 1 <= stopped < 9
     events: list[dict] = []
-    executing.train(Job(config, ((9, None),), "extended"), setting, events.append)
+    executing.train(Job(config, (Goal(9),), "extended"), setting, events.append)
     assert (events[0]["event"], events[0]["epoch"]) == ("begin", stopped)
     assert shelf(setting.store) == shelf(straight.store)
 
@@ -162,9 +166,9 @@ def test_a_run_stopped_at_a_level_and_extended_is_one_that_never_stopped(setting
 def test_sessions_grow_by_one_when_another_provenance_goes_on_with_a_run(setting, tmp_path):
     execute(claim(tmp_path), setting, workers=1, report=silent)
     there = replace(setting, provenance=setting.provenance | {"commit": "another"})
-    execute(claim(tmp_path, {"epochs: 3,": "epochs: 4,"}), there, workers=1, report=silent)
+    execute(claim(tmp_path, {"epochs: 4,": "epochs: 5,"}), there, workers=1, report=silent)
     for run in setting.store.table().values():
-        assert len(run.epochs) == 4
+        assert len(run.epochs) == 5
         assert run.sessions == [setting.provenance, there.provenance]
 
 
@@ -324,7 +328,7 @@ def test_a_damaged_run_is_named_when_it_shall_go_on(setting, tmp_path, name, con
     for run in setting.store.table().values():
         (run.path / name).write_bytes(content)
     with pytest.raises(ReproError, match=told):
-        execute(claim(tmp_path, {"epochs: 3,": "epochs: 4,"}), setting, workers=1, report=silent)
+        execute(claim(tmp_path, {"epochs: 4,": "epochs: 5,"}), setting, workers=1, report=silent)
 
 
 # Killed and interrupted: real processes
@@ -463,7 +467,7 @@ def test_what_remains_counts_the_epochs_that_are_left(setting, tmp_path):
     claims = claim(tmp_path, LONG)
     runs, seconds = remaining(claims, setting)
     assert runs == 1
-    execute(claim(tmp_path, LONG | {"epochs: 3,": "epochs: 20,"}), setting, workers=1, report=silent)
+    execute(claim(tmp_path, LONG | {"epochs: 4,": "epochs: 20,"}), setting, workers=1, report=silent)
     assert remaining(claim(tmp_path, LONG), setting) == (1, pytest.approx(seconds / 3))
 
 

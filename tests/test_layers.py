@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from repro.models import layers, nets
+from repro.models import layers
 from repro.models.layers import ContrastNorm, CrossMapNorm, Dropout, GroupedLinear, LocallyConnected
+from repro.train.masks import Masks
 from repro.train.seeds import generator
 
 
@@ -194,15 +195,17 @@ def test_a_grouped_linear_layer_is_one_linear_layer_per_part():
 # Dropout
 
 
-def dropout(keep: float = 0.5, **options) -> Dropout:
-    layer = Dropout(keep, **options)
-    layer.generator = generator(0, "dropout", 1, "drop6")
+def dropout(images: int, units: int, keep: float = 0.5, update: int = 1, **options) -> Dropout:
+    """A layer with masks for one minibatch."""
+    layer = Dropout(keep, units, **options)
+    masks = Masks(nn.Sequential(layer))
+    masks.put(masks.draw(images, lambda name: generator(0, "dropout", update, name)))
     return layer
 
 
 def test_dropout_in_training_zeroes_some_units_and_leaves_the_others_as_they_are():
     x = 1 + drawn("x", 50, 40).abs()
-    y = dropout(keep=0.8)(x)
+    y = dropout(50, 40, keep=0.8)(x)
     kept = y != 0
     assert torch.equal(y[kept], x[kept])
     assert abs(float(kept.double().mean()) - 0.8) < 5 * (0.8 * 0.2 / 2000) ** 0.5
@@ -210,53 +213,86 @@ def test_dropout_in_training_zeroes_some_units_and_leaves_the_others_as_they_are
 
 def test_dropout_in_testing_multiplies_by_the_probability_of_keeping():
     x = drawn("x", 5, 4)
-    assert torch.equal(dropout(keep=0.8).eval()(x), x * 0.8)
+    assert torch.equal(dropout(5, 4, keep=0.8).eval()(x), x * 0.8)
 
 
 def test_masks_are_a_function_of_the_generator_alone():
     x = torch.ones(8, 16)
     before = torch.random.get_rng_state()
-    one, again, other = dropout(), dropout(), dropout()
-    other.generator = generator(0, "dropout", 2, "drop6")
+    one, again, other = dropout(8, 16), dropout(8, 16), dropout(8, 16, update=2)
     assert torch.equal(one(x), again(x))
-    assert not torch.equal(dropout()(x), other(x))
+    assert not torch.equal(one(x), other(x))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_the_gradient_passes_where_the_mask_is_one():
     x = drawn("x", 8, 16).requires_grad_()
-    y = dropout()(x)
+    y = dropout(8, 16)(x)
     y.sum().backward()
     assert torch.equal(x.grad, (y != 0).double())
 
 
 def test_a_part_of_a_layer_is_thinned_as_the_whole_layer_is():
     x = 1 + drawn("x", 8, 16).abs()
-    parts = [dropout(part=(i, 2))(half) for i, half in enumerate(x.chunk(2, dim=1))]
-    assert torch.equal(torch.cat(parts, dim=1), dropout()(x))
+    parts = [dropout(8, 16, part=(i, 2))(half) for i, half in enumerate(x.chunk(2, dim=1))]
+    assert torch.equal(torch.cat(parts, dim=1), dropout(8, 16)(x))
 
 
-def test_dropout_in_training_without_a_generator_is_refused():
-    with pytest.raises(RuntimeError, match="draw_masks"):
-        Dropout(0.5)(torch.ones(2, 2))
+def test_dropout_in_training_without_a_mask_is_refused():
+    with pytest.raises(RuntimeError, match="needs a mask"):
+        Dropout(0.5, 2)(torch.ones(2, 2))
 
 
-def test_draw_masks_gives_each_dropout_layer_a_generator_of_its_name():
+def two_layers(images: int, **options) -> tuple[nn.Sequential, Masks]:
+    """Layers of 100 and of 7 units, with masks put."""
     net = nn.Sequential()
-    net.add_module("drop6", Dropout(0.5))
-    net.add_module("drop7", Dropout(0.5))
-    nets.draw_masks(net, lambda name: generator(3, "dropout", 17, name))
-    for layer, name in ((net.drop6, "drop6"), (net.drop7, "drop7")):
-        assert layer.generator.initial_seed() == generator(3, "dropout", 17, name).initial_seed()
+    net.add_module("drop6", Dropout(0.5, 100))
+    net.add_module("drop7", Dropout(0.5, 7))
+    return net, Masks(net)
 
 
+def test_each_layer_s_masks_come_from_the_generator_of_its_name():
+    net, masks = two_layers(6)
+    drawn = masks.draw(6, lambda name: generator(3, "dropout", 17, name))
+    masks.put(drawn)
+    for layer, name, words in ((net.drop6, "drop6", 2), (net.drop7, "drop7", 1)):
+        numbers = torch.empty(6 * words, dtype=torch.int64)
+        numbers.random_(-(2**63), None, generator=generator(3, "dropout", 17, name))
+        for image in range(6):
+            for unit in range(layer.units):
+                word = int(numbers[image * words + unit // 64])
+                assert int(layer.mask[image, unit]) == word >> (unit % 64) & 1
+
+
+def test_masks_of_images_taken_in_another_order_are_the_same():
+    net, masks = two_layers(6)
+    drawn = masks.draw(6, lambda name: generator(0, name))
+    masks.put(drawn)
+    whole = net.drop6.mask
+    masks.put(drawn[[4, 1]])
+    assert torch.equal(net.drop6.mask, whole[[4, 1]])
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.75, 0.25, 0.2, 0.9, 2**-10])
+def test_a_unit_is_kept_with_its_probability_independently_of_the_others(keep):
+    layer = dropout(2000, 128, keep=keep)
+    share = layer.mask.double()
+    few = (keep * (1 - keep) / share.numel()) ** 0.5
+    assert abs(float(share.mean()) - keep) < 5 * few
+    assert float((share.mean(0) - keep).abs().max()) < 5 * (keep * (1 - keep) / 2000) ** 0.5, "of each unit"
+    together = share[:, 1:] * share[:, :-1]
+    assert abs(float(together.mean()) - keep**2) < 6 * few, "of neighbours"
+
+
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_a_gpu_a_cpu_generator_gives_the_same_mask_and_a_generator_there_its_own():
-    x = torch.ones(8, 16)
-    assert torch.equal(dropout()(x.cuda()).cpu(), dropout()(x))
-    layer = dropout()
-    layer.generator = torch.Generator("cuda").manual_seed(1)
-    assert set(layer(x.cuda()).unique().tolist()) == {0.0, 1.0}
+def test_a_gpu_and_the_cpu_have_the_same_masks():
+    net, masks = two_layers(50)
+    drawn = masks.draw(50, lambda name: generator(0, name))
+    masks.put(drawn)
+    here = net.drop6.mask
+    masks.put(drawn.cuda())
+    assert torch.equal(net.drop6.mask.cpu(), here)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -13,7 +13,7 @@ from torch import nn
 from repro.beforehand import check_library_nets
 from repro.errors import ReproError
 from repro.execute import Setting, execute
-from repro.models import library, nets, registry
+from repro.models import library, registry
 from repro.provenance import provenance
 from repro.report import evidence
 from repro.spec.files import SpecError, load, run_config, sources
@@ -235,7 +235,7 @@ def test_dropout_of_a_librarys_net_depends_on_the_update_alone():
     net, x = built(DROPS).train(), torch.randn(8, 3, SIDE, SIDE, generator=generator(0, "x"))
 
     def logits(update: int) -> torch.Tensor:
-        nets.draw_masks(net, lambda name: generator(0, "dropout", update, name))
+        library.name_draws(net, generator(0, "dropout", update))
         return net(x)
 
     first = logits(1)
@@ -248,7 +248,7 @@ def test_dropout_of_a_librarys_net_depends_on_the_update_alone():
 
 def test_torchs_own_randomness_comes_back_after_an_error_in_a_net():
     net = built(DROPS).train()
-    nets.draw_masks(net, lambda name: generator(0, name))
+    library.name_draws(net, generator(0))
     before = torch.random.default_generator.get_state()
     with pytest.raises(RuntimeError):
         net(torch.zeros(2, 1, SIDE, SIDE))

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from small_training import crops, digits, rows, trainer
+from small_training import crops, digits, minibatches, rows, trainer
 
-from repro.analysis.measures import Want, done
+from repro.analysis.levels import Goal
+from repro.analysis.measures import Want
 from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
 from repro.data.photosets import Photos
@@ -104,8 +105,8 @@ def test_a_run_that_no_longer_improves_is_divided_three_times_and_ends(photos):
 
 def test_a_run_that_ended_by_the_plateau_rule_is_done_whatever_the_horizon(photos):
     found = rows(trainer(crops(photos), lr=STILL, plateau=1), 90)
-    assert not done(found[:-1], 90, None)
-    assert done(found, 90, None)
+    assert not Goal(90).met(found[:-1])
+    assert Goal(90).met(found)
     config = run_config(load(CLAIMS / "two_towers.yaml").at("paper"), "two", seed=0)
     run = Run(config.id, Path(), {}, [], {"status": "reached"})
     vars(run)["epochs"] = found
@@ -191,14 +192,14 @@ def test_a_frozen_layer_keeps_weights_biases_and_velocities_bit_for_bit(photos):
 def shown(batches: PhotoBatches, run: loop.Trainer, last: int) -> list[list[int]]:
     """The indices of the images trained on in each epoch up to `last`, in order; `batches` are those of `run`."""
     seen: list[list[int]] = []
-    epoch = batches.epoch
+    begin = run.step.begin
 
-    def noted(order, sizes, draws):
+    def noted(order, draws, sizes, **about):
         assert len(draws) == len(order) == sum(sizes)
         seen.append(order.tolist())
-        return epoch(order, sizes, draws)
+        begin(order, draws, sizes, **about)
 
-    batches.epoch = noted  # type: ignore[method-assign]
+    run.step.begin = noted  # type: ignore[method-assign]
     rows(run, last)
     return seen
 
@@ -219,7 +220,7 @@ def test_held_out_images_are_trained_on_from_the_stated_epoch_on_and_not_before(
 def test_what_follows_the_images_trained_on_are_the_held_out_ones(photos):
     batches = crops(photos, crops="none", mirror=False)
     order = torch.arange(100, 120)
-    (x, y), = batches.epoch(order, [20], batches.draw(torch.Generator().manual_seed(0), images=20))  # fmt: skip
+    (x, y), = minibatches(batches, order, [20], batches.draw(torch.Generator().manual_seed(0), images=20))  # fmt: skip
     held_x, held_y = next(batches.held_out(20))
     assert torch.equal(x, held_x)
     assert torch.equal(y, held_y)

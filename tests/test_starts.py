@@ -11,6 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from small_training import crops, digits, trainer
 
+from repro.analysis.levels import Goal
 from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
 from repro.data.known import KNOWN
@@ -343,12 +344,12 @@ def test_weights_that_were_removed_are_trained_again_where_a_run_wants_them_and_
 
 def test_a_run_that_was_trained_further_leaves_the_weights_of_the_epoch_that_is_wanted(tmp_path, setting):
     _, before = started(claim(tmp_path))
-    train(Job(before, ((2, None),), "two", keep=frozenset({2})), setting, silent)
+    train(Job(before, (Goal(2),), "two", keep=frozenset({2})), setting, silent)
     two = weights_of(setting.store, before, KEPT.format(2))
-    train(Job(before, ((4, None),), "four", keep=frozenset({2})), setting, silent)
+    train(Job(before, (Goal(4),), "four", keep=frozenset({2})), setting, silent)
     (setting.store.root / before.id / KEPT.format(2)).unlink()
     assert not Want(before, 2, None, "", weights=True).satisfied_in(setting.store.table())
-    train(Job(before, ((2, None), (4, None)), "again", keep=frozenset({2})), setting, silent)
+    train(Job(before, (Goal(2), Goal(4)), "again", keep=frozenset({2})), setting, silent)
     again = weights_of(setting.store, before, KEPT.format(2))
     assert all(torch.equal(again[name], two[name]) for name in two)
     assert len(setting.store.read(before.id).epochs) == 4

@@ -26,6 +26,7 @@ from repro.spec.catalogue import Entry
 from repro.spec.files import ClaimFile, load
 from repro.store import Store
 from repro.train import loop, throughput
+from repro.train.step import Step
 
 TIMED = """\
 id: quick
@@ -133,9 +134,9 @@ def trainer(activation: str, cache: Path) -> loop.Trainer:
 def test_arms_take_turns_another_first_in_each_round_and_warm_rounds_do_not_count(cache, monkeypatch):
     arms = {name: trainer(name, cache) for name in ("relu", "tanh")}
     turns: list[str] = []
-    names = {id(of): name for name, of in arms.items()}
-    step = throughput.step
-    monkeypatch.setattr(throughput, "step", lambda of, batch: (turns.append(names[id(of)]), step(of, batch)))
+    names = {id(of.step): name for name, of in arms.items()}
+    update = Step.update
+    monkeypatch.setattr(Step, "update", lambda of, x, y: (turns.append(names[id(of)]), update(of, x, y))[1])
     found = throughput.in_turn(arms, updates=2, rounds=3, warm=1)
     # a turn is 2 updates of the pipeline and 2 of the step alone
     assert turns == [name for name in ["relu", "tanh", "tanh", "relu"] * 2 for _ in range(4)]

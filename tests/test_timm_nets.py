@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import repro.models.timm_nets  # noqa: F401  registers them
 from repro.errors import ReproError
-from repro.models import alexnet, nets, tables, weights
+from repro.models import alexnet, tables, weights
 from repro.train import loop
 
 ROOT = Path(__file__).parent.parent
@@ -105,7 +105,6 @@ def test_weights_of_our_own_net_give_the_same_scores_there():
     )
     model = made(num_classes=5)
     weights.put(model, dict(ours.named_parameters()))
-    nets.draw_masks(model, lambda name: torch.Generator().manual_seed(0))  # and named, where somebody names them
     assert torch.equal(model.eval()(images()), ours.eval()(images()))
 
 

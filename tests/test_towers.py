@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from small_masks import put_masks
 from torch.nn import functional as F
 
 from repro.models import nets, registry, towers
@@ -26,7 +27,7 @@ def draw(name: str) -> torch.Generator:
 def step(net: torch.nn.Module, device: torch.device) -> dict[str, torch.Tensor]:
     """In fp64: the logits of two images in training, and the gradients of their loss."""
     net.to(device, torch.float64).train()
-    nets.draw_masks(net, lambda name: generator(0, "dropout", 1, name))
+    put_masks(net, 2)
     images = 50 * torch.randn(2, *NET["image"], generator=generator(0, "images"), dtype=torch.float64)
     logits = net(images.to(device))
     F.cross_entropy(logits, LABELS.to(device)).backward()

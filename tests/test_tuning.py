@@ -261,7 +261,7 @@ def test_a_run_shared_by_two_levels_is_trained_once(file: ClaimFile) -> None:
     assert judge(file, "small", both).run_ids == judge(file, "small", alone).run_ids
 
 
-def test_a_run_that_leaves_chance_too_late_is_called_not_started_but_not_before_a_fifth_of_the_horizon(
+def test_a_run_that_leaves_chance_after_half_of_the_horizon_is_called_not_started(
     file: ClaimFile,
 ) -> None:
     times = but(PLAIN, **{"tanh_0.002_0": inf, "tanh_0.002_1": 80, "tanh_0.002_2": Diverges(30)})

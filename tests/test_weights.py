@@ -116,8 +116,8 @@ def test_bvlcs_net_has_the_parameters_of_the_papers_and_its_own_constants():
 
 def test_inverted_dropout_keeps_the_mean_in_training_and_changes_nothing_in_testing():
     drop = net(CAFFE).drop6
-    drop.generator = torch.Generator().manual_seed(0)
-    x = torch.ones(100, 100)
+    drop.mask = torch.randint(2, (100, drop.units), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    x = torch.ones(100, drop.units)
     assert torch.equal(drop(x), x)
     assert set(drop.train()(x).unique().tolist()) == {0.0, 2.0}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, fsum, log
-from statistics import median
+from math import ceil
 
+from repro.analysis.levels import Goal, Level, converged, files_of, goal_of, held_out_errors
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig, TimingConfig
 from repro.spec.judging import RECORDED
@@ -14,25 +14,6 @@ from repro.spec.resolve import classes, training_images
 from repro.spec.rules import chance
 from repro.store import Run, Table
 from repro.train.minibatches import batch_sizes
-
-
-@dataclass(frozen=True)
-class Level:
-    """What a run is to fall to: a metric of its epochs, or with `window` the mean training loss of so many updates."""
-
-    metric: str
-    value: float
-    window: int = 0
-
-    def __str__(self) -> str:
-        mean = f", mean of {self.window} updates" if self.window else ""
-        return f"{self.metric.replace('_', ' ')} {self.value:.4g}{mean}"
-
-    def reached(self, rows: list[dict]) -> bool:
-        """Whether it has been reached in these epochs."""
-        if self.window:
-            return updates_to(rows, self.value, self.window) is not None
-        return any(row[self.metric] <= self.value for row in rows)
 
 
 @dataclass(frozen=True)
@@ -46,39 +27,25 @@ class Want:
     label: str  # for people: arm, rate, seed, and whether it tunes or judges
     evaluation: Evaluation | None = None
     weights: bool = False  # whether its weights after `epochs` are wanted, for another run to start from
+    horizon: int = 0  # the claim's, where a pass of tuning is shorter
+
+    @property
+    def goal(self) -> Goal:
+        """How far the run is wanted."""
+        assert isinstance(self.config, RunConfig)
+        return goal_of(self.config, self.epochs, self.level, self.horizon)
 
     def satisfied_in(self, table: Table) -> bool:
-        """Whether the table shows all that is wanted: the run, and the evaluation of what did not diverge."""
+        """Whether the table shows all that is wanted: the run, and the evaluation of what has a net at its end."""
         run = table.get(self.config.id)
         if run is None or run.failed is not None:
             return run is not None
-        looked = self.evaluation is None or self.evaluation.id in table or diverged_by(run.epochs, self.epochs)
-        return self.shown_by(run) and looked
-
-    def shown_by(self, run: Run) -> bool:
-        """Whether a run's epochs show what is wanted of them, however it ended; of a timing, that it was made."""
         if isinstance(self.config, TimingConfig):
             return run.timed is not None
-        left = not self.weights or run.diverged is not None or run.kept(self.epochs)
-        return left and done(run.epochs, self.epochs, self.level)
-
-
-def done(rows: list[dict], epochs: int, level: Level | None) -> bool:
-    """Whether rows of epochs reach a horizon, fall to a level, end by the plateau rule or in a divergence."""
-    if not rows:
-        return False
-    last = rows[-1]
-    return (
-        last["diverged"] is not None
-        or last["epoch"] >= epochs
-        or bool(last.get("ended"))
-        or (level is not None and level.reached(rows))
-    )
-
-
-def diverged_by(rows: list[dict], epochs: int) -> bool:
-    """Whether a run diverged within so many epochs."""
-    return bool(rows) and rows[-1]["diverged"] is not None and rows[-1]["epoch"] <= epochs
+        lost = self.goal.lost(run.epochs)
+        left = not self.weights or lost or run.kept(self.epochs)
+        looked = self.evaluation is None or lost or self.evaluation.id in table
+        return left and looked and self.goal.met(run.epochs)
 
 
 @dataclass(frozen=True)
@@ -108,13 +75,16 @@ class Observation:
 
 
 def level_of(claim: Claim) -> Level | None:
-    """What the claim's runs are to fall to; None where they are looked at after a set time."""
+    """What a run of the claim is to fall to; None where it is looked at after a set time."""
     measure = claim.measure
+    if measure.kind not in ("epochs_to", "updates_to"):
+        return None
+    many = len(classes(claim.data))
+    start, files = chance(measure.metric, many), files_of(claim)
     if measure.kind == "epochs_to":
-        return Level(measure.metric, measure.level)
-    if measure.kind == "updates_to":
-        return Level(measure.metric, measure.nats(len(classes(claim.data))), measure.window)
-    return None
+        assert measure.level < start, "a level that chance meets takes no time; the claim's check refuses it"
+        return Level(measure.metric, measure.level, files, start, measure.at)
+    return Level(measure.metric, measure.nats(many), files, start, measure.at, measure.window)
 
 
 def evaluation_of(claim: Claim, config: RunConfig, epochs: float) -> Evaluation | None:
@@ -145,37 +115,33 @@ def observe(claim: Claim, config: RunConfig, table: Table, limit: float) -> Obse
 
     `missing` while the run has not shown as much; `failed` where it cannot.
     """
-    level, run_id = level_of(claim), config.id
+    run_id, goal = config.id, goal_of(config, ceil(limit), level_of(claim), claim.train.epochs)
     run = table.get(run_id)
     rows = run.epochs if run else []
-    if run is None or not done(rows, ceil(limit), level):
+    if run is None or not goal.met(rows):
         status = "failed" if run and run.failed else "missing"
         return Observation(config.seed, run_id, None, len(rows), status, limit)
     if claim.measure.kind == "updates_to":  # what no record shows cannot be looked at
         limit = min(limit, RECORDED / updates_an_epoch(claim))
     rows = rows[: ceil(limit)]
     diverged = rows[-1]["diverged"] is not None
-    # DESIGN, not started: what a net that has learned nothing shows is chance's, not its arm's
-    bar = 0.9 * log(len(classes(config.data)))
-    learned = any(row["train_loss"] < bar for row in rows)
+    started = goal.started(rows)  # what a net that has learned nothing shows is chance's, not its arm's
     if (evaluation := evaluation_of(claim, config, limit)) is not None:
-        if diverged:  # there is no net to look at
-            return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
+        if diverged or goal.hopeless(rows):  # there is no net to look at
+            status = "diverged" if diverged else "not started"
+            return Observation(config.seed, run_id, None, rows[-1]["epoch"], status, limit)
         looked = _looked_at(claim, evaluation, table.get(evaluation.id), limit)
-        return replace(looked, value=None, status="not started") if looked.value is not None and not learned else looked
-    if claim.measure.kind in ("final", "converged") and not diverged and not learned:
+        return looked if looked.value is None or started else replace(looked, value=None, status="not started")
+    if claim.measure.kind in ("final", "converged") and not diverged and not started:
         return Observation(config.seed, run_id, None, limit, "not started", limit)
     # updates before a divergence are as good as others; an epoch with one has no error
-    value = _value(claim, run, rows[:-1] if diverged and claim.measure.kind != "updates_to" else rows, level)
-    if value is not None and not (diverged and level is None):
+    value = _value(claim, rows[:-1] if diverged and claim.measure.kind != "updates_to" else rows, goal.level)
+    if value is not None and not (diverged and goal.level is None):
         return Observation(config.seed, run_id, value, limit, "reached", limit)
     if diverged:
         return Observation(config.seed, run_id, None, rows[-1]["epoch"], "diverged", limit)
-    fifth = ceil(claim.train.epochs / 5)  # DESIGN, not started: by then its training loss is not below the bar
-    started = (
-        claim.measure.kind != "epochs_to" or len(rows) < fifth or any(row["train_loss"] < bar for row in rows[:fifth])
-    )
-    return Observation(config.seed, run_id, None, limit, "not reached" if started else "not started", limit)
+    late = claim.measure.kind == "epochs_to" and len(rows) >= goal.half and not started
+    return Observation(config.seed, run_id, None, limit, "not started" if late else "not reached", limit)
 
 
 def _looked_at(claim: Claim, evaluation: Evaluation, looked: Run | None, limit: float) -> Observation:
@@ -189,68 +155,22 @@ def _looked_at(claim: Claim, evaluation: Evaluation, looked: Run | None, limit: 
     return Observation(seed, run_id, float(looked.values[name]), limit, "reached", limit, looked.id)
 
 
-def _value(claim: Claim, run: Run, rows: list[dict], level: Level | None) -> float | None:
+def _value(claim: Claim, rows: list[dict], level: Level | None) -> float | None:
     """The measure of a run from the epochs in which it did not diverge; a time in epochs."""
     measure = claim.measure
-    if measure.kind == "updates_to":
-        assert level is not None
-        updates = updates_to(rows, level.value, level.window)
-        return None if updates is None else updates / updates_an_epoch(claim)
+    if level is not None:
+        return level.time(rows)
     if measure.kind == "converged":
         time = converged(held_out_errors(rows), measure.near)
         return time if time is not None and 2 * time <= len(rows) else None
-    if measure.kind == "final":
-        if not rows:
-            return None
-        if measure.metric in ("gap", "fixed_error"):
-            trained_on = float(rows[-1]["halves"][-1]["fixed_error"])
-            return float(rows[-1]["test_error"]) - trained_on if measure.metric == "gap" else trained_on
-        return float(rows[-1][measure.metric])
-    assert level is not None
-    start = chance(level.metric, len(classes(claim.data)))
-    assert level.value < start, "a level that chance meets takes no time; the claim's check refuses it"
-    return epochs_to([row[level.metric] for row in rows], level.value, start=start)
-
-
-def updates_to(rows: list[dict], level: float, window: int) -> int | None:
-    """Updates until the mean training loss of the last `window` minibatches is first below `level`; None where it never
-    is among the updates that are recorded one by one."""
-    losses: list[float] = []
-    for row in rows:
-        for update, loss, _ in row["updates"]:
-            if update != len(losses) + 1:
-                return None
-            losses.append(loss)
-            if update >= window and fsum(losses[-window:]) < window * level:
-                return update
-    return None
-
-
-def held_out_errors(rows: list[dict]) -> list[float]:
-    """The held-out error of every half epoch; an epoch that diverged before its first half has none."""
-    return [half["held_out_error"] for row in rows for half in row.get("halves", ())]
-
-
-def converged(errors: list[float], near: float) -> float | None:
-    """Epochs until the medians of three of `errors`, of half epochs, are first within `near` of the least of them."""
-    if len(errors) < 3:
+    assert measure.kind == "final"
+    if not rows:
         return None
-    medians = [median(errors[i : i + 3]) for i in range(len(errors) - 2)]
-    bar = min(medians) + near
-    return next((i + 2) / 2 for i, value in enumerate(medians) if value <= bar)  # the middle one's time
-
-
-def epochs_to(series: list[float], level: float, *, start: float) -> float | None:
-    """Epochs until `series` (values after epochs 1, 2, ...) first falls to `level`, on straight lines between epochs.
-
-    `start` is the value at epoch 0. None where the level is not reached.
-    """
-    before = start
-    for epoch, value in enumerate(series, start=1):
-        if value <= level:
-            return epoch - 1 + (before - level) / (before - value) if before > level else float(epoch - 1)
-        before = value
-    return None
+    if measure.metric in ("gap", "fixed_error"):
+        # runs of before the schedule of tests have it among their half epochs
+        trained_on = float((rows[-1] | rows[-1]["halves"][-1])["fixed_error"])
+        return float(rows[-1]["test_error"]) - trained_on if measure.metric == "gap" else trained_on
+    return float(rows[-1][measure.metric])
 
 
 def trace(run: Run, *, every: int, points: int, batch: int, file_images: int, images: int) -> list[float] | None:

@@ -6,16 +6,8 @@ from dataclasses import replace
 from math import ceil
 
 from repro.analysis import timing
-from repro.analysis.measures import (
-    Observation,
-    Want,
-    converged,
-    done,
-    evaluation_of,
-    held_out_errors,
-    level_of,
-    observe,
-)
+from repro.analysis.levels import converged, goal_of, held_out_errors
+from repro.analysis.measures import Observation, Want, evaluation_of, level_of, observe
 from repro.analysis.tuning import Tuning, tune
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
@@ -105,9 +97,10 @@ def _followed(claim: Claim, arm: str, rate: float | None, table: Table) -> int:
     it change nothing.
     """
     assert claim.measure.kind == "converged"
-    runs = [table.get(run_config(claim, arm, seed=seed, lr=rate).id) for seed in claim.seeds]
+    configs = [run_config(claim, arm, seed=seed, lr=rate) for seed in claim.seeds]
+    runs = [table.get(config.id) for config in configs]
     horizon, most = claim.train.epochs, MOST * claim.train.epochs
-    while all(run and (run.failed or done(run.epochs, horizon, None)) for run in runs):
+    while all(run and (run.failed or goal_of(configs[0], horizon).met(run.epochs)) for run in runs):
         times = [converged(held_out_errors(run.epochs[:horizon]), claim.measure.near) for run in runs if run]
         longer = min(most, max(horizon, *(ceil(2 * time) for time in times if time is not None)))
         if longer == horizon:

@@ -111,7 +111,8 @@ def _tune_arm(claim: Claim, arm: str, grid: list[float], table: Table) -> tuple[
             for o in seen:
                 if o.status == "missing":
                     label = f"{arm}, rate {rate:g}, tuning seed {o.seed}"
-                    wants.append(Want(config(rate, o.seed), limits[rate], level_of(claim), label))
+                    run = config(rate, o.seed)
+                    wants.append(Want(run, limits[rate], level_of(claim), label, horizon=last))
         if wants:
             return Tuning(arm, tuple(rates[rate] for rate in grid), None, at_end=False), wants
         best = min((mean for rate in rates.values() if (mean := rate.mean) is not None), default=inf)

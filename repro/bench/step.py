@@ -75,7 +75,7 @@ def _ours() -> Callable[[], object]:
         precision="fp32",
         batches=Batches(images, device="cpu", scale="raw"),
     )
-    return lambda: trainer.update(trainer.batches.train(torch.arange(BATCH)))
+    return lambda: trainer.step.update(*trainer.batches.train(torch.arange(BATCH)))
 
 
 def _plain(memory_format: torch.memory_format) -> Callable[[], object]:

@@ -6,7 +6,6 @@ an epoch can be repeated. Crops are taken where the photos lie, one gather for a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -42,13 +41,17 @@ class Draws:
         """The same on a device."""
         return self._each(lambda tensor: tensor.to(device))
 
-    def split(self, sizes: Sequence[int]) -> Iterator[Draws]:
-        """Consecutive parts, as `Tensor.split` gives them: views, no copies."""
-        start = 0
-        for size in sizes:
-            part = slice(start, start + size)
-            yield self._each(lambda tensor, part=part: tensor[part])
-            start += size
+    def at(self, places: torch.Tensor) -> Draws:
+        """Those of the images at `places` (int64 [b], on the device of the draws)."""
+        return self._each(lambda tensor: tensor.index_select(0, places))
+
+    def into(self, other: Draws) -> Draws:
+        """The same, in the memory of `other`, which is of as many images."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in values.items():
+            if isinstance(value, torch.Tensor) and (place := getattr(other, name)) is not None:
+                values[name] = place.copy_(value)
+        return Draws(**values)
 
     def _each(self, change) -> Draws:  # type: ignore[no-untyped-def]
         values = {field.name: getattr(self, field.name) for field in fields(self)}

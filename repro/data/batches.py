@@ -55,17 +55,15 @@ class Batches:
         """Training images that are kept from training: none of whole ones."""
         return 0
 
-    def train(self, index: torch.Tensor) -> Batch:
+    def train(self, index: torch.Tensor, draws: None = None) -> Batch:
         """The training images `index` (int64 [b], on the device): x float32 [b, 3, h, w] channels-last, y int64 [b]."""
         return self._scaled(self._train_x.index_select(0, index)), self._train_y.index_select(0, index)
 
     def draw(self, generator: torch.Generator, *, colour: bool = True, images: int | None = None) -> None:
         """Nothing is drawn for whole images: the same call as `PhotoBatches.draw`."""
 
-    def epoch(self, order: torch.Tensor, sizes: Sequence[int], draws: None = None) -> Iterator[Batch]:
-        """Minibatches of `sizes` of the training images in `order` (int64 [n]), as `train` gives them."""
-        for index in order.to(self.device).split(list(sizes)):
-            yield self.train(index)
+    def feed(self, order: torch.Tensor, sizes: Sequence[int]) -> None:
+        """Every image is on the device: nothing has to be put there (as `PhotoBatches.feed` may do)."""
 
     def test(self, size: int) -> Iterator[Batch]:
         """The test set in order, `size` images at a time, the last batch smaller where it must be."""

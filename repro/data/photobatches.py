@@ -68,6 +68,7 @@ class PhotoBatches:
         self.resident = resident
         self._train_x, self._test_x = (_to_device(x, self.device) if resident else x
                                        for x in (photos.train_x, photos.test_x))  # fmt: skip
+        self._fed: torch.Tensor | None = None  # photos of a minibatch, where not all are resident
         self._rows = torch.from_numpy(np.concatenate([photos.train, photos.held_out]))
         self._rows_here, self._train_y, self._test_y = (
             a.to(self.device) for a in (self._rows, torch.from_numpy(photos.train_y), torch.from_numpy(photos.test_y))
@@ -104,23 +105,19 @@ class PhotoBatches:
         y = self._train_y.index_select(0, rows)
         if self.resident:
             return self._augmented(self._train_x, rows, draws), y
-        stored = torch.from_numpy(self._train_x[rows.cpu().numpy()]).to(self.device)
+        on_gpu = self._fed is not None
+        stored = self._fed[: len(index)] if on_gpu else torch.from_numpy(self._train_x[rows.numpy()])
         return self._augmented(stored, _count(stored), draws), y
 
-    def epoch(self, order: torch.Tensor, sizes: Sequence[int], draws: Draws) -> Iterator[Batch]:
-        """Minibatches of `sizes` of the training photos in `order` (int64 [n]); draws[i] belongs to order[i].
-
-        The same batches as `train` gives one after the other; photos that are streamed are read ahead.
-        """
-        parts = zip(order.to(self.device).split(list(sizes)), draws.split(sizes), strict=True)
-        if self.resident:
-            for index, drawn in parts:
-                yield self.train(index, drawn)
-            return
+    def feed(self, order: torch.Tensor, sizes: Sequence[int]) -> Iterator[None] | None:
+        """Where photos do not fit on the device: an iterator that puts there, minibatch after minibatch of `sizes`, the
+        training photos in `order` (int64 [n]), for `train` to take; each is read while the one before is used."""
+        if self.resident or self.device.type != "cuda":
+            return None
         rows = [part.numpy() for part in self._rows[order.cpu()].split(list(sizes))]
-        for stored, (index, drawn) in zip(stream(self._train_x, rows, self.device), parts, strict=True):
-            y = self._train_y.index_select(0, self._rows_here.index_select(0, index))
-            yield self._augmented(stored, _count(stored), drawn), y
+        if self._fed is None or len(self._fed) < max(sizes):
+            self._fed = torch.empty((max(sizes), *self._train_x.shape[1:]), dtype=torch.uint8, device=self.device)
+        return (self._fed[: len(stored)].copy_(stored) and None for stored in stream(self._train_x, rows, self.device))
 
     def test(self, size: int) -> Iterator[Batch]:
         """Centre views of the test photos, in order, `size` at a time, the last batch smaller where it must be."""

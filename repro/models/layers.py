@@ -131,29 +131,30 @@ class Dropout(nn.Module):
 
     `inverted`: in training divided by `keep` too, in testing as it is: torch's and Caffe's way.
 
-    The mask comes from `generator`, which whoever trains sets before each update (`nets.draw_masks`), and which may
-    live on the CPU: the mask is then moved. `part` (i, n): x is the i-th of n equal parts of a layer, and the mask that
-    part of the whole layer's, so that a layer split between processes is thinned as the whole one is. With `named` off
-    a mask without a generator is drawn as torch draws, where x is: for training loops that know nothing of names.
+    `units`: outputs of the whole layer for an image. Whoever trains sets `mask` [n, units] of 0 and 1 before each
+    update (`repro.train.masks`). `part` (i, n): x is the i-th of n equal parts of a layer, and takes that part of the
+    mask, so that a layer split between processes is thinned as the whole one is. With `named` off, a layer without a
+    mask draws one as torch does, where x is: for training loops that know nothing of named randomness.
     """
 
     def __init__(
-        self, keep: float, part: tuple[int, int] = (0, 1), *, inverted: bool = False, named: bool = True
+        self, keep: float, units: int, part: tuple[int, int] = (0, 1), *, inverted: bool = False, named: bool = True
     ) -> None:
         super().__init__()
-        self.keep, self.part, self.inverted, self.named = keep, part, inverted, named
-        self.generator: torch.Generator | None = None
+        self.keep, self.units, self.part, self.inverted, self.named = keep, units, part, inverted, named
+        self.mask: torch.Tensor | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return x if self.inverted else x * self.keep
-        if self.generator is None and self.named:
-            raise RuntimeError("dropout in training needs a generator: repro.models.nets.draw_masks sets it")
-        part, parts = self.part
-        whole = (x.shape[0], x.shape[1] * parts, *x.shape[2:])
-        device = x.device if self.generator is None else self.generator.device
-        mask = torch.rand(whole, generator=self.generator, device=device) < self.keep
-        thinned = x * mask.chunk(parts, dim=1)[part].to(x.device)
+        mask, (part, parts) = self.mask, self.part
+        if mask is not None:
+            mask = mask.unflatten(1, (parts * x.shape[1], *x.shape[2:])).chunk(parts, dim=1)[part]
+        elif self.named:
+            raise RuntimeError("dropout in training needs a mask: repro.train.masks draws it")
+        else:
+            mask = torch.rand_like(x) < self.keep
+        thinned = x * mask
         return thinned / self.keep if self.inverted else thinned
 
 

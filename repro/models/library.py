@@ -16,7 +16,7 @@ from torch import nn
 from repro.errors import ReproError
 from repro.models import registry
 
-DRAWS = "draws"  # of a library's net: the generator of the next update, see `repro.models.nets.draw_masks`
+_DRAWS = "draws"  # of a library's net: the generator of its next forward pass in training
 # Two of torchvision's have heads that only training sees; a net here is one function. The rule of their initial values
 # must be chosen, or torchvision warns.
 OPTIONS = {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
@@ -29,7 +29,7 @@ def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch
     Initial values follow the library's own rules. They are drawn in its order of construction from `draw("library")`:
     nets of one name agree at a seed, others need not, unlike ours, where a parameter's name decides (DESIGN,
     randomness). In training all that the net draws, dropout and whole branches left out, comes from the generator
-    that `nets.draw_masks` sets; without one, from torch's own. ReproError for a name that the library does not have.
+    that `name_draws` sets; without one, from torch's own. ReproError for a name that the library does not have.
     `side`: of the images, for nets of timm that are made for one size (0: the size that they are published for).
     """
     source, _, name = kind.partition(":")
@@ -39,10 +39,20 @@ def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(draw("library").initial_seed())
         net = _made(source, name, classes, side)
-    setattr(net, DRAWS, None)
+    setattr(net, _DRAWS, None)
     net.register_forward_pre_hook(_named)
     net.register_forward_hook(_unnamed, always_call=True)
     return net.to(memory_format=torch.channels_last)
+
+
+def is_library(net: nn.Module) -> bool:
+    """Return whether a net was built here: it draws by itself."""
+    return hasattr(net, _DRAWS)
+
+
+def name_draws(net: nn.Module, generator: torch.Generator) -> None:
+    """Let all that a library's net draws in its next training pass come from `generator`."""
+    setattr(net, _DRAWS, generator)
 
 
 @cache  # the arms and alternatives of a claim ask the same
@@ -76,7 +86,7 @@ def _made(source: str, name: str, classes: int, side: int) -> nn.Module:
 
 def _named(net: nn.Module, inputs: tuple[Any, ...]) -> None:
     """Before a forward pass in training: torch's generators are put aside, and seeded by the update's own."""
-    generator = getattr(net, DRAWS)
+    generator = getattr(net, _DRAWS)
     if not net.training or generator is None:
         return
     aside = [(torch.random.default_generator, torch.random.default_generator.get_state())]

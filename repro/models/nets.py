@@ -100,21 +100,9 @@ def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tup
         case tables.Scale():
             yield row.name, layers.Scale(row.factor)
         case tables.Dropout():
-            yield row.name, layers.Dropout(row.keep, inverted=row.inverted)
+            yield row.name, layers.Dropout(row.keep, prod(entering), inverted=row.inverted)
         case tables.Activation():
             yield f"{row.kind}{place}", ACTIVATIONS[row.kind]()
-
-
-def draw_masks(net: nn.Module, draw: Callable[[str], torch.Generator]) -> None:
-    """Give each dropout layer the generator `draw(its name)`, made of the run's seed and the update: once an update.
-
-    A net of a library gets one for all that it draws, `draw("")`.
-    """
-    if hasattr(net, library.DRAWS):
-        setattr(net, library.DRAWS, draw(""))
-    for name, layer in net.named_modules():
-        if isinstance(layer, layers.Dropout):
-            layer.generator = draw(name)
 
 
 def cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:

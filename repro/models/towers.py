@@ -80,7 +80,7 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
         for name, module in nets.modules(row, entering, place):
             net.add_module(name, module)
         if isinstance(row, tables.Dropout):
-            net[-1] = layers.Dropout(row.keep, part=(tower, TOWERS))
+            net[-1] = layers.Dropout(row.keep, TOWERS * prod(entering), (tower, TOWERS))
         [(_, _, entering)] = tables.shapes((row,), entering)
     raise AssertionError("a net ends with weights")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from math import ceil, fsum
+from math import ceil
 from statistics import fmean, median
 
-from repro.analysis.measures import Observation, held_out_errors, level_of, per_epoch
+from repro.analysis.levels import held_out_errors
+from repro.analysis.measures import Observation, level_of, per_epoch
 from repro.analysis.phrases import NAMES, goal
 from repro.analysis.tuning import Arm, geometric_mean
 from repro.report import curves, prose
@@ -107,30 +108,22 @@ def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run, metric: str) -> 
     """A run as far as the judgement looked at it: to the level, or to the horizon."""
     measure, each = claim.measure, per_epoch(claim)[1]
     start = chance("loss" if metric.endswith("loss") else "error", len(classes(claim.data)))
-    if measure.kind == "updates_to":
-        losses = [loss for row in run.epochs for _, loss, _ in row["updates"]]
-        last = round(each * (seen.horizon if seen.value is None else seen.value))
-        ends = _thinned(measure.window, min(last, len(losses)))
-        points = [(float(u), fsum(losses[u - measure.window : u]) / measure.window) for u in ends]
-        return Curve(arm.name, seen.seed, tuple(points), points[-1] if seen.value is not None else None)
     if measure.kind == "converged":
         errors = held_out_errors(run.epochs[: ceil(seen.limit)])
         halves = [((i + 2) / 2, median(errors[i : i + 3])) for i in range(len(errors) - 2)]
         hit = next((point for point in halves if point[0] == seen.value), None)
         return Curve(arm.name, seen.seed, ((0.0, start), *halves), hit)
-    level = level_of(claim)
-    points = [(0.0, start)]
-    for epoch, value in enumerate(run.series(metric)[: int(seen.horizon)], start=1):
-        if level and seen.value is not None and epoch >= seen.value:
-            points.append((seen.value, level.value))
-            break
-        points.append((float(epoch), value))
-    return Curve(arm.name, seen.seed, tuple(points), points[-1] if seen.value is not None and level else None)
+    if (level := level_of(claim)) is not None:
+        points = [(each * time, value) for time, value in level.points(run.epochs[: ceil(seen.horizon)])]
+        if seen.value is not None:
+            points = [*(point for point in points if point[0] < each * seen.value), (each * seen.value, level.value)]
+        kept = [points[i] for i in _thinned(len(points))]
+        return Curve(arm.name, seen.seed, tuple(kept), points[-1] if seen.value is not None else None)
+    series = [(float(epoch), value) for epoch, value in run.series(metric) if epoch <= seen.horizon]
+    return Curve(arm.name, seen.seed, ((0.0, start), *series), None)
 
 
-def _thinned(first: int, last: int) -> list[int]:
-    """Updates `first` to `last`, some 200 of them at most, both ends among them."""
-    if last < first:
-        return [last]
-    step = max(1, (last - first) // 200)
-    return [*range(first, last, step), last]
+def _thinned(points: int) -> list[int]:
+    """Indices of some 200 of so many points at most, both ends among them."""
+    step = max(1, points // 200)
+    return [*range(0, points - 1, step), points - 1]

@@ -132,6 +132,16 @@ def _at_the_end(claim: Claim) -> str:
     return f"Each net is looked at once, {when}."
 
 
+_PLACES = {
+    "files": "It is a mean of an interval, and stands at the interval's middle: of each data file while every update "
+    "is recorded, later of each epoch.",
+    "middle": "It is the mean of an epoch, and stands at the epoch's middle.",
+    "end": "It is the mean of an epoch, and stands at the epoch's end; at epoch 0 stands what chance gives.",
+    "start": "It is the mean of an epoch, and stands at the epoch's start.",
+}
+_WINDOWS = {"middle": "the middle of these", "end": "the last of these"}
+
+
 def _measured(claim: Claim) -> str:
     """How the measure is read off a run."""
     measure, goal = claim.measure, phrases.goal(claim)
@@ -142,16 +152,17 @@ def _measured(claim: Claim) -> str:
     censored = "is censored: counted as slower than its horizon, never dropped."
     if measure.kind == "epochs_to":
         return (
-            f"The measure is the number of epochs to {goal}: where it is first reached, on straight lines between "
-            f"epochs, from chance at epoch 0. A run that has not reached it by its horizon, {claim.train.epochs} "
-            f"epochs or more, {censored}"
+            f"The measure is the number of epochs to {goal}. {_PLACES[measure.at]} It is where the lowest so far first "
+            "falls to the level, on straight lines between these points. A run that has not reached it by its horizon, "
+            f"{claim.train.epochs} epochs or more, {censored}"
         )
     if measure.kind == "updates_to":
         most = min(RECORDED, claim.train.epochs * int(per_epoch(claim)[1]))
         many = len(classes(claim.data))
         return (
             f"The measure is the number of updates to {goal}: {measure.nats(many):.3f} nats, since there are "
-            f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. A run that has not "
+            f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. The mean of "
+            f"{measure.window} updates stands at {_WINDOWS[measure.at]}. A run that has not "
             f"reached it after {most:,} {censored}"
         )
     if measure.kind == "converged":

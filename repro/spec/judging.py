@@ -7,11 +7,12 @@ from math import ceil
 from repro.models import registry
 from repro.spec.claim import Claim
 from repro.spec.layers import Layers, reach
-from repro.spec.looks import Read
+from repro.spec.looks import OF_FINAL, Read
 from repro.spec.problems import Problem, nearest
-from repro.spec.resolve import classes, images, training_images
+from repro.spec.resolve import classes, epochs_of, images, training_images
 from repro.spec.rules import NO_EFFECT, Difference, Ratio, chance, effect_of
 from repro.spec.yaml import Loc
+from repro.train.minibatches import is_tested
 
 RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
 
@@ -64,6 +65,11 @@ def _measure(claim: Claim, layers: Layers) -> list[Problem]:
         return [layers.problem(("measure", "level"), text)] if measure.level >= top else []
     if isinstance(measure, Read):
         return _look(claim, layers)
+    if measure.kind == "final" and measure.metric not in OF_FINAL and not claim.train.plateau:
+        for arm in claim.arms:
+            if not is_tested(epochs := epochs_of(claim, arm)):
+                text = f"train.epochs: found {epochs}, after which no test image is looked at; expected 1, 2, 4, 8 or "
+                return [layers.problem(("train", "epochs"), f"{text}a multiple of 5")]
     cropped = measure.kind == "converged" or measure.metric != "test_error"
     if measure.kind in ("converged", "final") and cropped:
         held = measure.kind == "final" or claim.data.held_out

@@ -27,12 +27,21 @@ def chance(metric: str, classes: int) -> float:
     return log(classes) if metric.endswith("loss") else 1 - 1 / classes
 
 
+Place = Literal["files", "middle", "end", "start"]
+
+
 class EpochsTo(Closed):
-    """Epochs until a metric first falls to a level, interpolated between epochs."""
+    """Epochs until a running metric first falls to a level, on straight lines between its intervals."""
 
     kind: Literal["epochs_to"] = Field(description="the measure")
-    metric: Literal["train_error", "train_loss", "test_error"] = Field(description="what is followed")
+    metric: Literal["train_error", "train_loss"] = Field(description="what is followed")
     level: float = Field(gt=0, description="the level to reach, below what chance gives")
+    at: Place = Field(
+        "files",
+        description="where the metric, a mean of an interval, stands. files: at the middle of each data file while "
+        "every update is recorded, then of each epoch; middle, end, start: there in each epoch (assumed; the "
+        "original's plotting script draws an epoch's files from its start)",
+    )
 
 
 class UpdatesTo(Closed):
@@ -42,6 +51,7 @@ class UpdatesTo(Closed):
     metric: Literal["train_loss"] = Field(description="what is followed")
     of_chance: Fraction = Field(description="the level, as a share of ln C, the loss of a net that has learned nothing")
     window: int = Field(50, gt=0, description="updates averaged over (assumed)")
+    at: Literal["middle", "end"] = Field("middle", description="where in its window the mean stands (assumed)")
 
     def nats(self, classes: int) -> float:
         """The level in nats."""

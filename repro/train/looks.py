@@ -16,8 +16,9 @@ from torch import nn
 
 from repro.data.photobatches import PhotoBatches
 from repro.models import layers
-from repro.train.loop import Trainer, initial_net, rank
+from repro.train.loop import Trainer, initial_net
 from repro.train.seeds import generator
+from repro.train.testing import rank
 
 AT_ONCE = 100  # photos in ten views; 500 in one (assumed: what fits in memory anywhere)
 WHOLE = 100  # classes up to which softmax outputs are kept in float32; beyond, float16 (ImageNet's are 100 MB)

@@ -11,9 +11,7 @@ import torch
 
 from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
-from repro.models import nets
-from repro.train import loop
-from repro.train.seeds import generator
+from repro.train import loop, testing
 from repro.train.throughput import seconds
 
 TIMED_SECONDS = 0.3  # of updates; with the warm ones, the test passes and the net, a probe stays under 2 s
@@ -47,18 +45,20 @@ def step_seconds(batches: Batches | PhotoBatches, *, model: Mapping, train: Mapp
     """
     settle_process(batches.device.type)
     trainer = loop.trainer(model=model, train=dict(train) | {"lr": 1e-6}, seed=0, precision=precision, batches=batches)
-    index, drawn = torch.arange(train["batch"], device=batches.device), train["batch"]
-    nets.draw_masks(trainer.net, lambda name: generator(0, "dropout", 1, name))
+    trainer.order = "fresh"
+    left = 0
 
     def update() -> None:
-        draws = batches.draw(generator(0, "augment", 1))
-        trainer.net.train()
-        for batch in batches.epoch(index, [drawn], draws if draws is None else next(draws.split([drawn]))):
-            trainer.update(batch)
+        nonlocal left
+        if left == 0:
+            _, sizes, _ = trainer.begin(1)
+            left = len(sizes)
+        trainer.step()
+        left -= 1
 
     device = batches.device.type
     warm = min(seconds(update, 1, device) for _ in range(2))  # the first prepares kernels too
     taken = seconds(update, max(1, min(100, int(TIMED_SECONDS / warm))), device)
-    trainer.test()
+    testing.test(trainer)
     assert trainer.correct is not None
-    return Step(taken, seconds(trainer.test, 1, device) / len(trainer.correct))
+    return Step(taken, seconds(lambda: testing.test(trainer), 1, device) / len(trainer.correct))

@@ -13,3 +13,9 @@ def batch_sizes(images: int, *, batch: int, file_images: int) -> list[int]:
         whole, rest = divmod(min(file_images, images - start), batch)
         sizes += [batch] * whole + [rest] * (rest > 0)
     return sizes
+
+
+def is_tested(epoch: int) -> bool:
+    """Return whether the test images are looked at after an epoch: 1, 2, 4, 8 and every fifth (DESIGN, a run). A run
+    that ends by its own rule is tested at its end too."""
+    return epoch in (1, 2, 4, 8) or epoch % 5 == 0

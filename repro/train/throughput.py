@@ -9,9 +9,7 @@ from functools import partial
 import torch
 
 from repro.data.batches import Batch
-from repro.models import nets
 from repro.train.loop import Trainer
-from repro.train.order import permutation
 from repro.train.seeds import generator
 
 
@@ -31,13 +29,6 @@ def seconds(action: Callable[[], object], times: int, device: str) -> float:
     return (time.perf_counter() - start) / times
 
 
-def step(trainer: Trainer, minibatch: Batch) -> None:
-    """The training loop's own update on a minibatch that is there, masks of dropout drawn anew."""
-    trainer.net.train()
-    nets.draw_masks(trainer.net, partial(generator, trainer.seed, "dropout", 1))
-    trainer.update(minibatch)
-
-
 def in_turn(arms: Mapping[str, Trainer], *, updates: int, rounds: int, warm: int) -> dict[str, dict[str, list[float]]]:
     """By arm, images/s of each round that counts: of the whole `pipeline` of an epoch, and of the `step` alone.
 
@@ -46,40 +37,49 @@ def in_turn(arms: Mapping[str, Trainer], *, updates: int, rounds: int, warm: int
     one minibatch. The first `warm` rounds do not count.
     """
     out: dict[str, dict[str, list[float]]] = {name: {"pipeline": [], "step": []} for name in arms}
-    kept = {name: _first(trainer) for name, trainer in arms.items()}
+    kept = {name: first_minibatch(trainer) for name, trainer in arms.items()}
+    for trainer in arms.values():
+        trainer.order = "fresh"  # each round reads other photos
     for r in range(warm + rounds):
         for name in [*arms][r % len(arms) :] + [*arms][: r % len(arms)]:
             trainer = arms[name]
             images = sum(trainer.sizes[:updates])
             whole = _pipeline(trainer, updates, epoch=r + 1)
-            alone = seconds(partial(step, trainer, kept[name]), updates, trainer.batches.device.type)
+            alone = seconds(partial(trainer.step.repeat, *kept[name]), updates, trainer.batches.device.type)
             if r >= warm:
                 out[name]["pipeline"].append(images / whole)
                 out[name]["step"].append(len(kept[name][1]) / alone)
     return out
 
 
-def _first(trainer: Trainer) -> Batch:
-    """The first minibatch of an epoch."""
+def first_minibatch(trainer: Trainer) -> Batch:
+    """Return the first minibatch of an epoch, and put masks of dropout for it."""
     device, size = trainer.batches.device, trainer.sizes[0]
-    draws = trainer.batches.draw(generator(trainer.seed, "augment", 1))
     order = torch.arange(size, device=device)
-    return next(trainer.batches.epoch(order, [size], draws if draws is None else next(draws.split([size]))))
+    draws = trainer.batches.draw(generator(trainer.seed, "augment", 1), images=size)
+    fed = trainer.batches.feed(order, [size])
+    if fed is not None:
+        next(fed)
+    put_masks(trainer, size)
+    return trainer.batches.train(order, draws)
+
+
+def put_masks(trainer: Trainer, images: int) -> None:
+    """Give dropout masks for a minibatch of `images` that is used again and again."""
+    masks = trainer.step.masks
+    masks.put(masks.draw(images, partial(generator, trainer.seed, "dropout", 1)).to(trainer.batches.device))
 
 
 def _pipeline(trainer: Trainer, updates: int, epoch: int) -> float:
-    """Seconds of the first `updates` updates of an epoch, and of their share in what is drawn for all of it."""
-    device, sizes = trainer.batches.device.type, trainer.sizes[:updates]
-    images = sum(sizes)
+    """Return the seconds of the first `updates` updates of an epoch, and of their share in what is drawn for all."""
+    device = trainer.batches.device.type
     synchronise(device)
     start = time.perf_counter()
-    order = permutation(sum(trainer.sizes), seed=trainer.seed, epoch=epoch, order="fresh").to(trainer.batches.device)
-    draws = trainer.batches.draw(generator(trainer.seed, "augment", epoch))
+    _, sizes, _ = trainer.begin(epoch)
     synchronise(device)
     drawn = time.perf_counter() - start
-    part = draws if draws is None else next(draws.split([images]))
     start = time.perf_counter()
-    for minibatch in trainer.batches.epoch(order[:images], sizes, part):
-        step(trainer, minibatch)
+    for _ in range(updates):
+        trainer.step()
     synchronise(device)
-    return time.perf_counter() - start + drawn * images / sum(trainer.sizes)
+    return time.perf_counter() - start + drawn * sum(sizes[:updates]) / sum(sizes)

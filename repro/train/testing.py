@@ -1,0 +1,118 @@
+"""What a net shows in test mode: errors and losses, units that pass no gradient, the size of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional as F
+
+from repro.data.batches import Batch
+from repro.data.photobatches import PhotoBatches
+from repro.models import nets
+
+if TYPE_CHECKING:
+    from repro.train.loop import Trainer
+
+PHOTOS = 100  # over which outputs above 0 and saturated units are counted; 1,000 small images (assumed)
+# Derivative, relative to its largest, below which a unit counts as saturated (assumed): of tanh beyond +-0.99.
+SATURATED = 0.02
+
+
+def test(run: Trainer) -> dict[str, Any]:
+    """Return error, mean loss (None where not finite) and, of crops, top-5 error and both of 1,000 fixed training
+    photos; leave in `run.correct` (bool [test images]) which test images were right."""
+    ranks, loss = _ranks(run, run.batches.test(500))  # any size gives the same counts
+    run.correct = (ranks == 0).cpu()
+    out: dict[str, Any] = {"test_error": _share(ranks >= 1), "test_loss": loss}
+    if isinstance(run.batches, PhotoBatches):
+        out["test_top5"] = _share(ranks >= 5)
+        ranks, loss = _ranks(run, run.batches.fixed(500))
+        out |= {"fixed_error": _share(ranks >= 1), "fixed_loss": loss}
+    return out
+
+
+def held_out(run: Trainer) -> dict[str, Any]:
+    """Return error and mean loss on centre views of the held-out photos; None where none are held out."""
+    assert isinstance(run.batches, PhotoBatches)
+    ranks, loss = _ranks(run, run.batches.held_out(500))
+    return {"held_out_error": _share(ranks >= 1) if len(ranks) else None, "held_out_loss": loss}
+
+
+@torch.no_grad()
+def positive(run: Trainer) -> dict[str, float]:
+    """Return by weighted layer the share of its outputs above 0 over the first of the fixed photos: what biases of 1
+    are for (§5). Norms, which libraries give weights too, are none."""
+    assert isinstance(run.batches, PhotoBatches)
+    shares: dict[str, float] = {}
+    layers = {group["layer"] for group in run.optimiser.param_groups if group["params"][0].dim() > 1}
+    hooks = [
+        layer.register_forward_hook(
+            lambda _, __, out, name=name: shares.update({name: float((out > 0).float().mean())})
+        )
+        for name, layer in run.net.named_modules()
+        if name and name in layers
+    ]
+    run.net.eval()
+    x, _ = next(iter(run.batches.fixed(PHOTOS)))
+    run.logits(x)
+    for hook in hooks:
+        hook.remove()
+    return shares
+
+
+@torch.no_grad()
+def saturated(run: Trainer) -> dict[str, dict[str, float]] | None:
+    """Return by hidden layer `outputs`, the share of its activations that pass next to no gradient, and `units`, the
+    share of its units that pass none for any image (§3.3: with a positive input for some images a ReLU learns).
+
+    Over 1,000 test images, or 100 of the fixed training photos; None of nets that are not a row of layers.
+    """
+    if not isinstance(run.net, torch.nn.Sequential):
+        return None
+    run.net.eval()
+    layers, out, last = {group["layer"] for group in run.optimiser.param_groups}, {}, ""
+    photos = isinstance(run.batches, PhotoBatches)
+    x, _ = next(iter(run.batches.fixed(PHOTOS) if photos else run.batches.test(1000)))
+    for name, layer in run.net.named_children():
+        x, last = layer(x), name if name in layers else last
+        if type(layer) in nets.SLOPES:
+            flat = nets.SLOPES[type(layer)](x) < SATURATED
+            out[last] = {"outputs": _share(flat.flatten()), "units": _share(flat.all(0).flatten())}
+    return out
+
+
+@torch.no_grad()
+def norms(run: Trainer) -> dict[str, float]:
+    """Return by layer the root of the sum of its squared weights, biases left out: what decay keeps small (§5)."""
+    weights = [(name, p) for name, p in run.net.named_parameters() if name.endswith(".weight")]
+    sizes = torch.stack([weight.norm() for _, weight in weights]).tolist()  # asked of a GPU once
+    return {name.removesuffix(".weight"): size for (name, _), size in zip(weights, sizes, strict=True)}
+
+
+def rank(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the place of class y among scores [n, classes], int64 [n], 0 the first; of equal scores the lower class
+    leads, and a class without a number comes last."""
+    own = scores.gather(1, y[:, None])
+    ahead = (scores > own) | ((scores == own) & (torch.arange(scores.shape[1], device=y.device) < y[:, None]))
+    return torch.where(own.isnan().squeeze(1), scores.shape[1], ahead.sum(1))
+
+
+@torch.no_grad()
+def _ranks(run: Trainer, batches: Iterator[Batch]) -> tuple[torch.Tensor, float | None]:
+    """Return (int64 [n]: how many classes are likelier than an image's own, the mean loss where it is finite)."""
+    run.net.eval()
+    ranks, losses = [torch.empty(0, dtype=torch.int64, device=run.batches.device)], []
+    for x, y in batches:
+        logits = run.logits(x)
+        ranks.append(rank(logits, y))
+        losses.append(F.cross_entropy(logits, y, reduction="sum"))
+    found = torch.cat(ranks)
+    loss = float(torch.stack(losses).sum()) / len(found) if losses else None
+    return found, loss if loss is not None and isfinite(loss) else None
+
+
+def _share(which: torch.Tensor) -> float:
+    return float(which.sum()) / len(which)
