@@ -8,6 +8,6 @@ from repro.train.seeds import generator
 
 def put_masks(net: nn.Module, images: int) -> None:
     """Give every dropout layer of `net` masks for a minibatch of `images`, drawn from seed 0."""
-    masks = Masks(net)
+    masks = Masks(net, device := next(net.parameters()).device)
     drawn = masks.draw(images, lambda name: generator(0, "dropout", 1, name))
-    masks.put(drawn.to(next(net.parameters()).device))
+    masks.put(drawn.to(device))

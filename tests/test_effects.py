@@ -37,9 +37,8 @@ def test_a_diverged_run_is_seen_to_its_end_and_known_to_take_longer_than_was_loo
     claim = file.at("paper")
     config = run_config(claim, "relu", seed=0, lr=0.001)
     rows = [{"epoch": n, "train_error": 0.9, "train_loss": 2.3, "diverged": None, "updates": []} for n in (1, 2)]
-    rows.append(
-        {"epoch": 3, "train_error": 0.0, "train_loss": 0.0, "diverged": 900, "updates": []}
-    )  # of no update at all
+    last = {"train_error": 0.0, "train_loss": 0.0, "diverged": 900}  # of no update at all
+    rows.append({"epoch": 3, "updates": []} | last)
     found = observe(claim, config, {config.id: run_of(config, rows)}, 48)
     assert (found.status, found.value, found.horizon, found.limit, found.censored) == ("diverged", None, 3, 48, True)
     assert observe(claim, config, {config.id: run_of(config, rows)}, 2).status == "not reached"

@@ -291,7 +291,7 @@ def test_a_gpu_and_the_cpu_have_the_same_masks():
     drawn = masks.draw(50, lambda name: generator(0, name))
     masks.put(drawn)
     here = net.drop6.mask
-    masks.put(drawn.cuda())
+    Masks(net, "cuda").put(drawn.cuda())
     assert torch.equal(net.drop6.mask.cpu(), here)
 
 

@@ -272,7 +272,7 @@ def test_a_run_that_leaves_chance_after_half_of_the_horizon_is_called_not_starte
     assert seen == {0: ("not started", 90), 1: reached, 2: ("diverged", 30), 3: reached, 4: reached}
     table = play((file, "paper"), curve=reaching(by_rate(relu=(inf, 4, 3, 4), tanh=(40, 30, 40, 50))))
     (stopped,) = at(tuned(file, table, "relu"), 0.001).observations
-    assert (stopped.status, stopped.horizon) == ("not reached", 5)  # past 1.5 x 3; a fifth of 48 is 10
+    assert (stopped.status, stopped.horizon) == ("not reached", 5)  # past 1.5 x 3; half of 48 is 24
 
 
 def test_the_ratio_over_rates_within_ten_percent_is_of_the_tuning_means(file: ClaimFile) -> None:

@@ -15,12 +15,12 @@ PRECISION = 24  # binary digits of a probability: those of an fp32 uniform draw,
 
 
 class Masks:
-    """The masks of all dropout layers of a net, side by side: a row of bytes for each image, a bit for each unit."""
+    """The masks of all dropout layers of a net on `device`: a row of bytes for each image, a bit for each unit."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, device: torch.device | str = "cpu") -> None:
         self.layers = [(name, layer) for name, layer in net.named_modules() if isinstance(layer, Dropout)]
         self.bytes = [ceil(layer.units / WORD) * WORD // 8 for _, layer in self.layers]
-        self._shifts = torch.arange(8, dtype=torch.uint8)
+        self._shifts = torch.arange(8, dtype=torch.uint8, device=device)
 
     def draw(self, images: int, generator_of: Callable[[str], torch.Generator]) -> torch.Tensor:
         """Draw masks for so many images, a layer's from `generator_of(its name)`: uint8 [images, bytes], on the CPU."""
@@ -31,10 +31,7 @@ class Masks:
         return torch.cat(drawn, 1) if drawn else torch.empty(images, 0, dtype=torch.uint8)
 
     def put(self, rows: torch.Tensor) -> None:
-        """Give each dropout layer the masks in `rows` (uint8 [b, bytes], of `draw`) for the next forward pass."""
-        if not self.layers:
-            return
-        self._shifts = self._shifts.to(rows.device)
+        """Give each dropout layer its masks in `rows` (uint8 [b, bytes], of `draw`) for the next forward pass."""
         bits = (rows.unsqueeze(2) >> self._shifts).bitwise_and_(1).flatten(1)
         for (_, layer), part in zip(self.layers, bits.split([8 * size for size in self.bytes], 1), strict=True):
             layer.mask = part[:, : layer.units]

@@ -41,7 +41,7 @@ class Step:
     ) -> None:
         self.net, self.optimiser, self.batches, self.seed, self.precision = net, optimiser, batches, seed, precision
         self.device = batches.device
-        self.masks = Masks(net)
+        self.masks = Masks(net, batches.device)
         self._library = library.is_library(net)
         self._captures = self.device.type == "cuda" and not self._library
         self._graphs: dict[tuple[Any, ...], torch.cuda.CUDAGraph] = {}
@@ -93,7 +93,8 @@ class Step:
         places = self._at[0] + self._places[size]
         index = self._order.index_select(0, places)
         x, y = self.batches.train(index, None if self._draws is None else self._draws.at(places))
-        self.masks.put(self._bits.index_select(0, places))
+        if self.masks.layers:
+            self.masks.put(self._bits.index_select(0, places))
         loss, logits = self.update(x, y)
         self._losses.index_copy_(0, self._at[1:], loss[None])
         self._wrong.index_copy_(0, places, logits.argmax(1) != y)

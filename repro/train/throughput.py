@@ -66,8 +66,8 @@ def first_minibatch(trainer: Trainer) -> Batch:
 
 def put_masks(trainer: Trainer, images: int) -> None:
     """Give dropout masks for a minibatch of `images` that is used again and again."""
-    masks = trainer.step.masks
-    masks.put(masks.draw(images, partial(generator, trainer.seed, "dropout", 1)).to(trainer.batches.device))
+    if (masks := trainer.step.masks).layers:
+        masks.put(masks.draw(images, partial(generator, trainer.seed, "dropout", 1)).to(trainer.batches.device))
 
 
 def _pipeline(trainer: Trainer, updates: int, epoch: int) -> float:
