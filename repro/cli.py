@@ -244,8 +244,19 @@ def _gc(args: argparse.Namespace) -> int:
 
 def _bench(args: argparse.Namespace) -> int:
     from repro.bench import measured
+    from repro.provenance import device_of
 
-    print("\n".join(measured(args.part, args.reference)))
+    device = device_of(args.device)
+    for line in measured(
+        args.part,
+        device,
+        workers=args.workers,
+        rounds=args.rounds,
+        give_up=args.give_up,
+        out=args.out,
+        reference=args.reference,
+    ):
+        print(line, flush=True)
     return 0
 
 
@@ -259,10 +270,21 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from repro.doctor import lines
+    from repro.doctor import Examination, lines
+    from repro.provenance import device_of
 
-    print("\n".join(lines(_store(args), places.roots(args.data), places.cache())))
-    return 0
+    if not args.canary and not args.device:
+        print("\n".join(lines(_store(args), places.roots(args.data), places.cache())))
+        return 0
+    examination = Examination()
+    if args.canary:
+        for line in examination.canary(args.reference):
+            print(line, flush=True)
+    if args.device:
+        out = args.out or places.HOME / "reports" / "doctor"
+        for line in examination.device(device_of(args.device), out):
+            print(line, flush=True)
+    return 0 if examination.passed else 4
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {

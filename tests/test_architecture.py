@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "places": FACTS | {"spec"},
     "evaluate": FACTS | {"models", "data", "places"},
     "workers": {"errors"},
-    "doctor": {"known", "places", "provenance", "store"},
+    "doctor": FACTS | {"spec", "store", "report", "models", "data", "train", "bench", "places", "provenance"},
     "provenance": {"errors", "train"},
     "cli": FACTS
     | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}

@@ -231,10 +231,10 @@ def test_the_flags_of_every_verb_are_these():
         "check": [],
         "report": ["--out", "--reference", "--runs"],
         "data": ["--data"],
-        "bench": ["--reference"],
+        "bench": ["--device", "--give-up", "--out", "--reference", "--rounds", "--workers"],
         "evaluate": ["--data", "--device", "--model", "--weights"],
         "gc": ["--reference", "--runs"],
-        "doctor": places,
+        "doctor": sorted([*places, "--canary", "--device", "--out"]),
     }
     verbs = next(action for action in cli.parser()._actions if action.dest == "verb").choices
     assert isinstance(verbs, dict)

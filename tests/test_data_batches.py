@@ -47,6 +47,7 @@ def test_mean_and_deviation_do_not_depend_on_the_order_of_the_images(images):
     assert torch.equal(one.deviation, other.deviation)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("scale", ["raw", "standardised"])
 def test_batches_on_a_gpu_are_those_of_the_cpu_and_never_wait(images, scale):

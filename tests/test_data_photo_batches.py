@@ -164,6 +164,7 @@ def test_a_crop_that_is_larger_than_what_is_stored_is_refused(photos):
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
+@pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize("resident", [True, False])
 def test_a_gpu_gets_the_same_bits(photos, resident):
@@ -178,6 +179,7 @@ def test_a_gpu_gets_the_same_bits(photos, resident):
         assert torch.equal(x.cpu(), their_x)
 
 
+@pytest.mark.gpu
 @needs_gpu
 def test_a_gpu_streams_many_batches_unmixed():
     pixels = np.random.default_rng(0).integers(0, 256, (300, 64, 64, 3), dtype=np.uint8)

@@ -323,6 +323,7 @@ def test_golden_losses_have_not_moved(tmp_path):
 # On a GPU
 
 
+@pytest.mark.gpu
 @NEEDS_GPU
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_gpu_trains_as_the_cpu_does_up_to_rounding(digits, kind):
@@ -331,6 +332,7 @@ def test_a_gpu_trains_as_the_cpu_does_up_to_rounding(digits, kind):
     assert there["test_loss"] == pytest.approx(here["test_loss"], rel=1e-3)
 
 
+@pytest.mark.gpu
 @NEEDS_GPU
 def test_a_gpu_starts_from_the_same_bits_and_tells_a_divergence_alike(digits):
     here, there = (trainer(digits, device=device, lr=1e12) for device in ("cpu", "cuda"))
@@ -341,6 +343,7 @@ def test_a_gpu_starts_from_the_same_bits_and_tells_a_divergence_alike(digits):
     assert one["update"] == other["update"]
 
 
+@pytest.mark.gpu
 @NEEDS_GPU
 def test_a_state_moves_between_devices(digits):
     there = trainer(digits, device="cuda")

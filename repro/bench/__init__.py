@@ -65,6 +65,8 @@ def _may_be_kept(part: str, rounds: int | None) -> None:
     if part not in speed.KEPT:
         raise ReproError(f"bench {part} --reference: only {', '.join(speed.KEPT)} are kept on the reference shelf")
     if rounds is not None and rounds < speed.ROUNDS:
-        raise ReproError(f"--rounds {rounds}: found fewer than {speed.ROUNDS}, expected as many for the reference shelf")
+        raise ReproError(
+            f"--rounds {rounds}: found fewer than {speed.ROUNDS}, expected as many for the reference shelf"
+        )
     if not commit_of(places.HOME)[1]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")

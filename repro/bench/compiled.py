@@ -97,7 +97,8 @@ def _serve(pipe: Connection, work: Callable[..., float], arguments: tuple[Any, .
     try:
         pipe.send(work(*arguments))
     except Exception as error:  # whatever a compiler raises is the finding
-        pipe.send(f"did not compile: {type(error).__name__}: {str(error).strip().splitlines()[-1:] or ''}")
+        *_, last = ["", *str(error).strip().splitlines()]
+        pipe.send(f"did not compile: {type(error).__name__}: {last}")
 
 
 def _compile(kind: str, arrays: tuple[Any, Any], device: str, precision: str, mode: str) -> float:

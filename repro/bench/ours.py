@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -12,6 +12,7 @@ from torch import nn
 from repro.bench.rivals import CLASSES, LR, SIDES
 from repro.bench.turns import Contender, of_rows
 from repro.data.batches import Batches
+from repro.data.photobatches import PhotoBatches
 from repro.data.sets import Images
 from repro.models import nets, registry, tables
 from repro.train import loop, throughput
@@ -19,18 +20,21 @@ from repro.train import loop, throughput
 NAMES = {torch.channels_last: "channels last", torch.contiguous_format: "contiguous"}
 
 
-def noise(images: int, pixels: int, classes: int, device: str) -> Batches:
+def noise(
+    images: int, pixels: int, classes: int, device: str, scale: Literal["raw", "standardised"] = "raw"
+) -> Batches:
     """So many images of noise, with labels."""
     draw = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (images, 3, pixels, pixels), dtype=torch.uint8, generator=draw)
     y = torch.randint(0, classes, (images,), generator=draw)
-    names = tuple(map(str, range(classes)))
-    return Batches(Images("noise", x, y, x[:1], y[:1], names, "noise"), device=device, scale="raw")
+    return Batches(
+        Images("noise", x, y, x[:1], y[:1], tuple(map(str, range(classes))), "noise"), device=device, scale=scale
+    )
 
 
 def trainer(
     kind: str,
-    batches: Batches,
+    batches: Batches | PhotoBatches,
     *,
     batch: int,
     precision: str = "fp32",

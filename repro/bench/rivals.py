@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torchvision
 from timm.loss import LabelSmoothingCrossEntropy
@@ -17,6 +19,7 @@ from repro.models import layers, registry
 LR = 1e-6  # noise teaches nothing: weights only have to stay finite
 SIDES = {"cuda_convnet_19pct": 32, "alexnet": 224}  # pixels
 CLASSES = {"cuda_convnet_19pct": 10, "alexnet": 1000}
+OPTIONS: dict[str, dict[str, Any]] = {"alexnet": {"reading": "paper"}}
 
 
 def plain_net(kind: str) -> nn.Module:
@@ -49,7 +52,7 @@ def plain_net(kind: str) -> nn.Module:
 
 def multiply_adds(kind: str) -> tuple[int, int]:
     """Return those of an image, forward and in an update."""
-    return of_rows(registry.table(kind, classes=CLASSES[kind]), SIDES[kind])
+    return of_rows(registry.table(kind, classes=CLASSES[kind], **OPTIONS.get(kind, {})), SIDES[kind])
 
 
 def trained(
@@ -106,7 +109,7 @@ def torchvisions(minibatch: Batch, layout: torch.memory_format, precision: str) 
 
 
 def torchvisions_multiply_adds() -> list[int]:
-    """Return by layer those of one image, forward, counted as `tables.multiply_adds` does: kernel size times outputs."""
+    """Return by layer those of an image, forward, counted as `tables.multiply_adds` does: kernel size times outputs."""
     counted = []
 
     def count(layer: nn.Module, _: object, out: torch.Tensor) -> None:
@@ -138,5 +141,3 @@ def with_torchs_norms(net: nn.Module) -> None:
     for name, layer in list(net.named_children()):
         if isinstance(layer, layers.CrossMapNorm):
             setattr(net, name, TorchsNorm(layer))
-
-

@@ -101,7 +101,7 @@ def _hire(workers: int, device: str, images: int) -> list[Worker]:
 def _together(crew: Sequence[Worker], what: tuple[str, ...]) -> float:
     """Return the seconds until the last of these workers has done `what`. RunError where one ended instead."""
     start = time.perf_counter()
-    for process, pipe in crew:
+    for _, pipe in crew:
         with suppress(BrokenPipeError):  # found below
             pipe.send(what)
     for process, pipe in crew:

@@ -17,7 +17,7 @@ RESULTS, SPEED = "results", "speed"
 def renew(home: Path, claims: Sequence[AnyFile], table: Table) -> None:
     """Write both tables of the README in `home` anew."""
     update(home / "README.md", results(claims, table))
-    update(home / "README.md", speed.table(home), SPEED)
+    update(home / "README.md", speed.tables(home), SPEED)
 
 
 def results(claims: Sequence[AnyFile], table: Table) -> str:

@@ -107,11 +107,11 @@ def conditions(found: dict[str, Any]) -> list[str]:
     made = found["made"]
     where = made["device"] if made["device"] != "cpu" else f"one thread of {made['processor']}"
     pixels = f"{found['pixels']} x {found['pixels']} pixels"
+    timm = f", timm {made['timm']}" if "timm" in made else ""
     out = [
-        f"Median of {found['rounds']} rounds in turn, lowest and highest beside it, batch {found['batch']}, {pixels}, on "
-        f"{where}; torch {made['torch']}, torchvision {made['torchvision']}"
-        f"{', timm ' + made['timm'] if 'timm' in made else ''}. Ratios are taken round by round. Before it the load was "
-        f"{made['load']:.1f} on {made['cores']} cores."
+        f"Median of {found['rounds']} rounds in turn, lowest and highest beside it, batch {found['batch']}, {pixels}, "
+        f"on {where}; torch {made['torch']}, torchvision {made['torchvision']}{timm}. Ratios are taken round by round. "
+        f"Before it the load was {made['load']:.1f} on {made['cores']} cores."
     ]
     for product in found["products"]:
         rates = [product["size"] ** 3 / seconds / 1e9 for seconds in product["seconds"]]

@@ -221,7 +221,7 @@ def trainer(
 
     `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
     and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`. `every_epoch`: see `Trainer`. `layout`: how
-    images and kernels lie in memory, by default as `nets.LAYOUT` says; `capture`: see `Step`. Both are for measurements.
+    images and kernels lie in memory, by default as `nets.LAYOUT` says; `capture`: see `Step`.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

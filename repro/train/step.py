@@ -27,8 +27,9 @@ EAGER = 3  # updates of each size before CUDA records one: kernels are chosen an
 class Step:
     """The update of a run, and what an epoch of them needs on the device.
 
-    `begin` fills the buffers of an epoch, each call then does one update, and `seen` reads what they left. `layout`: how
-    images are to lie in memory, where not as batches give them (channels last). `capture` False: CUDA records nothing.
+    `begin` fills the buffers of an epoch, each call then does one update, and `seen` reads what they left.
+
+    `layout`: how images are to lie in memory; None: as batches give them. `capture` False: CUDA records nothing.
     """
 
     def __init__(

@@ -1,0 +1,58 @@
+"""What this machine has, and whether it computes what it should: its versions, data and runs, and checks of both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from repro import places
+from repro.data.known import KNOWN, find
+from repro.doctor import canary, checks
+from repro.provenance import provenance
+from repro.report import doctor as page
+from repro.store import Store
+
+
+class Examination:
+    """Checks as they are done; `passed` says how they ended."""
+
+    def __init__(self) -> None:
+        self.passed = True
+
+    def canary(self, reference: bool) -> Iterator[str]:
+        """Yield the lines of the canary; with `reference` write the losses that it compares with."""
+        if reference:
+            yield canary.write()
+            return
+        shipped = canary.shipped()
+        found = canary.checks(canary.losses(), shipped)
+        self._note(found)
+        yield from canary.lines(found, shipped["machine"])
+
+    def device(self, device: str, out: Path, cases: tuple[checks.Case, ...] | None = None) -> Iterator[str]:
+        """Yield a line for each check of a device, then where its page and JSON lie in the folder `out`."""
+        start, found = time.perf_counter(), []
+        made = provenance(device)
+        for check in checks.checks(device, cases):
+            found.append(check)
+            yield check.line()
+        self._note(found)
+        paths = page.write(page.result(found, made, time.perf_counter() - start), out)
+        yield f"{page.summary(found)}: {', '.join(places.shown(path) for path in paths)}"
+
+    def _note(self, found: Sequence[page.Check]) -> None:
+        self.passed = self.passed and all(check.passed for check in found)
+
+
+def lines(store: Store, roots: tuple[Path, ...], cache: Path) -> list[str]:
+    """A line for each of them, the next command last."""
+    made = provenance("cuda" if torch.cuda.is_available() else "cpu")
+    out = [f"{key:<12} {value}" for key, value in made.items()]
+    out += [f"data         {kind}: {find(kind, roots, cache) or 'not found'}" for kind in KNOWN]
+    out.append(f"runs         {len(store.table())} on {places.shown(store.root)}")
+    lacking = find("cifar10", roots, cache) is None
+    command = "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml"
+    return [*out, f"next         python -m repro {command}"]
