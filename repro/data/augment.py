@@ -1,7 +1,7 @@
 """Crops, reflections and colour noise (§4.1), as the paper prints them and as the source does them.
 
 All randomness of an epoch is drawn at once, on the CPU, from the generator that the caller passes: devices agree, and
-an epoch can be repeated. Crops are taken where the photos lie, one gather for a whole minibatch.
+an epoch can be repeated. Crops are taken where the photos lie.
 """
 
 from __future__ import annotations
@@ -132,15 +132,53 @@ def draw(
     return Draws(y, x, mirrored, shift.float(), 1.0 if colour == "paper" else 1 + STRENGTH)
 
 
-def crop(pixels: torch.Tensor, rows: torch.Tensor, draws: Draws, size: int) -> torch.Tensor:
-    """The crops of images `rows` (int64 [b]) of `pixels` [n, h, w, 3], contiguous: [b, size, size, 3], mirrored where
-    drawn so. Offset (0, 0) is the upper left corner."""
-    _, height, width, channels = pixels.shape
-    photo, line, point, value = pixels.stride()
-    # every crop of every image, as one view: [n, offsets, offsets, size, size, 3]
-    shape = (len(pixels), height - size + 1, width - size + 1, size, size, channels)
-    out = pixels.as_strided(shape, (photo, line, point, line, point, value))[rows, draws.y, draws.x]
+def crop_by_gather(
+    pixels: torch.Tensor, rows: torch.Tensor, draws: Draws, size: int, mean: torch.Tensor, per_offset: bool
+) -> torch.Tensor:
+    """Return the crops of images `rows` (int64 [b]) of `pixels` (uint8 [n, h, w, 3], contiguous) less the mean image
+    `mean` (float32 [h, w, 3]), mirrored where drawn so: float32 [b, size, size, 3].
+
+    Offset (0, 0) is the upper left corner. `per_offset`: the mean image is cropped and mirrored with each image; else
+    every crop loses its centre. One gather for all images; no value is read on the host, so a GPU need not be waited
+    for.
+    """
+    x = _gather(pixels, rows, draws, size).float()
+    return x.sub_(_gather(mean[None], torch.zeros_like(rows), draws, size) if per_offset else _centre(mean, size))
+
+
+def crop_by_slices(
+    pixels: torch.Tensor, rows: torch.Tensor, draws: Draws, size: int, mean: torch.Tensor, per_offset: bool
+) -> torch.Tensor:
+    """Return the same as `crop_by_gather`, bit for bit, one image after the other: about eight times as fast on a CPU.
+
+    A slice is copied line by line, a gather value by value; and one image at a time stays in the cache.
+    """
+    width = pixels.shape[2]
+    out = torch.empty(len(rows), size, size, pixels.shape[3])
+    centre, mirrored_mean = _centre(mean, size), mean.flip(1)
+    drawn = (tensor.tolist() for tensor in (rows, draws.y, draws.x, draws.mirrored))
+    for one, row, y, x, mirrored in zip(out, *drawn, strict=True):
+        image, means = pixels[row, y : y + size, x : x + size], centre
+        if per_offset and mirrored:
+            means = mirrored_mean[y : y + size, width - size - x : width - x]
+        elif per_offset:
+            means = mean[y : y + size, x : x + size]
+        one.copy_(image.flip(1) if mirrored else image).sub_(means)
+    return out
+
+
+def _gather(images: torch.Tensor, rows: torch.Tensor, draws: Draws, size: int) -> torch.Tensor:
+    _, height, width, channels = images.shape
+    image, line, point, value = images.stride()
+    # every crop of every image, as one view: [n, offsets, offsets, size, size, channels]
+    shape = (len(images), height - size + 1, width - size + 1, size, size, channels)
+    out = images.as_strided(shape, (image, line, point, line, point, value))[rows, draws.y, draws.x]
     return torch.where(draws.mirrored[:, None, None, None], out.flip(2), out)
+
+
+def _centre(mean: torch.Tensor, size: int) -> torch.Tensor:
+    top, left = ((side - size) // 2 for side in mean.shape[:2])
+    return mean[top : top + size, left : left + size]
 
 
 def ten_views(border: int) -> list[View]:
