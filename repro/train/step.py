@@ -111,12 +111,8 @@ class Step:
         return loss.detach(), logits.detach()
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """The net's answers [b, classes], in the run's precision."""
-        if self.precision == "fp32":
-            return self.net(x)
-        # operands are bf16; the weights that are kept, sums and the loss stay fp32
-        with torch.autocast(x.device.type, torch.bfloat16):
-            return self.net(x).float()
+        """Return the net's answers [b, classes], in the run's precision."""
+        return logits_of(self.net, x, self.precision)
 
     def _run(self, key: tuple[Any, ...], action: Callable[[], object]) -> None:
         """Do `action`; on CUDA from its recording, made after a few updates that were done one by one."""
@@ -148,6 +144,15 @@ class Step:
         wrong = (self._answers != self._plan[:, :, 1]).cpu()
         counts = [int(row[:size].sum()) for row, size in zip(wrong, self._sizes[: self._at], strict=False)]
         return self._losses[: self._at].tolist(), counts
+
+
+def logits_of(net: torch.nn.Module, x: torch.Tensor, precision: str) -> torch.Tensor:
+    """Return a net's answers [b, classes], fp32, its products computed in `precision`, fp32 or bf16."""
+    if precision == "fp32":
+        return net(x)
+    # operands are bf16; the weights that are kept, sums and the loss stay fp32
+    with torch.autocast(x.device.type, torch.bfloat16):
+        return net(x).float()
 
 
 def _by_minibatch(rows: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
