@@ -250,6 +250,7 @@ def test_draw_masks_gives_each_dropout_layer_a_generator_of_its_name():
         assert layer.generator.initial_seed() == generator(3, "dropout", 17, name).initial_seed()
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu_a_cpu_generator_gives_the_same_mask_and_a_generator_there_its_own():
     x = torch.ones(8, 16)
@@ -259,6 +260,7 @@ def test_on_a_gpu_a_cpu_generator_gives_the_same_mask_and_a_generator_there_its_
     assert set(layer(x.cuda()).unique().tolist()) == {0.0, 1.0}
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu_the_norm_across_maps_is_what_it_is_on_the_cpu():
     x = drawn("x", 2, 12, 3, 4, channels_last=True)
