@@ -252,18 +252,18 @@ def test_a_layer_whose_start_is_not_varied_is_compared_even_where_another_is(tmp
 
 
 class Failing(Batches):
-    """Fails at the second batch of every training, as a GPU out of memory does, until `left` is used up."""
+    """Fails at the second minibatch of every training, as a GPU out of memory does, until `left` is used up."""
 
     left = 0
     taken = 0
 
-    def train(self, index):
+    def take(self, places, draws=None):
         self.taken += 1
         if self.taken == 2 and Failing.left:
             Failing.left -= 1
             self.taken = 0
             raise RuntimeError("out of memory")
-        return super().train(index)
+        return super().take(places, draws)
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def test_a_run_killed_between_its_last_epoch_and_its_result_is_finished(setting,
     [
         (CHECKPOINT, b"not a checkpoint", r"checkpoint\.safetensors: not a checkpoint of this run .*remove it"),
         (CHECKPOINT, safetensors.torch.save({"epoch": torch.tensor(1)}), r"not a checkpoint of this run \('weight\."),
-        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 3, where the checkpoint beside it stands; remove"),
+        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 4, where the checkpoint beside it stands; remove"),
     ],
 )
 def test_a_damaged_run_is_named_when_it_shall_go_on(setting, tmp_path, name, content, told):
