@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -38,6 +39,7 @@ from repro.workers import Report, work_through
 
 # {"event": "pack" | "begin" | "epoch" | "look" | "timed" | "finish" | "failed", "run": id, "label": ..., ...}
 Event = dict[str, Any]
+Planned = Callable[[Table], list[Want]]  # the runs that something wants next, from the table of runs so far
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,16 @@ class Job:
         return not all(goal.met(rows) for goal in self.goals)
 
 
-def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: int, report: Report) -> int:
-    """Train what the claims (each with its scale) want and the store lacks. Returns the number of runs trained.
+def execute(
+    claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: int, report: Report, more: Planned | None = None
+) -> int:
+    """Train what the claims (each with its scale) want and the store lacks. Returns the number of runs trained. `more`:
+    what is wanted beside claims.
 
     A run that failed under an earlier command is tried again. Events of one run come in order, the last is `finish`.
     """
     table = standing(setting)
-    first = jobs(claims, table, device_name(setting.provenance))
+    first = jobs(claims, table, device_name(setting.provenance), more)
     if not first:
         return 0
     for file, scale in claims:
@@ -102,7 +107,7 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
     evaluations: dict[str, set[str]] = {}  # of every run that was worked on
 
     def plan(alone: bool = False) -> list[Job]:
-        left = [job for job in jobs(claims, table, device_name(setting.provenance)) if job.alone == alone]
+        left = [job for job in jobs(claims, table, device_name(setting.provenance), more) if job.alone == alone]
         for job in left:
             evaluations.setdefault(job.id, set()).update(evaluation.id for evaluation in job.evaluations)
         return left
@@ -136,12 +141,15 @@ def standing(setting: Setting) -> Table:
     }
 
 
-def jobs(claims: list[tuple[ClaimFile, str]], table: Table, device: str | None = None) -> list[Job]:
-    """What is to be trained next, each run once, however many claims want it; `device`: see `wanted`."""
+def jobs(
+    claims: list[tuple[ClaimFile, str]], table: Table, device: str | None = None, more: Planned | None = None
+) -> list[Job]:
+    """What is to be trained next, each run once, however many claims want it; `device`: see `wanted`; `more`: what is
+    wanted beside claims, and before them."""
     wants: dict[str, list[Want]] = {}
-    for file, scale in claims:
-        for want in wanted(file, scale, table, device=device):
-            wants.setdefault(want.config.id, []).append(want)
+    asked = [more(table)] if more else []
+    for want in chain(*asked, *(wanted(file, scale, table, device=device) for file, scale in claims)):
+        wants.setdefault(want.config.id, []).append(want)
     return [
         Job(
             same[0].config,
@@ -154,10 +162,12 @@ def jobs(claims: list[tuple[ClaimFile, str]], table: Table, device: str | None =
     ]
 
 
-def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1) -> tuple[int, float]:
+def remaining(
+    claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1, more: Planned | None = None
+) -> tuple[int, float]:
     """(runs to train or to look at in this round, the seconds that all workers together take for them at most), by
     `probe`."""
-    left = jobs(claims, standing(setting), device_name(setting.provenance))
+    left = jobs(claims, standing(setting), device_name(setting.provenance), more)
     seconds = 0.0
     for job in left:
         if isinstance(job.config, TimingConfig):

@@ -147,7 +147,8 @@ def parser() -> argparse.ArgumentParser:
     run = verb("run", "train what claims want and lack, judge them and write their pages")
     plan = verb("plan", "say what `run` would train, and how long it takes on this machine")
     for sub in (run, plan):
-        sub.add_argument("claims", nargs="+", type=Path, metavar="CLAIM", help="claim files, or folders of them")
+        sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="claim files, or folders of them")
+        sub.add_argument("--base", action="store_true", help="train the candidates for a base of small scale first")
         sub.add_argument("--scale", choices=SCALES, help="how much of it is done (default: what fits this machine)")
         sub.add_argument("--seeds", type=count, metavar="N", help="judge on N seeds: 0 to N-1")
         sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
