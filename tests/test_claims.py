@@ -968,7 +968,7 @@ def test_all_mistakes_of_a_file_come_at_once_in_the_order_of_the_file(tmp_path):
         ("ours: none;", "our: none;"),
         ("model.init: he,", "model.init: 1,"),
         ("measure.level: 1.5", "measure.levle: 1.5"),
-        ("alternatives: [he]}", "alternatives: [hee]}"),
+        ("alternatives: [80sec, he,", "alternatives: [80sec, hee,"),
     ]:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -987,9 +987,9 @@ def test_all_mistakes_of_a_file_come_at_once_in_the_order_of_the_file(tmp_path):
         "tune.on_seeds.0: found -100",
         "rule.confidence: found 95",
         "alternative he: model.init: found 1",
-        "assumptions.3.our: not a known key",
+        "assumptions.4.our: not a known key",
         "scale smoke: measure.levle: not a known key",
-        "scale small: alternative 'hee': not declared under assumptions",
+        "scale paper: alternative 'hee': not declared under assumptions",
     ]
     lines = text.splitlines()
     for problem, line in zip(found, str(caught.value).splitlines(), strict=True):
