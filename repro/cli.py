@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb needs it: `--help`, `list` and `check` a
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -77,14 +78,16 @@ def _more(args: argparse.Namespace) -> Any:
     return wanted
 
 
-def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int, more: Any) -> int:
+def _estimate(
+    claims: list[tuple[ClaimFile, str]], setting: Any, workers: int, more: Any, what: str = "to train in this round"
+) -> int:
     """How many runs are to be trained next; says so, and how long it takes at most."""
     from repro.execute import remaining
 
     runs, seconds = remaining(claims, setting, workers, more)
     each = seconds / workers
     at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
-    found = f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here"
+    found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
     print(found if runs else "nothing to train: every run that is wanted is there", flush=True)
     return runs
 
@@ -95,16 +98,20 @@ def _run(args: argparse.Namespace) -> int:
     files, exact = split(_files(args.claims) if args.claims else [])
     done = {file.id: "counted" for file in exact}
     if files or not exact:  # else nothing is trained, and torch not loaded
+        from repro import budget
         from repro.analysis.bases import lines
         from repro.execute import execute
         from repro.progress import shown
 
+        time = budget.seconds(args.budget) if args.budget else None
         claims, setting, workers = _prepared(files, args)
-        more = _more(args)
+        more, limit = _more(args), budget.Budget(time, setting.device) if time else None
         if _estimate(claims, setting, workers, more):
             with shown(lambda line: print(line, flush=True)) as show:
-                trained = execute(claims, setting, workers=workers, report=show, more=more)
+                trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
             print(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
+            if limit and _estimate(claims, setting, workers, more, "left, as they cannot end in the time given"):
+                print(f"go on: python -m repro {shlex.join(sys.argv[1:])}")
         if args.base:
             print("\n" + "\n".join(lines(setting.store.table())))
         files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}

@@ -154,6 +154,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
         sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
         where(sub)
+    run.add_argument("--budget", metavar="TIME", help="begin no run that cannot end in this time, such as 2h or 90m")
     out(run)
     finetuning(verb("finetune", "fine-tune the net on your photos, beside the same net from scratch"))
     sub = verb("list", "list the claims")

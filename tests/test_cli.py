@@ -153,6 +153,8 @@ def test_interrupting_exits_with_130_and_the_same_command_finishes(tmp_path):
         (["run", str(RELU), "--seeds", "0"], 2, "expected 1 or more"),
         (["run"], 2, "expected claim files or folders"),
         (["plan"], 2, "or --base"),
+        (["run", str(RELU), "--budget", "soon"], 2, "expected a time, such as 2h"),
+        (["run", str(RELU), "--budget", "0h"], 2, "expected a time, such as 2h"),
         (["show", str(RELU), "--arm", "sigmoid"], 2, "has relu, tanh"),
         (["data", "get", "imagenet"], 2, "expected one of digits, cifar10"),
     ],
@@ -202,7 +204,7 @@ def test_the_flags_of_every_verb_are_these():
     places = ["--data", "--reference", "--runs"]
     choice = ["--device", "--scale", "--seeds", "--workers"]
     expected = {
-        "run": sorted([*places, *choice, "--base", "--out"]),
+        "run": sorted([*places, *choice, "--base", "--budget", "--out"]),
         "plan": sorted([*places, *choice, "--base"]),
         "finetune": sorted(
             [
