@@ -19,6 +19,7 @@ from repro import beforehand
 from repro import execute as executing
 from repro.analysis.levels import Goal
 from repro.analysis.measures import level_of
+from repro.budget import Budget
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import DataError, ReproError, RunError
@@ -503,3 +504,12 @@ def test_the_commit_is_that_of_the_sources_and_clean_only_as_committed(tmp_path,
     assert commit_of(tmp_path / "repro") == (head, False)
     monkeypatch.setenv("REPRO_COMMIT", "abc+changed")
     assert commit_of(tmp_path) == ("abc", False)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_budget_that_no_run_can_end_in_begins_none_and_a_large_one_all(setting, tmp_path, workers):
+    claims = claim(tmp_path)
+    assert execute(claims, setting, workers=workers, report=silent, budget=Budget(0.001, "cpu")) == 0
+    assert jobs(claims, setting.store.table()) == jobs(claims, {})
+    assert execute(claims, setting, workers=workers, report=silent, budget=Budget(3600, "cpu")) > 0
+    assert jobs(claims, setting.store.table()) == []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from repro.analysis import bases
 from repro.analysis.facts import judge_facts
 from repro.analysis.judge import SCALES, Judgement, complete, judge
 from repro.analysis.measures import Want
@@ -131,6 +132,8 @@ def _covered(entry: Entry, file: AnyFile | None, shelves: Mapping[str, Table], s
 
 def command(file: ClaimFile, scale: str) -> str:
     """The command for one scale, from the project's folder."""
+    if file.undecided(scale):
+        return bases.COMMAND
     return f"python -m repro run claims/{file.path.name} --scale {scale}"
 
 
@@ -160,9 +163,14 @@ class _Spent:
 
     def cost(self, file: ClaimFile, scale: str, table: Table) -> Cost:
         """Of the next runs of a claim at a scale, on the device on which most of them are known."""
-        wants = {want.config.id: want for want in wanted(file, scale, table)}
+        asked = bases.wanted(table) if file.undecided(scale) else wanted(file, scale, table)
+        wants = {want.config.id: want for want in asked}
+        if file.undecided(scale):
+            return self._cost(wants, 0, table)
         judged = {want.config.id for want in wanted(file, scale, table, [None], judged=True)}
-        beside = len(wants.keys() - judged)
+        return self._cost(wants, len(wants.keys() - judged), table)
+
+    def _cost(self, wants: dict[str, Want], beside: int, table: Table) -> Cost:
         seconds: dict[str, list[float]] = defaultdict(list)
         for want in wants.values():
             for device, each in self._of(want).items():

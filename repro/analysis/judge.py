@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf, isinf
 from typing import get_args
 
-from repro.analysis import timing
+from repro.analysis import bases, timing
 from repro.analysis.effects import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
 from repro.analysis.facts import judge_facts
 from repro.analysis.measures import Observation, Want, trace
@@ -66,10 +66,13 @@ def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = N
     """
     claims = file.compared(scale, alternative)
     wants = wanted(file, scale, table, [alternative], judged=True)
-    parts = [
-        replace(_judge(claim, scale, alternative, table, len(wants)), beside=name) for name, claim in claims.items()
-    ]
-    if wants and all(part.verdict.word == "not run" for part in parts):
+    undecided = file.undecided(scale)
+    to_do = len(wants) or int(undecided)
+    parts = [replace(_judge(claim, scale, alternative, table, to_do), beside=name) for name, claim in claims.items()]
+    if undecided:
+        why = f"the base of this scale is not chosen yet; {bases.COMMAND} trains the candidates"
+        parts = [replace(part, verdict=replace(part.verdict, why=why)) for part in parts]
+    elif wants and all(part.verdict.word == "not run" for part in parts):
         there = {run for part in parts for run in part.run_ids if not table[run].is_evaluation}
         why = _still_to_do(claims[None], wants, len(there))
         parts = [replace(part, verdict=replace(part.verdict, why=why)) for part in parts]

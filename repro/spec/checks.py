@@ -88,6 +88,7 @@ def of_file(document: Document) -> list[Problem]:
             out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
     for scale in mapping(data, "scales"):
         out += _chosen(base, scale, declared)
+        out += _based(base, scale, kind)
         if isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES and scale not in has:
             text = f"scales.{scale}: {kind} has no such scale; it has {', '.join(has) or 'none'}"
             out.append(base.problem(("scales", scale), text, key=True))
@@ -114,7 +115,7 @@ def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bo
 def _overrides(data: dict[str, Any]) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
     own: list[Loc] = [()]  # places of overrides that may have arms of their own
     for scale in mapping(data, "scales"):
-        yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": ()}
+        yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": (), "base": ()}
         own.append(("scales", scale))
     for name, loc in alternatives(data):
         yield f"alternative {name}", loc, mapping(data, *loc), KEYS
@@ -144,6 +145,19 @@ def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
             text = f"alternative {name}: is judged with the claim already; take it away here, or from rule.over"
             out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
     return out
+
+
+def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
+    """The base that a scale names is one of its data's."""
+    if "base" not in mapping(layers.data, "scales", scale):
+        return []
+    loc: Loc = ("scales", scale, "base")
+    if (names := recipes.bases(kind) if scale == recipes.BASED else ()) == ():
+        text = f"scale {scale}: base: {kind} has none at this scale; take it away"
+        return [layers.problem(loc, text, key=True)]
+    if (found := reach(layers.data, loc)) not in names:
+        return [layers.problem(loc, f"scale {scale}: base: found {shown(found)}; expected {' or '.join(names)}")]
+    return []
 
 
 def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
