@@ -199,7 +199,7 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
         compare = ratio if rule.kind == "ratio" else difference
         numerator, denominator = judged_arms
         effect = compare(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
-        rate_range = _rate_range(tunings, rule.of) if tunings else None
+        rate_range = _rate_range(tunings, rule.of) if claim.tune and claim.tune.choose == "fastest" else None
         verdict = of_effect(claim, scale, effect, numerator, denominator, rate_range, to_do)
     ids = {o.run for arm in judged_arms for o in arm.observations}
     ids |= {o.evaluation for arm in judged_arms for o in arm.observations if o.evaluation}

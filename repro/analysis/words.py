@@ -66,6 +66,8 @@ def of_effect(
     weight = grade(scale, n)
     if unchosen := [arm.name for arm in arms if arm.tuning and arm.tuning.chosen is None]:
         why = f"no rate of {' and '.join(unchosen)} reached the level on every tuning seed"
+        if claim.tune and claim.tune.choose == "learns":
+            why = "there is no rate at which every arm learned on every tuning seed"
         return Verdict("inconclusive", weight, "No rate could be chosen.", why)
     censored = any(o.censored for o in observations)
     if effect is None:

@@ -208,8 +208,9 @@ def sources(
             if tabled and registry.of_library(claim.model.kind):
                 continue  # a net as it is
             if claim.tune and (section, name) == ("train", "lr"):
+                how = "the fastest" if claim.tune.choose == "fastest" else "the largest at which all arms learn"
                 grid = layers.source(("tune", "train.lr"))
-                out.append(("train.lr", "tuned", f"the fastest of tune.train.lr, {grid}"))
+                out.append(("train.lr", "tuned", f"{how} of tune.train.lr, {grid}"))
             else:
                 add((section, field.alias or name), getattr(value, name), field.description)
     return out

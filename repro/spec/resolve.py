@@ -142,12 +142,14 @@ def _table(kind: str, classes: int, **options: Any) -> tuple[tables.Row, ...]:
 
 
 def _edited(model: ModelSpec) -> dict[str, Any]:
-    """`maps` without the layers that it leaves as they are published: the same net has one address."""
+    """`maps` without the layers that it leaves as they are published, and no `pooling` where a net that could not be
+    told its pooling before has its own: the same net has one address."""
+    own = {"pooling": None} if model.kind != "alexnet" and model.pooling == "3/2" else {}
     if not model.maps:
-        return {}
+        return own
     rows = tables.weighted(registry.table(model.kind, classes=1))
     published = {row.name: tables.outputs(row) for row in rows}
-    return {"maps": {layer: many for layer, many in model.maps.items() if many != published[layer]}}
+    return own | {"maps": {layer: many for layer, many in model.maps.items() if many != published[layer]}}
 
 
 def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Weighted, ...]:
