@@ -150,7 +150,8 @@ def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
 
 def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
     """The base that a scale names is one of its data's."""
-    if "base" not in mapping(layers.data, "scales", scale):
+    known = isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES  # else that is the mistake
+    if "base" not in mapping(layers.data, "scales", scale) or not known:
         return []
     loc: Loc = ("scales", scale, "base")
     if (names := recipes.bases(kind) if scale == recipes.BASED else ()) == ():
@@ -184,8 +185,9 @@ def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: M
         own = exceptions(data, scale)
         compare([(recipes_only.get(scale), claims.get((scale, None)))], own, f"scale {scale}", ("scales", scale))
     for name, loc in alternatives(data):
-        # what changes nothing of the claim itself may undo what a scale means
-        pairs = [(claims.get((at, None)), laid) for (at, chosen), laid in claims.items() if chosen == name]
+        # what changes nothing of the claim itself may undo what a scale above smoke means
+        bare = {at: claim for (at, chosen), claim in claims.items() if chosen is None and at != "smoke"}
+        pairs = [(claim, claims.get((None, name))) for claim in bare.values()] if None in bare else []
         compare(pairs, mapping(data, *loc), f"alternative {name}", loc)
     for (at, chosen), claim in claims.items():
         if at and chosen and claim == claims.get((at, None)):
@@ -293,6 +295,10 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
             out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
     if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
         return out
+    for armed, laid in arms.values():
+        if armed.model.halved and armed.model.dropout:
+            text = f"stands in place of dropout; expected model.dropout 0 beside it, found {armed.model.dropout:g}"
+            out.append(laid.problem(("model", "halved"), f"model.halved: {text}"))
     rate = claim.tune.rates[0] if claim.tune else None
     configs = []
     for arm in claim.arms:
