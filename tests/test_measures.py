@@ -24,7 +24,8 @@ from repro.analysis.measures import (
     per_epoch,
     updates_an_epoch,
 )
-from repro.analysis.plan import MOST, wanted
+from repro.analysis.plan import wanted
+from repro.analysis.trial import MOST
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config

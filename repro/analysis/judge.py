@@ -11,14 +11,14 @@ from typing import get_args
 from repro.analysis import timing
 from repro.analysis.effects import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
 from repro.analysis.facts import judge_facts
-from repro.analysis.measures import Observation, Want, trace
-from repro.analysis.plan import horizon_of, judged, wanted
-from repro.analysis.tuning import Arm, Tuning, tune
+from repro.analysis.measures import Observation, Want
+from repro.analysis.plan import wanted
+from repro.analysis.trial import Trial, Trials
+from repro.analysis.tuning import Arm, Tuning
 from repro.analysis.words import Verdict, of_effect, of_trace, of_value
 from repro.spec.claim import Claim
-from repro.spec.files import AnyFile, ClaimFile, ExactFile, run_config
+from repro.spec.files import AnyFile, ClaimFile, ExactFile
 from repro.spec.recipes import ScaleName
-from repro.spec.resolve import training_images
 from repro.spec.rules import Change, Count, Ensemble, effect_of
 from repro.store import Table
 
@@ -54,7 +54,7 @@ class Judgement:
         return self.beside or self.alternative or "ours"
 
 
-def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = None) -> Judgement:
+def judge(file: ClaimFile, scale: str, runs: Table | Trials, alternative: str | None = None) -> Judgement:
     """Judge one claim at one scale from the runs that are there.
 
     Where the sentence is said of several comparisons (`rule.over`), it holds where it holds in each of them: the
@@ -64,18 +64,30 @@ def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = N
     one of k intervals lies on the wrong side by chance k times as often. So a word against the sentence is said of one
     only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
     """
-    claims = file.compared(scale, alternative)
-    wants = wanted(file, scale, table, [alternative], judged=True)
+    trials, key = Trials.over(runs), Trials.key(file, scale, alternative)
+    if key not in trials.judged:
+        trials.judged[key] = _judged(file, scale, trials, alternative)
+    found: Judgement = trials.judged[key]
+    return found
+
+
+def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None) -> Judgement:
+    compared, table = trials.compared(file, scale, alternative), trials.table
+    wants = wanted(file, scale, trials, [alternative], judged=True)
     parts = [
-        replace(_judge(claim, scale, alternative, table, len(wants)), beside=name) for name, claim in claims.items()
+        replace(_judge(trial, trial.claim, scale, alternative, len(wants)), beside=name)
+        for name, trial in compared.items()
     ]
     if wants and all(part.verdict.word == "not run" for part in parts):
         there = {run for part in parts for run in part.run_ids if not table[run].is_evaluation}
-        why = _still_to_do(claims[None], wants, len(there))
+        why = _still_to_do(compared[None].claim, wants, len(there))
         parts = [replace(part, verdict=replace(part.verdict, why=why)) for part in parts]
     if len(parts) == 1:
         return parts[0]
-    sure = [_surely(part, table, len(parts)) if part.verdict.word in AGAINST else part for part in parts]
+    sure = [
+        _surely(trial, part, len(parts)) if part.verdict.word in AGAINST else part
+        for trial, part in zip(compared.values(), parts, strict=True)
+    ]
     least = min(sure, key=_strength)
     ids = sorted({run for part in sure for run in part.run_ids})
     return replace(least, verdict=_weakest(least, sure), run_ids=tuple(ids), together=tuple(sure))
@@ -111,13 +123,13 @@ def _strength(part: Judgement) -> tuple[int, float]:
     return STRENGTH.index(part.verdict.word), size if above else -size
 
 
-def _surely(part: Judgement, table: Table, parts: int) -> Judgement:
+def _surely(trial: Trial, part: Judgement, parts: int) -> Judgement:
     """A comparison judged again at the confidence that `parts` of them take."""
     rule = part.claim.rule
     assert rule.kind != "trace"
     strict = rule.model_copy(update={"confidence": 1 - (1 - rule.confidence) / parts})
     claim = part.claim.model_copy(update={"rule": strict})
-    return replace(_judge(claim, part.scale, part.alternative, table, part.to_do), beside=part.beside)
+    return replace(_judge(trial, claim, part.scale, part.alternative, part.to_do), beside=part.beside)
 
 
 def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
@@ -131,17 +143,19 @@ def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
     return replace(verdict, sentence=sentence, why=why)
 
 
-def _judge(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+def _judge(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
+    """`claim`: the trial's, its rule's confidence aside."""
     if claim.measure.kind == "throughput":
-        return _judge_timed(claim, scale, alternative, table, to_do)
+        return _judge_timed(trial, claim, scale, alternative, to_do)
     if claim.measure.kind == "trace":
-        return _judge_trace(claim, scale, alternative, table, to_do)
-    return _judge_arms(claim, scale, alternative, table, to_do)
+        return _judge_trace(trial, claim, scale, alternative, to_do)
+    return _judge_arms(trial, claim, scale, alternative, to_do)
 
 
-def judgements(file: ClaimFile, table: Table) -> Iterator[Judgement]:
+def judgements(file: ClaimFile, runs: Table | Trials) -> Iterator[Judgement]:
     """The claim at every scale that it has, from the highest, each judged when it is asked for."""
-    return (judge(file, scale, table) for scale in SCALES if scale in file.claim.scales)
+    trials = Trials.over(runs)
+    return (judge(file, scale, trials) for scale in SCALES if scale in file.claim.scales)
 
 
 def complete(judgement: Judgement) -> bool:
@@ -149,38 +163,31 @@ def complete(judgement: Judgement) -> bool:
     return judgement.verdict.word not in ("not run", "error")
 
 
-def highest(file: ClaimFile, table: Table) -> Judgement | None:
+def highest(file: ClaimFile, runs: Table | Trials) -> Judgement | None:
     """The judgement at the highest complete scale; None where no scale is complete."""
-    return next(filter(complete, judgements(file, table)), None)
+    return next(filter(complete, judgements(file, runs)), None)
 
 
-def reference(file: ClaimFile, table: Table) -> str:
+def reference(file: ClaimFile, runs: Table | Trials) -> str:
     """What the runs that come with the project say, in a line."""
-    found = highest(file, table)
+    found = highest(file, runs)
     return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
 
 
-def said(file: AnyFile, scale: str, table: Table, reference_table: Table) -> tuple[str, bool]:
-    """(a claim's verdict from the runs of `table`, as it is printed, whether it could not be measured)."""
+def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | Trials) -> tuple[str, bool]:
+    """(a claim's verdict from `runs`, as it is printed, whether it could not be measured)."""
     exact = isinstance(file, ExactFile)
-    verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, table).verdict
+    verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, runs).verdict
     text = f"{file.id}, {scale}{'' if exact else ' scale'}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})"
     if not isinstance(file, ExactFile) and scale == "smoke":
-        text += f"\nthe machinery works here; the reference verdict: {reference(file, reference_table)}"
+        text += f"\nthe machinery works here; the reference verdict: {reference(file, of_reference)}"
     return text, verdict.word == "error"
 
 
-def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+def _judge_arms(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
     assert claim.rule.kind != "trace"
     assert claim.rule.kind != "rate"
-    rule = claim.rule
-    tunings: dict[str, Tuning] = tune(claim, table)[0] if claim.tune else {}
-    arms = {}
-    for name in claim.arms:
-        tuning = tunings.get(name)
-        observations = judged(claim, name, tunings, table, horizon_of(claim, name, tunings, table))
-        rate = tuning.chosen if tuning else run_config(claim, name, seed=claim.seeds[0]).train.lr
-        arms[name] = Arm(name, tuning, rate, observations, {})
+    rule, table, tunings, arms = claim.rule, trial.table, trial.tunings, trial.arms
     judged_arms = [arms[name] for name in rule.of]
     rate_range = None
     if rule.kind == "value":
@@ -205,11 +212,10 @@ def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table,
     return Judgement(claim, scale, alternative, verdict, arms, to_do, run_ids, effect, rate_range)
 
 
-def _judge_timed(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+def _judge_timed(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
     """The replicates on the device that was timed most; those on others are not mixed in."""
     assert claim.rule.kind == "ratio" or claim.rule.kind == "rate"
-    rule, device = claim.rule, next(iter(timing.devices(claim, table)), None)
-    arms = {name: Arm(name, None, None, timing.observe(claim, name, table, device or ""), {}) for name in claim.arms}
+    rule, device, table, arms = claim.rule, trial.device, trial.table, trial.arms
     judged_arms = [arms[name] for name in rule.of]
     if rule.kind == "rate":
         effect = timing.rate(judged_arms[0].observations, rule.confidence)
@@ -254,34 +260,16 @@ def _rate_range(tunings: dict[str, Tuning], of: list[str]) -> tuple[float, float
     return min(above) / max(below), max(above) / min(below)
 
 
-def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
-    assert claim.measure.kind == "trace"
+def _judge_trace(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
     assert claim.rule.kind == "trace"
-    rule, arms, ids = claim.rule, {}, []
-    failed = diverged = 0
-    for name in claim.arms:
-        curves = {}
-        for seed in claim.seeds:
-            config = run_config(claim, name, seed=seed)
-            run = table.get(config.id)
-            if run is None:
-                continue
-            ids.append(run.id)
-            curve = trace(
-                run,
-                every=claim.measure.every,
-                points=len(rule.authors),
-                batch=config.train.batch,
-                file_images=config.train.file_images,
-                images=training_images(config.data),
-            )
-            if curve is not None:
-                curves[seed] = curve
-            elif run.failed:
-                failed += 1
-            elif run.diverged:
-                diverged += 1
-        arms[name] = Arm(name, None, claim.train.lr, (), curves)
-    found = trace_test(next(iter(arms.values())).curves, rule.authors, rule.confidence) if to_do == 0 else None
+    rule, arms = claim.rule, trial.arms
+    (name, arm), *_ = arms.items()
+    runs = {seed: trial.table.get(trial.config(name, seed).id) for seed in claim.seeds}
+    there = [run for seed, run in runs.items() if run is not None]
+    short = [run for seed, run in runs.items() if run is not None and seed not in arm.curves]
+    failed = sum(run.failed is not None for run in short)
+    diverged = sum(run.failed is None and run.diverged is not None for run in short)
+    found = trace_test(arm.curves, rule.authors, rule.confidence) if to_do == 0 else None
     verdict = of_trace(claim, scale, found, to_do, failed, diverged)
-    return Judgement(claim, scale, alternative, verdict, arms, to_do, tuple(sorted(ids)), trace=found)
+    ids = tuple(sorted(run.id for run in there))
+    return Judgement(claim, scale, alternative, verdict, arms, to_do, ids, trace=found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from repro.analysis import phrases
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import per_epoch
-from repro.analysis.plan import MOST
+from repro.analysis.trial import MOST
 from repro.analysis.tuning import SLOWER
 from repro.analysis.words import JUDGING_SEEDS
 from repro.report import throughput

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from repro.analysis import phrases
 from repro.analysis.coverage import command
 from repro.analysis.judge import SCALES, Judgement, complete, judge, judgements
+from repro.analysis.trial import Trials
 from repro.report import prose
 from repro.report.charts import Axis, Row
 from repro.spec.files import ClaimFile
@@ -65,20 +66,21 @@ class Shown:
         return self.complete and self.scale != "smoke"
 
 
-def show(file: ClaimFile, shelf: str, table: Table) -> Shown:
+def show(file: ClaimFile, shelf: str, runs: Table | Trials) -> Shown:
     """The highest complete scale; else the highest that failed; else the easiest that would say something."""
-    scales = {judgement.scale: judgement for judgement in judgements(file, table)}
+    trials = Trials.over(runs)
+    scales = {judgement.scale: judgement for judgement in judgements(file, trials)}
     chosen = next((j for j in scales.values() if complete(j)), None)
     if chosen is None:
         chosen = next((j for j in scales.values() if j.verdict.word == "error"), None)
     if chosen is None:
         chosen = scales[telling(file, scales)]
     names = file.alternatives_at(chosen.scale) if complete(chosen) else []
-    others = tuple(judge(file, chosen.scale, table, name) for name in names)
-    return Shown(shelf, file, table, chosen, others, scales)
+    others = tuple(judge(file, chosen.scale, trials, name) for name in names)
+    return Shown(shelf, file, trials.table, chosen, others, scales)
 
 
-def shelves(file: ClaimFile, tables: dict[str, Table]) -> list[Shown]:
+def shelves(file: ClaimFile, tables: Mapping[str, Table | Trials]) -> list[Shown]:
     """The claim on every shelf in the order given; one without anything is left out where another has a verdict."""
     found = [show(file, shelf, table) for shelf, table in tables.items()]
     started = [s for s in found if s.measured or s.judgement.run_ids]
