@@ -100,7 +100,7 @@ paper:
   section: "3.3"
   says: Local response normalisation reduces the top-1 error rate by 1.4 points.
   notes: {value: 1.370 points, says: One net against one net., source: source.md 2.1}
-  later: [{value: no gain, says: On an 11-layer net., source: "Simonyan and Zisserman 2014, Table 3"}]
+  later: [{who: S & Z 2014, numbers: [-0.001], says: No gain., setting: an 11-layer net, source: Table 3 of theirs}]
 question: How much higher is the test error of the net without normalisation?
 arms:
   both: {model.norms: both}

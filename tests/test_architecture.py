@@ -37,7 +37,20 @@ MAY_IMPORT = {
     | {"starts", "workers"},
     # a run or two of a configuration of its own, and their page: what `execute` and `report` are to claims
     "finetune": FACTS
-    | {"spec", "store", "analysis", "models", "data", "train", "execute", "starts", "report", "flags", "places", "provenance"}
+    | {
+        "spec",
+        "store",
+        "analysis",
+        "models",
+        "data",
+        "train",
+        "execute",
+        "starts",
+        "report",
+        "flags",
+        "places",
+        "provenance",
+    }
     | {"tensorboard"},
     "probe": FACTS | {"spec", "data", "train"},
     "bench": FACTS

@@ -27,7 +27,12 @@ def claim(name: str) -> ClaimFile:
 def page(file: ClaimFile, table: Table, out: Path, *others: ClaimFile) -> str:
     """The text of a claim's page, tags and typesetting taken out."""
     write([file, *others], {"yours": table}, out)
-    text = re.sub(r"<(script|svg|style).*?</\1>", " ", (out / f"{file.id}.html").read_text(), flags=re.DOTALL)
+    return text_of(out / f"{file.id}.html")
+
+
+def text_of(path: Path) -> str:
+    """The text of a page, tags and typesetting taken out."""
+    text = re.sub(r"<(script|svg|style).*?</\1>", " ", path.read_text(), flags=re.DOTALL)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", text))).replace("\u2212", "-").replace("\u2019", "'")
 
 

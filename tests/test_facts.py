@@ -618,7 +618,7 @@ def test_the_table_of_the_readme_has_a_row_for_each(tmp_path):
     lines = results(list(FILES.values()), {}).splitlines()
     assert len(lines) == 2 + len(FILES)
     assert lines[2].startswith("| [architecture](reports/reference/architecture.html) | ")
-    assert lines[2].endswith(" | 18 facts | – | 2 false, 16 true | `false as printed` | exact | – | – |")
+    assert lines[2].endswith(" | 18 facts | – | – | 2 false, 16 true | `false as printed` | exact | – | – |")
 
 
 def run(*words: object) -> subprocess.CompletedProcess:

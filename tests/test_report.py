@@ -423,7 +423,7 @@ def test_what_a_claim_says_cannot_become_markup(pages):
 def test_the_table_of_the_readme_comes_from_the_reference_runs(stores, tmp_path):
     text = results(both_claims(stores), stores["paper"].table())
     row = next(line for line in text.splitlines() if "[speed]" in line)
-    assert "| 6 times | – | 6 (6 to 6) | `reproduced` | A | paper | 5 |" in row
+    assert "| 6 times | – | – | 6 (6 to 6) | `reproduced` | A | paper | 5 |" in row
     assert "`not run`" in results(both_claims(stores), {})
     readme = tmp_path / "README.md"
     readme.write_text("# Title\n\n<!-- results -->\nold\n<!-- /results -->\n\nMore\n")
@@ -478,19 +478,6 @@ def contrast(one: str, other: str) -> float:
 
 
 # In a real browser
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser; it is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine: pages are not looked at")
-    with sync_api.sync_playwright() as driver:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = driver.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
 
 
 def opened(browser, path: Path, **options):

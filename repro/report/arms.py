@@ -10,7 +10,7 @@ from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.phrases import between, goal, times
 from repro.analysis.tuning import NEAR, SLOWER, Rate
-from repro.report import charts, curves, looked, prose
+from repro.report import charts, curves, looked, prose, records
 from repro.report.curves import Tuned
 from repro.report.learning import learning, mean
 from repro.report.parts import Figure, Grid, Row, Section
@@ -31,8 +31,10 @@ def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
         f"{100 * e.confidence:.3g} % {'bound, open where the arrow points' if e.estimate is None else 'interval'}": None
         for e in found
     }
-    words = " ".join(interval_words(s) for s in shown)
-    drawing = charts.interval(id, "The effect and its interval", words, axis(shown[0]), drawn)
+    marks = records.marks(shown[0].file.claim) if shown[0].speaks else []
+    words = " ".join([*(interval_words(s) for s in shown), records.words(marks)]).strip()
+    on = axis(shown[0])
+    drawing = charts.interval(id, "The effect and its interval", words, on, drawn, marks)
     bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
     claim = shown[0].judgement.claim
     assert claim.rule.kind != "trace"
@@ -40,7 +42,7 @@ def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
     against = "what counts as reproduced" if claim.rule.paper is None else "the paper's number"
     dots = f"dots: one for each judging seed{_DOTS.get(claim.rule.kind, '')}"
     note = f"The {what}{whose} against {against}. {bar}; {dots}; shaded: what counts as reproduced at paper scale."
-    return Figure(drawing, "", note)
+    return Figure(drawing, "", note + records.marked(on, drawn, marks))
 
 
 _EFFECTS = {

@@ -11,6 +11,7 @@ from repro.report.parts import Grid, Section
 from repro.report.view import Shown
 from repro.spec.config import RunConfig
 from repro.store import Table
+from repro.train.minibatches import NUMERICS
 
 _ABOUT = ("made in", "commit of the sources", "device", "system", "versions", "version of the numerics")
 
@@ -90,7 +91,7 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
         f"{device}, {threads} thread{'s' * (threads != 1)}",
         session["system"],
         ", ".join(versions),
-        str(session["numerics"]),
+        f"{session['numerics']}" + f", now {NUMERICS}" * (session["numerics"] != NUMERICS),
     )
 
 

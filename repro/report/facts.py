@@ -53,14 +53,16 @@ def entry(file: ExactFile) -> Entry:
         facts=("counted, no training", f"grade {verdict.grade}"),
         speaks=True,
     )
-    return Entry(file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(found), "", (line,), ())
+    return Entry(
+        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(found), "", "", (line,), ()
+    )
 
 
 def cells(file: ExactFile) -> tuple[str, ...]:
     """The claim in the table of README, without the link to its page."""
     verdict, found = judge_facts(file), counts(judged(file))
     says = file.claim.paper.says
-    return says, _many(found), "–", _numbers(found), f"`{verdict.word}`", verdict.grade or "–", "–", "–"
+    return says, _many(found), "–", "–", _numbers(found), f"`{verdict.word}`", verdict.grade or "–", "–", "–"
 
 
 def _many(found: dict[str, int]) -> str:

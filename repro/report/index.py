@@ -8,7 +8,7 @@ from typing import Any
 
 from repro.analysis.coverage import Covered, summary
 from repro.analysis.facts import judge_facts
-from repro.report import charts, facts, prose
+from repro.report import charts, facts, prose, records
 from repro.report.parts import Entry, Line
 from repro.report.view import MARKS, Shown, axis, command, interval_words, next_scale, row
 from repro.spec.files import ClaimFile, ExactFile
@@ -82,8 +82,8 @@ def _entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entr
         )
     return Entry(
         file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, prose.stated(file.claim.rule),
-        file.claim.paper.notes.value if file.claim.paper.notes else "", tuple(lines),
-        tuple(_shares(found, everything)),
+        file.claim.paper.notes.value if file.claim.paper.notes else "",
+        records.short(file.claim), tuple(lines), tuple(_shares(found, everything)),
     )  # fmt: skip
 
 

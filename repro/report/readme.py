@@ -7,7 +7,7 @@ from pathlib import Path
 
 from repro.analysis.trial import Trials
 from repro.errors import ReproError
-from repro.report import facts, prose, speed
+from repro.report import facts, prose, records, speed
 from repro.report.view import show
 from repro.spec.files import AnyFile, split
 from repro.store import Table, replace
@@ -24,8 +24,8 @@ def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
 def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
     """A markdown table: trained claims with a verdict, the weightiest first, then exact ones; last what is not run."""
     lines = [
-        "| claim | the paper says | paper | lab notes | ours, with interval | verdict | grade | scale | n |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| claim | the paper says | paper | lab notes | others | ours, with interval | verdict | grade | scale | n |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     trained, exact = split(sorted(claims, key=lambda file: file.id))
     found = [show(file, "reference", runs) for file in trained]
@@ -35,8 +35,8 @@ def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
         verdict, notes = shown.judgement.verdict, file.claim.paper.notes
         lines.append(_line(
             _page(file.id), file.claim.paper.says, prose.stated(file.claim.rule), notes.value if notes else "–",
-            prose.ours(shown.judgement), f"`{verdict.word}`", verdict.grade or "–", shown.scale,
-            str(prose.seeds(shown.judgement) or "–"),
+            records.short(file.claim) or "–", prose.ours(shown.judgement), f"`{verdict.word}`",
+            verdict.grade or "–", shown.scale, str(prose.seeds(shown.judgement) or "–"),
         ))  # fmt: skip
     lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
     if waiting := [_page(file.id) for file, shown in zip(trained, found, strict=True) if not shown.speaks]:

@@ -13,6 +13,7 @@ from repro.models import registry, tables
 from repro.spec.config import Closed
 from repro.spec.looks import KernelsMeasure, NeighboursMeasure, TenViewsMeasure, ThinnedNetsMeasure
 from repro.spec.recipes import ScaleName
+from repro.spec.records import Paper
 from repro.spec.rules import (
     Change,
     Converged,
@@ -52,34 +53,6 @@ def _kind(value: Any) -> str:
 
 def _whose(value: Any) -> str:
     return "<library>" if registry.of_library(value) else "<ours>"
-
-
-class Record(Closed):
-    """What somebody else has on record about the sentence."""
-
-    value: Text = Field(description="the value, as a page prints it beside the paper's and ours")
-    says: Text = Field(description="what it was measured on, and what it means here")
-    source: Text = Field(description="where it stands")
-    claim: Name | None = Field(None, description="the claim that puts it on trial here")
-
-
-class Sentence(Closed):
-    """The sentence on trial."""
-
-    section: Text = Field(description="section of the paper")
-    figure: Number | None = Field(None, description="figure of the paper")
-    table: Number | None = Field(None, description="table of the paper")
-    source: Text | None = Field(None, description="where the sentence stands when it is not in the paper")
-    says: str = Field(description="the sentence, in our words", min_length=10)
-
-
-class Paper(Sentence):
-    """The sentence on trial, of arms that are compared."""
-
-    arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
-    notes: Record | None = Field(None, description="what the authors' lab notes say of it (source.md 2)")
-    before: list[Record] = Field([], description="what others had reached by then")
-    later: list[Record] = Field([], description="what later work says of it")
 
 
 class DataSpec(Closed):

@@ -13,8 +13,9 @@ from pydantic import Discriminator, Field, Tag
 from repro.models import alexnet
 from repro.models.counts import Found
 from repro.models.facts import Way, find
-from repro.spec.claim import Choice, Deviation, Sentence
+from repro.spec.claim import Choice, Deviation
 from repro.spec.config import Closed
+from repro.spec.records import Sentence
 from repro.spec.rules import Name, Number, Positive, Text
 
 Weighted = Literal["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 
 from repro.models import registry
 from repro.spec.claim import Claim
@@ -18,8 +18,9 @@ RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, l
 
 
 def of_judging(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
-    """Mistakes in seeds, tuning, measure and rule."""
-    return [*_seeds(claim, layers, smoke), *_tuned(claim, layers), *_measure(claim, layers), *_rule(claim, layers)]
+    """Mistakes in seeds, tuning, measure, rule, and in what others measured of the same."""
+    out = [*_seeds(claim, layers, smoke), *_tuned(claim, layers), *_measure(claim, layers), *_rule(claim, layers)]
+    return [*out, *_others(claim, layers)]
 
 
 def _seeds(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
@@ -190,6 +191,34 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
         text = f"rule.direction: {rule.paper:g} is not {rule.direction}"
         out.append(layers.problem(_said(layers, "direction", "paper"), text))
     return out
+
+
+def _others(claim: Claim, layers: Layers) -> list[Problem]:
+    """What others measured stands in the rule's unit, or in words."""
+    out = []
+    low, high, expected = _UNITS[effect_of(claim.rule)]
+    for i, record in enumerate(claim.paper.later):
+        if bool(record.numbers) == (record.value is not None):
+            found = "both" if record.numbers else "neither"
+            text = (
+                f"paper.later: found {found} of numbers and value; expected numbers in the unit of rule.paper, or value"
+            )
+            out.append(layers.problem(("paper", "later", i), text))
+        for j, number in enumerate(record.numbers):
+            if not low < number <= high:
+                text = f"paper.later.numbers: found {number:g}; expected {expected}"
+                out.append(layers.problem(("paper", "later", i, "numbers", j), text))
+    return out
+
+
+_UNITS = {
+    "ratio": (0, inf, "a ratio above 0, as rule.paper"),
+    "rate": (0, inf, "images/s above 0, as rule.paper"),
+    "difference": (-1, 1, "a difference of fractions above -1 and up to 1, as rule.paper: 0.014 is 1.4 points"),
+    "value": (0, 1, "a fraction of images above 0 and up to 1, as rule.paper: 0.407 is 40.7 %"),
+    "count": (0, 1, "a fraction of runs above 0 and up to 1, as rule.paper"),
+    "trace": (inf, inf, "value in its place: a printed curve is no number"),
+}  # by effect: bounds of a number, and what it is
 
 
 def _said(layers: Layers, *keys: str) -> Loc:

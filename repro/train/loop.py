@@ -18,15 +18,12 @@ from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
 from repro.models import nets
 from repro.train import sgd, testing
+from repro.train.minibatches import NUMERICS as NUMERICS
 from repro.train.minibatches import batch_sizes, is_tested
 from repro.train.order import permutation
 from repro.train.schedule import Schedule
 from repro.train.seeds import generator
-from repro.train.step import Step
-
-# Moves only when the golden losses of tests/golden do; recorded with every run, never part of its address.
-# 2: dropout's masks come from packed bits, an epoch's at once.
-NUMERICS = 2
+from repro.train.step import Step, logits_of
 
 EVERY_UPDATE = 2000  # every one of the first 2,000 updates is recorded, then every 50th (DESIGN: a run)
 EVERY_NTH = 50
@@ -153,7 +150,7 @@ class Trainer:
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return the net's answers [n, classes], in the run's precision."""
-        return self.step.logits(x)
+        return logits_of(self.net, x, self.precision)
 
     def state(self) -> dict[str, torch.Tensor]:
         """A copy of weights, velocities, epoch and `correct`: all a resumed run needs, since randomness has names. And
