@@ -12,13 +12,20 @@ from repro.report.view import show
 from repro.spec.files import AnyFile, split
 from repro.store import Table, replace
 
-RESULTS, SPEED = "results", "speed"
+RESULTS, SPEED, WORDS = "results", "speed", "words"
 
 
 def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
-    """Write both tables of the README in `home` anew."""
+    """Write the tables of the README in `home` anew."""
     update(home / "README.md", results(claims, runs))
     update(home / "README.md", speed.table(home), SPEED)
+    update(home / "README.md", words(), WORDS)
+
+
+def words() -> str:
+    """Return a markdown table of every word with its cases, as the table that decides has them."""
+    lines = [f"| `{word}` | {when} |" for word, when in prose.legend()]
+    return "\n".join(["| verdict | when |", "|---|---|", *lines]) + "\n"
 
 
 def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
