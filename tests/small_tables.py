@@ -174,7 +174,7 @@ def train(table: Table, want: Want, curve: Curve, every_update: bool = False) ->
     rows, failed = list(run.epochs) if run else [], None
     try:
         while not want.goal.met(rows):
-            rows.append(_row(want.config, curve, len(rows) + 1, every_update))
+            rows.append(_row(want, curve, len(rows) + 1, every_update))
     except Failed as failure:
         failed = failure.why
     table[want.config.id] = run_of(want.config, rows, failed)

@@ -57,7 +57,7 @@ def plain(photo: np.ndarray, mean: np.ndarray, view: tuple[int, int, bool], size
 @pytest.mark.parametrize("per_offset", [True, False])
 @pytest.mark.parametrize(("stored", "size"), [(12, 8), (10, 6), (8, 8), (7, 1)])
 @pytest.mark.parametrize("way", WAYS)
-def test_every_offset_and_reflection_is_the_plain_slice_less_the_mean(way, stored, size, per_offset):
+def test_every_offset_and_reflection_is_the_plain_slice(way, stored, size, per_offset):
     photos, mean = pixels(3, stored), mean_of(stored)
     views = every(stored - size, stored - size + 1)
     y, x, mirrored = (torch.tensor(values) for values in zip(*views, strict=True))

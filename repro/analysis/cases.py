@@ -234,6 +234,8 @@ def _not_comparable(e: Evidence) -> str:
 
 def _not_tested(e: Evidence) -> str:
     if unchosen := [arm.name for arm in e.arms if arm.tuning and arm.tuning.chosen is None]:
+        if e.claim.tune and e.claim.tune.choose == "learns":
+            return "there is no rate at which every arm learned on every tuning seed"
         return f"no rate of {' and '.join(unchosen)} reached the level on every tuning seed"
     if ends := [arm.name for arm in e.arms if arm.tuning and arm.tuning.at_end]:
         steps = e.claim.tune.extend if e.claim.tune else 0

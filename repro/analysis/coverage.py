@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from repro.analysis import bases
 from repro.analysis.facts import judge_facts
 from repro.analysis.judge import SCALES, Judgement, complete, judge
 from repro.analysis.measures import Want
@@ -137,6 +138,8 @@ def _covered(
 
 def command(file: ClaimFile, scale: str) -> str:
     """The command for one scale, from the project's folder."""
+    if file.undecided(scale):
+        return bases.COMMAND
     return f"python -m repro run claims/{file.path.name} --scale {scale}"
 
 
@@ -166,13 +169,19 @@ class _Spent:
 
     def cost(self, file: ClaimFile, scale: str, trials: Trials) -> Cost:
         """Of the next runs of a claim at a scale, on the device on which most of them are known."""
-        wants = {want.config.id: want for want in wanted(file, scale, trials)}
+        undecided = file.undecided(scale)
+        asked = bases.wanted(trials.table) if undecided else wanted(file, scale, trials)
+        wants = {want.config.id: want for want in asked}
+        if undecided:
+            return self._cost(wants, 0, trials.table)
         judged = {want.config.id for want in wanted(file, scale, trials, [None], judged=True)}
-        beside = len(wants.keys() - judged)
+        return self._cost(wants, len(wants.keys() - judged), trials.table)
+
+    def _cost(self, wants: dict[str, Want], beside: int, table: Table) -> Cost:
         seconds: dict[str, list[float]] = defaultdict(list)
         for want in wants.values():
             for device, each in self._of(want).items():
-                seconds[device].append(each * _times(want, trials.table))
+                seconds[device].append(each * _times(want, table))
         if not seconds:
             return Cost(len(wants), beside)
         device = max(seconds, key=lambda name: (len(seconds[name]), name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf, isinf
 from typing import get_args
 
-from repro.analysis import timing
+from repro.analysis import bases, timing
 from repro.analysis.cases import WORST, Evidence
 from repro.analysis.effects import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
 from repro.analysis.facts import judge_facts
@@ -78,12 +78,16 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
     parts = []
     for name, trial in compared.items():
         mine = trial.wants(trial.claim.rule.of if trial.claim.rule.kind != "trace" else None)
-        part = _judge(trial, trial.claim, scale, alternative, sum(not want.satisfied_in(table) for want in mine))
+        to_do = sum(not want.satisfied_in(table) for want in mine) or int(file.undecided(scale))
+        part = _judge(trial, trial.claim, scale, alternative, to_do)
         if len(compared) > 1 and part.verdict.word in AGAINST:
             part = _surely(trial, part, len(compared))
         parts.append(replace(part, beside=name))
     least = min(parts, key=_strength)
-    if wants and least.verdict.word == "not run":
+    if file.undecided(scale):
+        why = f"the base of this scale is not chosen yet; {bases.COMMAND} trains the candidates"
+        least = replace(least, verdict=replace(least.verdict, why=why))
+    elif wants and least.verdict.word == "not run":
         there = {run for part in parts for run in part.run_ids if not table[run].is_evaluation}
         why = _still_to_do(compared[None].claim, wants, len(there))
         least = replace(least, verdict=replace(least.verdict, why=why))
@@ -194,7 +198,7 @@ def _judge_arms(trial: Trial, claim: Claim, scale: str, alternative: str | None,
         compare = ratio if rule.kind == "ratio" else difference
         numerator, denominator = judged_arms
         effect = compare(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
-        rate_range = _rate_range(tunings, rule.of) if tunings else None
+        rate_range = _rate_range(tunings, rule.of) if claim.tune and claim.tune.choose == "fastest" else None
     evidence = Evidence(claim, scale, effect, judged_arms, to_do, rate_range)
     ids = {o.run for arm in judged_arms for o in arm.observations}
     ids |= {o.evaluation for arm in judged_arms for o in arm.observations if o.evaluation}

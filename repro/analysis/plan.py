@@ -25,6 +25,8 @@ def wanted(
     `device`: the name of the one that is to be timed; None where nothing is run: the one that the table knows best.
     `judged`: of the arms that a rule compares alone; other arms are for alternatives.
     """
+    if file.undecided(scale):
+        return []  # which net and how many epochs, `repro.analysis.bases` is to say
     trials = Trials.over(runs)
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]

@@ -63,7 +63,13 @@ def method(judgement: Judgement) -> list[str]:
         return [*out, f"{_of_one(claim)} {_band(judgement)}{few}"]
     assert rule.kind == "ratio" or rule.kind == "difference"
     of, over = rule.of
-    if (tune := claim.tune) and tune.chooses:
+    if (tune := claim.tune) and tune.choose == "learns" and tune.chooses:
+        out.append(
+            f"All arms have one rate: of {', '.join(f'{rate:g}' for rate in tune.rates)}, the largest at which every "
+            f"arm learns on tuning {_seed_list(tune.on_seeds)}, apart from those that judge. An arm learns if an "
+            "epoch’s mean training loss falls below 0.9 ln C within half of its epochs and 2,000 updates."
+        )
+    elif tune and tune.chooses:
         out.append(
             "Each arm's rate is the fastest of its own, as the paper says. All arms share one grid, "
             f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {_seed_list(tune.on_seeds)}, apart "

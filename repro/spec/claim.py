@@ -112,6 +112,7 @@ class ModelSpec(Closed):
     bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
     without: list[registry.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
     conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
+    halved: bool = Field(False, description="outputs of fc6 and fc7 times 0.5 in place of dropout: no noise (assumed)")
     # cuda-convnet's nets alone.
     maps: dict[str, Number] = Field({}, description="by hidden layer, its maps or units in place of the published ones")
 
@@ -158,18 +159,21 @@ class StartSpec(Closed):
 
 
 class Tune(Closed):
-    """Each arm's rate chosen independently, as the fastest (§3.1)."""
+    """Rates chosen on tuning seeds: each arm's own, as the fastest (§3.1), or one for all at which every arm learns."""
 
     rates: list[Positive] = Field(alias="train.lr", min_length=1, description="the grid of rates, in steps of two")
-    per: Literal["arm"] = Field(description="who has a rate of its own")
-    choose: Literal["fastest"] = Field(description="smallest geometric mean of the time to the level")
+    per: Literal["arm", "all"] = Field(description="who has a rate of its own: each arm, or all of them one")
+    choose: Literal["fastest", "learns"] = Field(
+        description="fastest: smallest geometric mean of the time to the level, per arm; learns: the largest rate at "
+        "which every arm learns on every tuning seed, for all"
+    )
     on_seeds: list[Seed] = Field(min_length=1, description="tuning seeds, none of them a judging seed")
     extend: int = Field(3, ge=0, le=8, description="how often a chosen end of the grid extends it (assumed)")
 
     @property
     def chooses(self) -> bool:
         """Whether there is more than one rate to choose among."""
-        return len(self.rates) > 1 or self.extend > 0
+        return len(self.rates) > 1 or (self.choose == "fastest" and self.extend > 0)
 
 
 class Choice(Closed):

@@ -68,6 +68,7 @@ class RunModel(Closed):
     without: list[registry.Layer] | None = later()
     conv6: bool | None = later()
     maps: dict[str, int] = later({})
+    halved: bool = later(False)
 
 
 class RunTrain(Closed):

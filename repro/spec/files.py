@@ -15,8 +15,9 @@ from repro.spec import checks, starts
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
-from repro.spec.layers import Layers, is_exact, layered, mapping, names, starting
+from repro.spec.layers import Layers, base_of, is_exact, layered, mapping, names, starting
 from repro.spec.problems import SpecError, nearest, told
+from repro.spec.recipes import UNDECIDED
 from repro.spec.resolve import TABLED, run_config
 from repro.spec.yaml import Document, Loc, read
 
@@ -48,6 +49,14 @@ class ClaimFile:
     def alternatives_at(self, scale: str) -> list[str]:
         """Names of the alternatives that are run at `scale`."""
         return names(self.document.data, "scales", scale, "alternatives")
+
+    def base_at(self, scale: str) -> str | None:
+        """The base that `scale` stands on, where the claim names one (`recipes.BASES`)."""
+        return base_of(self.document.data, scale)
+
+    def undecided(self, scale: str) -> bool:
+        """Whether the base of `scale` is still to be chosen, so that nothing of it can be run."""
+        return self.base_at(scale) == UNDECIDED
 
     def layers(
         self, scale: str | None, alternative: str | None = None, arm: str | None = None, beside: str | None = None
@@ -212,8 +221,9 @@ def sources(
             if tabled and registry.of_library(claim.model.kind):
                 continue  # a net as it is
             if claim.tune and (section, name) == ("train", "lr"):
+                how = "the fastest" if claim.tune.choose == "fastest" else "the largest at which all arms learn"
                 grid = layers.source(("tune", "train.lr"))
-                out.append(("train.lr", "tuned", f"the fastest of tune.train.lr, {grid}"))
+                out.append(("train.lr", "tuned", f"{how} of tune.train.lr, {grid}"))
             else:
                 add((section, about.alias or name), getattr(value, name), about.description)
     return out

@@ -50,6 +50,14 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
         out.append(layers.problem(("tune",), "tune: a timing has no rate to choose; take it away", key=True))
     if reach(layers.data, ("train", "lr")) is not None:
         out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
+    if (claim.tune.choose == "learns") != (claim.tune.per == "all"):
+        text = (
+            f"tune.per: found {claim.tune.per} beside {claim.tune.choose}; expected all with learns, arm with fastest"
+        )
+        out.append(layers.problem(("tune", "per"), text))
+    if claim.tune.choose == "fastest" and claim.tune.chooses and claim.measure.kind in ("final", "converged"):
+        text = f"tune.choose: {claim.measure.kind} has no level to be the fastest to; expected learns"
+        out.append(layers.problem(("tune", "choose"), text))
     for i, (low, high) in enumerate(zip(claim.tune.rates, claim.tune.rates[1:], strict=False), start=1):
         if high != 2 * low:
             text = f"tune.train.lr: found {high:g} after {low:g}; expected {2 * low:g}, a grid in steps of two"

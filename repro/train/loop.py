@@ -96,7 +96,6 @@ class Trainer:
     def _train_epoch(self) -> Epoch:
         start, photos = time.perf_counter(), isinstance(self.batches, PhotoBatches)
         epoch, sizes, first = self.begin(self.epoch + 1)
-        sgd.set_rates(self.optimiser, self.schedule.factor(epoch), lambda layer: self.schedule.frozen(layer, epoch))
         seen: dict[str, Any] = {"halves": []}
         if photos and epoch == 1:
             seen["positive"] = testing.positive(self)
@@ -138,6 +137,7 @@ class Trainer:
 
     def begin(self, epoch: int) -> tuple[int, list[int], int]:
         """Put on the device what an epoch's updates take; return (epoch, its minibatches' sizes, updates before it)."""
+        sgd.set_rates(self.optimiser, self.schedule.factor(epoch), lambda layer: self.schedule.frozen(layer, epoch))
         past = range(1, epoch)
         first = sum(len(self.folded if self.schedule.folded(before) else self.sizes) for before in past)
         sizes = self.folded if self.schedule.folded(epoch) else self.sizes
