@@ -121,13 +121,15 @@ def _run(args: argparse.Namespace) -> int:
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
     """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
     from repro.analysis.judge import said
+    from repro.analysis.trial import Trials
     from repro.report import write
     from repro.spec.catalogue import catalogue
 
     out = places.shelf("reports", args.out, args.reference)
     here = {file.path.resolve() for file in files}
-    theirs = [file for file in _files([]) if file.path.resolve() not in here]
-    shelves = _shelves(args)
+    others = [path for path in sorted((HOME / "claims").glob("*.yaml")) if path.resolve() not in here]
+    theirs = _files(others) if others else []
+    shelves = {name: Trials(table) for name, table in _shelves(args).items()}
     write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE))
     code, mine = 0, next(iter(shelves.values()))
     for file in (file for file in files if file.id in done):

@@ -161,10 +161,10 @@ def test_it_stands_beside_the_claim_of_2012_on_the_pages(tmp_path):
     assert "ours vgg_lrn: not run" in record
     table = fill(tmp_path / "runs", ours, "medium", close).table()
     record = page(of_2012, table, tmp_path / "after", ours)
-    assert "ours vgg_lrn: +0.05 points (+0.05 to +0.05), no difference seen: Imagenette" in record
+    assert "ours vgg_lrn: +0.05 points (+0.05 to +0.05), agrees at medium scale: Imagenette" in record
     own = page(ours, table, tmp_path / "own")
     assert "the paper +0.1 points" not in own, "another paper's sentence has no notes beside it"
-    assert "no difference seen" in own
+    assert "agrees at medium scale" in own
 
 
 def test_an_untrained_net_answers_as_chance_does():

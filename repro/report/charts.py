@@ -74,13 +74,14 @@ class Marks:
 def _domain(axis: Axis, rows: Sequence[Row]) -> tuple[float, float]:
     """What the axis spans: no effect, the band, the paper and every finite end, with a margin."""
     values = [] if axis.none is None else [axis.none]
-    values += [axis.band[0]] + ([axis.band[1]] if axis.paper is None else [axis.paper, axis.band[1]])
+    ends = [end for end in axis.band if not isinf(end) and (end > 0 or axis.kind != "log")]
+    values += ends if axis.paper is None else [*ends, axis.paper]
+    if axis.endless and axis.none is not None:  # as much of the band as lies before it
+        (end,) = ends
+        values.append(end * end / axis.none if axis.kind == "log" else 2 * end - axis.none)
     for row in rows:
         ends = [v for v in (row.low, row.high, *row.seeds.values()) if not isinf(v)]
         values += [v for v in ends if v > 0 or axis.kind != "log"]
-    if axis.endless:
-        most = 3 * max(v for v in values if v != axis.band[1])
-        values = [min(v, most) for v in values]
     low, high = min(values), max(values)
     if axis.kind == "log":
         margin = (high / low) ** 0.08

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.analysis.cases import WORST
 from repro.analysis.coverage import Missing
 from repro.analysis.judge import Judgement
 from repro.report import charts, coverage, prose, records, settings
@@ -13,6 +14,7 @@ from repro.report.evidence import sections
 from repro.report.method import method
 from repro.report.parts import Figure
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row
+from repro.spec.claim import Revision
 from repro.spec.files import ClaimFile
 
 
@@ -61,6 +63,7 @@ def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Miss
         "rule_scale": main.scale,
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,
+        "history": [_revision(revision) for revision in file.claim.history],
         "scales": [_scale(file, scale, found, missing.get(scale)) for scale in file.claim.scales],
     }
 
@@ -103,11 +106,19 @@ def _together(judgement: Judgement) -> list[str]:
     assert rule.kind != "trace"
     missed = 1 - rule.confidence
     return [
-        f"The sentence is said of {many} comparisons, each judged by this rule: it holds where it holds in all of "
-        "them, so the weakest decides, by its word and then by its size. That takes no correction for their number. "
-        f"A word against the sentence takes more, since one of {many} lies on the wrong side by chance {many} times as "
-        f"often: it is said of one only where its interval at {100 * (1 - missed / many):g} % says so too."
+        f"The sentence is said of {many} comparisons, each judged by this rule. The claim's word is the first that "
+        f"occurs of {prose.listed([word for word in WORST if 'scale' not in word])}. All of them can only be accepted "
+        f"wrongly if a false one is, so no correction is needed for that; a word against the sentence is said of one "
+        f"only where its interval at {100 * (1 - missed / many):g} % says so too, since one of {many} lies on the "
+        f"wrong side by chance {many} times as often."
     ]
+
+
+def _revision(revision: Revision) -> str:
+    """Return a change of the claim in a sentence."""
+    had = [f"{scale} scale ({then.word})" for scale, then in revision.runs.items()]
+    runs = f"Runs were there at {prose.listed(had)}" if had else "No run was there"
+    return f"Version {revision.version}, {revision.date}: {revision.what.rstrip('.')}. {runs}."
 
 
 def _needs(shown: Shown, missing: dict[str, Missing]) -> list[str]:

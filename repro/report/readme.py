@@ -5,29 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from repro.analysis.trial import Trials
 from repro.errors import ReproError
 from repro.report import facts, prose, records, speed
 from repro.report.view import show
 from repro.spec.files import AnyFile, split
 from repro.store import Table, replace
 
-RESULTS, SPEED = "results", "speed"
+RESULTS, SPEED, WORDS = "results", "speed", "words"
 
 
-def renew(home: Path, claims: Sequence[AnyFile], table: Table) -> None:
-    """Write both tables of the README in `home` anew."""
-    update(home / "README.md", results(claims, table))
+def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
+    """Write the tables of the README in `home` anew."""
+    update(home / "README.md", results(claims, runs))
     update(home / "README.md", speed.table(home), SPEED)
+    update(home / "README.md", words(), WORDS)
 
 
-def results(claims: Sequence[AnyFile], table: Table) -> str:
+def words() -> str:
+    """Return a markdown table of every word with its cases, as the table that decides has them."""
+    lines = [f"| `{word}` | {when} |" for word, when in prose.legend()]
+    return "\n".join(["| verdict | when |", "|---|---|", *lines]) + "\n"
+
+
+def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
     """A markdown table: trained claims with a verdict, the weightiest first, then exact ones; last what is not run."""
     lines = [
         "| claim | the paper says | paper | lab notes | others | ours, with interval | verdict | grade | scale | n |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     trained, exact = split(sorted(claims, key=lambda file: file.id))
-    found = [show(file, "reference", table) for file in trained]
+    found = [show(file, "reference", runs) for file in trained]
     judged = [shown for shown in found if shown.speaks]
     for shown in sorted(judged, key=lambda shown: shown.judgement.verdict.grade or "E"):
         file = shown.file

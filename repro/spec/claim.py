@@ -198,11 +198,28 @@ class Deviation(Closed):
     why: Text = Field(description="why")
 
 
+class Then(Closed):
+    """What stood at a scale when a rule was changed."""
+
+    word: Text = Field(description="the word that was said by the rule before")
+    seeds: list[Seed] = Field(min_length=1, description="judging seeds whose runs were there")
+
+
+class Revision(Closed):
+    """A change of what a claim says or how it is judged."""
+
+    version: Number = Field(description="the version that it made")
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = Field(description="when, as year-month-day")
+    what: Text = Field(description="what was changed")
+    runs: dict[ScaleName, Then] = Field({}, description="by scale, what had runs then; others had none")
+
+
 class Claim(Closed):
     """One sentence of the paper, with its number."""
 
     id: Name = Field(description="the file's name without .yaml")
     version: int = Field(ge=1, description="raised when the claim's meaning changes")
+    history: list[Revision] = Field([], description="earlier versions: what changed, and which scales had runs")
     paper: Paper = Field(description="the sentence on trial, and where it stands")
     question: str = Field(description="what is measured, as a question", min_length=10)
     data: DataSpec = Field(description="which images")
@@ -243,6 +260,13 @@ class Claim(Closed):
     scales: dict[ScaleName, dict[str, Any]] = Field(
         min_length=1, description="how much of it is done: overrides of dotted keys, and which alternatives are run"
     )
+
+    def set_after(self, scale: str) -> Revision | None:
+        """Return the last change of the rule that came when runs of a scale were there, while some of these judge."""
+        changed = [revision for revision in self.history if scale in revision.runs]
+        if not changed or not set(changed[-1].runs[scale].seeds) & set(self.seeds):  # type: ignore[index]
+            return None
+        return changed[-1]
 
     @property
     def alternatives(self) -> dict[str, dict[str, Any]]:

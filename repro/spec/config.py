@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -114,10 +115,15 @@ class RunConfig(Closed):
     seed: int
     start: Start | None = later()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Its address."""
         return addressed(self)
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("id", None)  # of a copy that is changed, another
+        return copied
 
 
 class TimingConfig(Closed):

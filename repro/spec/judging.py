@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, inf
+from math import ceil, inf, isinf
 
 from repro.models import registry
 from repro.spec.claim import Claim
@@ -150,12 +150,13 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
             f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
         )
         out.append(layers.problem(("rule", "kind"), text))
-    name, band = ("offset_within", rule.offset_within) if rule.kind == "trace" else ("within", rule.within)
+    name, given = ("offset_within", rule.offset_within) if rule.kind == "trace" else ("within", rule.within)
+    band = (rule.offset_within[0], rule.offset_within[1]) if rule.kind == "trace" else rule.band
     target = 0.0 if rule.kind == "trace" else rule.paper
-    if not band[0] < band[1]:
-        out.append(layers.problem(("rule", name), f"rule.{name}: found {band}; expected [low, high] with low < high"))
+    if not band[0] < band[1] or given == [None, None]:
+        out.append(layers.problem(("rule", name), f"rule.{name}: found {given}; expected [low, high] with low < high"))
     elif target is not None and not band[0] <= target <= band[1]:
-        text = f"rule.{name}: {band} does not hold the paper's {target:g}"
+        text = f"rule.{name}: {given} does not hold the paper's {target:g}"
         out.append(layers.problem(_said(layers, name, "paper"), text))
     if rule.kind == "trace":
         if len(claim.arms) != 1:
@@ -191,13 +192,21 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     if rule.direction == "none":
         effectless = NO_EFFECT[effect_of(rule)]
         if not band[0] <= effectless <= band[1]:
-            text = f"rule.within: {band} does not hold {effectless:g}, no effect, which is what the paper says"
+            text = f"rule.within: {given} does not hold {effectless:g}, no effect, which is what the paper says"
             out.append(layers.problem(_said(layers, "within", "direction"), text))
         return out
     side, none = rule.direction.split()
     if rule.paper is not None and (rule.paper > float(none)) != (side == "above"):
         text = f"rule.direction: {rule.paper:g} is not {rule.direction}"
         out.append(layers.problem(_said(layers, "direction", "paper"), text))
+    least, near = rule.smallest, band[0] if side == "above" else band[1]
+    assert least is not None
+    if isinf(near) or near == 0:
+        text = f"rule.within: {given} is open on the side of no effect; expected a number there"
+        out.append(layers.problem(_said(layers, "within", "direction"), text))
+    elif (near < least - 1e-9) if side == "above" else (near > least + 1e-9):
+        text = f"rule.within: {given} begins short of {least:.4g}, the smallest effect that bears the sentence out"
+        out.append(layers.problem(_said(layers, "within", "paper"), text))
     return out
 
 
