@@ -83,7 +83,7 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
         if len(compared) > 1 and part.verdict.word in AGAINST:
             part = _surely(trial, part, len(compared))
         parts.append(replace(part, beside=name))
-    least = min(parts, key=_strength)
+    least = min(parts, key=_strength) if len(parts) > 1 else parts[0]
     if file.undecided(scale):
         why = f"the base of this scale is not chosen yet; {bases.COMMAND} trains the candidates"
         least = replace(least, verdict=replace(least.verdict, why=why))

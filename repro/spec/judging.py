@@ -150,10 +150,11 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
             f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
         )
         out.append(layers.problem(("rule", "kind"), text))
-    name, given = ("offset_within", rule.offset_within) if rule.kind == "trace" else ("within", rule.within)
+    name, bounds = ("offset_within", rule.offset_within) if rule.kind == "trace" else ("within", rule.within)
+    given = str(bounds).replace("None", "null")
     band = (rule.offset_within[0], rule.offset_within[1]) if rule.kind == "trace" else rule.band
     target = 0.0 if rule.kind == "trace" else rule.paper
-    if not band[0] < band[1] or given == [None, None]:
+    if not band[0] < band[1] or given == "[null, null]":
         out.append(layers.problem(("rule", name), f"rule.{name}: found {given}; expected [low, high] with low < high"))
     elif target is not None and not band[0] <= target <= band[1]:
         text = f"rule.{name}: {given} does not hold the paper's {target:g}"
@@ -199,6 +200,7 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     if rule.paper is not None and (rule.paper > float(none)) != (side == "above"):
         text = f"rule.direction: {rule.paper:g} is not {rule.direction}"
         out.append(layers.problem(_said(layers, "direction", "paper"), text))
+        return out
     least, near = rule.smallest, band[0] if side == "above" else band[1]
     assert least is not None
     if isinf(near) or near == 0:
