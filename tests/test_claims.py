@@ -230,7 +230,7 @@ def test_the_name_of_an_arm_that_nothing_refers_to_is_free(written):
 
 
 WRONG: dict[type, list[Any]] = {  # wrong types and out of range for most fields; the schema says for which
-    bool: [],
+    bool: ["two", [1], {"x": 1}, 7, 0.5],
     int: ["two", [1], {"x": 1}, 1.5, True, 0, -1, 10**10],
     float: ["two", [1.0], {"x": 1}, True, 0, -1, -1.0, 1e10],
     str: ["", "Nothing Of That Name", 7, 0.5, ["x"], {"x": 1}, None],
@@ -272,9 +272,9 @@ def test_a_wrong_type_and_a_value_out_of_range_are_refused_at_their_line(name, w
 
 
 def named(loc: Loc) -> bool:
-    """Entries of lists and of mappings with free keys, and what a scale runs: without one, there is one less."""
+    """Entries of lists and of mappings with free keys, and what a scale names: without one, there is one less."""
     mappings = (("arms",), ("scales",), ("paper", "arms"), ("model", "init"))
-    chosen = loc[0] == "scales" and loc[-1] == "alternatives"
+    chosen = loc[0] == "scales" and loc[-1] in ("alternatives", "base")
     return isinstance(loc[-1], int) or loc[:-1] in mappings or free_names(loc) or chosen
 
 
@@ -340,7 +340,7 @@ def test_what_is_left_out_is_refused_or_means_its_default_or_what_lies_below(nam
         (TRACE, ("scales", "smoke", "train.epochs"), [("scales", "smoke")]),
         (EARLY, ("data", "held_out"), [("train", "plateau")]),
         (LATE, ("data", "held_out"), [("measure", "metric")]),
-        (LATE, ("arms", "without", "model.dropout"), [("varies", 0)]),
+        (LATE, ("arms", "without", "model.dropout"), [("arms", "without")]),
         (LRN, ("arms", "first", "model.norms"), [("arms", "first")]),
     ],
 )
@@ -367,7 +367,12 @@ def entries(file: ClaimFile) -> dict[str, Any]:
 
 # relations between keys
 
-WHOSE = {"norms": "cuda_convnet_conv_local_11pct and alexnet and vgg11", "dropout": "alexnet and vgg11"}
+LOCAL = "cuda_convnet_conv_local_13pct and cuda_convnet_conv_local_11pct"
+WHOSE = {
+    "norms": "cuda_convnet_conv_local_11pct and alexnet and vgg11",
+    "dropout": "alexnet and vgg11",
+    "pooling": f"{LOCAL} and alexnet",
+}
 
 
 def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str) -> Any:

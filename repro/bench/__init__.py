@@ -1,27 +1,72 @@
 """Speed beside what people would use instead: ratios taken in one process, in turn, never a clock alone."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from repro import places
-from repro.bench import alexnet, lrn, startup, step
-from repro.errors import ReproError
+from repro.bench import compiled, lrn, startup, step, sweep
+from repro.errors import ReproError, RunError
 from repro.provenance import commit_of
-from repro.report.speed import KEPT, lines
+from repro.report import speed
 from repro.store import replace
 
-BENCHES = {"startup": startup.measure, "step": step.measure, "lrn": lrn.measure, "alexnet": alexnet.measure}
+LINES = {"startup": startup.measure, "lrn": lrn.measure}  # benches that keep no result
 
 
-def measured(part: str, reference: bool) -> list[str]:
-    """The lines of one bench; with `reference` that of the paper's net is kept, for the README."""
-    if not reference:
-        return BENCHES[part]()
-    if part != "alexnet":
-        raise ReproError(f"bench {part} --reference: only `bench alexnet` is kept on the reference shelf")
+def measured(
+    part: str,
+    device: str = "cpu",
+    *,
+    workers: int = 2,
+    rounds: int | None = None,
+    give_up: float = compiled.GIVE_UP,
+    out: Path | None = None,
+    reference: bool = False,
+) -> Iterator[str]:
+    """Do one bench and yield its lines; keep its result as JSON in the folder `out`, or on the reference shelf.
+
+    RunError where nothing was measured.
+    """
+    kept = part in speed.KEPT
+    if reference:
+        _may_be_kept(part, rounds)
+    elif out and not kept:
+        raise ReproError(f"bench {part} --out: only {', '.join(speed.KEPT)} have a result to keep; leave --out away")
+    if not kept:
+        if not (found := LINES[part]()):
+            raise RunError(f"bench {part}: measured nothing; run it again")
+        yield from found
+        return
+    run = (
+        sweep.results(device, workers, rounds=rounds)
+        if part == "sweep"
+        else step.results(part, device, rounds=rounds, give_up=give_up)
+    )
+    result: dict[str, Any] = {"bench": part, "steps": []}
+    for said in run:
+        if isinstance(said, str):
+            yield said
+        else:
+            result = said
+    yield from speed.lines(speed.checked(result))
+    folder = places.HOME / speed.SHELF if reference else out
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{part}.json"
+        replace(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
+        yield f"kept in {places.shown(path)}" + "; `repro report --reference` writes it into the README" * reference
+
+
+def _may_be_kept(part: str, rounds: int | None) -> None:
+    if part not in speed.KEPT:
+        raise ReproError(f"bench {part} --reference: only {', '.join(speed.KEPT)} are kept on the reference shelf")
+    if rounds is not None and rounds < speed.ROUNDS:
+        raise ReproError(
+            f"--rounds {rounds}: found fewer than {speed.ROUNDS}, expected as many for the reference shelf"
+        )
     if not commit_of(places.HOME)[1]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
-    found = alexnet.result()
-    path = places.HOME / KEPT
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, json.dumps(found, indent=1) + "\n")
-    return [*lines(found), f"kept in {places.shown(path)}; `repro report --reference` writes it into the README"]

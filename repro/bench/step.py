@@ -1,105 +1,79 @@
-"""One training update of the 19pct net: ours, beside the plain PyTorch loop, and the machine's own matrix product.
+"""One update of the 19pct net, or of AlexNet, beside what people would train instead: the rows of both tables.
 
-All in one process, one thread on the CPU, in turn, on the same digits-shaped noise: a minibatch of 128 32x32 images.
+All in one process and in turn, on the same noise: a minibatch of 128 images, one thread on the CPU. The process is
+settled as for training, and TF32 is off, for all alike. `step` is the 19pct net on 32 x 32 pixels, `net` the paper's
+net on 224 x 224, with dropout, in both readings.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import nn
-from torch.nn import functional as F
 
+from repro.bench import compiled, ours, rivals, turns
+from repro.bench.turns import Contender
 from repro.data.batches import Batches
-from repro.data.sets import Images
-from repro.execute import settle_process
-from repro.models import cuda_convnet, tables
-from repro.train import loop
+from repro.train.machine import settle_process
 
-BATCH = 128  # §5
-ROUNDS = 10  # assumed
+KINDS = {"step": "cuda_convnet_19pct", "net": "alexnet"}
+ROUNDS = {"step": 9, "net": 5}  # assumed; five are the fewest of which anything is told
+UPDATES = {("step", "cpu"): 5, ("net", "cpu"): 1, ("step", "cuda"): 200, ("net", "cuda"): 50}  # of a round (assumed)
 
 
-def measure() -> list[str]:
-    """Images/s of each, the ratio ours / theirs, and ours against the rate of a 1024^3 matrix product."""
-    torch.set_num_threads(1)
-    formats = {"plain PyTorch loop": torch.contiguous_format, "the same, channels_last": torch.channels_last}
-    theirs = {name: _seconds(_plain(of)) for name, of in formats.items()}  # before the process is settled
-    settle_process("cpu")
-    ours = _seconds(_ours())
-    a = torch.randn(1024, 1024)
-    product = _seconds(lambda: a @ a)
-    rows = cuda_convnet.table("cuda_convnet_19pct")
-    adds = tables.multiply_adds(rows, (3, 32, 32))
-    # forward once, backward twice (inputs and weights), but for conv1, whose input needs no gradient
-    needed = BATCH * (3 * sum(adds.values()) - adds["conv1"])
-    at_product_rate = needed / (1024**3 / product)
-    lines = [f"{'ours':<26} {BATCH / ours:7.0f} images/s"]
-    for name, seconds in theirs.items():
-        lines.append(f"{name:<26} {BATCH / seconds:7.0f} images/s   ours is {seconds / ours:.2f} times as fast")
-    lines.append(f"a step takes {ours / at_product_rate:.2f} times what its multiply-adds take as one matrix product")
-    return lines
+def results(
+    part: str, device: str, *, rounds: int | None = None, batch: int = turns.BATCH, give_up: float = compiled.GIVE_UP
+) -> Iterator[str | dict[str, Any]]:
+    """Time `step` or `net`: yield lines on what is being done, then the result as plain data.
 
-
-def _seconds(step: Callable[[], object]) -> float:
-    for _ in range(3):
-        step()
-    taken = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        step()
-        taken.append(time.perf_counter() - start)
-    return median(taken)
-
-
-def _ours() -> Callable[[], object]:
-    pixels = torch.randint(0, 256, (BATCH, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(BATCH) % 10
-    images = Images("noise", pixels, labels, pixels[:10], labels[:10], tuple("0123456789"), "noise")
-    rows = tables.weighted(cuda_convnet.table("cuda_convnet_19pct"))
-    trainer = loop.trainer(
-        model={"kind": "cuda_convnet_19pct", "init": {row.name: row.std for row in rows}},
-        train={
-            "batch": BATCH,
-            "lr": 1e-6,
-            "bias_lr": 2.0,
-            "momentum": 0.9,
-            "weight_decay": {row.name: row.decay for row in rows},
-            "file_images": 10_000,
-            "order": "repeated",
-        },
-        seed=0,
-        precision="fp32",
-        batches=Batches(images, device="cpu", scale="raw"),
+    `give_up`: seconds after which a compilation is given up; 0 leaves torch.compile out.
+    """
+    kind = KINDS[part]
+    pixels = rivals.SIDES[kind]
+    settle_process(device)
+    batches = ours.noise(batch, pixels, rivals.CLASSES[kind], device)
+    contenders: list[Contender] = []
+    for precision in turns.PRECISIONS[device]:
+        contenders += _own(part, kind, batches, precision)
+        minibatch = batches.train(torch.arange(batch, device=device))
+        formats = torch.contiguous_format, torch.channels_last
+        contenders += [rivals.plain(kind, minibatch, layout, precision) for layout in formats]
+        for mode in compiled.MODES if give_up else ():
+            yield f"torch.compile ({mode}, {precision}) compiles; given up after {give_up:.0f} s"
+            contenders.append(compiled.contender(kind, minibatch, precision, mode, give_up))
+        contenders.append(rivals.timms(kind, minibatch, precision))
+        if part == "net":
+            contenders += [rivals.torchvisions(minibatch, layout, precision) for layout in formats]
+    yield from turns.in_turn(
+        part,
+        contenders,
+        device=device,
+        pixels=pixels,
+        batch=batch,
+        rounds=rounds or ROUNDS[part],
+        updates=UPDATES[part, device],
     )
-    return lambda: trainer.step.update(*trainer.batches.train(torch.arange(BATCH)))
 
 
-def _plain(memory_format: torch.memory_format) -> Callable[[], object]:
-    """The same net as a tutorial would write it."""
-    net = nn.Sequential(
-        nn.Conv2d(3, 32, 5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Conv2d(32, 32, 5, padding=2),
-        nn.ReLU(),
-        nn.AvgPool2d(3, 2, ceil_mode=True),
-        nn.Conv2d(32, 64, 5, padding=2),
-        nn.ReLU(),
-        nn.AvgPool2d(3, 2, ceil_mode=True),
-        nn.Flatten(),
-        nn.Linear(1024, 10),
-    ).to(memory_format=memory_format)
-    optimiser = torch.optim.SGD(net.parameters(), lr=1e-6, momentum=0.9, weight_decay=0.004)
-    x = torch.randn(BATCH, 3, 32, 32).to(memory_format=memory_format)
-    y = torch.arange(BATCH) % 10
-
-    def step() -> None:
-        optimiser.zero_grad()
-        F.cross_entropy(net(x), y).backward()
-        optimiser.step()
-
-    return step
+def _own(part: str, kind: str, batches: Batches, precision: str) -> list[Contender]:
+    other = ours.other_layout(batches.device.type)
+    if part == "step":
+        return [
+            ours.contender("ours", kind, batches, precision),
+            ours.contender(f"ours, {ours.NAMES[other]}", kind, batches, precision, layout=other),
+        ]
+    first = "ours, reading `paper`"
+    return [
+        ours.contender(first, kind, batches, precision, reading="paper"),
+        ours.contender(f"{first}, {ours.NAMES[other]}", kind, batches, precision, layout=other, reading="paper"),
+        ours.contender("ours, reading `source`", kind, batches, precision, reading="source"),
+        ours.contender(
+            "the same as the first, with `nn.LocalResponseNorm`",
+            kind,
+            batches,
+            precision,
+            change=rivals.with_torchs_norms,
+            reading="paper",
+        ),
+    ]

@@ -20,6 +20,22 @@ SLOPES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
     nn.Sigmoid: lambda y: 4 * y * (1 - y),
 }
 
+# How images and kernels lie in memory, by kind of device. `repro bench` times both; no run decides it. cuda: assumed.
+LAYOUT = {"cpu": torch.channels_last, "cuda": torch.channels_last}
+
+
+def layout(device: str) -> torch.memory_format:
+    """Return the memory layout of a kind of device; of one that computes nothing, such as `meta`, the CPU's."""
+    return LAYOUT.get(device, LAYOUT["cpu"])
+
+
+def lay_out(net: nn.Module, layout: torch.memory_format) -> nn.Module:
+    """Put the kernels of a net's convolutions into a memory layout and return the net: values stay as they are."""
+    for parameter in net.parameters():
+        if parameter.dim() == 4:  # a convolution's
+            parameter.data = parameter.data.contiguous(memory_format=layout)
+    return net
+
 
 def build(
     kind: str,
@@ -54,9 +70,7 @@ def build(
                 rules = {"he": sqrt(2 / inputs[layer]), "published": row.std}
                 std = rules[init] if isinstance(init, str) else init[layer]
                 parameter.normal_(0, std, generator=draw(name))
-        if parameter.dim() == 4:  # a convolution's
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return net
+    return lay_out(net, layout("cpu"))
 
 
 def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequential:

@@ -18,7 +18,7 @@ RESULTS, SPEED, WORDS = "results", "speed", "words"
 def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
     """Write the tables of the README in `home` anew."""
     update(home / "README.md", results(claims, runs))
-    update(home / "README.md", speed.table(home), SPEED)
+    update(home / "README.md", speed.tables(home), SPEED)
     update(home / "README.md", words(), WORDS)
 
 

@@ -1,55 +1,175 @@
-"""The training step's speed as lines and as README's table: from what `repro bench alexnet` measured, typed nowhere."""
+"""Speed beside what people would use, as lines and as README's tables: from what `repro bench` measured, typed nowhere.
+
+A ratio is taken within each round, so that what slows the machine for a while slows both sides of it. The spread is
+that of the rounds, from the lowest to the highest.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from repro.errors import ReproError
+from repro.errors import ReproError, RunError
 
-KEPT = Path("runs", "reference", "bench", "alexnet.json")  # below the project's folder
+SHELF = Path("runs", "reference", "bench")  # below the project's folder
+KEPT = {
+    "step": "One update of the 19pct net",
+    "net": "One update of AlexNet",
+    "sweep": "An epoch of the 19pct net, a model, of several trained side by side",
+}
+# Five ratios of equals lie all on one side of 1 in 2 of 32 cases; of fewer rounds nothing is told.
+ROUNDS = 5
+UNKNOWN = "could not tell"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Measurements of rounds: their median, the lowest and the highest."""
+
+    middle: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return median, lowest and highest."""
+    return Spread(median(values), min(values), max(values))
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Return round by round how many times as fast ours is, from the seconds of both."""
+    return [their / our for our, their in zip(ours, theirs, strict=True)]
+
+
+def verdict(by_round: Sequence[float]) -> str:
+    """Say of ratios round by round how many times as fast the first is, or that they could not tell: because both
+    sides of 1 occur, or because the rounds are fewer than five."""
+    found = spread(by_round)
+    between = f"{found.middle:.2f} times ({found.low:.2f} to {found.high:.2f})"
+    if len(by_round) < ROUNDS:
+        return f"{UNKNOWN} in {len(by_round)} round{'s' * (len(by_round) != 1)}: {between}"
+    if found.low <= 1 <= found.high:
+        return f"{UNKNOWN}: {between}"
+    return f"the first is {between} as fast"
+
+
+def checked(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a bench's result. RunError where it measured nothing: no seconds of the first, or of nothing beside it, or
+    seconds that are no time, or a row that lacks a round."""
+    for row in found["steps"]:
+        taken = row["seconds"]
+        if taken and not (len(taken) == found["rounds"] and all(isfinite(s) and s > 0 for s in taken)):
+            raise RunError(
+                f"bench {found['bench']}: {row['name']} has {taken} seconds; expected {found['rounds']} times above 0"
+            )
+    timed = [row for row in found["steps"] if row["seconds"]]
+    if len(timed) < 2 or timed[0] is not found["steps"][0]:
+        names = ", ".join(f"{row['name']}: {row.get('failed') or 'not timed'}" for row in found["steps"])
+        raise RunError(f"bench {found['bench']}: measured nothing to compare ({names or 'no steps'}); run it again")
+    return found
 
 
 def lines(found: dict[str, Any]) -> list[str]:
-    """A line for each step, then what they were measured on."""
-    shown = [
-        f"{name:<52} {rate:8.1f} images/s   {adds:6.1f} M multiply-adds an image   {beside}"
-        for name, rate, adds, beside in _rows(found)
-    ]
-    return [*shown, conditions(found)]
+    """A line for each row, then what they were measured on."""
+    heads = _heads(found)
+    out = []
+    for cells in _rows(found):
+        beside = [f"{head} {cell}" for head, cell in zip(heads[2:-1], cells[2:-1], strict=True) if cell != "–"]
+        out.append("   ".join(filter(None, [f"{cells[0]:<58} {cells[1]:>9} {heads[1]}", *beside, cells[-1]])))
+    return [*out, *conditions(found)]
 
 
-def table(home: Path) -> str:
-    """The markdown table of what is kept on the reference shelf, and a line on how it was measured."""
-    path = home / KEPT
-    if not path.is_file():
-        raise ReproError(f"{path}: not there; measure: python -m repro bench alexnet --reference")
-    found = json.loads(path.read_text())
-    rows = [f"| {name} | {rate:,.1f} | {adds:,.1f} million | {beside} |" for name, rate, adds, beside in _rows(found)]
-    head = ["| training step | images/s | multiply-adds an image | |", "|---|---:|---:|---|"]
-    return "\n".join([*head, *rows, "", conditions(found)])
+def tables(home: Path) -> str:
+    """The markdown tables of what is kept on the reference shelf; of what is not, the command that measures it."""
+    out = []
+    for part, title in KEPT.items():
+        path = home / SHELF / f"{part}.json"
+        if not path.is_file():
+            out += [f"{title}: not measured yet; `repro bench {part} --reference` does.", ""]
+            continue
+        found = json.loads(path.read_text())
+        heads = _heads(found)
+        out += [f"{title}:", "", _line(heads), f"|---|{'---:|' * (len(heads) - 2)}---|"]
+        out += [_line(cells) for cells in _rows(found)]
+        out += ["", " ".join(conditions(found)), ""]
+    if not any((home / SHELF / f"{part}.json").is_file() for part in KEPT):
+        raise ReproError(f"{home / SHELF}: no measurement; next: python -m repro bench net --reference")
+    return "\n".join(out)
 
 
-def conditions(found: dict[str, Any]) -> str:
-    """One sentence: what was measured on which machine."""
+def conditions(found: dict[str, Any]) -> list[str]:
+    """Sentences: what was measured how, on which machine, beside which matrix product, and what was given up."""
     made = found["made"]
     where = made["device"] if made["device"] != "cpu" else f"one thread of {made['processor']}"
-    return (
-        f"Median of {found['rounds']} rounds in turn, batch {found['batch']}, {found['pixels']} x {found['pixels']} "
-        f"pixels, fp32, on {where}; torch {made['torch']}, torchvision {made['torchvision']}. Before it the load was "
+    pixels = f"{found['pixels']} x {found['pixels']} pixels"
+    out = [
+        f"Median of {found['rounds']} rounds in turn, lowest and highest beside it, batch {found['batch']}, {pixels}, on "
+        f"{where}; torch {made['torch']}, torchvision {made['torchvision']}"
+        f"{', timm ' + made['timm'] if 'timm' in made else ''}. Ratios are taken round by round. Before it the load was "
         f"{made['load']:.1f} on {made['cores']} cores."
-    )
-
-
-def _rows(found: dict[str, Any]) -> list[tuple[str, float, float, str]]:
-    """(name, images/s, millions of multiply-adds, how the first stands to it); the ratio is a median over rounds."""
-    first, *_ = found["steps"]
-    out = []
-    for step in found["steps"]:
-        rate = found["batch"] / median(step["seconds"])
-        ratio = median(their / our for our, their in zip(first["seconds"], step["seconds"], strict=True))
-        beside = "" if step is first else f"the first is {ratio:.2f} times as fast"
-        out.append((step["name"], rate, step["multiply_adds"] / 1e6, beside))
+    ]
+    for product in found["products"]:
+        rates = [product["size"] ** 3 / seconds / 1e9 for seconds in product["seconds"]]
+        out.append(
+            f"A product of two {product['size']} x {product['size']} matrices in {product['precision']}, in the same "
+            f"process: {_between(spread(rates))} thousand million multiply-adds a second."
+        )
+    for row in found["steps"]:
+        if row.get("compile_seconds"):
+            out.append(f"{_named(found, row)}: its first update, which compiles, took {row['compile_seconds']:.0f} s.")
+        if row.get("failed"):
+            out.append(f"{_named(found, row)}: {row['failed']}.")
     return out
+
+
+def _heads(found: dict[str, Any]) -> tuple[str, ...]:
+    if found["bench"] == "sweep":
+        return ("training", "s an epoch", "lowest to highest", "")
+    return ("training step", "images/s", "lowest to highest", "of the product's rate", "million multiply-adds", "")
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The cells of each row, as `_heads` names them; each is compared with the first row of its precision."""
+    return [_cells(found, row) for row in found["steps"]]
+
+
+def _cells(found: dict[str, Any], row: dict[str, Any]) -> tuple[str, ...]:
+    first = next(other for other in found["steps"] if other["precision"] == row["precision"])
+    name, empty = _named(found, row), ("–",) * (len(_heads(found)) - 2)
+    if not row["seconds"]:
+        return (name, *empty, row.get("failed") or "not timed")
+    beside = "" if row is first or not first["seconds"] else verdict(ratios(first["seconds"], row["seconds"]))
+    if found["bench"] == "sweep":
+        taken = spread(row["seconds"])
+        return name, _short(taken.middle), f"{_short(taken.low)} to {_short(taken.high)}", beside
+    rate = spread([found["batch"] / seconds for seconds in row["seconds"]])
+    product = next((p for p in found["products"] if p["precision"] == row["precision"]), None)
+    share = "–"
+    if product is not None:
+        needed = found["batch"] * row["update_multiply_adds"] / product["size"] ** 3  # products that an update is worth
+        share = f"{100 * median(needed * p / s for p, s in zip(product['seconds'], row['seconds'], strict=True)):.0f} %"
+    bounds = f"{_short(rate.low)} to {_short(rate.high)}"
+    return name, _short(rate.middle), bounds, share, f"{row['multiply_adds'] / 1e6:,.1f}", beside
+
+
+def _named(found: dict[str, Any], row: dict[str, Any]) -> str:
+    several = len({other["precision"] for other in found["steps"]}) > 1
+    return f"{row['name']}, {row['precision']}" if several else str(row["name"])
+
+
+def _between(found: Spread) -> str:
+    return f"{_short(found.middle)} ({_short(found.low)} to {_short(found.high)})"
+
+
+def _short(value: float) -> str:
+    """Three digits at least, and no more than are known."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"

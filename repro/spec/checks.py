@@ -150,15 +150,13 @@ def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
 
 def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
     """The base that a scale names is one of its data's."""
-    if "base" not in mapping(layers.data, "scales", scale):
+    known = isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES  # else that is the mistake
+    if "base" not in mapping(layers.data, "scales", scale) or not known:
         return []
     loc: Loc = ("scales", scale, "base")
-    if (names := recipes.bases(kind) if scale == recipes.BASED else ()) == ():
-        text = f"scale {scale}: base: {kind} has none at this scale; take it away"
-        return [layers.problem(loc, text, key=True)]
-    if (found := reach(layers.data, loc)) not in names:
-        return [layers.problem(loc, f"scale {scale}: base: found {shown(found)}; expected {' or '.join(names)}")]
-    return []
+    names, found = recipes.bases(kind) if scale == recipes.BASED else (), reach(layers.data, loc)
+    text = f"found {shown(found)}; expected {' or '.join(names)}" if names else f"{kind} has none at this scale"
+    return [layers.problem(loc, f"scale {scale}: base: {text}", key=not names)] if found not in names else []
 
 
 def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
@@ -167,26 +165,24 @@ def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: M
     data, base = document.data, Layers(document, document.data)
     out = []
 
-    def compare(
-        pairs: Sequence[tuple[Claim | None, Claim | None]], overrides: dict[str, Any], by: str, loc: Loc
-    ) -> None:
-        """Tell each key that changes nothing in any of `pairs`, of a claim without and with it."""
+    def compare(pairs: Sequence[Pair], overrides: dict[str, Any], by: str, loc: Loc, where: str = "") -> None:
         dumped = [(a.model_dump(by_alias=True), b.model_dump(by_alias=True)) for a, b in pairs if a and b]
         for key in overrides if dumped else ():
             path = path_of(key)
             if not path or reach(data, path[:1]) is None:
                 continue
             if all((value := reach(old, path)) == reach(new, path) for old, new in dumped):
-                text = f"{by}: {key}: changes nothing; it is {shown(value)} already"
+                text = f"{by}: {key}: changes nothing{where}; it is {shown(value)} already"
                 out.append(base.problem((*loc, key), text, key=True))
 
     for scale in mapping(data, "scales"):
         own = exceptions(data, scale)
         compare([(recipes_only.get(scale), claims.get((scale, None)))], own, f"scale {scale}", ("scales", scale))
     for name, loc in alternatives(data):
-        # what changes nothing of the claim itself may undo what a scale means
-        pairs = [(claims.get((at, None)), laid) for (at, chosen), laid in claims.items() if chosen == name]
-        compare(pairs, mapping(data, *loc), f"alternative {name}", loc)
+        # what changes nothing of the claim itself may undo what a scale above smoke means
+        bare = {at: claim for (at, chosen), claim in claims.items() if chosen is None and at != "smoke"}
+        pairs = [(claim, claims.get((None, name))) for claim in bare.values()] if None in bare else []
+        compare(pairs, mapping(data, *loc), f"alternative {name}", loc, " of the claim or its scales")
     for (at, chosen), claim in claims.items():
         if at and chosen and claim == claims.get((at, None)):
             text = f"scale {at}: alternative {chosen}: changes nothing at this scale"
@@ -293,6 +289,10 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
             out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
     if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
         return out
+    for armed, laid in arms.values():
+        if armed.model.halved and armed.model.dropout:
+            text = f"stands in place of dropout; expected model.dropout 0 beside it, found {armed.model.dropout:g}"
+            out.append(laid.problem(("model", "halved"), f"model.halved: {text}"))
     rate = claim.tune.rates[0] if claim.tune else None
     configs = []
     for arm in claim.arms:

@@ -24,9 +24,6 @@ def _of_table(armed: Claim) -> list[tuple[Loc, str]]:
         if values and (found := getattr(armed.model, option)) not in values:
             text = f"found {found}; expected {' or '.join(map(str, values))}, which {armed.model.kind} has"
             out.append((("model", option), f"model.{option}: {text}"))
-    if armed.model.halved and armed.model.dropout:
-        text = f"stands in place of dropout; expected model.dropout 0 beside it, found {armed.model.dropout:g}"
-        out.append((("model", "halved"), f"model.halved: {text}"))
     if armed.model.maps and not out:
         hidden = [row.name for row in weighted(armed.data, armed.model.model_copy(update={"maps": {}}))[:-1]]
         for layer in armed.model.maps.keys() - hidden:

@@ -16,7 +16,7 @@ import torch
 
 from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
-from repro.models import nets
+from repro.models import library, nets
 from repro.train import sgd, testing
 from repro.train.minibatches import NUMERICS as NUMERICS
 from repro.train.minibatches import batch_sizes, is_tested
@@ -78,12 +78,22 @@ class Trainer:
     precision: str
     schedule: Schedule
     every_epoch: bool = False  # whether the test images are looked at after every epoch
+    layout: torch.memory_format | None = None  # of `Step`
+    capture: bool = True  # of `Step`
     epoch: int = 0
     correct: torch.Tensor | None = None  # bool [test images], after the last epoch at which they were looked at
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
-        self.step = Step(self.net, self.optimiser, self.batches, seed=self.seed, precision=self.precision)
+        self.step = Step(
+            self.net,
+            self.optimiser,
+            self.batches,
+            seed=self.seed,
+            precision=self.precision,
+            layout=self.layout,
+            capture=self.capture,
+        )
 
     def epochs(self, last: int) -> Iterator[Epoch]:
         """Train up to and with epoch `last`, yielding each; end early after a divergence or by the plateau rule."""
@@ -201,15 +211,21 @@ def trainer(
     precision: str,
     batches: Batches | PhotoBatches,
     every_epoch: bool = False,
+    layout: torch.memory_format | None = None,
+    capture: bool = True,
 ) -> Trainer:
     """The run of one configuration at its start. `model` and `train` are a resolved configuration's keyword arguments.
 
     `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
     and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`. `every_epoch`: see `Trainer`.
+    `layout`: how images and kernels lie in memory, by default as `nets.LAYOUT` says; `capture`: see `Step`. Both are for
+    measurements.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     net = initial_net(model, seed=seed, classes=batches.classes, image=batches.image).to(batches.device)
+    if not library.is_library(net):  # a library's net stays as it is
+        net = nets.lay_out(net, layout := layout or nets.layout(batches.device.type))
     schedule = Schedule(**{key: train[key] for key in SCHEDULE if key in train})
     rates = {key: train[key] for key in ("lr", "bias_lr", "weight_decay", "layer_lr") if key in train}
     groups = sgd.groups(net, **rates)
@@ -228,4 +244,6 @@ def trainer(
         precision=precision,
         schedule=schedule,
         every_epoch=every_epoch,
+        layout=layout,
+        capture=capture,
     )

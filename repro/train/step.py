@@ -27,7 +27,8 @@ EAGER = 3  # updates of each size before CUDA records one: kernels are chosen an
 class Step:
     """The update of a run, and what an epoch of them needs on the device.
 
-    `begin` fills the buffers of an epoch, each call then does one update, and `seen` reads what they left.
+    `begin` fills the buffers of an epoch, each call then does one update, and `seen` reads what they left. `layout`: how
+    images are to lie in memory, where not as batches give them (channels last). `capture` False: CUDA records nothing.
     """
 
     def __init__(
@@ -38,12 +39,15 @@ class Step:
         *,
         seed: int,
         precision: str,
+        layout: torch.memory_format | None = None,
+        capture: bool = True,
     ) -> None:
         self.net, self.optimiser, self.batches, self.seed, self.precision = net, optimiser, batches, seed, precision
         self.device = batches.device
         self.masks = Masks(net, batches.device)
         self._library = library.is_library(net)
-        self._captures = self.device.type == "cuda" and not self._library
+        self._layout = layout
+        self._captures = capture and self.device.type == "cuda" and not self._library
         self._graphs: dict[tuple[Any, ...], torch.cuda.CUDAGraph] = {}
         self._eager: dict[tuple[Any, ...], int] = {}
         self._plan = torch.empty(0)
@@ -112,6 +116,8 @@ class Step:
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return the net's answers [b, classes], in the run's precision."""
+        if self._layout is not None:
+            x = x.contiguous(memory_format=self._layout)  # nothing is done where they lie so already
         return logits_of(self.net, x, self.precision)
 
     def _run(self, key: tuple[Any, ...], action: Callable[[], object]) -> None:
