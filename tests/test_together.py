@@ -218,7 +218,7 @@ def test_the_page_draws_every_comparison_and_names_the_weakest(files, tmp_path):
     assert "ours, second and third are judged together, and the weakest, second, decides." in drawn
     assert text.count("judged together with ours; the weakest decides") == 2
     assert "not run at the scale shown" not in text
-    assert "it holds where it holds in all of them" in text
+    assert "All of them can only be accepted wrongly if a false one is" in text
     data = json.loads((tmp_path / "several.json").read_text())["shelves"][0]["judgement"]
     assert (data["weakest"], [part["comparison"] for part in data["together"]]) == (
         "second",
