@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb needs it: `--help`, `list` and `check` a
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -50,6 +51,8 @@ def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tu
     from repro.execute import Setting
     from repro.provenance import device_of, provenance
 
+    if not files and not args.base:
+        raise ReproError(f"{args.verb}: nothing is named; expected claim files or folders, such as claims/, or --base")
     files = [file.with_seeds(args.seeds) if args.seeds else file for file in files]
     device = device_of(args.device)
     made = provenance(device)
@@ -66,14 +69,25 @@ def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tu
     return chosen, setting, args.workers or (1 if device == "cuda" else places.cores())
 
 
-def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -> int:
+def _more(args: argparse.Namespace) -> Any:
+    """What is wanted beside claims: the candidates for a base, where they are asked for."""
+    if not args.base:
+        return None
+    from repro.analysis.bases import wanted
+
+    return wanted
+
+
+def _estimate(
+    claims: list[tuple[ClaimFile, str]], setting: Any, workers: int, more: Any, what: str = "to train in this round"
+) -> int:
     """How many runs are to be trained next; says so, and how long it takes at most."""
     from repro.execute import remaining
 
-    runs, seconds = remaining(claims, setting, workers)
+    runs, seconds = remaining(claims, setting, workers, more)
     each = seconds / workers
     at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
-    found = f"{runs} runs to train in this round, at most {at_most} with {workers} worker(s), measured here"
+    found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
     print(found if runs else "nothing to train: every run that is wanted is there", flush=True)
     return runs
 
@@ -81,17 +95,25 @@ def _estimate(claims: list[tuple[ClaimFile, str]], setting: Any, workers: int) -
 def _run(args: argparse.Namespace) -> int:
     from repro.spec.files import split
 
-    files, exact = split(_files(args.claims))
+    files, exact = split(_files(args.claims) if args.claims else [])
     done = {file.id: "counted" for file in exact}
-    if files:  # else nothing is trained, and torch not loaded
+    if files or not exact:  # else nothing is trained, and torch not loaded
+        from repro import budget
+        from repro.analysis.bases import lines
         from repro.execute import execute
         from repro.progress import shown
 
+        time = budget.seconds(args.budget) if args.budget else None
         claims, setting, workers = _prepared(files, args)
-        if _estimate(claims, setting, workers):
+        more, limit = _more(args), budget.Budget(time, setting.device) if time else None
+        if _estimate(claims, setting, workers, more):
             with shown(lambda line: print(line, flush=True)) as show:
-                trained = execute(claims, setting, workers=workers, report=show)
+                trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
             print(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
+            if limit and _estimate(claims, setting, workers, more, "left, as they cannot end in the time given"):
+                print(f"go on: python -m repro {shlex.join(sys.argv[1:])}")
+        if args.base:
+            print("\n" + "\n".join(lines(setting.store.table())))
         files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}
     return _write([*exact, *files], args, done)
 
@@ -99,13 +121,15 @@ def _run(args: argparse.Namespace) -> int:
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
     """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
     from repro.analysis.judge import said
+    from repro.analysis.trial import Trials
     from repro.report import write
     from repro.spec.catalogue import catalogue
 
     out = places.shelf("reports", args.out, args.reference)
     here = {file.path.resolve() for file in files}
-    theirs = [file for file in _files([]) if file.path.resolve() not in here]
-    shelves = _shelves(args)
+    others = [path for path in sorted((HOME / "claims").glob("*.yaml")) if path.resolve() not in here]
+    theirs = _files(others) if others else []
+    shelves = {name: Trials(table) for name, table in _shelves(args).items()}
     write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE))
     code, mine = 0, next(iter(shelves.values()))
     for file in (file for file in files if file.id in done):
@@ -129,11 +153,12 @@ def _store(args: argparse.Namespace) -> Store:
 def _plan(args: argparse.Namespace) -> int:
     from repro.spec.files import split
 
-    files, exact = split(_files(args.claims))
+    files, exact = split(_files(args.claims) if args.claims else [])
     for fact in exact:
         print(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
-    if not files:
+    if exact and not files and not args.base:
         return 0
+    from repro.analysis.bases import lines
     from repro.execute import jobs, standing
     from repro.provenance import device_name
 
@@ -141,7 +166,12 @@ def _plan(args: argparse.Namespace) -> int:
     finished, runs = standing(setting), setting.store.table()
     resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
     print(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
-    for job in jobs(claims, finished, device_name(setting.provenance)):
+    for file, scale in claims:
+        if file.undecided(scale):
+            print(f"{file.id}: no run is planned: the base of its {scale} scale is not chosen yet; see plan --base")
+    if args.base:
+        print("\n".join(lines(finished)))
+    for job in jobs(claims, finished, device_name(setting.provenance), _more(args)):
         if job.alone:
             print(f"  {job.id}  {job.label}, alone in a process of its own, on {device_name(setting.provenance)}")
             continue
@@ -151,7 +181,7 @@ def _plan(args: argparse.Namespace) -> int:
         looks = [evaluation.look.kind.replace("_", " ") for evaluation in job.evaluations]
         then = f", looked at: {' and '.join(looks)}" if looks else ""
         print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}{then}")
-    _estimate(claims, setting, workers)
+    _estimate(claims, setting, workers, _more(args))
     print("later rounds follow from these: rates are chosen first, then judged")
     return 0
 

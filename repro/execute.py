@@ -18,19 +18,20 @@ import safetensors.torch
 import torch
 
 from repro import beforehand, starts
-from repro.analysis.levels import Goal, goal_of
-from repro.analysis.measures import Want
-from repro.analysis.plan import wanted
+from repro.analysis.levels import goal_of
+from repro.budget import Budget
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
 from repro.evaluations import SHOWN, Looker, saved
+from repro.jobs import Job as Job  # what others of the engine take from here
+from repro.jobs import Planned
+from repro.jobs import jobs as jobs
 from repro.models import registry
-from repro.probe import probe, timing_seconds
+from repro.probe import seconds_of
 from repro.provenance import device_name
 from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.files import ClaimFile, run_config
-from repro.spec.looks import Evaluation
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
@@ -53,44 +54,22 @@ class Setting:
     checkpoint_seconds: float = 30  # assumed: with one epoch, the most that a kill loses; DESIGN allows 60
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run and all that is wanted of it: it trains until every goal is met. A timing has none."""
-
-    config: RunConfig | TimingConfig
-    goals: tuple[Goal, ...]
-    label: str
-    evaluations: tuple[Evaluation, ...] = ()  # of this run, each made when it has come so far
-    keep: frozenset[int] = frozenset()  # epochs after which others start from its weights
-    best: bool = False  # whether the weights of the least held-out error are kept
-
-    @property
-    def id(self) -> str:
-        """The run's."""
-        return self.config.id
-
-    @property
-    def alone(self) -> bool:
-        """Whether nothing may run beside it: a timing."""
-        return isinstance(self.config, TimingConfig)
-
-    @property
-    def horizon(self) -> int:
-        """Epochs at most."""
-        return max(goal.epochs for goal in self.goals)
-
-    def left(self, rows: list[dict[str, Any]]) -> bool:
-        """Whether more is to be trained after these epochs."""
-        return not all(goal.met(rows) for goal in self.goals)
-
-
-def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: int, report: Report) -> int:
-    """Train what the claims (each with its scale) want and the store lacks. Returns the number of runs trained.
+def execute(
+    claims: list[tuple[ClaimFile, str]],
+    setting: Setting,
+    *,
+    workers: int,
+    report: Report,
+    more: Planned | None = None,
+    budget: Budget | None = None,
+) -> int:
+    """Train what the claims (each with its scale) want and the store lacks. Returns the number of runs trained. `more`:
+    what is wanted beside claims. `budget`: no run begins that cannot end in its time.
 
     A run that failed under an earlier command is tried again. Events of one run come in order, the last is `finish`.
     """
     table = standing(setting)
-    first = jobs(claims, table, device_name(setting.provenance))
+    first = jobs(claims, table, device_name(setting.provenance), more)
     if not first:
         return 0
     for file, scale in claims:
@@ -102,7 +81,8 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
     evaluations: dict[str, set[str]] = {}  # of every run that was worked on
 
     def plan(alone: bool = False) -> list[Job]:
-        left = [job for job in jobs(claims, table, device_name(setting.provenance)) if job.alone == alone]
+        left = [job for job in jobs(claims, table, device_name(setting.provenance), more) if job.alone == alone]
+        left = [job for job in left if budget is None or budget.allows(job, _there(job, setting))]
         for job in left:
             evaluations.setdefault(job.id, set()).update(evaluation.id for evaluation in job.evaluations)
         return left
@@ -119,7 +99,7 @@ def execute(claims: list[tuple[ClaimFile, str]], setting: Setting, *, workers: i
                 count += 1
         return count
 
-    work = partial(train_twice, setting)
+    work, report = partial(train_twice, setting), budget.watching(report) if budget else report
     trained = done(_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
     while left := plan(alone=True):  # now that nothing is trained beside it: each timing in a process of its own
         trained += done(work_through(lambda one=left[:1]: [j for j in one if j.id not in table], work, 1, report))
@@ -136,38 +116,23 @@ def standing(setting: Setting) -> Table:
     }
 
 
-def jobs(claims: list[tuple[ClaimFile, str]], table: Table, device: str | None = None) -> list[Job]:
-    """What is to be trained next, each run once, however many claims want it; `device`: see `wanted`."""
-    wants: dict[str, list[Want]] = {}
-    for file, scale in claims:
-        for want in wanted(file, scale, table, device=device):
-            wants.setdefault(want.config.id, []).append(want)
-    return [
-        Job(
-            same[0].config,
-            tuple({want.goal: None for want in same if isinstance(want.config, RunConfig)}),
-            same[0].label,
-            tuple({want.evaluation.id: want.evaluation for want in same if want.evaluation}.values()),
-            keep=frozenset(want.epochs for want in same if want.weights),
-        )
-        for same in wants.values()
-    ]
-
-
-def remaining(claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1) -> tuple[int, float]:
+def remaining(
+    claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1, more: Planned | None = None
+) -> tuple[int, float]:
     """(runs to train or to look at in this round, the seconds that all workers together take for them at most), by
     `probe`."""
-    left = jobs(claims, standing(setting), device_name(setting.provenance))
+    left = jobs(claims, standing(setting), device_name(setting.provenance), more)
     seconds = 0.0
     for job in left:
-        if isinstance(job.config, TimingConfig):
-            seconds += workers * timing_seconds(job.config, setting.device)  # nothing else runs meanwhile
-            continue
-        run = setting.store.read(job.id)
-        there = len(run.epochs) if run and run.resumable else 0
-        # a look takes about as long as an epoch (assumed)
-        seconds += (max(0, job.horizon - there) + len(job.evaluations)) * probe(job.config, setting.device)
+        beside = workers if job.alone else 1  # nothing else runs meanwhile
+        seconds += beside * seconds_of(job.config, job.work(_there(job, setting)), setting.device)
     return len(left), seconds
+
+
+def _there(job: Job, setting: Setting) -> int:
+    """Epochs of a run that need not be trained again."""
+    run = setting.store.read(job.id)
+    return len(run.epochs) if run and run.resumable else 0
 
 
 def _have_data(sets: list[RunData], setting: Setting, report: Report) -> None:

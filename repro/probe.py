@@ -31,6 +31,13 @@ def probe(config: RunConfig, device: str) -> float:
     return step.update * len(updates) + step.image * looked
 
 
+def seconds_of(config: RunConfig | TimingConfig, epochs: int, device: str) -> float:
+    """Seconds that so many epochs of a configuration take on this machine; of a timing, one replicate."""
+    if isinstance(config, TimingConfig):
+        return timing_seconds(config, device)
+    return epochs * probe(config, device)
+
+
 def timing_seconds(config: TimingConfig, device: str) -> float:
     """Seconds that one replicate of a timing takes on this machine: of each arm the pipeline, and the step alone."""
     updates = config.updates * (config.warm + config.rounds)

@@ -67,10 +67,11 @@ def minibatches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Minibatches of the training images in `order`, as a run's updates take them."""
     order, fed = order.to(batches.device), batches.feed(order, sizes)
-    for places in torch.arange(len(order), device=batches.device).split(sizes):
+    found, labels = batches.places(order, sizes), batches.labels(order)
+    for part in torch.arange(len(order), device=batches.device).split(sizes):
         if fed is not None:
             next(fed)
-        yield batches.train(order[places], None if draws is None else draws.at(places))
+        yield batches.take(found[part], None if draws is None else draws.at(part)), labels[part]
 
 
 def rows(run: loop.Trainer, last: int) -> list[dict]:

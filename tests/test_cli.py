@@ -151,7 +151,10 @@ def test_interrupting_exits_with_130_and_the_same_command_finishes(tmp_path):
         (["run", str(RELU), "--scale", "medium"], 2, "has no scale medium; it has smoke, small, paper"),
         (["run", str(RELU), "--scale", "small"], 3, "repro data get cifar10"),
         (["run", str(RELU), "--seeds", "0"], 2, "expected 1 or more"),
-        (["run"], 2, "usage: repro run"),
+        (["run"], 2, "expected claim files or folders"),
+        (["plan"], 2, "or --base"),
+        (["run", str(RELU), "--budget", "soon"], 2, "expected a time, such as 2h"),
+        (["run", str(RELU), "--budget", "0h"], 2, "expected a time, such as 2h"),
         (["show", str(RELU), "--arm", "sigmoid"], 2, "has relu, tanh"),
         (["data", "get", "imagenet"], 2, "expected one of digits, cifar10"),
     ],
@@ -201,8 +204,8 @@ def test_the_flags_of_every_verb_are_these():
     places = ["--data", "--reference", "--runs"]
     choice = ["--device", "--scale", "--seeds", "--workers"]
     expected = {
-        "run": sorted([*places, *choice, "--out"]),
-        "plan": sorted([*places, *choice]),
+        "run": sorted([*places, *choice, "--base", "--budget", "--out"]),
+        "plan": sorted([*places, *choice, "--base"]),
         "finetune": sorted(
             [
                 "--afresh",

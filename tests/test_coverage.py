@@ -86,7 +86,7 @@ def test_each_declared_scale_has_its_state_on_each_shelf_and_what_is_missing_its
     words = {scale: {state.shelf: state.word for state in states} for scale, states in found.scales.items()}
     assert words["smoke"] == {"yours": "works", "reference": "not run"}
     assert words["small"]["yours"] == "not run"
-    assert words["small"]["reference"] == "inconclusive"
+    assert words["small"]["reference"] == "not tested"
     assert [m.scale for m in found.missing] == ["paper"]
     assert found.missing[0].command == "python -m repro run claims/speed.yaml --scale paper"
     assert found.judged
@@ -139,7 +139,7 @@ def test_an_exact_claim_is_counted_at_no_scale():
     rows = coverage(ENTRIES, files, {"yours": {}})
     share = row(rows, "conv_share")
     assert {scale: [state.word for state in states] for scale, states in share.scales.items()} == {
-        "exact": ["false as printed"]
+        "exact": ["true in part"]
     }
     assert share.judged
     assert not share.missing
@@ -151,7 +151,7 @@ def test_the_page_has_every_row_with_its_state_and_the_commands(speed, tmp_path)
     write([speed], {"reference": small}, tmp_path / "out", rows)
     page = (tmp_path / "out" / "coverage.html").read_text()
     page += re.sub("<.*?>", "", page)  # within a command stand tags
-    for text in ("speed.html", "inconclusive", "The split does not matter", "not covered",
+    for text in ("speed.html", "not tested", "The split does not matter", "not covered",
                  "python -m repro run claims/speed.yaml --scale paper", "at most"):  # fmt: skip
         assert text in page, text
     assert 'href="coverage.html"' in (tmp_path / "out" / "index.html").read_text()
@@ -167,4 +167,4 @@ def test_the_command_lists_every_row_and_loads_no_torch():
     assert done.returncode == 0, done.stderr
     shown = [line.split()[1] for line in done.stdout.splitlines()[1 : len(ENTRIES) + 1]]
     assert shown == [entry.id for entry in ENTRIES]
-    assert "reproduced (r)" in next(line for line in done.stdout.splitlines() if " cifar_trace " in line)
+    assert "not told apart (r)" in next(line for line in done.stdout.splitlines() if " cifar_trace " in line)

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from repro.data.augment import SHARED, Draws, components, crop, draw, outcomes, ten_views
+from repro.data.augment import (
+    SHARED,
+    Draws,
+    both_ways,
+    components,
+    crop_by_gather,
+    crop_by_slices,
+    draw,
+    outcomes,
+    ten_views,
+)
 from repro.data.photosets import sums_of
 
 
@@ -23,31 +33,55 @@ def every(border: int, readings: int) -> list[tuple[int, int, bool]]:
 # Crops
 
 
-@pytest.mark.parametrize(("stored", "size"), [(12, 8), (9, 6), (8, 8), (7, 1)])
-def test_every_offset_and_reflection_is_the_plain_slice(stored, size):
-    photos = pixels(3, stored)
+def gathered(pixels, rows, draws, size, mean, per_offset):
+    return crop_by_gather(pixels, rows, draws, both_ways(size), mean, per_offset)
+
+
+WAYS = {"by slices": crop_by_slices, "by a gather": gathered}
+
+
+def mean_of(size: int) -> torch.Tensor:
+    return torch.rand(size, size, 3, generator=generator(12)) * 255
+
+
+def plain(photo: np.ndarray, mean: np.ndarray, view: tuple[int, int, bool], size: int, per_offset: bool) -> np.ndarray:
+    """One crop less the mean image as numpy makes it."""
+    y, x, mirrored = view
+    part, middle = (slice(y, y + size), slice(x, x + size)), slice((len(mean) - size) // 2, (len(mean) + size) // 2)
+    image, means = photo[part].astype(np.float32), mean[part] if per_offset else mean[middle, middle]
+    if mirrored:
+        image, means = image[:, ::-1], means[:, ::-1] if per_offset else means
+    return image - means
+
+
+@pytest.mark.parametrize("per_offset", [True, False])
+@pytest.mark.parametrize(("stored", "size"), [(12, 8), (10, 6), (8, 8), (7, 1)])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_offset_and_reflection_is_the_plain_slice(way, stored, size, per_offset):
+    photos, mean = pixels(3, stored), mean_of(stored)
     views = every(stored - size, stored - size + 1)
     y, x, mirrored = (torch.tensor(values) for values in zip(*views, strict=True))
     for row, photo in enumerate(photos):
         rows = torch.full((len(views),), row)
-        found = crop(torch.from_numpy(photos), rows, Draws(y, x, mirrored), size)
+        found = WAYS[way](torch.from_numpy(photos), rows, Draws(y, x, mirrored), size, mean, per_offset)
         assert found.is_contiguous()
-        for one, (top, left, flip) in zip(found.numpy(), views, strict=True):
-            plain = photo[top : top + size, left : left + size]
-            assert np.array_equal(one, plain[:, ::-1] if flip else plain)
+        assert found.dtype == torch.float32
+        for one, view in zip(found.numpy(), views, strict=True):
+            assert np.array_equal(one, plain(photo, mean.numpy(), view, size, per_offset))
 
 
-def test_offsets_of_the_real_size_are_the_plain_slice():
-    photos = pixels(1, 256)
+@pytest.mark.parametrize("way", WAYS)
+def test_offsets_of_the_real_size_are_the_plain_slice(way):
+    photos, mean = pixels(1, 256), mean_of(256)
     views = every(32, 33)
     assert len(views) == 2178
     views = views[::9] + views[-1:]  # all of them would take half a minute
     for lo in range(0, len(views), 99):
         y, x, mirrored = (torch.tensor(values) for values in zip(*views[lo : lo + 99], strict=True))
-        found = crop(torch.from_numpy(photos), torch.zeros(len(y), dtype=torch.long), Draws(y, x, mirrored), 224)
-        for one, (top, left, flip) in zip(found.numpy(), views[lo:], strict=False):
-            plain = photos[0, top : top + 224, left : left + 224]
-            assert np.array_equal(one, plain[:, ::-1] if flip else plain)
+        rows = torch.zeros(len(y), dtype=torch.long)
+        found = WAYS[way](torch.from_numpy(photos), rows, Draws(y, x, mirrored), 224, mean, True)
+        for one, view in zip(found.numpy(), views[lo:], strict=False):
+            assert np.array_equal(one, plain(photos[0], mean.numpy(), view, 224, True))
 
 
 # Draws
@@ -116,14 +150,17 @@ def test_the_same_generator_draws_the_same_and_noise_moves_no_crop():
     assert not torch.equal(one.y, draw(100, generator(6), border=32).y)
 
 
-def test_draws_are_split_into_views_of_the_whole():
+@pytest.mark.parametrize("colour", ["source", "paper", "none"])
+def test_draws_come_back_from_whole_numbers(colour):
     of = components(*sums_of(pixels(9, 8), np.arange(9)), 9)
-    drawn = draw(10, generator(7), border=32, colour="source", of=of)
-    parts = list(drawn.split([4, 4, 2]))
-    assert [len(part) for part in parts] == [4, 4, 2]
-    assert torch.equal(torch.cat([part.shift for part in parts]), drawn.shift)
-    assert parts[1].y.data_ptr() == drawn.y[4:].data_ptr()
-    assert {part.divisor for part in parts} == {1.1}
+    drawn = draw(10, generator(7), border=32, colour=colour, of=of)
+    some = torch.tensor([7, 0, 3])
+    back, expected = drawn.from_words(drawn.words()[some]), drawn.at(some)
+    for name in ("y", "x", "mirrored"):
+        assert getattr(back, name).tolist() == getattr(expected, name).tolist()
+    assert back.divisor == expected.divisor
+    assert (back.shift is None) == (colour == "none")
+    assert colour == "none" or torch.equal(back.shift, expected.shift)
 
 
 # Colour

@@ -161,6 +161,28 @@ def test_a_crop_that_is_larger_than_what_is_stored_is_refused(photos):
         PhotoBatches(photos, device="cpu", size=21)
 
 
+def test_on_the_cpu_the_map_itself_is_the_tensor_that_crops_are_taken_from(photos):
+    batches = PhotoBatches(photos, device="cpu", size=CROP)
+    assert batches.resident
+    assert isinstance(photos.train_x, np.memmap)
+    assert not photos.train_x.flags.writeable
+    assert batches._train_x.data_ptr() == photos.train_x.ctypes.data
+    assert batches._test_x.data_ptr() == photos.test_x.ctypes.data
+
+
+@pytest.mark.parametrize("mean", ["per_offset", "centre"])
+@pytest.mark.parametrize("scale", ["raw", "standardised"])
+def test_on_another_device_training_reads_no_value_on_the_host(photos, scale, mean):
+    """Meta tensors have none: reading one raises."""
+    batches = PhotoBatches(photos, device="meta", size=CROP, scale=scale, mean=mean, crops="source", colour="source")
+    x, y = batches.train(
+        torch.empty(6, dtype=torch.int64, device="meta"), batches.draw(generator()).at(torch.arange(6, device="meta"))
+    )
+    assert (x.shape, x.dtype, x.device.type) == ((6, 3, CROP, CROP), torch.float32, "meta")
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    assert (y.shape, y.dtype, y.device.type) == ((6,), torch.int64, "meta")
+
+
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 

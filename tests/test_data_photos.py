@@ -120,6 +120,15 @@ def test_a_photo_that_cannot_be_taken_says_why(data, why):
         photo.ready(data, 16)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (7, 9), (256, 4), (146, 146), (3, 50, 50)])
+def test_sums_of_products_are_those_of_whole_numbers(shape):
+    """Of random pixels and of the brightest, whose sums are the largest."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    for these in (pixels, np.full_like(pixels, 255)):
+        flat = these.reshape(-1, 3).astype(np.int64)
+        assert np.array_equal(photo.channel_products(these), flat.T @ flat)
+
+
 # Sources
 
 

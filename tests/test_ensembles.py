@@ -120,7 +120,7 @@ def of_five() -> ClaimFile:
 
 
 def test_nets_that_err_apart_gain_by_being_averaged_at_every_scale(of_five, tmp_path):
-    words = {"small": "same direction", "medium": "same direction", "paper": "differs"}
+    words = {"small": "agrees at small scale", "medium": "agrees at medium scale", "paper": "differs"}
     for scale, word in words.items():
         found = judge(of_five, scale, shelf(tmp_path / scale, of_five, scale))
         assert found.verdict.word == word

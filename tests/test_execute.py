@@ -19,6 +19,7 @@ from repro import beforehand
 from repro import execute as executing
 from repro.analysis.levels import Goal
 from repro.analysis.measures import level_of
+from repro.budget import Budget
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import DataError, ReproError, RunError
@@ -252,18 +253,18 @@ def test_a_layer_whose_start_is_not_varied_is_compared_even_where_another_is(tmp
 
 
 class Failing(Batches):
-    """Fails at the second batch of every training, as a GPU out of memory does, until `left` is used up."""
+    """Fails at the second minibatch of every training, as a GPU out of memory does, until `left` is used up."""
 
     left = 0
     taken = 0
 
-    def train(self, index):
+    def take(self, places, draws=None):
         self.taken += 1
         if self.taken == 2 and Failing.left:
             Failing.left -= 1
             self.taken = 0
             raise RuntimeError("out of memory")
-        return super().train(index)
+        return super().take(places, draws)
 
 
 @pytest.fixture
@@ -320,7 +321,7 @@ def test_a_run_killed_between_its_last_epoch_and_its_result_is_finished(setting,
     [
         (CHECKPOINT, b"not a checkpoint", r"checkpoint\.safetensors: not a checkpoint of this run .*remove it"),
         (CHECKPOINT, safetensors.torch.save({"epoch": torch.tensor(1)}), r"not a checkpoint of this run \('weight\."),
-        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 3, where the checkpoint beside it stands; remove"),
+        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 4, where the checkpoint beside it stands; remove"),
     ],
 )
 def test_a_damaged_run_is_named_when_it_shall_go_on(setting, tmp_path, name, content, told):
@@ -503,3 +504,12 @@ def test_the_commit_is_that_of_the_sources_and_clean_only_as_committed(tmp_path,
     assert commit_of(tmp_path / "repro") == (head, False)
     monkeypatch.setenv("REPRO_COMMIT", "abc+changed")
     assert commit_of(tmp_path) == ("abc", False)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_budget_that_no_run_can_end_in_begins_none_and_a_large_one_all(setting, tmp_path, workers):
+    claims = claim(tmp_path)
+    assert execute(claims, setting, workers=workers, report=silent, budget=Budget(0.001, "cpu")) == 0
+    assert jobs(claims, setting.store.table()) == jobs(claims, {})
+    assert execute(claims, setting, workers=workers, report=silent, budget=Budget(3600, "cpu")) > 0
+    assert jobs(claims, setting.store.table()) == []

@@ -179,7 +179,6 @@ def test_the_answer_for_a_photo_is_the_mean_of_the_softmax_outputs_of_its_ten_vi
     batches = PhotoBatches(from_images(images), device="cpu", size=24, scale="standardised")
     run = trainer(batches)
     run.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 24 * 24, 10))  # untrained, so that views disagree
-    run.step.net = run.net
     with torch.no_grad():
         run.net[1].weight.normal_(0, 0.1, generator=generator(0, "weight"))
         run.net[1].bias.zero_()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from launches import Launches
 from torch import nn
 
 from repro.train.seeds import generator
@@ -108,3 +109,76 @@ def test_a_layer_without_a_decay_is_a_mistake():
     net.add_module("conv1", nn.Conv2d(3, 4, 5))
     with pytest.raises(KeyError):
         groups(net, lr=0.1, bias_lr=2.0, weight_decay={})
+
+
+# On a device
+
+
+def net_of(device: str) -> nn.Sequential:
+    net = nn.Sequential()
+    net.add_module("conv1", nn.Conv2d(3, 4, 5, device=device))
+    net.add_module("fc10", nn.Linear(4, 10, device=device))
+    return net
+
+
+def test_an_update_on_a_device_is_one_operator_a_parameter_and_reads_rates_that_are_there():
+    net = net_of("meta")
+    optimiser = PaperSGD(groups(net, lr=0.1, bias_lr=2.0, weight_decay={"other": 0.05}), momentum=MOMENTUM)
+    for parameter in net.parameters():
+        parameter.grad = torch.empty_like(parameter)
+    rates = [group["rate"] for group in optimiser.param_groups]
+    for factor in (1.0, 0.1):
+        set_rates(optimiser, factor, frozen=lambda layer: layer == "conv1")
+        with Launches() as launches:
+            optimiser.step()
+        assert launches.names == ["repro.paper_update_.default"] * 4  # those of a frozen layer find a rate of 0
+    assert all(group["rate"] is rate for group, rate in zip(optimiser.param_groups, rates, strict=True))
+    assert {(rate.dtype, rate.shape, rate.device.type) for rate in rates} == {(torch.float32, (), "meta")}
+
+
+@pytest.mark.parametrize("by", ["set_rates", "hand"])
+def test_copies_of_the_rates_follow_the_rates_in_place(by):
+    net = net_of("cpu")
+    optimiser = PaperSGD(groups(net, lr=0.1, bias_lr=2.0, weight_decay={"other": 0.05}), momentum=MOMENTUM)
+    for group in optimiser.param_groups:  # as on a device
+        group |= {"rate": torch.zeros(()), "copied": 0.0}
+    rates = [group["rate"] for group in optimiser.param_groups]
+    for factor, frozen in ((1.0, ""), (0.1, "conv1"), (0.01, "")):
+        if by == "set_rates":
+            set_rates(optimiser, factor, frozen=lambda layer, frozen=frozen: layer == frozen)
+        else:
+            for group in optimiser.param_groups:
+                group["lr"] = 0.0 if group["layer"] == frozen else group["base"] * factor
+            optimiser.step()
+        assert [rate.item() for rate in rates] == pytest.approx([group["lr"] for group in optimiser.param_groups])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_a_captured_update_follows_rates_that_are_set_between_replays():
+    here, there = net_of("cpu"), net_of("cpu")
+    there.load_state_dict(here.state_dict())
+    there.cuda()
+    one, other = (
+        PaperSGD(groups(net, lr=0.1, bias_lr=2.0, weight_decay={"other": 0.05}), momentum=MOMENTUM)
+        for net in (here, there)
+    )
+    for net in (here, there):
+        for p in net.parameters():
+            p.grad = torch.ones_like(p)
+    for optimiser in (one, other):
+        set_rates(optimiser, 0.0, frozen=lambda layer: False)
+    other.step()  # compiles
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        other.step()
+    for factor, frozen in ((1.0, ""), (1.0, "fc10"), (0.1, "conv1"), (0.1, "")):
+        for optimiser in (one, other):
+            set_rates(optimiser, factor, frozen=lambda layer, frozen=frozen: layer == frozen)
+        one.step()
+        graph.replay()
+        for ours, theirs in zip(there.parameters(), here.parameters(), strict=True):
+            torch.testing.assert_close(ours.detach().cpu(), theirs.detach(), rtol=1e-6, atol=1e-7)
+            torch.testing.assert_close(
+                other.state[ours]["velocity"].cpu(), one.state[theirs]["velocity"], rtol=1e-6, atol=1e-7
+            )

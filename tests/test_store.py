@@ -65,7 +65,7 @@ def test_a_run_reads_back_as_it_was_written(store, folder):
     assert run.config == CONFIG.model_dump()
     assert RunConfig(**run.config).id == run.id == folder.name
     assert run.epochs == [row(1), row(2)]
-    assert run.series("train_error") == [0.5, 0.5]
+    assert run.series("train_error") == [(1, 0.5), (2, 0.5)]
     assert run.sessions == [HERE]
     assert run.result == {"status": "reached", "epoch": 2, "update": 20}
     assert (run.failed, run.diverged, run.resumable) == (None, None, False)

@@ -79,22 +79,22 @@ BARELY = 0.0023
 CASES: dict[str, tuple[dict[str, list[float]], str, str, str]] = {
     # costs, the word at medium scale, at paper scale, the comparison that decides
     "all inside": (dict(zip(NAMES, (around(0.02, NARROW), around(0.022, NARROW), around(0.018, NARROW)), strict=True)),
-                   "same direction", "reproduced", "third"),
+                   "agrees at medium scale", "reproduced", "third"),
     "one shows nothing": (dict(zip(NAMES, (around(0.02, NARROW), around(0.001, NARROW), around(0.1, NARROW)),
                                    strict=True)),
-                          "no difference seen", "inconclusive", "second"),
+                          "disagrees at medium scale", "refuted", "second"),
     "one is surely the other way": (dict(zip(NAMES, (around(-0.02, NARROW), around(0.02, NARROW),
                                                      around(0.02, 0.2)), strict=True)),
-                                    "opposite direction", "contradicted", "ours"),
-    "one is the other way by chance": (dict(zip(NAMES, (around(0.02, NARROW), around(-BARELY, NARROW),
+                                    "disagrees at medium scale", "refuted", "ours"),
+    "one is short by chance": (dict(zip(NAMES, (around(0.02, NARROW), around(0.01 - BARELY, NARROW),
                                                         around(0.02, NARROW)), strict=True)),
-                                       "no difference seen", "inconclusive", "second"),
+                                       "open at medium scale", "inconclusive", "second"),
     "one costs far more than the band": (dict(zip(NAMES, (around(0.02, NARROW), around(0.015, NARROW),
                                                           around(0.08, NARROW)), strict=True)),
-                                         "same direction", "differs", "third"),
+                                         "agrees at medium scale", "differs", "third"),
     "one is not wholly inside": (dict(zip(NAMES, (around(0.02, NARROW), around(0.029, NARROW),
                                                   around(0.022, NARROW)), strict=True)),
-                                 "same direction", "direction only", "second"),
+                                 "agrees at medium scale", "direction only", "second"),
 }  # fmt: skip
 LEAST = {"one costs far more than the band": "second", "one is not wholly inside": "ours"}  # at medium: by size alone
 
@@ -146,12 +146,12 @@ def test_it_does_not_matter_which_comparison_is_the_claim_s_own(files, case):
 
 
 def test_a_word_against_is_judged_at_the_confidence_that_so_many_comparisons_take(files):
-    costs, *_ = CASES["one is the other way by chance"]
+    costs, *_ = CASES["one is short by chance"]
     found = judge(files[0], "paper", table_of(files[0], "paper", costs))
     confidences = [part.effect.confidence for part in found.together if part.effect]
     assert confidences == pytest.approx([0.95, 1 - 0.05 / 3, 0.95])
     alone = judge(files[0], "paper", table_of(files[0], "paper", costs), "second")
-    assert (alone.verdict.word, alone.together) == ("contradicted", ()), "by itself it would say so"
+    assert (alone.verdict.word, alone.together) == ("refuted", ()), "by itself it would say so"
 
 
 def test_while_a_run_of_any_comparison_is_missing_nothing_is_judged(files):
@@ -218,7 +218,7 @@ def test_the_page_draws_every_comparison_and_names_the_weakest(files, tmp_path):
     assert "ours, second and third are judged together, and the weakest, second, decides." in drawn
     assert text.count("judged together with ours; the weakest decides") == 2
     assert "not run at the scale shown" not in text
-    assert "it holds where it holds in all of them" in text
+    assert "All of them can only be accepted wrongly if a false one is" in text
     data = json.loads((tmp_path / "several.json").read_text())["shelves"][0]["judgement"]
     assert (data["weakest"], [part["comparison"] for part in data["together"]]) == (
         "second",
@@ -294,8 +294,8 @@ def consistently() -> ClaimFile:
     ("ratios", "word", "weakest"),
     [
         ((6.0, 4.0, 3.0, 3.5, 2.5), "reproduced", "faithful"),
-        ((6.0, 1.5, 3.0, 3.5, 2.5), "differs", "18pct"),
-        ((0.5, 4.0, 3.0, 3.5, 2.5), "contradicted", "ours"),
+        ((6.0, 1.5, 3.0, 3.5, 2.5), "refuted", "18pct"),
+        ((0.5, 4.0, 3.0, 3.5, 2.5), "refuted", "ours"),
     ],
 )
 def test_several_times_is_at_least_twice_in_every_net(consistently, ratios, word, weakest):
@@ -306,7 +306,7 @@ def test_several_times_is_at_least_twice_in_every_net(consistently, ratios, word
     assert [part.name for part in found.together] == list(NETS.values())
     for part, ratio in zip(found.together, ratios, strict=True):
         assert part.effect is not None
-        assert part.effect.estimate == pytest.approx(ratio)
+        assert part.effect.estimate == pytest.approx(ratio, rel=0.005)  # on photos wrong answers are counted whole
         assert {arm.rate for arm in part.arms.values()} == {0.01 if part.name == "faithful" else 0.002}
     logistic = judge(consistently, "paper", table, "logistic")
     assert (logistic.verdict.word, logistic.effect.estimate) == ("reproduced", pytest.approx(8.0))
@@ -317,18 +317,18 @@ def test_a_net_in_which_the_slow_arm_never_gets_there_is_followed_past_twice_and
     curve = by_net(ratios, logistic=1e6)
     table: Table = play((consistently, "small"), curve=curve)
     found = judge(consistently, "small", table)
-    assert (found.verdict.word, found.name) == ("same direction", "80sec"), "the paper's net is not for a CPU"
+    assert (found.verdict.word, found.name) == ("agrees at small scale", "80sec"), "the paper's net is not for a CPU"
     logistic = judge(consistently, "small", table, "logistic")
-    assert logistic.verdict.word == "inconclusive"
+    assert logistic.verdict.word == "not tested"
     assert logistic.verdict.why == "no rate of logistic reached the level on every tuning seed"
     assert max(len(run.epochs) for run in table.values()) == 40, "no run is followed a thousand times as far"
 
 
 def test_a_band_that_stands_for_any_size_asks_for_its_near_end_alone():
     open_, closed = ({"kind": "ratio", "of": ["a", "b"], "paper": p, "within": w, "direction": d} for p, w, d in (
-        (None, [2.0, 1000.0], "above 1"), (6.0, [4.0, 9.0], "above 1")
+        (None, [2.0, None], "above 1"), (6.0, [4.0, 9.0], "above 1")
     ))  # fmt: skip
-    mirrored = open_ | {"within": [0.001, 0.5], "direction": "below 1"}
+    mirrored = open_ | {"within": [None, 0.5], "direction": "below 1"}
     assert [Ratio(**rule).far for rule in (open_, mirrored, closed)] == [2.0, 2.0, 9.0]
 
 

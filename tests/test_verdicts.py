@@ -13,12 +13,13 @@ from scipy import stats
 from small_runs import Failed
 from small_tables import APART, ERRORS, MIRROR, RULE, TURNED, claim_file, play, reaching, run_of, seen
 
+from repro.analysis.cases import Evidence
 from repro.analysis.effects import TraceTest, difference, ratio, trace_test
 from repro.analysis.judge import highest, judge
 from repro.analysis.measures import Observation
 from repro.analysis.plan import wanted
 from repro.analysis.tuning import Arm
-from repro.analysis.words import Verdict, grade, of_effect, of_trace
+from repro.analysis.words import Verdict, grade, verdict
 from repro.report import write
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config
@@ -63,17 +64,18 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
 
 SIX = seen(6.0, 6.5, 5.5, 6.2, 5.8)
 SLOW = {  # epochs of tanh against SIX of relu, and the word at paper scale and below it
-    "six times": (seen(37, 37, 34, 36, 36), "reproduced", "same direction"),
-    "four to eight times": (seen(18, 40, 40, 30, 46), "direction only", "same direction"),
-    "twice": (seen(12, 14, 11, 12, 11), "differs", "same direction"),
-    "twenty times": (seen(120, 130, 110, 130, 118), "differs", "same direction"),
-    "half": (seen(3, 3.3, 2.7, 3.2, 2.8), "contradicted", "opposite direction"),
-    "about as many": (seen(6, 7, 5, 7, 5), "inconclusive", "no difference seen"),
-    "one beyond the horizon": (seen(37, None, 34, 36, 36), "direction only", "same direction"),
-    "all beyond the horizon": (seen(*[None] * 5), "differs", "same direction"),
-    "all diverged": (seen(*["diverged"] * 5), "differs", "same direction"),
-    "beyond a near horizon": (seen(*[None] * 5, limit=6), "inconclusive", "no difference seen"),
-    "one slow, one fast": (seen(5, 40, None, 37, 36), "inconclusive", "no difference seen"),
+    "six times": (seen(37, 37, 34, 36, 36), "reproduced", "agrees"),
+    "four to eight times": (seen(18, 40, 40, 30, 46), "direction only", "agrees"),
+    "twice": (seen(12, 14, 11, 12, 11), "refuted", "disagrees"),
+    "twenty times": (seen(120, 130, 110, 130, 118), "differs", "agrees"),
+    "half": (seen(3, 3.3, 2.7, 3.2, 2.8), "refuted", "disagrees"),
+    "about as many": (seen(6, 7, 5, 7, 5), "refuted", "disagrees"),
+    "two to three times": (seen(12, 22, 11, 20, 14), "inconclusive", "open"),
+    "one beyond the horizon": (seen(37, None, 34, 36, 36), "direction only", "agrees"),
+    "all beyond the horizon": (seen(*[None] * 5), "differs", "agrees"),
+    "all diverged": (seen(*["diverged"] * 5), "differs", "agrees"),
+    "beyond a near horizon": (seen(*[None] * 5, limit=6), "inconclusive", "open"),
+    "one slow, one fast": (seen(5, 40, None, 37, 36), "inconclusive", "open"),
 }
 
 
@@ -91,7 +93,7 @@ def said(
     above, below = (arms[name] for name in claim.rule.of)
     claim = claim.model_copy(update={"seeds": list(range(len(tanh)))})
     effect = ratio(above.observations, below.observations, claim.rule.confidence, claim.rule.pairs)
-    return of_effect(claim, scale, effect, above, below, rate_range, to_do)
+    return verdict(Evidence(claim, scale, effect, (above, below), to_do, rate_range))
 
 
 @pytest.mark.parametrize("case", SLOW)
@@ -101,8 +103,9 @@ def test_every_word_of_a_ratio_is_said_where_it_is_due_and_alike_in_both_directi
     tanh, at_paper, below = SLOW[case]
     for claim in (file.at("paper"), mirrored.at("paper")):
         assert (said(claim, "paper", tanh, SIX).word, said(claim, "paper", tanh, SIX).grade) == (at_paper, "A")
-        assert (said(claim, "small", tanh, SIX).word, said(claim, "small", tanh, SIX).grade) == (below, "D")
-        assert (said(claim, "medium", tanh, SIX).word, said(claim, "medium", tanh, SIX).grade) == (below, "C")
+        for scale, grade_ in (("small", "D"), ("medium", "C")):
+            found = said(claim, scale, tanh, SIX)
+            assert (found.word, found.grade) == (f"{below} at {scale} scale", grade_)
         smoke = said(claim, "smoke", tanh, SIX)
         assert (smoke.word, smoke.grade) == ("not comparable", None)
 
@@ -110,9 +113,9 @@ def test_every_word_of_a_ratio_is_said_where_it_is_due_and_alike_in_both_directi
 @pytest.mark.parametrize(
     ("relu", "at_paper", "below"),
     [
-        (seen(6, 6, None, 6, 6, limit=40), "inconclusive", "no difference seen"),  # at most 6
-        (seen(*[None] * 5, limit=40), "contradicted", "opposite direction"),  # at most 36 / 40
-        (seen(6, 6, 6, 6, None, limit=30), "inconclusive", "no difference seen"),
+        (seen(6, 6, None, 6, 6, limit=40), "inconclusive", "open"),  # at most 6
+        (seen(*[None] * 5, limit=40), "refuted", "disagrees"),  # at most 36 / 40
+        (seen(6, 6, 6, 6, None, limit=30), "inconclusive", "open"),
     ],
 )
 def test_a_fast_arm_that_never_reaches_the_level_leaves_the_other_side_open(
@@ -121,7 +124,7 @@ def test_a_fast_arm_that_never_reaches_the_level_leaves_the_other_side_open(
     tanh = seen(36, 36, 36, 36, 36)
     for claim in (file.at("paper"), mirrored.at("paper")):
         assert said(claim, "paper", tanh, relu).word == at_paper
-        assert said(claim, "small", tanh, relu).word == below
+        assert said(claim, "small", tanh, relu).word == f"{below} at small scale"
 
 
 def test_with_both_arms_censored_nothing_is_concluded(file: ClaimFile) -> None:
@@ -180,20 +183,20 @@ def test_grades_weigh_the_scale_and_at_paper_scale_the_seeds() -> None:
     assert [grade(scale, 5) for scale in ("medium", "small", "smoke")] == ["C", "D", None]
 
 
-def test_inconclusive_says_what_would_have_shown_and_how_many_seeds_would_settle_it(file: ClaimFile) -> None:
-    tanh = SLOW["about as many"][0]
+def test_inconclusive_says_what_could_have_been_told_and_how_many_seeds_would_settle_it(file: ClaimFile) -> None:
+    tanh = SLOW["two to three times"][0]
     logs = [log(a.value / b.value) for a, b in zip(tanh, SIX, strict=True) if a.value and b.value]
-    spread = float(np.std(logs, ddof=1))
-    shows = exp(stats.t.ppf(0.975, 4) * spread / sqrt(5))
-    size = abs(fmean(logs)) / spread
-    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, size * sqrt(n)) for n in range(2, 2000)]
+    spread, least = float(np.std(logs, ddof=1)), log(6) / 2
+    half = stats.t.ppf(0.975, 4) * spread / sqrt(5)
+    distance = abs(fmean(logs) - least) / spread
+    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, distance * sqrt(n)) for n in range(2, 20000)]
     seeds = next(n for n, found in enumerate(power, start=2) if found >= 0.8)  # two-sided 5 %
     why = said(file.at("paper"), "paper", tanh, SIX).why
-    assert f"a ratio of {shows:.3g} would have shown" in why
-    assert f"about {seeds} seeds would settle" in why
+    assert f"effects below {exp(least - half):.3g} or above {exp(least + half):.3g} could have been told" in why
+    assert f"about {max(6, seeds)} seeds would settle" in why
 
 
-@pytest.mark.parametrize("ratios", [(1.1, 1.2), (1.1, 1.2, 0.95), (1.3, 1.1, 1.1, 1.1, 0.99)])
+@pytest.mark.parametrize("ratios", [(2.0, 2.6), (2.2, 2.4, 1.9), (2.9, 2.2, 2.2, 2.2, 1.98)])
 def test_more_seeds_are_asked_for_than_have_just_failed_to_settle_it(
     file: ClaimFile, ratios: tuple[float, ...]
 ) -> None:
@@ -207,7 +210,7 @@ def test_the_highest_complete_scale_is_the_one_that_speaks(file: ClaimFile) -> N
     small = play((file, "small"), curve=curve)
     found = highest(file, small)
     assert found is not None
-    assert (found.scale, found.verdict.word) == ("small", "same direction")
+    assert (found.scale, found.verdict.word) == ("small", "agrees at small scale")
     assert judge(file, "paper", small).verdict.word == "not run"
     paper = small | play((file, "paper"), curve=curve)
     found = highest(file, paper)
@@ -225,14 +228,15 @@ def test_the_highest_complete_scale_is_the_one_that_speaks(file: ClaimFile) -> N
 # Words of a difference
 
 BOTH = (0.375, 0.378, 0.372, 0.376, 0.374)
-NONE = {  # points above BOTH, by seed, and the word at paper scale and below it; the band is 0.6 to 2.2 points
-    "as printed": ((1.4, 1.2, 1.6, 1.5, 1.3), "reproduced", "same direction"),
-    "a wide interval": ((0.4, 2.4, 1.4, 1.6, 1.2), "direction only", "same direction"),
-    "three points": ((3.0, 2.9, 3.1, 3.2, 2.8), "differs", "same direction"),
-    "a third of a point": ((0.3, 0.35, 0.25, 0.32, 0.28), "differs", "same direction"),
-    "lower": ((-1.4, -1.2, -1.6, -1.5, -1.3), "contradicted", "opposite direction"),
-    "about equal": ((0.5, -0.4, 0.3, -0.2, 0.4), "inconclusive", "no difference seen"),
-    "equal": ((0.0, 0.0, 0.0, 0.0, 0.0), "inconclusive", "no difference seen"),
+NONE = {  # points above BOTH, by seed, and the word at paper scale and below it; the band is 0.7 to 2.2 points
+    "as printed": ((1.4, 1.2, 1.6, 1.5, 1.3), "reproduced", "agrees"),
+    "a wide interval": ((0.8, 2.4, 1.4, 1.6, 2.0), "direction only", "agrees"),
+    "across the least": ((0.4, 2.4, 1.4, 1.6, 1.2), "inconclusive", "open"),
+    "three points": ((3.0, 2.9, 3.1, 3.2, 2.8), "differs", "agrees"),
+    "a third of a point": ((0.3, 0.35, 0.25, 0.32, 0.28), "refuted", "disagrees"),
+    "lower": ((-1.4, -1.2, -1.6, -1.5, -1.3), "refuted", "disagrees"),
+    "about equal": ((0.5, -0.4, 0.3, -0.2, 0.4), "refuted", "disagrees"),
+    "equal": ((0.0, 0.0, 0.0, 0.0, 0.0), "refuted", "disagrees"),
 }
 
 
@@ -258,7 +262,7 @@ def told(claim: Claim, scale: str, none: tuple[Observation, ...], both: tuple[Ob
     first, second = (arms[name] for name in claim.rule.of)
     claim = claim.model_copy(update={"seeds": list(range(len(none)))})
     effect = difference(first.observations, second.observations, claim.rule.confidence, claim.rule.pairs)
-    return of_effect(claim, scale, effect, first, second, None, 0)
+    return verdict(Evidence(claim, scale, effect, (first, second), 0))
 
 
 @pytest.mark.parametrize("case", NONE)
@@ -269,7 +273,7 @@ def test_every_word_of_a_difference_is_said_where_it_is_due_and_alike_in_both_di
     for claim in (errors.at("paper"), turned.at("paper")):
         found = {scale: told(claim, scale, above(points), seen(*BOTH)) for scale in ("paper", "medium", "smoke")}
         assert (found["paper"].word, found["paper"].grade) == (at_paper, "A")
-        assert (found["medium"].word, found["medium"].grade) == (below, "C")
+        assert (found["medium"].word, found["medium"].grade) == (f"{below} at medium scale", "C")
         assert (found["smoke"].word, found["smoke"].grade) == ("not comparable", None)
 
 
@@ -280,25 +284,9 @@ def test_the_sentence_of_a_difference_says_which_arm_is_higher_in_points(errors:
     interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}, n = 5"
     assert one.sentence == f"The test error in ten views is 1.40 points higher for “none” than for “both” ({interval})."
     assert "is 1.40 points lower for “both” than for “none”" in other.sentence
-    assert one.why == "the interval excludes no effect and lies inside the band +0.6 points to +2.2 points"
+    assert one.why == "the interval lies inside the band, +0.7 points to +2.2 points"
     medium = told(errors.at("medium"), "medium", none, seen(*BOTH))
-    only = "only show the direction at this data size"
-    assert medium.why == f"medium scale cannot reproduce the number +1.4 points, {only}"
-
-
-def test_a_difference_not_seen_says_what_would_have_shown_and_how_many_seeds_would_settle_it(errors: ClaimFile) -> None:
-    points = NONE["about equal"][0]
-    spread = float(np.std(points, ddof=1))
-    shows = stats.t.ppf(0.975, 4) * spread / sqrt(5)
-    size = fmean(points) / spread
-    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, size * sqrt(n)) for n in range(2, 2000)]
-    seeds = next(n for n, found in enumerate(power, start=2) if found >= 0.8)
-    for scale in ("paper", "medium"):
-        why = told(errors.at(scale), scale, above(points), seen(*BOTH)).why
-        assert f"; a difference of {shows:.2f} points would have shown; about {seeds} seeds" in why
-        assert "seeds would settle one of 0.12 points" in why
-    equal = told(errors.at("paper"), "paper", above(NONE["equal"][0]), seen(*BOTH)).why
-    assert equal == "the interval covers no effect; a difference of 0.00 points would have shown"
+    assert medium.why == "the interval lies wholly at or beyond +0.7 points"
 
 
 @pytest.mark.parametrize("arm", ["none", "both"])
@@ -307,7 +295,7 @@ def test_a_run_that_diverged_or_learned_nothing_leaves_a_difference_inconclusive
     arms[arm] = seen(0.38, "diverged", 0.39, "not started", 0.37)
     for scale in ("paper", "medium"):
         found = told(errors.at(scale), scale, arms["none"], arms["both"])
-        assert found.word == "inconclusive"
+        assert found.word == ("inconclusive" if scale == "paper" else "open at medium scale")
         assert found.sentence == "No difference between “none” and “both” could be formed."
         nothing = "1 of 10 runs learned nothing: their training loss stays at chance’s"
         assert found.why == f"1 of 10 runs diverged; {nothing}; they have no error to compare"
@@ -330,8 +318,6 @@ def test_without_a_printed_number_the_direction_and_the_band_alone_count(tmp_pat
     silent = claim_file(tmp_path, ("paper: 0.014", "paper: null"), text=ERRORS)
     words = [told(silent.at("paper"), "paper", above(points), seen(*BOTH)).word for points, *_ in NONE.values()]
     assert words == [word for _, word, _ in NONE.values()]
-    why = told(silent.at("medium"), "medium", above(NONE["as printed"][0]), seen(*BOTH)).why
-    assert why == "medium scale cannot reproduce the paper's result, only show the direction at this data size"
 
 
 def test_arms_whose_shapes_differ_are_compared_as_independent_runs(tmp_path: Path) -> None:
@@ -357,23 +343,23 @@ def test_arms_that_the_rule_does_not_compare_are_not_waited_for(tmp_path: Path) 
     without = {i: run for i, run in table.items() if i not in third}
     assert {want.config.id for want in wanted(file, "medium", without)} == third, "they are trained all the same"
     assert judge(file, "medium", without).verdict == judge(file, "medium", table).verdict
-    assert judge(file, "medium", without).verdict.word == "no difference seen"
+    assert judge(file, "medium", without).verdict.word == "disagrees at medium scale"
     waiting = judge(file, "medium", without, "only_first")
     assert (waiting.verdict.word, waiting.to_do) == ("not run", 5)
     write([file], {"yours": without}, tmp_path / "out")
     page = (tmp_path / "out" / "errors.html").read_text()
-    assert "No difference seen" in page
+    assert "Disagrees at medium scale" in page
     assert "5 runs still to do" in page
 
 
 # Words of an equivalence: the paper says that there is no effect
 
 SAME = {  # points that one arm stands above the other in five pairs, in a band of half a point; the words
-    "equal": ((0, 0, 0, 0, 0), "reproduced", "no difference seen"),
-    "a shown tenth of a point": ((0.1, 0.11, 0.1, 0.09, 0.1), "reproduced", "no difference seen"),
-    "two points": ((2.0, 2.1, 1.9, 2.0, 2.0), "differs", "opposite direction"),
-    "two points the other way": ((-2.0, -2.1, -1.9, -2.0, -2.0), "differs", "opposite direction"),
-    "too wide to tell": ((1.5, -1.2, 0.3, -0.8, 0.6), "inconclusive", "inconclusive"),
+    "equal": ((0, 0, 0, 0, 0), "reproduced", "agrees"),
+    "a shown tenth of a point": ((0.1, 0.11, 0.1, 0.09, 0.1), "reproduced", "agrees"),
+    "two points": ((2.0, 2.1, 1.9, 2.0, 2.0), "refuted", "disagrees"),
+    "two points the other way": ((-2.0, -2.1, -1.9, -2.0, -2.0), "refuted", "disagrees"),
+    "too wide to tell": ((1.5, -1.2, 0.3, -0.8, 0.6), "inconclusive", "open"),
 }
 
 
@@ -384,7 +370,7 @@ def test_where_the_paper_says_no_effect_the_band_is_what_counts_as_none(tmp_path
     file = claim_file(tmp_path, (APART, equal), text=ERRORS)
     found = {scale: told(file.at(scale), scale, above(points), seen(*BOTH)) for scale in ("paper", "medium", "smoke")}
     assert (found["paper"].word, found["paper"].grade) == (at_paper, "A")
-    assert (found["medium"].word, found["medium"].grade) == (below, "C")
+    assert (found["medium"].word, found["medium"].grade) == (f"{below} at medium scale", "C")
     assert found["smoke"].word == "not comparable"
 
 
@@ -412,16 +398,16 @@ def test_every_word_of_a_trace_is_said_where_it_is_due(traced: ClaimFile) -> Non
     wide = among([[x + shift for x in (0.88, 0.86, 0.84)] for shift in (-0.09, -0.04, 0.0, 0.01)], [0.88, 0.86, 0.84])
 
     def word(found: TraceTest | None, scale: str = "paper", to_do: int = 0, failed: int = 0, diverged: int = 0) -> str:
-        verdict = of_trace(claim, scale, found, to_do, failed, diverged)
-        assert (verdict.grade is None) == (verdict.word in ("not run", "error", "not comparable"))
-        return verdict.word
+        said = verdict(Evidence(claim, scale, None, (), to_do, trace=found, failed=failed, diverged=diverged))
+        assert (said.grade is None) == (said.word in ("not run", "error", "not comparable"))
+        return said.word
 
-    assert (word(near), word(off), word(wide)) == ("reproduced", "differs", "inconclusive")
+    assert (word(near), word(off), word(wide)) == ("reproduced", "differs", "not told apart")
     assert word(near, scale="smoke") == "not comparable"
     assert word(near, diverged=1) == "inconclusive"
     assert [word(found, to_do=1) for found in (near, off, None)] == ["not run"] * 3
     assert [word(found, failed=1, to_do=1) for found in (near, off, None)] == ["error"] * 3
-    assert word(None) == word(None, diverged=3) == "error"
+    assert word(None) == word(None, diverged=3) == "inconclusive"
 
 
 def test_curves_too_few_to_tell_one_apart_conclude_nothing(traced: ClaimFile) -> None:
@@ -429,7 +415,7 @@ def test_curves_too_few_to_tell_one_apart_conclude_nothing(traced: ClaimFile) ->
     strict = claim.model_copy(update={"rule": claim.rule.model_copy(update={"p_above": 0.05})})
     ours = [[0.88, 0.86, 0.84], [0.87, 0.85, 0.83], [0.89, 0.87, 0.85], [0.88, 0.85, 0.84]]
     for authors in ([0.88, 0.86, 0.84], [0.1, 0.1, 0.1]):  # alike, and far off
-        found = of_trace(strict, "paper", among(ours, authors), 0, 0, 0)
+        found = verdict(Evidence(strict, "paper", None, (), 0, trace=among(ours, authors)))
         assert found.word == "inconclusive"
         assert "p cannot fall below 0.2" in found.why
 
@@ -448,7 +434,7 @@ def test_a_trace_is_judged_from_its_runs_and_none_of_them_is_dropped_in_silence(
         return curve(config, epoch)
 
     table = play((traced, "paper"), curve=curve, every_update=True)
-    assert word(table) == ("reproduced", 0, [0, 1, 2, 3])
+    assert word(table) == ("not told apart", 0, [0, 1, 2, 3])
     config = run_config(traced.at("paper"), "ours", seed=3)
     (row,) = table[config.id].epochs
     spoiled = run_of(config, [row | {"updates": row["updates"][:100], "diverged": 101}])

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from repro.analysis import bases
 from repro.analysis.facts import judge_facts
 from repro.analysis.judge import SCALES, Judgement, complete, judge
 from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
+from repro.analysis.trial import Trials
 from repro.spec.catalogue import NO_CLAIMS, Entry
 from repro.spec.config import TimingConfig
 from repro.spec.files import AnyFile, ClaimFile, ExactFile
@@ -78,15 +80,18 @@ class Covered:
 
 
 def coverage(
-    entries: Sequence[Entry], files: Sequence[AnyFile], shelves: Mapping[str, Table], invalid: Sequence[str] = ()
+    entries: Sequence[Entry], files: Sequence[AnyFile], runs: Mapping[str, Table | Trials], invalid: Sequence[str] = ()
 ) -> list[Covered]:
-    """Every row of the catalogue, then claims that stand in none. `shelves`: as pages show them, the user's own first;
-    `invalid`: ids of claims that could not be read."""
+    """Every row of the catalogue, then claims that stand in none.
+
+    `runs`: shelves as pages show them, the user's own first; `invalid`: ids of claims that could not be read.
+    """
     by_id = {file.id: file for file in files}
     known = {entry.id for entry in entries}
     others = [
         Entry("–", file.id, file.claim.paper.section, file.claim.paper.says) for file in files if file.id not in known
     ]
+    shelves = {name: Trials.over(found) for name, found in runs.items()}
     spent = _Spent(shelves)
     return [_covered(entry, by_id.get(entry.id), shelves, spent, entry.id in invalid) for entry in [*entries, *others]]
 
@@ -102,7 +107,9 @@ def summary(rows: Sequence[Covered]) -> str:
     )
 
 
-def _covered(entry: Entry, file: AnyFile | None, shelves: Mapping[str, Table], spent: _Spent, invalid: bool) -> Covered:
+def _covered(
+    entry: Entry, file: AnyFile | None, shelves: Mapping[str, Trials], spent: _Spent, invalid: bool
+) -> Covered:
     if file is None:
         if invalid:
             return Covered(entry, "invalid", {}, ())
@@ -112,7 +119,7 @@ def _covered(entry: Entry, file: AnyFile | None, shelves: Mapping[str, Table], s
     if isinstance(file, ExactFile):
         return Covered(entry, "valid", {"exact": (State("counted", judge_facts(file).word),)}, ())
     found: dict[str, dict[str, Judgement]] = {
-        scale: {shelf: judge(file, scale, table) for shelf, table in shelves.items()}
+        scale: {shelf: judge(file, scale, trials) for shelf, trials in shelves.items()}
         for scale in reversed(SCALES)
         if scale in file.claim.scales
     }
@@ -131,6 +138,8 @@ def _covered(entry: Entry, file: AnyFile | None, shelves: Mapping[str, Table], s
 
 def command(file: ClaimFile, scale: str) -> str:
     """The command for one scale, from the project's folder."""
+    if file.undecided(scale):
+        return bases.COMMAND
     return f"python -m repro run claims/{file.path.name} --scale {scale}"
 
 
@@ -150,19 +159,25 @@ def _why(judged: Mapping[str, Judgement]) -> str:
 class _Spent:
     """What recorded runs took: seconds of an epoch, or of a timing, by what decides it and by device."""
 
-    def __init__(self, shelves: Mapping[str, Table]) -> None:
+    def __init__(self, shelves: Mapping[str, Trials]) -> None:
         self._found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for table in shelves.values():
-            for run in table.values():
+        for trials in shelves.values():
+            for run in trials.table.values():
                 key, seconds = _alike(run.config), _seconds(run)
                 if key and seconds is not None and run.sessions:  # which say what device they are of
                     self._found[key][_device(run)].append(seconds)
 
-    def cost(self, file: ClaimFile, scale: str, table: Table) -> Cost:
+    def cost(self, file: ClaimFile, scale: str, trials: Trials) -> Cost:
         """Of the next runs of a claim at a scale, on the device on which most of them are known."""
-        wants = {want.config.id: want for want in wanted(file, scale, table)}
-        judged = {want.config.id for want in wanted(file, scale, table, [None], judged=True)}
-        beside = len(wants.keys() - judged)
+        undecided = file.undecided(scale)
+        asked = bases.wanted(trials.table) if undecided else wanted(file, scale, trials)
+        wants = {want.config.id: want for want in asked}
+        if undecided:
+            return self._cost(wants, 0, trials.table)
+        judged = {want.config.id for want in wanted(file, scale, trials, [None], judged=True)}
+        return self._cost(wants, len(wants.keys() - judged), trials.table)
+
+    def _cost(self, wants: dict[str, Want], beside: int, table: Table) -> Cost:
         seconds: dict[str, list[float]] = defaultdict(list)
         for want in wants.values():
             for device, each in self._of(want).items():

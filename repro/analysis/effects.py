@@ -155,14 +155,23 @@ def ratio(
 def _bound(
     numerator: tuple[Observation, ...], denominator: tuple[Observation, ...], per_seed: dict[int, float], above: bool
 ) -> Effect:
-    """The median ratio lies at or beyond the nearest paired ratio, the censored arm at its horizon, unless all n seeds
-    lie beyond the median: one-sided, confidence 1 - 2^-n."""
-    at_horizon = [a.at_least / b.at_least for a, b in zip(numerator, denominator, strict=True)]
+    """Return a bound of the median ratio: the k-th smallest paired ratio, the censored arm at its horizon (the k-th
+    largest where the other arm is censored). k is the largest that keeps 97.5 % by the binomial, at least 1."""
+    from scipy.special import bdtr
+
+    at_horizon = sorted(
+        (a.at_least / b.at_least for a, b in zip(numerator, denominator, strict=True)), reverse=not above
+    )
     n = len(at_horizon)
-    low, high = (min(at_horizon), inf) if above else (0.0, max(at_horizon))
-    nearest = "smallest" if above else "largest"
-    method = f"bound of the median: the {nearest} paired ratio, censored seeds at the horizon"
-    return Effect("ratio", None, low, high, 1 - 2.0**-n, n, method, per_seed)
+    k = max([k for k in range(1, n + 1) if bdtr(k - 1, n, 0.5) <= 0.025], default=1)
+    low, high = (at_horizon[k - 1], inf) if above else (0.0, at_horizon[k - 1])
+    place = "" if k == 1 else f"{k}{ORDINAL.get(k, 'th')} "
+    which = f"{place}{'smallest' if above else 'largest'}"
+    method = f"bound of the median: the {which} paired ratio, censored seeds at the horizon"
+    return Effect("ratio", None, low, high, 1 - float(bdtr(k - 1, n, 0.5)), n, method, per_seed)
+
+
+ORDINAL = {2: "nd", 3: "rd"}
 
 
 def mcnemar(won: int, lost: int) -> float:

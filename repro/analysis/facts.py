@@ -1,17 +1,22 @@
-"""Exact claims: each printed fact against its count, and the worst verdict for the whole claim."""
+"""Exact claims: each printed fact against its count, and the verdict on the claim by those that it rests on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import floor, isclose, isinf
+from typing import Literal
 
+from repro.analysis.cases import FACTS, Counted
 from repro.analysis.words import Verdict
 from repro.models.counts import Found, shown
 from repro.spec.files import ExactFile
 from repro.spec.inspect import Fact
 
-TRUE, FALSE, OPEN = "true as printed", "false as printed", "inconclusive"
-WORST = (FALSE, OPEN, TRUE)  # DESIGN, a claim: the worst one is shown
+FactWord = Literal["true as printed", "false as printed", "inconclusive"]
+TRUE: FactWord = "true as printed"
+FALSE: FactWord = "false as printed"
+OPEN: FactWord = "inconclusive"
+WORST: tuple[FactWord, ...] = (FALSE, OPEN, TRUE)
 GRADE = "exact"
 
 
@@ -21,7 +26,7 @@ class Judged:
 
     fact: Fact
     found: Found
-    word: str
+    word: FactWord
 
     @property
     def printed(self) -> str:
@@ -51,7 +56,7 @@ def judged(file: ExactFile) -> list[Judged]:
     return out
 
 
-def word(fact: Fact, found: Found) -> str:
+def word(fact: Fact, found: Found) -> FactWord:
     """The verdict on one fact. `inconclusive` where the data leave both open, or cannot show what is printed."""
     compare, printed, value = fact.compare, fact.printed, found.value
     if isinstance(printed, list) or isinstance(value, tuple):
@@ -62,8 +67,7 @@ def word(fact: Fact, found: Found) -> str:
     high = value if found.high is None else found.high
     match compare.kind:
         case "rounded":
-            steps = [floor(value / compare.unit + 0.5), *([floor(value / compare.unit)] if compare.cut else [])]
-            return TRUE if round(printed / compare.unit) in steps else FALSE
+            return TRUE if round(printed / compare.unit) == floor(value / compare.unit + 0.5) else FALSE
         case "about":
             return TRUE if abs(value - printed) <= compare.share * abs(printed) else FALSE
         case "at most":
@@ -81,20 +85,30 @@ def tolerance(fact: Fact) -> str:
     if compare.kind == "about":
         return f"Allowed: {shown(100 * compare.share)} % either way. {compare.why}"
     if compare.kind == "rounded":
-        how = "Rounded or cut off" if compare.cut else "Rounded"
         to = "a whole number" if compare.unit == 1 else f"a multiple of {shown(compare.unit)}"
-        return f"{how} to {to}. {compare.why}"
+        return f"Rounded to {to}. {compare.why}"
     return ""
 
 
-def counts(facts: list[Judged]) -> dict[str, int]:
+def counts(facts: list[Judged]) -> dict[FactWord, int]:
     """How many facts have each word, the worst first."""
     return {name: n for name in WORST if (n := sum(fact.word == name for fact in facts))}
 
 
+def counted(facts: list[Judged]) -> Counted:
+    """Return how the facts that the sentence rests on came out, those marked `headline`, or all where none is; and how
+    many of the others are false."""
+    marked = [fact for fact in facts if fact.fact.headline] or facts
+    others = [fact for fact in facts if fact not in marked]
+    true, false, left_open = (sum(fact.word == name for fact in marked) for name in (TRUE, FALSE, OPEN))
+    return Counted(true, false, left_open, sum(fact.word == FALSE for fact in others))
+
+
 def judge_facts(file: ExactFile) -> Verdict:
-    """The verdict on an exact claim: that of its worst fact."""
+    """Return the verdict on an exact claim: the first case of facts that holds."""
     facts = judged(file)
+    count = counted(facts)
+    case = next(case for case in FACTS if case.test(count))
     found = counts(facts)
     worst = next(iter(found))
     named = [fact for fact in facts if fact.word == worst]
@@ -103,16 +117,17 @@ def judge_facts(file: ExactFile) -> Verdict:
     else:
         sentence = " ".join(f"{_line(fact)}." for fact in named[:2])
         sentence += f" Below stand {len(named) - 2} more." if len(named) > 2 else ""
-    why = f"{tally(found)}; the worst decides" if len(facts) > 1 else "the claim's one fact, counted"
-    return Verdict(worst, GRADE, sentence, why)
+    why = tally(found)
+    if any(fact.fact.headline for fact in facts):
+        why += f"; the sentence rests on {count.true + count.false + count.open} of them"
+    return Verdict(case.word, GRADE, sentence, why if len(facts) > 1 else "the claim's one fact, counted")
 
 
-def tally(found: dict[str, int]) -> str:
-    """`1 of 6 facts is false as printed, 5 true as printed`."""
-    (first, n), *rest = found.items()
-    total = sum(found.values())
-    start = f"{n} of {total} facts {'is' if n == 1 else 'are'} {first}"
-    return ", ".join([start, *(f"{count} {name}" for name, count in rest)])
+def tally(found: dict[FactWord, int]) -> str:
+    """Return `16 of 18 right, 2 wrong`."""
+    right = f"{found.get(TRUE, 0)} of {sum(found.values())} right"
+    more = [f"{n} {name}" for name, n in (("wrong", found.get(FALSE, 0)), ("not shown", found.get(OPEN, 0))) if n]
+    return ", ".join([right, *more])
 
 
 def _line(fact: Judged) -> str:

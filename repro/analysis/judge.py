@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from math import inf, isinf
 from typing import get_args
 
-from repro.analysis import timing
+from repro.analysis import bases, timing
+from repro.analysis.cases import WORST, Evidence
 from repro.analysis.effects import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
 from repro.analysis.facts import judge_facts
-from repro.analysis.measures import Observation, Want, trace
-from repro.analysis.plan import horizon_of, judged, wanted
-from repro.analysis.tuning import Arm, Tuning, tune
-from repro.analysis.words import Verdict, of_effect, of_trace, of_value
+from repro.analysis.measures import Observation, Want
+from repro.analysis.plan import wanted
+from repro.analysis.trial import Trial, Trials
+from repro.analysis.tuning import Arm, Tuning
+from repro.analysis.words import Verdict, verdict
 from repro.spec.claim import Claim
-from repro.spec.files import AnyFile, ClaimFile, ExactFile, run_config
+from repro.spec.files import AnyFile, ClaimFile, ExactFile
 from repro.spec.recipes import ScaleName
-from repro.spec.resolve import training_images
 from repro.spec.rules import Change, Count, Ensemble, effect_of
 from repro.store import Table
 
@@ -42,6 +43,7 @@ class Judgement:
     beside: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
     together: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
     device: str | None = None  # of a timing: the one that was timed
+    evidence: Evidence | None = None  # what the verdict was made of
 
     @property
     def parts(self) -> tuple[Judgement, ...]:
@@ -54,31 +56,46 @@ class Judgement:
         return self.beside or self.alternative or "ours"
 
 
-def judge(file: ClaimFile, scale: str, table: Table, alternative: str | None = None) -> Judgement:
-    """Judge one claim at one scale from the runs that are there.
+def judge(file: ClaimFile, scale: str, runs: Table | Trials, alternative: str | None = None) -> Judgement:
+    """Return one claim at one scale judged from the runs that are there.
 
-    Where the sentence is said of several comparisons (`rule.over`), it holds where it holds in each of them: the
-    weakest decides, that is the worst word, and among equal words the least effect in the paper's direction. Each is
-    judged at the claim's own confidence: that a claim of all is accepted by mistake takes that its false part is, so
-    nothing is to be corrected for their number (an intersection-union test; Berger 1982). The other way round it is:
-    one of k intervals lies on the wrong side by chance k times as often. So a word against the sentence is said of one
-    only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
+    Where the sentence is said of several comparisons (`rule.over`), the claim's word is the worst of them (`WORST`), of
+    equal words that of the least effect in the sentence's direction. Each is judged at the claim's own confidence: all
+    of them can only be accepted wrongly if a false one is, so no correction is needed (an intersection-union test;
+    Berger 1982). One of k intervals lies on the wrong side by chance k times as often, so a word against the sentence
+    is said of one only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
     """
-    claims = file.compared(scale, alternative)
-    wants = wanted(file, scale, table, [alternative], judged=True)
-    parts = [
-        replace(_judge(claim, scale, alternative, table, len(wants)), beside=name) for name, claim in claims.items()
-    ]
-    if wants and all(part.verdict.word == "not run" for part in parts):
+    trials, key = Trials.over(runs), Trials.key(file, scale, alternative)
+    if key not in trials.judged:
+        trials.judged[key] = _judged(file, scale, trials, alternative)
+    found: Judgement = trials.judged[key]
+    return found
+
+
+def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None) -> Judgement:
+    compared, table = trials.compared(file, scale, alternative), trials.table
+    wants = wanted(file, scale, trials, [alternative], judged=True)
+    parts = []
+    for name, trial in compared.items():
+        mine = trial.wants(trial.claim.rule.of if trial.claim.rule.kind != "trace" else None)
+        to_do = sum(not want.satisfied_in(table) for want in mine) or int(file.undecided(scale))
+        part = _judge(trial, trial.claim, scale, alternative, to_do)
+        if len(compared) > 1 and part.verdict.word in AGAINST:
+            part = _surely(trial, part, len(compared))
+        parts.append(replace(part, beside=name))
+    least = min(parts, key=_strength) if len(parts) > 1 else parts[0]
+    if file.undecided(scale):
+        why = f"the base of this scale is not chosen yet; {bases.COMMAND} trains the candidates"
+        least = replace(least, verdict=replace(least.verdict, why=why))
+    elif wants and least.verdict.word == "not run":
         there = {run for part in parts for run in part.run_ids if not table[run].is_evaluation}
-        why = _still_to_do(claims[None], wants, len(there))
-        parts = [replace(part, verdict=replace(part.verdict, why=why)) for part in parts]
+        why = _still_to_do(compared[None].claim, wants, len(there))
+        least = replace(least, verdict=replace(least.verdict, why=why))
     if len(parts) == 1:
-        return parts[0]
-    sure = [_surely(part, table, len(parts)) if part.verdict.word in AGAINST else part for part in parts]
-    least = min(sure, key=_strength)
-    ids = sorted({run for part in sure for run in part.run_ids})
-    return replace(least, verdict=_weakest(least, sure), run_ids=tuple(ids), together=tuple(sure))
+        return replace(least, to_do=len(wants))
+    ids = sorted({run for part in parts for run in part.run_ids})
+    said_of_all = _weakest(least, parts)
+    return replace(least, verdict=said_of_all, run_ids=tuple(ids), together=tuple(parts), to_do=len(wants))
 
 
 def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
@@ -91,57 +108,53 @@ def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
     return f"{why}; {there} {'is' if there == 1 else 'are'} there" if there else why
 
 
-# From the weakest; a word against the sentence refutes it for all, whatever the others are.
-STRENGTH = (
-    "error", "not run", "not comparable", "contradicted", "opposite direction", "inconclusive", "no difference seen",
-    "differs", "direction only", "same direction", "reproduced",
-)  # fmt: skip
-AGAINST = ("contradicted", "opposite direction", "differs")
+AGAINST = ("refuted", "disagrees at small scale", "disagrees at medium scale")
 
 
 def _strength(part: Judgement) -> tuple[int, float]:
     """How well a comparison bears the sentence out: its word, then its effect in the paper's direction."""
     effect, rule = part.effect, part.claim.rule
-    assert rule.kind == "ratio" or rule.kind == "difference"
-    if effect is None:
-        return STRENGTH.index(part.verdict.word), -inf
+    if effect is None or not (rule.kind == "ratio" or rule.kind == "difference"):
+        return WORST.index(part.verdict.word), -inf
     above = rule.direction.startswith("above")
     bound = effect.high if isinf(effect.low) or (effect.low == 0 and effect.kind == "ratio") else effect.low
     size = bound if effect.estimate is None else effect.estimate
-    return STRENGTH.index(part.verdict.word), size if above else -size
+    return WORST.index(part.verdict.word), size if above else -size
 
 
-def _surely(part: Judgement, table: Table, parts: int) -> Judgement:
+def _surely(trial: Trial, part: Judgement, parts: int) -> Judgement:
     """A comparison judged again at the confidence that `parts` of them take."""
     rule = part.claim.rule
     assert rule.kind != "trace"
     strict = rule.model_copy(update={"confidence": 1 - (1 - rule.confidence) / parts})
     claim = part.claim.model_copy(update={"rule": strict})
-    return replace(_judge(claim, part.scale, part.alternative, table, part.to_do), beside=part.beside)
+    return replace(_judge(trial, claim, part.scale, part.alternative, part.to_do), beside=part.beside)
 
 
 def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
     """The weakest comparison's verdict, said of all of them."""
-    verdict, words = least.verdict, Counter(part.verdict.word for part in parts)
-    if verdict.word in ("error", "not run"):
-        return verdict
-    counted = ", ".join(f"{words[word]} {word}" for word in STRENGTH if words[word])
-    why = f"{verdict.why}; the weakest decides ({counted})" if len(words) > 1 else verdict.why
-    sentence = f"The weakest of {len(parts)} comparisons is {least.name}. {verdict.sentence}"
-    return replace(verdict, sentence=sentence, why=why)
+    found, words = least.verdict, Counter(part.verdict.word for part in parts)
+    if found.word in ("error", "not run"):
+        return found
+    counted = ", ".join(f"{words[word]} {word}" for word in WORST if words[word])
+    why = f"{found.why}; the weakest decides ({counted})" if len(words) > 1 else found.why
+    sentence = f"The weakest of {len(parts)} comparisons is {least.name}. {found.sentence}"
+    return replace(found, sentence=sentence, why=why)
 
 
-def _judge(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+def _judge(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
+    """`claim`: the trial's, its rule's confidence aside."""
     if claim.measure.kind == "throughput":
-        return _judge_timed(claim, scale, alternative, table, to_do)
+        return _judge_timed(trial, claim, scale, alternative, to_do)
     if claim.measure.kind == "trace":
-        return _judge_trace(claim, scale, alternative, table, to_do)
-    return _judge_arms(claim, scale, alternative, table, to_do)
+        return _judge_trace(trial, claim, scale, alternative, to_do)
+    return _judge_arms(trial, claim, scale, alternative, to_do)
 
 
-def judgements(file: ClaimFile, table: Table) -> Iterator[Judgement]:
+def judgements(file: ClaimFile, runs: Table | Trials) -> Iterator[Judgement]:
     """The claim at every scale that it has, from the highest, each judged when it is asked for."""
-    return (judge(file, scale, table) for scale in SCALES if scale in file.claim.scales)
+    trials = Trials.over(runs)
+    return (judge(file, scale, trials) for scale in SCALES if scale in file.claim.scales)
 
 
 def complete(judgement: Judgement) -> bool:
@@ -149,79 +162,75 @@ def complete(judgement: Judgement) -> bool:
     return judgement.verdict.word not in ("not run", "error")
 
 
-def highest(file: ClaimFile, table: Table) -> Judgement | None:
+def highest(file: ClaimFile, runs: Table | Trials) -> Judgement | None:
     """The judgement at the highest complete scale; None where no scale is complete."""
-    return next(filter(complete, judgements(file, table)), None)
+    return next(filter(complete, judgements(file, runs)), None)
 
 
-def reference(file: ClaimFile, table: Table) -> str:
+def reference(file: ClaimFile, runs: Table | Trials) -> str:
     """What the runs that come with the project say, in a line."""
-    found = highest(file, table)
+    found = highest(file, runs)
     return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
 
 
-def said(file: AnyFile, scale: str, table: Table, reference_table: Table) -> tuple[str, bool]:
-    """(a claim's verdict from the runs of `table`, as it is printed, whether it could not be measured)."""
+def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | Trials) -> tuple[str, bool]:
+    """(a claim's verdict from `runs`, as it is printed, whether it could not be measured)."""
     exact = isinstance(file, ExactFile)
-    verdict = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, table).verdict
-    text = f"{file.id}, {scale}{'' if exact else ' scale'}: {verdict.word.upper()}. {verdict.sentence} ({verdict.why})"
+    told = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, runs).verdict
+    text = f"{file.id}, {scale}{'' if exact else ' scale'}: {told.word.upper()}. {told.sentence} ({told.why})"
     if not isinstance(file, ExactFile) and scale == "smoke":
-        text += f"\nthe machinery works here; the reference verdict: {reference(file, reference_table)}"
-    return text, verdict.word == "error"
+        text += f"\nthe machinery works here; the reference verdict: {reference(file, of_reference)}"
+    return text, told.word == "error"
 
 
-def _judge_arms(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+def _judge_arms(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
     assert claim.rule.kind != "trace"
     assert claim.rule.kind != "rate"
-    rule = claim.rule
-    tunings: dict[str, Tuning] = tune(claim, table)[0] if claim.tune else {}
-    arms = {}
-    for name in claim.arms:
-        tuning = tunings.get(name)
-        observations = judged(claim, name, tunings, table, horizon_of(claim, name, tunings, table))
-        rate = tuning.chosen if tuning else run_config(claim, name, seed=claim.seeds[0]).train.lr
-        arms[name] = Arm(name, tuning, rate, observations, {})
-    judged_arms = [arms[name] for name in rule.of]
+    rule, table, tunings, arms = claim.rule, trial.table, trial.tunings, trial.arms
+    judged_arms = tuple(arms[name] for name in rule.of)
     rate_range = None
+    effect: Effect | None
     if rule.kind == "value":
         effect = value(judged_arms[0].observations, rule.confidence)
-        verdict = of_value(claim, scale, effect, judged_arms[0], to_do)
-    elif rule.kind in ("change", "count", "ensemble"):
+    elif rule.kind == "change" or rule.kind == "count" or rule.kind == "ensemble":
         effect = _of_one(rule, claim, judged_arms[0].observations, table)
-        if effect_of(rule) == "value":
-            verdict = of_value(claim, scale, effect, judged_arms[0], to_do)
-        else:
-            verdict = of_effect(claim, scale, effect, judged_arms[0], None, None, to_do)
-    elif rule.kind == "ratio" or rule.kind == "difference":
+    else:
         compare = ratio if rule.kind == "ratio" else difference
         numerator, denominator = judged_arms
         effect = compare(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
-        rate_range = _rate_range(tunings, rule.of) if tunings else None
-        verdict = of_effect(claim, scale, effect, numerator, denominator, rate_range, to_do)
+        rate_range = _rate_range(tunings, rule.of) if claim.tune and claim.tune.choose == "fastest" else None
+    evidence = Evidence(claim, scale, effect, judged_arms, to_do, rate_range)
     ids = {o.run for arm in judged_arms for o in arm.observations}
     ids |= {o.evaluation for arm in judged_arms for o in arm.observations if o.evaluation}
     ids |= {o.run for tuning in tunings.values() for rate in tuning.rates for o in rate.observations}
     run_ids = tuple(sorted(ids & table.keys()))
-    return Judgement(claim, scale, alternative, verdict, arms, to_do, run_ids, effect, rate_range)
+    return Judgement(
+        claim, scale, alternative, verdict(evidence), arms, to_do, run_ids, effect, rate_range, evidence=evidence
+    )
 
 
-def _judge_timed(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
+def _judge_timed(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
     """The replicates on the device that was timed most; those on others are not mixed in."""
     assert claim.rule.kind == "ratio" or claim.rule.kind == "rate"
-    rule, device = claim.rule, next(iter(timing.devices(claim, table)), None)
-    arms = {name: Arm(name, None, None, timing.observe(claim, name, table, device or ""), {}) for name in claim.arms}
-    judged_arms = [arms[name] for name in rule.of]
+    rule, device, table, arms = claim.rule, trial.device, trial.table, trial.arms
+    judged_arms = tuple(arms[name] for name in rule.of)
     if rule.kind == "rate":
         effect = timing.rate(judged_arms[0].observations, rule.confidence)
-        verdict = of_value(claim, scale, effect, judged_arms[0], to_do, device or "")
     else:
         numerator, denominator = judged_arms
         effect = ratio(numerator.observations, denominator.observations, rule.confidence, rule.pairs)
-        verdict = of_effect(claim, scale, effect, numerator, denominator, None, to_do)
+    gpu = any(
+        session["device"] != "cpu"
+        for o in judged_arms[0].observations
+        if o.run in table
+        for session in table[o.run].sessions
+    )
+    evidence = Evidence(claim, scale, effect, judged_arms, to_do, device=device, gpu=gpu)
+    found = verdict(evidence)
     if device is not None:
-        verdict = replace(verdict, sentence=f"{verdict.sentence} On {device}.")
+        found = replace(found, sentence=f"{found.sentence} On {device}.")
     run_ids = tuple(sorted({o.run for arm in arms.values() for o in arm.observations} & table.keys()))
-    return Judgement(claim, scale, alternative, verdict, arms, to_do, run_ids, effect, device=device)
+    return Judgement(claim, scale, alternative, found, arms, to_do, run_ids, effect, device=device, evidence=evidence)
 
 
 def _of_one(
@@ -254,34 +263,16 @@ def _rate_range(tunings: dict[str, Tuning], of: list[str]) -> tuple[float, float
     return min(above) / max(below), max(above) / min(below)
 
 
-def _judge_trace(claim: Claim, scale: str, alternative: str | None, table: Table, to_do: int) -> Judgement:
-    assert claim.measure.kind == "trace"
+def _judge_trace(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
     assert claim.rule.kind == "trace"
-    rule, arms, ids = claim.rule, {}, []
-    failed = diverged = 0
-    for name in claim.arms:
-        curves = {}
-        for seed in claim.seeds:
-            config = run_config(claim, name, seed=seed)
-            run = table.get(config.id)
-            if run is None:
-                continue
-            ids.append(run.id)
-            curve = trace(
-                run,
-                every=claim.measure.every,
-                points=len(rule.authors),
-                batch=config.train.batch,
-                file_images=config.train.file_images,
-                images=training_images(config.data),
-            )
-            if curve is not None:
-                curves[seed] = curve
-            elif run.failed:
-                failed += 1
-            elif run.diverged:
-                diverged += 1
-        arms[name] = Arm(name, None, claim.train.lr, (), curves)
-    found = trace_test(next(iter(arms.values())).curves, rule.authors, rule.confidence) if to_do == 0 else None
-    verdict = of_trace(claim, scale, found, to_do, failed, diverged)
-    return Judgement(claim, scale, alternative, verdict, arms, to_do, tuple(sorted(ids)), trace=found)
+    rule, arms = claim.rule, trial.arms
+    (name, arm), *_ = arms.items()
+    runs = {seed: trial.table.get(trial.config(name, seed).id) for seed in claim.seeds}
+    there = [run for seed, run in runs.items() if run is not None]
+    short = [run for seed, run in runs.items() if run is not None and seed not in arm.curves]
+    failed = sum(run.failed is not None for run in short)
+    diverged = sum(run.failed is None and run.diverged is not None for run in short)
+    found = trace_test(arm.curves, rule.authors, rule.confidence) if to_do == 0 else None
+    evidence = Evidence(claim, scale, None, tuple(arms.values()), to_do, trace=found, failed=failed, diverged=diverged)
+    ids = tuple(sorted(run.id for run in there))
+    return Judgement(claim, scale, alternative, verdict(evidence), arms, to_do, ids, trace=found, evidence=evidence)

@@ -102,7 +102,7 @@ class Level:
                     yield (update - back) / an_epoch, fsum(losses[-self.window :]) / self.window
 
 
-def files_of(claim: Claim) -> tuple[tuple[int, ...], ...]:
+def files_of(claim: Claim | RunConfig) -> tuple[tuple[int, ...], ...]:
     """Return the sizes of the minibatches of each data file of an epoch, before any held-out images are folded in."""
     rule, images = claim.train, training_images(claim.data)
     starts = range(0, images, rule.file_images)

@@ -167,10 +167,15 @@ def _value(claim: Claim, rows: list[dict], level: Level | None) -> float | None:
     if not rows:
         return None
     if measure.metric in ("gap", "fixed_error"):
-        # runs of before the schedule of tests have it among their half epochs
-        trained_on = float((rows[-1] | rows[-1]["halves"][-1])["fixed_error"])
+        trained_on = fixed_error(rows[-1])
         return float(rows[-1]["test_error"]) - trained_on if measure.metric == "gap" else trained_on
     return float(rows[-1][measure.metric])
+
+
+def fixed_error(row: dict) -> float:
+    """Return the error on the fixed training photos, in test mode, after the epoch of a row that has it."""
+    # runs of before the schedule of tests have it among their half epochs
+    return float((row | row["halves"][-1])["fixed_error"])
 
 
 def trace(run: Run, *, every: int, points: int, batch: int, file_images: int, images: int) -> list[float] | None:

@@ -12,12 +12,15 @@ workers can matter.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, floor, fsum, inf, isfinite, log
+from math import ceil, exp, floor, fsum, inf, isfinite, log
 
+from repro.analysis.levels import STARTED, Level, files_of
 from repro.analysis.measures import Observation, Want, level_of, observe
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import run_config
+from repro.spec.judging import RECORDED
+from repro.spec.resolve import classes, epochs_of
 from repro.store import Table
 
 FIRST_PASS = 3  # epochs of the first pass (assumed: about what the fastest net needs to an easy level)
@@ -31,7 +34,9 @@ class Rate:
 
     rate: float
     observations: tuple[Observation, ...]
-    state: str  # chosen, near (within 10 % of the best), slower, stopped, diverged, failed, not reached, running
+    # chosen, not learned (of one rate for all), near (within 10 % of the best), slower, stopped, diverged, failed, not
+    # reached, running
+    state: str
 
     @property
     def mean(self) -> float | None:
@@ -79,6 +84,8 @@ def tune(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
     grid = list(claim.tune.rates)
     if not claim.tune.chooses:
         return {arm: Tuning(arm, (), grid[0], at_end=False) for arm in claim.arms}, []
+    if claim.tune.choose == "learns":
+        return _learning(claim, table)
     for extension in range(claim.tune.extend + 1):
         arms, wants = {}, []
         for arm in claim.arms:
@@ -89,6 +96,57 @@ def tune(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
             return arms, wants
         grid = ([grid[0] / 2] if grid[0] in ends else []) + grid + ([grid[-1] * 2] if grid[-1] in ends else [])
     raise AssertionError("the loop returns")
+
+
+def _learning(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
+    """One rate for all arms: the largest at which each of them learns on every tuning seed, that is leaves 0.9 ln C
+    (DESIGN, not started) within half of the horizon and 2,000 updates. From the largest down; of a rate, the first seed
+    of every arm before the others."""
+    assert claim.tune is not None
+    on_seeds, chance = claim.tune.on_seeds, log(len(classes(claim.data)))
+    rates: dict[str, list[Rate]] = {arm: [] for arm in claim.arms}
+    chosen = None
+    for rate in reversed(claim.tune.rates):
+        for seeds in (on_seeds[:1], on_seeds):
+            seen: dict[str, tuple[Observation, ...]] = {}
+            wants = []
+            for arm in claim.arms:
+                level = Level("train_loss", STARTED * chance, files_of(claim), chance, "middle")
+                last = epochs_of(claim, arm)
+                limit = min(ceil(last / 2), ceil(RECORDED / sum(map(len, level.files))))
+                found = []
+                for seed in seeds:
+                    config = run_config(claim, arm, seed=seed, lr=rate)
+                    want = Want(config, limit, level, f"{arm}, rate {rate:g}, tuning seed {seed}", horizon=last)
+                    found.append(_learned(want, level, limit, table))
+                    wants += [want] * (found[-1].status == "missing")
+                seen[arm] = tuple(found)
+            if wants:
+                running = {a: (*rates[a], Rate(rate, seen[a], "running")) for a in claim.arms}
+                return {a: Tuning(a, running[a], None, at_end=False) for a in claim.arms}, wants
+            if not all(o.status == "reached" for found_ in seen.values() for o in found_):
+                break
+        else:
+            chosen = rate
+        for arm in claim.arms:
+            state = "chosen" if chosen else "not learned"
+            rates[arm].append(Rate(rate, seen[arm], state))
+        if chosen:
+            break
+    return {arm: Tuning(arm, tuple(rates[arm]), chosen, at_end=False) for arm in claim.arms}, []
+
+
+def _learned(want: Want, level: Level, limit: int, table: Table) -> Observation:
+    """The epochs in which a tuning run left 0.9 ln C, whatever was trained beyond `limit`."""
+    config, run = want.config, table.get(want.config.id)
+    rows = run.epochs[:limit] if run else []
+    if run is None or not want.goal.met(rows):
+        status = "failed" if run and run.failed else "missing"
+        return Observation(config.seed, config.id, None, len(rows), status, limit)
+    time = level.time([row for row in rows if row["diverged"] is None])
+    diverged = rows[-1]["diverged"] is not None
+    status = "diverged" if diverged else "reached" if time is not None else "not started"
+    return Observation(config.seed, config.id, None if diverged else time, len(rows), status, limit)
 
 
 def _tune_arm(claim: Claim, arm: str, grid: list[float], table: Table) -> tuple[Tuning, list[Want]]:

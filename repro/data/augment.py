@@ -1,7 +1,7 @@
 """Crops, reflections and colour noise (§4.1), as the paper prints them and as the source does them.
 
 All randomness of an epoch is drawn at once, on the CPU, from the generator that the caller passes: devices agree, and
-an epoch can be repeated. Crops are taken where the photos lie, one gather for a whole minibatch.
+an epoch can be repeated. Crops are taken where the photos lie.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 Crops = Literal["paper", "source", "all", "none"]
 Colour = Literal["paper", "source", "none"]
@@ -42,16 +43,20 @@ class Draws:
         return self._each(lambda tensor: tensor.to(device))
 
     def at(self, places: torch.Tensor) -> Draws:
-        """Those of the images at `places` (int64 [b], on the device of the draws)."""
+        """Return those of the images at `places` (int64 [b], on the device of the draws)."""
         return self._each(lambda tensor: tensor.index_select(0, places))
 
-    def into(self, other: Draws) -> Draws:
-        """The same, in the memory of `other`, which is of as many images."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name, value in values.items():
-            if isinstance(value, torch.Tensor) and (place := getattr(other, name)) is not None:
-                values[name] = place.copy_(value)
-        return Draws(**values)
+    def words(self) -> torch.Tensor:
+        """Return all of it as whole numbers, int64 [n, 3], or [n, 5] where there is a shift."""
+        drawn = torch.stack([self.y, self.x, self.mirrored.long()], 1)
+        if self.shift is None:
+            return drawn
+        return torch.cat([drawn, F.pad(self.shift, (0, 1)).view(torch.int64)], 1)
+
+    def from_words(self, words: torch.Tensor) -> Draws:
+        """Return the draws whose `words` these are; those it is asked of say only whether there is a shift."""
+        shift = None if self.shift is None else words[:, 3:].view(torch.float32)[:, :3]
+        return Draws(words[:, 0], words[:, 1], words[:, 2], shift, self.divisor)
 
     def _each(self, change) -> Draws:  # type: ignore[no-untyped-def]
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -135,15 +140,51 @@ def draw(
     return Draws(y, x, mirrored, shift.float(), 1.0 if colour == "paper" else 1 + STRENGTH)
 
 
-def crop(pixels: torch.Tensor, rows: torch.Tensor, draws: Draws, size: int) -> torch.Tensor:
-    """The crops of images `rows` (int64 [b]) of `pixels` [n, h, w, 3], contiguous: [b, size, size, 3], mirrored where
-    drawn so. Offset (0, 0) is the upper left corner."""
-    _, height, width, channels = pixels.shape
-    photo, line, point, value = pixels.stride()
-    # every crop of every image, as one view: [n, offsets, offsets, size, size, 3]
-    shape = (len(pixels), height - size + 1, width - size + 1, size, size, channels)
-    out = pixels.as_strided(shape, (photo, line, point, line, point, value))[rows, draws.y, draws.x]
-    return torch.where(draws.mirrored[:, None, None, None], out.flip(2), out)
+def both_ways(size: int) -> torch.Tensor:
+    """Return the columns of a crop from its left edge, as they are and mirrored: int64 [2, size]."""
+    return torch.stack([torch.arange(size), torch.arange(size).flip(0)])
+
+
+def crop_by_gather(
+    pixels: torch.Tensor, rows: torch.Tensor, draws: Draws, ways: torch.Tensor, mean: torch.Tensor, per_offset: bool
+) -> torch.Tensor:
+    """Return the crops of images `rows` (int64 [b]) of `pixels` (uint8 [n, h, w, 3], contiguous) less the mean image
+    `mean` (float32 [h, w, 3]), mirrored where drawn so: float32 [b, size, size, 3].
+
+    Offset (0, 0) is the upper left corner. `per_offset`: the mean image is cropped and mirrored with each image; else
+    every crop loses its centre. `ways`: of `both_ways`, on the device. One gather for all images; no value is read on
+    the host, so a GPU need not be waited for.
+    """
+    lines = (draws.y[:, None] + ways[0])[:, :, None]
+    columns = (draws.x[:, None] + ways.index_select(0, draws.mirrored.long()))[:, None]
+    means = mean[lines, columns] if per_offset else _centre(mean, ways.shape[1])
+    return torch.sub(pixels[rows[:, None, None], lines, columns], means)
+
+
+def crop_by_slices(
+    pixels: torch.Tensor, rows: torch.Tensor, draws: Draws, size: int, mean: torch.Tensor, per_offset: bool
+) -> torch.Tensor:
+    """Return the same as `crop_by_gather`, bit for bit, one image after the other: six to eight times as fast on a CPU.
+
+    A slice is copied line by line, a gather value by value; and one image at a time stays in the cache.
+    """
+    width = pixels.shape[2]
+    out = torch.empty(len(rows), size, size, pixels.shape[3])
+    centre, mirrored_mean = _centre(mean, size), mean.flip(1)
+    drawn = (tensor.tolist() for tensor in (rows, draws.y, draws.x, draws.mirrored))
+    for one, row, y, x, mirrored in zip(out, *drawn, strict=True):
+        image, means = pixels[row, y : y + size, x : x + size], centre
+        if per_offset and mirrored:
+            means = mirrored_mean[y : y + size, width - size - x : width - x]
+        elif per_offset:
+            means = mean[y : y + size, x : x + size]
+        one.copy_(image.flip(1) if mirrored else image).sub_(means)
+    return out
+
+
+def _centre(mean: torch.Tensor, size: int) -> torch.Tensor:
+    top, left = ((side - size) // 2 for side in mean.shape[:2])
+    return mean[top : top + size, left : left + size]
 
 
 def ten_views(border: int) -> list[View]:

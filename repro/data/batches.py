@@ -56,8 +56,20 @@ class Batches:
         return 0
 
     def train(self, index: torch.Tensor, draws: None = None) -> Batch:
-        """The training images `index` (int64 [b], on the device): x float32 [b, 3, h, w] channels-last, y int64 [b]."""
-        return self._scaled(self._train_x.index_select(0, index)), self._train_y.index_select(0, index)
+        """Return the training images `index` (int64 [b], on the device), as `take` does, and their labels int64 [b]."""
+        return self.take(index), self.labels(index)
+
+    def labels(self, index: torch.Tensor) -> torch.Tensor:
+        """Return the labels of the training images `index`: int64 [n], on the device."""
+        return self._train_y.index_select(0, index)
+
+    def places(self, order: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+        """Return where `take` finds the training images in `order`: as `PhotoBatches.places`."""
+        return order
+
+    def take(self, places: torch.Tensor, draws: None = None) -> torch.Tensor:
+        """Return the training images `places` (int64 [b], on the device): float32 [b, 3, h, w], channels-last."""
+        return self._scaled(self._train_x.index_select(0, places))
 
     def draw(self, generator: torch.Generator, *, colour: bool = True, images: int | None = None) -> None:
         """Nothing is drawn for whole images: the same call as `PhotoBatches.draw`."""

@@ -18,6 +18,8 @@ REDUCE, ENLARGE = Image.Resampling.HAMMING, Image.Resampling.BICUBIC
 # Modes of eight bits a channel, or fewer, which become RGB without loss of meaning. Alpha is left away, as Pillow does.
 MODES = ("RGB", "1", "L", "LA", "La", "P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
+SUMMED = 256  # products of bytes summed in float32: 256 * 255^2 = 16,646,400 is below 2^24, so every sum is exact
+
 
 class Unusable(Exception):
     """A photo that cannot be taken, and why."""
@@ -79,4 +81,14 @@ def ready(encoded: bytes, size: int) -> Ready:
         width, height = ((2 * side * size + short) // (2 * short) for side in (width, height))
         rgb = rgb.resize((width, height), REDUCE if short > size else ENLARGE)
     left, top = (width - size) // 2, (height - size) // 2
-    return Ready(np.asarray(rgb.crop((left, top, left + size, top + size))), mode, short < size)
+    cut = rgb.crop((left, top, left + size, top + size)).tobytes()
+    return Ready(np.frombuffer(cut, np.uint8).reshape(size, size, 3), mode, short < size)
+
+
+def channel_products(pixels: np.ndarray) -> np.ndarray:
+    """Return the sums over all pixels (uint8 [..., 3]) of r r, r g, ..., exact: int64 [3, 3]."""
+    # Four pixels a row, so that matrix multiplication has more to do than 3 x 3; zeros fill the last block.
+    rows = np.zeros((-(-pixels.size // (SUMMED * 12)), SUMMED, 12), np.float32)
+    rows.reshape(-1)[: pixels.size] = pixels.reshape(-1)
+    products = (rows.transpose(0, 2, 1) @ rows).sum(0, dtype=np.float64)  # blocks too small for BLAS to start threads
+    return products.reshape(4, 3, 4, 3).trace(axis1=0, axis2=2).astype(np.int64)

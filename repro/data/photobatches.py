@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 
-from repro.data.augment import Colour, Components, Crops, Draws, View, components, crop, draw, outcomes, ten_views
+from repro.data.augment import (
+    Colour,
+    Components,
+    Crops,
+    Draws,
+    View,
+    both_ways,
+    components,
+    crop_by_gather,
+    crop_by_slices,
+    draw,
+    outcomes,
+    ten_views,
+)
 from repro.data.batches import Batch
 from repro.data.photosets import Photos, in_proportion
 from repro.data.photostream import stream
@@ -16,6 +30,9 @@ from repro.data.photostream import stream
 SHARE = 0.5  # assumed: photos may take half of what is free on a GPU, the net has the rest
 FIXED = 1000  # DESIGN, a run: so many photos trained on are looked at each half epoch
 BLOCK = 1024  # photos copied to the device at a time
+
+Stored = torch.Tensor | np.ndarray  # uint8 [n, h, w, 3]: on the device, or to be streamed from
+Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # photos on the device, which of them (int64 [b]), their labels
 
 
 class PhotoBatches:
@@ -28,9 +45,9 @@ class PhotoBatches:
     scale  raw, or standardised: then divided by the deviation of each channel about the mean image.
     factor what everything is multiplied by in the end
 
-    `resident`: whether the stored photos are copied to the device; by default where they fit into half of a GPU's free
-    memory, and never on the CPU, which reads the map. Batches are the same bits either way. `components` are those of
-    the photos trained on. Only training sees noise and its division by 1.1.
+    `resident`: whether the stored photos lie on the device: on the CPU the map itself does, and on a GPU a copy where
+    it fits into half of the free memory; else they are streamed. Batches are the same bits either way. `components` are
+    those of the photos trained on. Only training sees noise and its division by 1.1.
     """
 
     def __init__(
@@ -62,16 +79,18 @@ class PhotoBatches:
         whole = torch.from_numpy(photos.sums).double().div(len(photos.train)).float()
         self._mean = whole.to(self.device)  # [h, w, 3]
         self._per_offset = mean == "per_offset"
+        self._ways = both_ways(size).to(self.device)
         self._deviation = _deviation(photos).to(self.device) if scale == "standardised" else None
         if resident is None:
-            resident = self.device.type == "cuda" and _fits(photos, self.device)
+            resident = self.device.type != "cuda" or _fits(photos, self.device)
         self.resident = resident
-        self._train_x, self._test_x = (_to_device(x, self.device) if resident else x
+        self._train_x, self._test_x = (_resident(x, self.device) if resident else x
                                        for x in (photos.train_x, photos.test_x))  # fmt: skip
         self._fed: torch.Tensor | None = None  # photos of a minibatch, where not all are resident
-        self._rows = torch.from_numpy(np.concatenate([photos.train, photos.held_out]))
-        self._rows_here, self._train_y, self._test_y = (
-            a.to(self.device) for a in (self._rows, torch.from_numpy(photos.train_y), torch.from_numpy(photos.test_y))
+        # rows of the photos trained on, then of those held out: what `index` counts
+        self._rows, self._train_y, self._test_y = (
+            torch.from_numpy(a).to(self.device)
+            for a in (np.concatenate([photos.train, photos.held_out]), photos.train_y, photos.test_y)
         )
 
     def __len__(self) -> int:
@@ -99,25 +118,45 @@ class PhotoBatches:
         return drawn.to(self.device)
 
     def train(self, index: torch.Tensor, draws: Draws) -> Batch:
-        """The training photos `index` (int64 [b], on the device, below len + kept), drawn so: x float32 [b, 3, s, s]
-        channels-last, y int64 [b]."""
-        rows = self._rows_here.index_select(0, index)
-        y = self._train_y.index_select(0, rows)
+        """Return the training photos `index` (int64 [b], on the device, below len + kept), drawn so, as `take` does,
+        and their labels int64 [b]."""
+        rows = self._rows.index_select(0, index)
         if self.resident:
-            return self._augmented(self._train_x, rows, draws), y
-        on_gpu = self._fed is not None
-        stored = self._fed[: len(index)] if on_gpu else torch.from_numpy(self._train_x[rows.numpy()])
-        return self._augmented(stored, _count(stored), draws), y
+            return self.take(rows, draws), self.labels(index)
+        stored = torch.from_numpy(self._train_x[rows.cpu().numpy()]).to(self.device)
+        return self._cropped(stored, _count(stored), draws), self.labels(index)
+
+    def labels(self, index: torch.Tensor) -> torch.Tensor:
+        """Return the labels of the training photos `index`: int64 [n], on the device."""
+        return self._train_y.index_select(0, self._rows.index_select(0, index))
+
+    def places(self, order: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+        """Return where `take` finds the training photos in `order` (int64 [n], on the device), shown in minibatches of
+        `sizes`: their rows of all photos, or of the minibatch that `feed` puts there."""
+        if self.resident:
+            return self._rows.index_select(0, order)
+        return torch.cat([torch.arange(size, device=self.device) for size in sizes])
+
+    def take(self, places: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """Return the photos at `places` (int64 [b], of `places`), drawn so: float32 [b, 3, s, s], channels-last.
+
+        Where photos are resident, and not on the CPU, no value is read on the host.
+        """
+        return self._cropped(self._train_x if self._fed is None else self._fed, places, draws)
 
     def feed(self, order: torch.Tensor, sizes: Sequence[int]) -> Iterator[None] | None:
         """Where photos do not fit on the device: an iterator that puts there, minibatch after minibatch of `sizes`, the
-        training photos in `order` (int64 [n]), for `train` to take; each is read while the one before is used."""
-        if self.resident or self.device.type != "cuda":
+        training photos in `order` (int64 [n]), for `take`; each is read while the one before is used."""
+        if self.resident:
             return None
-        rows = [part.numpy() for part in self._rows[order.cpu()].split(list(sizes))]
         if self._fed is None or len(self._fed) < max(sizes):
             self._fed = torch.empty((max(sizes), *self._train_x.shape[1:]), dtype=torch.uint8, device=self.device)
-        return (self._fed[: len(stored)].copy_(stored) and None for stored in stream(self._train_x, rows, self.device))
+        return self._feed(self._fed, [rows.numpy() for rows in self._rows.cpu()[order.cpu()].split(list(sizes))])
+
+    def _feed(self, place: torch.Tensor, minibatches: list[np.ndarray]) -> Iterator[None]:
+        for stored in stream(self._train_x, minibatches, self.device):
+            place[: len(stored)].copy_(stored)
+            yield
 
     def test(self, size: int) -> Iterator[Batch]:
         """Centre views of the test photos, in order, `size` at a time, the last batch smaller where it must be."""
@@ -145,56 +184,51 @@ class PhotoBatches:
         The answer for a photo is the mean of its ten softmax outputs.
         """
         views = ten_views(self.border)
-        for stored, y in self._stored(self._test_x, self._test_y, self._photos.test, size):
-            yield torch.stack([self._view(stored, view) for view in views]), y
+        for pixels, where, y in self._in_order(self._test_x, self._test_y, self._photos.test, size):
+            yield torch.stack([self._view(pixels, where, view) for view in views]), y
 
-    def _centre(self, x, y, rows: np.ndarray, size: int) -> Iterator[Batch]:  # type: ignore[no-untyped-def]
+    def _centre(self, x: Stored, y: torch.Tensor, rows: np.ndarray, size: int) -> Iterator[Batch]:
         middle = self.border // 2
-        for stored, labels in self._stored(x, y, rows, size):
-            yield self._view(stored, (middle, middle, False)), labels
+        for pixels, where, labels in self._in_order(x, y, rows, size):
+            yield self._view(pixels, where, (middle, middle, False)), labels
 
-    def _stored(self, x, y, rows: np.ndarray, size: int) -> Iterator[Batch]:  # type: ignore[no-untyped-def]
-        """Photos as stored, uint8 [b, h, w, 3], and their labels."""
-        parts = [rows[lo : lo + size] for lo in range(0, len(rows), size)]
-        here = [torch.from_numpy(part).to(self.device) for part in parts]
-        photos = (x.index_select(0, part) for part in here) if self.resident else stream(x, parts, self.device)
-        for stored, part in zip(photos, here, strict=True):
-            yield stored, y.index_select(0, part)
+    def _in_order(self, x: Stored, y: torch.Tensor, rows: np.ndarray, size: int) -> Iterator[Part]:
+        sizes = [min(size, len(rows) - lo) for lo in range(0, len(rows), size)]
+        return self._parts(x, y, torch.from_numpy(rows).to(self.device), sizes)
 
-    def _view(self, stored: torch.Tensor, view: View) -> torch.Tensor:
-        y, x, mirrored = view
-        size = self.image[1]
-        part = slice(y, y + size), slice(x, x + size)
-        out = stored[:, *part].float()
-        if self._per_offset:
-            out.sub_(self._mean[part])
-        if mirrored:
-            out = out.flip(2)
-        if not self._per_offset:
-            out.sub_(self._centre_mean())
-        return self._scaled(out)
-
-    def _augmented(self, pixels: torch.Tensor, rows: torch.Tensor, draws: Draws) -> torch.Tensor:
-        size = self.image[1]
-        x = crop(pixels, rows, draws, size).float()
-        if self._per_offset and self.border + self._mirror:
-            x.sub_(crop(self._mean[None], torch.zeros_like(rows), draws, size))
+    def _parts(self, x: Stored, y: torch.Tensor, rows: torch.Tensor, sizes: list[int]) -> Iterator[Part]:
+        """The photos `rows` of x (int64 [n], on the device), `sizes` at a time."""
+        parts = rows.split(sizes)
+        if self.resident:
+            places = ((x, part) for part in parts)
         else:
-            x.sub_(self._centre_mean())
-        if draws.shift is not None:
-            x.add_(draws.shift[:, None, None, :]).div_(draws.divisor)
-        return self._scaled(x)
+            streamed = stream(x, [part.numpy() for part in rows.cpu().split(sizes)], self.device)
+            places = ((stored, _count(stored)) for stored in streamed)
+        for (pixels, where), part in zip(places, parts, strict=True):
+            yield pixels, where, y.index_select(0, part)
 
-    def _centre_mean(self) -> torch.Tensor:
-        middle, size = self.border // 2, self.image[1]
-        return self._mean[middle : middle + size, middle : middle + size]
+    def _view(self, pixels: torch.Tensor, where: torch.Tensor, view: View) -> torch.Tensor:
+        y, x, mirrored = (torch.full_like(where, value) for value in view)
+        return self._cropped(pixels, where, Draws(y, x, mirrored.bool()))
 
-    def _scaled(self, x: torch.Tensor) -> torch.Tensor:
-        """[b, s, s, 3] -> [b, 3, s, s], channels-last."""
+    def _cropped(self, pixels: torch.Tensor, where: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """What the net sees of the photos `where` (int64 [b]) of `pixels` [n, h, w, 3]: [b, 3, s, s], channels-last."""
+        size = self.image[1]
+        if self.device.type == "cpu":
+            x = crop_by_slices(pixels, where, draws, size, self._mean, self._per_offset)
+        else:
+            x = crop_by_gather(pixels, where, draws, self._ways, self._mean, self._per_offset)
+        lines = x.flatten(2)  # a view, [b, s, s * 3]: on a CPU a sum along whole lines is faster than of three values
+        if draws.shift is not None and self.device.type == "cpu":
+            lines.add_(draws.shift.repeat(1, size)[:, None])
+        elif draws.shift is not None:
+            x.add_(draws.shift[:, None, None])
+        if draws.divisor != 1:
+            lines.div_(draws.divisor)
         if self._deviation is not None:
-            x.div_(self._deviation)
+            lines.div_(self._deviation.repeat(size))
         if self.factor != 1:
-            x.mul_(self.factor)
+            lines.mul_(self.factor)
         return x.permute(0, 3, 1, 2)
 
 
@@ -216,8 +250,13 @@ def _fits(photos: Photos, device: torch.device) -> bool:
     return photos.train_x.nbytes + photos.test_x.nbytes <= SHARE * free
 
 
-def _to_device(x: np.ndarray, device: torch.device) -> torch.Tensor:
-    """A copy on the device, read from the map a block at a time."""
+def _resident(x: np.ndarray, device: torch.device) -> torch.Tensor:
+    """The photos as a tensor on the device: of the CPU the map itself, else a copy, read a block at a time."""
+    if device.type == "cpu":
+        with warnings.catch_warnings():
+            # A map that could be written to would count as memory in full, and ImageNet is larger than that.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            return torch.from_numpy(x)
     out = torch.empty(x.shape, dtype=torch.uint8, device=device)
     for lo in range(0, len(x), BLOCK):
         out[lo : lo + BLOCK] = torch.from_numpy(np.array(x[lo : lo + BLOCK]))

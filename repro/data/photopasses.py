@@ -97,7 +97,7 @@ def decode(
 ) -> None:
     """Second pass: every photo decoded into its row, and what is summed up and said of this chunk."""
     sums = np.zeros((size, size, 3), dtype=np.uint32)  # a chunk is far smaller than 2^32 / 255 photos
-    products = np.zeros((3, 3))
+    products = np.zeros((3, 3), dtype=np.int64)
     pixels = np.zeros((len(rows), 32), dtype=np.uint8)
     modes: Counter[str] = Counter()
     enlarged, excluded, seen, name = 0, [], 0, ""
@@ -115,15 +115,14 @@ def decode(
             except photo.Unusable as error:
                 excluded.append((i, name, str(error)))
                 continue
-            data, split = one.pixels.tobytes(), SPLITS[int(in_test[i])]
+            data, split = one.pixels.reshape(-1), SPLITS[int(in_test[i])]
             os.pwrite(handles[split], data, starts[split] + int(rows[i]) * shape)
             pixels[i] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
             modes[one.mode] += 1
             enlarged += one.enlarged
             if split == "train":
                 sums += one.pixels
-                flat = one.pixels.reshape(-1, 3).astype(np.float64)
-                products += np.einsum("pi,pj->ij", flat, flat)  # whole numbers below 2^53: exact, and no BLAS threads
+                products += photo.channel_products(one.pixels)
         if seen < len(rows):
             raise Changed(f"{name}: found nothing after it; expected {len(rows) - seen} more photos, as a moment ago. "
                           "Repeat the command once nothing writes the files.")  # fmt: skip
@@ -133,7 +132,7 @@ def decode(
         for handle in handles.values():
             os.close(handle)
     said = json.dumps({"excluded": excluded, "modes": modes, "enlarged": enlarged}).encode()
-    write_whole(mark, lambda file: np.savez(file, sums=sums, products=products.astype(np.int64), pixels=pixels,
+    write_whole(mark, lambda file: np.savez(file, sums=sums, products=products, pixels=pixels,
                                        said=np.frombuffer(said, np.uint8)))  # fmt: skip
 
 

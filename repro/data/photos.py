@@ -210,7 +210,7 @@ class RowGroup:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        row = self.first
+        row, file_name = self.first, Path(self.path).name
         try:
             with pq.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(64, row_groups=[self.group], columns=[self.column, "label"]):
@@ -218,7 +218,7 @@ class RowGroup:
                     names = images.field("path") if images.type.get_field_index("path") >= 0 else [None] * len(images)
                     for encoded, name, label in zip(images.field("bytes"), names, labels, strict=True):
                         said = f" ({name})" if name is not None and str(name) != "None" else ""
-                        yield f"{Path(self.path).name} row {row}{said}", label, encoded.as_py() or b""
+                        yield f"{file_name} row {row}{said}", label, encoded.as_py() or b""
                         row += 1
         except (pa.ArrowException, OSError) as error:
             raise unreadable(Path(self.path), error) from error

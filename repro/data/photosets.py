@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from repro.data.known import MANIFEST, Known, find_source, how_to_get, of_kind, packed_photos
+from repro.data.photo import channel_products
 from repro.data.photopack import FORMAT, Progress, pack
 from repro.data.photos import open_source
 from repro.data.sets import Images
@@ -245,6 +246,5 @@ def sums_of(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for lo in range(0, len(rows), BLOCK):
         part = x[rows[lo : lo + BLOCK]]
         sums += part.sum(0, dtype=np.int64)
-        flat = part.reshape(-1, 3).astype(np.float64)
-        products += (flat.T @ flat).astype(np.int64)  # whole numbers below 2^53: exact
+        products += channel_products(part)
     return sums, products

@@ -34,9 +34,10 @@ TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}
 MACHINE = ("repro", "numerics", "python", "torch", "numpy", "system", "processor")  # what may have changed
 SMALL: dict[str, Any] = {"width": 0.125, "reading": "source"}
 ADVICE = (
-    "the arithmetic here is not what it was where these losses were written. Do not add runs of this machine to runs "
-    "of another: compare the versions above, install those of the shelf you compare with (`pip install torch==...`), and "
-    "run `repro doctor --canary` again; if nothing differs but the processor, report it with these lines."
+    "the arithmetic here is not what it was where these losses were written. Do not add runs of this machine to "
+    "runs of another: compare the versions above, install those of the shelf that you compare with "
+    "(`pip install torch==...`), and run `repro doctor --canary` again; if nothing but the processor differs, report it "
+    "with these lines."
 )
 
 
@@ -68,7 +69,8 @@ def checks(found: dict[str, list[float]], shipped: dict[str, Any]) -> list[Check
         ours, theirs = found.get(name, []), shipped["losses"].get(name, [])
         difference, update = largest(ours, theirs)
         limit = TOLERANCE[precision]
-        seen = f"{difference:.1e} at update {update}, {_last(ours)} after the last against {_last(theirs)}"
+        apart = "equal bit for bit" if difference == 0 else f"{difference:.1e} at update {update}"
+        seen = f"{apart}, {_last(ours)} after the last against {_last(theirs)}"
         out.append(
             Check(net, precision, "losses of ten updates", f"within {limit:g} of those shipped, relative", seen,
                   difference <= limit, "", {"here": ours, "shipped": theirs})

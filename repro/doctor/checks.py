@@ -74,7 +74,7 @@ def _of(case: Case, precision: str, device: str) -> Iterator[Check]:
     state = safetensors.torch.load(safetensors.torch.save(captured.state()))
     replayed, by_hand = first + _losses(captured, 2), _losses(eager, 1) + _losses(eager, 2)
     yield _alike(case, precision, "recorded against eager", replayed, by_hand, limit,
-                 "the recording does not do what the update does: train with `capture=False` and report it")  # fmt: skip
+                 "the recording does not do what the update does: do not train here, and report it")  # fmt: skip
     del eager
     cpu = _trainer(case, precision, "cpu")
     yield _alike(case, precision, f"{device} against cpu", by_hand, _losses(cpu, 1) + _losses(cpu, 2), limit,

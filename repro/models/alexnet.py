@@ -129,17 +129,22 @@ def table(
     bias: float = 1.0,
     without: tuple[Layer, ...] = (),
     conv6: bool = False,
+    halved: bool = False,
 ) -> Rows:
     """The rows of one reading with its edits; the defaults are the net of the paper.
 
     `width`: factor on the maps and units of every hidden layer, rounded to whole pairs. `dropout`: the probability of
-    being dropped, 0 for none. `bias`: the initial bias where the net has 1. `without`: a layer to leave out, one only.
+    being dropped, 0 for none. `halved`: in place of dropout, the outputs of both hidden layers times 0.5, which halves
+    the activity as dropout does in the mean, without its noise. `bias`: the initial bias where the net has 1.
+    `without`: a layer to leave out, one only.
     """
     rows = {"paper": PAPER, "source": SOURCE}[reading]
     edit = {"one half": _half_tower, "no communication": _no_communication, "dense conv2": _dense_conv2}
     rows = edit.get(towers, _same)(rows)
     rows = {"3/2": _same, "2/2": _without_overlap}[pooling](rows)
     rows = {"both": _same, "none": _no_norms, "first": _first_norm, "scale only": _scale_only}[norms](rows)
+    if halved:
+        rows = tuple(Scale(row.name, row.keep) if isinstance(row, Dropout) else row for row in rows)
     if conv6:
         rows = _sixth_convolution(rows)
     if len(without) > 1:

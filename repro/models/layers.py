@@ -7,12 +7,14 @@ bfloat16 has no number between 2 and 2.0156, where their denominators lie.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from repro.models import fused
 
 
 class CrossMapNorm(nn.Module):
@@ -21,15 +23,31 @@ class CrossMapNorm(nn.Module):
     y = x / (k + alpha * sum of x^2 over the `size` maps centred at the map, clipped)^beta, as printed; the source's
     alpha is divided by `size` beforehand. The maps fall into `groups` equal parts, and no sum crosses from one into
     another. Forward and backward five to eight times as fast as nn.LocalResponseNorm on the CPU (`repro.bench.lrn`).
+
+    `form`: `plain`, torch's operators; `fused`, one launch each way (`repro.models.fused`); `auto`, fused where x is
+    not on the CPU and Triton is installed. A meta tensor counts as on a GPU, so that its launches can be counted.
     """
 
-    def __init__(self, size: int, alpha: float, beta: float, k: float, groups: int = 1) -> None:
+    def __init__(
+        self,
+        size: int,
+        alpha: float,
+        beta: float,
+        k: float,
+        groups: int = 1,
+        form: Literal["auto", "fused", "plain"] = "auto",
+    ) -> None:
         super().__init__()
         assert size % 2 == 1, size
         self.size, self.alpha, self.beta, self.k, self.groups = size, alpha, beta, k, groups
+        self.form = form
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = _CrossMapNorm.apply(_wide(x), self.size, self.alpha, self.beta, self.k, self.groups)
+        constants = self.size, self.alpha, self.beta, self.k, self.groups
+        on_gpu = x.device.type != "cpu" and fused.available()
+        if self.form == "fused" or (self.form == "auto" and on_gpu):
+            return fused.cross_map_norm(x, *constants)
+        y: torch.Tensor = _CrossMapNorm.apply(_wide(x), *constants)
         return y.to(x.dtype)
 
 

@@ -29,8 +29,11 @@ LIBRARY_KIND: Final = rf"^({'|'.join(LIBRARIES)}):\w+$"  # a net of a library
 # By net, the options of its table beside activation and width; of each the values that it may have, or none: any.
 OPTIONS: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
     **{kind: {"maps": ()} for kind in get_args(cuda_convnet.Kind)},
-    "cuda_convnet_conv_local_11pct": {"maps": (), "norms": get_args(cuda_convnet.Norms)},
-    "alexnet": dict.fromkeys(("reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6"), ()),
+    "cuda_convnet_conv_local_13pct": {"maps": (), "pooling": ()},
+    "cuda_convnet_conv_local_11pct": {"maps": (), "pooling": (), "norms": get_args(cuda_convnet.Norms)},
+    "alexnet": dict.fromkeys(
+        ("reading", "towers", "norms", "pooling", "dropout", "bias", "without", "conv6", "halved"), ()
+    ),
     "bvlc_alexnet": {},
     "vgg11": {"norms": get_args(vgg.Norms), "dropout": ()},
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from repro.analysis.coverage import coverage as covered
+from repro.analysis.trial import Trials
 from repro.report import claim, coverage, facts, fidelity, index
 from repro.report.export import rows_csv, whole
 from repro.report.typeset import environment, static
@@ -17,20 +18,24 @@ from repro.store import Table, replace
 
 
 def write(
-    claims: Sequence[AnyFile], shelves_: dict[str, Table], out: Path, entries: Sequence[catalogue.Entry] = ()
+    claims: Sequence[AnyFile],
+    runs: Mapping[str, Table | Trials],
+    out: Path,
+    entries: Sequence[catalogue.Entry] = (),
 ) -> list[Path]:
     """Pages, JSON and CSV of all claims into the folder `out`; the paths written.
 
-    `shelves_`: tables of runs by shelf, `yours` and `reference`, in the order in which they are shown. `entries`: the
+    `runs`: by shelf, `yours` and `reference`, in the order in which they are shown. `entries`: the
     rows of the catalogue, whose coverage has a page.
     """
+    tried = {shelf: Trials.over(found) for shelf, found in runs.items()}
     names = ["index.html", *(f"{file.id}.html" for file in claims)]
     templates = environment([(out / name).read_text() for name in names if (out / name).is_file()])
     files = static(out)
     trained, exact = split(claims)
     ordered = sorted(trained, key=lambda file: file.id)
-    found = {file.id: shelves(file, shelves_) for file in ordered}
-    rows = covered(entries, sorted(claims, key=lambda file: file.id), shelves_)
+    found = {file.id: shelves(file, tried) for file in ordered}
+    rows = covered(entries, sorted(claims, key=lambda file: file.id), tried)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
     for file in ordered:
         page = claim.page(file, found, missing[file.id])

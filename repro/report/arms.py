@@ -10,7 +10,7 @@ from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.phrases import between, goal, times
 from repro.analysis.tuning import NEAR, SLOWER, Rate
-from repro.report import charts, curves, looked, prose
+from repro.report import charts, curves, looked, prose, records
 from repro.report.curves import Tuned
 from repro.report.learning import learning, mean
 from repro.report.parts import Figure, Grid, Row, Section
@@ -31,8 +31,10 @@ def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
         f"{100 * e.confidence:.3g} % {'bound, open where the arrow points' if e.estimate is None else 'interval'}": None
         for e in found
     }
-    words = " ".join(interval_words(s) for s in shown)
-    drawing = charts.interval(id, "The effect and its interval", words, axis(shown[0]), drawn)
+    marks = records.marks(shown[0].file.claim) if shown[0].speaks else []
+    words = " ".join([*(interval_words(s) for s in shown), records.words(marks)]).strip()
+    on = axis(shown[0])
+    drawing = charts.interval(id, "The effect and its interval", words, on, drawn, marks)
     bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
     claim = shown[0].judgement.claim
     assert claim.rule.kind != "trace"
@@ -40,7 +42,7 @@ def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
     against = "what counts as reproduced" if claim.rule.paper is None else "the paper's number"
     dots = f"dots: one for each judging seed{_DOTS.get(claim.rule.kind, '')}"
     note = f"The {what}{whose} against {against}. {bar}; {dots}; shaded: what counts as reproduced at paper scale."
-    return Figure(drawing, "", note)
+    return Figure(drawing, "", note + records.marked(on, drawn, marks))
 
 
 _EFFECTS = {
@@ -73,7 +75,8 @@ def sections(shown: Shown) -> list[Section]:
     if any(o.run in shown.table and shown.table[o.run].epochs for arm in arms for o in arm.observations):
         out.append(Section(f"{shown.shelf}-curves", title, of_all, (learning(shown),)))
     if any(arm.tuning and arm.tuning.rates for arm in arms):
-        out.append(_tuning(shown))
+        tune = shown.judgement.claim.tune
+        out.append(_learned(shown) if tune and tune.choose == "learns" else _tuning(shown))
     if any(arm.observations for arm in arms):
         failed = [
             f"{what} {run} failed twice: {why}."
@@ -133,6 +136,23 @@ def _tuning(shown: Shown) -> Section:
     figure = Figure(drawing, "Each arm's rate, tuned on its own.", note)
     grids = tuple(_rates(claim, f"{name}: {aim}, by rate", tuning.rates) for name, tuning in tunings.items())
     return Section(f"{shown.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
+
+
+def _learned(shown: Shown) -> Section:
+    """Whether each arm learned at each rate that was tried."""
+    arms = {name: arm.tuning.rates for name, arm in shown.judgement.arms.items() if arm.tuning is not None}
+    rows = []
+    for rate in next(iter(arms.values())):
+        same = {name: next(r for r in rates if r.rate == rate.rate) for name, rates in arms.items()}
+        cells = []
+        for found in same.values():
+            took = [f"{o.seed}: {f'{o.value:.3g}' if o.value is not None else o.status}" for o in found.observations]
+            cells.append("; ".join(took))
+        rows.append((f"{rate.rate:g}", *cells, rate.state))
+    caption = "Epochs until the mean training loss was below 0.9 ln C, by rate, arm and tuning seed"
+    return Section(
+        f"{shown.shelf}-tuning", "Learning rate", (), (Grid(caption, ("rate", *arms, "state"), tuple(rows)),)
+    )
 
 
 def _rates(claim: Claim, caption: str, rates: tuple[Rate, ...]) -> Grid:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.analysis.cases import WORST
 from repro.analysis.coverage import Missing
 from repro.analysis.judge import Judgement
-from repro.report import charts, coverage, prose, settings
+from repro.report import charts, coverage, prose, records, settings
 from repro.report.arms import effect
 from repro.report.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.report.evidence import sections
 from repro.report.method import method
-from repro.report.parts import Figure, Grid, Row
+from repro.report.parts import Figure
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row
+from repro.spec.claim import Revision
 from repro.spec.files import ClaimFile
 
 
@@ -23,7 +25,9 @@ def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Miss
     ordered = sorted((s for s in found if s.measured), key=lambda shown: not shown.speaks)
     parts = [{"shelf": s.shelf, "title": TITLES.get(s.shelf, s.shelf), "sections": sections(s)} for s in ordered]
     main = ordered[0] if ordered else found[-1]
+    others = records.others(file, every)
     fixed: list[tuple[str, str, list[tuple[str, str]]]] = [
+        *([("What others measured", "others", [])] if others else []),
         ("What the paper leaves open", "assumptions", []),
         ("What we do otherwise", "deviations", []),
         ("How it is judged", "rule", []),
@@ -45,7 +49,8 @@ def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Miss
         "needs": {shown.shelf: _needs(shown, missing) for shown in found},
         "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
         "effects": _effects(found),
-        "record": _record(file, every),
+        "record": records.on_record(file, every),
+        "others": others,
         "parts": parts,
         "contents": contents + fixed,
         "assumptions": assumptions(file, found),
@@ -58,36 +63,9 @@ def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Miss
         "rule_scale": main.scale,
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,
+        "history": [_revision(revision) for revision in file.claim.history],
         "scales": [_scale(file, scale, found, missing.get(scale)) for scale in file.claim.scales],
     }
-
-
-def _record(file: ClaimFile, every: dict[str, list[Shown]]) -> Grid | None:
-    """What others had reached, the paper's value, its authors' notes, later work and ours, side by side; None where
-    only the paper speaks."""
-    paper, found = file.claim.paper, every[file.id]
-    if paper.notes is None and not paper.later and not paper.before:
-        return None
-    rows: list[Row] = [("others, by then", record.value, record.says, record.source) for record in paper.before]
-    where = f"§{paper.section}" if paper.source is None else f"{paper.source}, §{paper.section}"
-    rows += [("the paper", prose.stated(file.claim.rule), paper.says, where)]
-    rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
-    for record in paper.later:
-        rows.append(("later work", record.value, record.says, record.source))
-        rows += _tried(f"our trial of it ({record.claim})", every.get(record.claim, [])) if record.claim else []
-    rows += _tried("ours", found)
-    note = prose.CITED * any("source.md" in cell for row in rows for cell in row)
-    head = ("whose", "value", "what it is", "where")
-    return Grid("What is on record of the same sentence", head, tuple(rows), note=note)
-
-
-def _tried(whose: str, found: list[Shown]) -> list[Row]:
-    """What our runs say, a row for each shelf that says something, or that none does."""
-    rows: list[Row] = []
-    for shown in (s for s in found if s.speaks):
-        what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
-        rows.append((whose, prose.ours(shown.judgement) or "none formed", what, f"{shown.shelf}, {shown.scale} scale"))
-    return rows or [(whose, "not run", "", "")]
 
 
 def _effects(found: list[Shown]) -> Figure | None:
@@ -128,11 +106,19 @@ def _together(judgement: Judgement) -> list[str]:
     assert rule.kind != "trace"
     missed = 1 - rule.confidence
     return [
-        f"The sentence is said of {many} comparisons, each judged by this rule: it holds where it holds in all of "
-        "them, so the weakest decides, by its word and then by its size. That takes no correction for their number. "
-        f"A word against the sentence takes more, since one of {many} lies on the wrong side by chance {many} times as "
-        f"often: it is said of one only where its interval at {100 * (1 - missed / many):g} % says so too."
+        f"The sentence is said of {many} comparisons, each judged by this rule. The claim's word is the first that "
+        f"occurs of {prose.listed([word for word in WORST if 'scale' not in word])}. All of them can only be accepted "
+        f"wrongly if a false one is, so no correction is needed for that; a word against the sentence is said of one "
+        f"only where its interval at {100 * (1 - missed / many):g} % says so too, since one of {many} lies on the "
+        f"wrong side by chance {many} times as often."
     ]
+
+
+def _revision(revision: Revision) -> str:
+    """Return a change of the claim in a sentence."""
+    had = [f"{scale} scale ({then.word})" for scale, then in revision.runs.items()]
+    runs = f"Runs were there at {prose.listed(had)}" if had else "No run was there"
+    return f"Version {revision.version}, {revision.date}: {revision.what.rstrip('.')}. {runs}."
 
 
 def _needs(shown: Shown, missing: dict[str, Missing]) -> list[str]:

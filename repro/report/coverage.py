@@ -121,5 +121,5 @@ def _row(row: Covered) -> dict[str, Any]:
 
 def _cell(state: State) -> tuple[str, str, str]:
     """(mark, word, shelf)."""
-    mark = {WORKS: "check", "begun": "empty"}.get(state.word) or MARKS[state.word]
+    mark = {WORKS: "check", "begun": "empty"}.get(state.word) or MARKS[state.word]  # type: ignore[index]
     return mark, state.word, state.shelf

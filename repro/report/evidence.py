@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from repro.models import registry
-from repro.report import arms, prose, timing, trace
+from repro.report import arms, bases, prose, timing, trace
 from repro.report.parts import Grid, Section
 from repro.report.view import Shown
 from repro.spec.config import RunConfig
 from repro.store import Table
+from repro.train.minibatches import NUMERICS
 
 _ABOUT = ("made in", "commit of the sources", "device", "system", "versions", "version of the numerics")
 
@@ -21,7 +22,7 @@ def sections(shown: Shown) -> list[Section]:
         found = timing.sections(shown)
     else:
         found = trace.sections(shown) if shown.judgement.trace is not None else arms.sections(shown)
-    return [*found, _made(shown)]
+    return [*found, *bases.sections(shown), _made(shown)]
 
 
 def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
@@ -50,9 +51,10 @@ def _made(shown: Shown) -> Section:
     ordered = sorted(setups.items(), key=lambda setup: (-setup[1], repr(setup[0])))
     columns = [_setup(dict(session), runs) for session, runs in ordered]
     head, *rows = ((name, *(column[i] for column in columns)) for i, name in enumerate(_ABOUT))
-    text = [f"This verdict rests on {_cost(shown.table, base)}."]
+    text = [f"This verdict rests on {_cost(shown.table, base)}: {_hours(shown.table, base)}."]
     if every != base:
         text.append(f"With the alternatives: {_cost(shown.table, every)}.")
+        text[-1] = f"{text[-1][:-1]}: {_hours(shown.table, every)}."
     text += _left_out(shown.table, every)
     made = Grid("What made the runs and evaluations", head, tuple(rows), note=_SESSIONS)
     return Section(f"{shown.shelf}-made", "Provenance and cost", tuple(text), (made,))
@@ -90,8 +92,22 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
         f"{device}, {threads} thread{'s' * (threads != 1)}",
         session["system"],
         ", ".join(versions),
-        str(session["numerics"]),
+        f"{session['numerics']}" + f", now {NUMERICS}" * (session["numerics"] != NUMERICS),
     )
+
+
+def _hours(table: Table, ids: set[str]) -> str:
+    """Core-hours, or hours of a GPU, of all these runs and evaluations, by device; of a run that went on elsewhere, all
+    of it by the last."""
+    hours: dict[tuple[str, str], float] = defaultdict(float)
+    for run in (table[i] for i in sorted(ids)):
+        made, looked = run.sessions[-1], (run.result or {}).get("seconds", 0.0)
+        seconds = looked if run.is_evaluation else sum(row["seconds"] for row in run.epochs) + run.seconds_timed
+        cpu = made["device"] == "cpu"
+        device = str(made["processor"] if cpu else made["device"])
+        unit, threads = ("core-hours", made["threads"]) if cpu else ("hours", 1)
+        hours[device.partition(" (")[0], unit] += seconds * threads / 3600
+    return prose.listed([f"{value:.3g} {unit} of {device}" for (device, unit), value in sorted(hours.items())])
 
 
 def _cost(table: Table, ids: set[str]) -> str:

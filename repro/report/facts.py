@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import floor, isfinite, prod
 from typing import TYPE_CHECKING, Any
 
-from repro.analysis.facts import TRUE, Judged, counts, judge_facts, judged, tally, tolerance
+from repro.analysis.facts import TRUE, FactWord, Judged, counts, judge_facts, judged, tally, tolerance
 from repro.models import alexnet, tables
 from repro.models.counts import shown, times
 from repro.models.facts import IMAGE
@@ -22,7 +22,7 @@ from repro.spec.files import ExactFile
 if TYPE_CHECKING:
     import jinja2
 
-SHORT = {"true as printed": "true", "false as printed": "false", "inconclusive": "inconclusive"}
+SHORT: dict[FactWord, str] = {"true as printed": "true", "false as printed": "false", "inconclusive": "not shown"}
 COLUMNS = ("fact", "section", "says", "printed", "found", "low", "high", "unit", "verdict", "arithmetic")
 
 # The nets that a page can show beside each other: what they are called, their rows, and how they round.
@@ -53,22 +53,24 @@ def entry(file: ExactFile) -> Entry:
         facts=("counted, no training", f"grade {verdict.grade}"),
         speaks=True,
     )
-    return Entry(file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(found), "", (line,), ())
+    return Entry(
+        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(found), "", "", (line,), ()
+    )
 
 
 def cells(file: ExactFile) -> tuple[str, ...]:
     """The claim in the table of README, without the link to its page."""
     verdict, found = judge_facts(file), counts(judged(file))
     says = file.claim.paper.says
-    return says, _many(found), "–", _numbers(found), f"`{verdict.word}`", verdict.grade or "–", "–", "–"
+    return says, _many(found), "–", "–", _numbers(found), f"`{verdict.word}`", verdict.grade or "–", "–", "–"
 
 
-def _many(found: dict[str, int]) -> str:
+def _many(found: dict[FactWord, int]) -> str:
     n = sum(found.values())
     return f"{n} fact{'s' * (n != 1)}"
 
 
-def _numbers(found: dict[str, int]) -> str:
+def _numbers(found: dict[FactWord, int]) -> str:
     """`2 false, 16 true`."""
     return ", ".join(f"{n} {SHORT[name]}" for name, n in found.items())
 

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from repro.analysis.cases import GROUPS, Word
 from repro.analysis.coverage import Covered, summary
 from repro.analysis.facts import judge_facts
-from repro.report import charts, facts, prose
+from repro.report import charts, facts, prose, records
 from repro.report.parts import Entry, Line
 from repro.report.view import MARKS, Shown, axis, command, interval_words, next_scale, row
 from repro.spec.files import ClaimFile, ExactFile
-
-NONE = "no difference seen"
 
 
 def page(
@@ -24,12 +23,9 @@ def page(
     entries = [_entry(file, found[file.id], everything) for file in files]
     entries += [facts.entry(file) for file in exact]
     best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
-    words = Counter(shown.judgement.verdict.word if shown else "not run" for shown in best)
-    words.update(judge_facts(file).word for file in exact)
-    agreed = sum(shown is not None and _says_none(shown) and shown.judgement.verdict.word == NONE for shown in best)
-    apart = {NONE: f" ({agreed} where the sentence says so)" * (agreed > 0)}
-    ordered = sorted(words.items(), key=lambda item: list(MARKS).index(item[0]))
-    counted = [f"{n} {word}{apart.get(word, '')}" for word, n in ordered]
+    said: list[Word] = [shown.judgement.verdict.word if shown else "not run" for shown in best]
+    groups = Counter(GROUPS[word] for word in [*said, *(judge_facts(file).word for file in exact)])
+    counted = [f"{groups[group]} {group}" for group in dict.fromkeys(GROUPS.values()) if groups[group]]
     missing = [
         (file.id, _missing(shown), command(file, next_scale(shown)))
         for file in files
@@ -42,14 +38,8 @@ def page(
         "summary": f"{many}: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "coverage": summary(rows),
-        "legend": [(word, MARKS[word], meaning) for word, meaning in prose.WORDS.items()],
+        "legend": [(word, MARKS[word], meaning) for word, meaning in prose.legend()],
     }
-
-
-def _says_none(shown: Shown) -> bool:
-    """Whether the sentence says that there is no difference."""
-    rule = shown.judgement.claim.rule
-    return rule.kind in ("ratio", "difference", "change") and rule.direction == "none"
 
 
 def _missing(shown: Shown) -> str:
@@ -70,6 +60,7 @@ def _entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entr
         said = [shown.shelf, f"{shown.scale} scale"]
         said += [f"grade {verdict.grade}"] if verdict.grade else []
         said += [f"n = {prose.seeds(shown.judgement)}"] if shown.speaks else []
+        said += [after] if shown.complete and (after := prose.set_after(shown.judgement)) else []
         lines.append(
             Line(
                 mark=MARKS[verdict.word],
@@ -82,8 +73,8 @@ def _entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entr
         )
     return Entry(
         file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, prose.stated(file.claim.rule),
-        file.claim.paper.notes.value if file.claim.paper.notes else "", tuple(lines),
-        tuple(_shares(found, everything)),
+        file.claim.paper.notes.value if file.claim.paper.notes else "",
+        records.short(file.claim), tuple(lines), tuple(_shares(found, everything)),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from repro.analysis import phrases
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import per_epoch
-from repro.analysis.plan import MOST
+from repro.analysis.trial import MOST
 from repro.analysis.tuning import SLOWER
 from repro.analysis.words import JUDGING_SEEDS
 from repro.report import throughput
@@ -63,7 +63,13 @@ def method(judgement: Judgement) -> list[str]:
         return [*out, f"{_of_one(claim)} {_band(judgement)}{few}"]
     assert rule.kind == "ratio" or rule.kind == "difference"
     of, over = rule.of
-    if (tune := claim.tune) and tune.chooses:
+    if (tune := claim.tune) and tune.choose == "learns" and tune.chooses:
+        out.append(
+            f"All arms have one rate: of {', '.join(f'{rate:g}' for rate in tune.rates)}, the largest at which every "
+            f"arm learns on tuning {_seed_list(tune.on_seeds)}, apart from those that judge. An arm learns if an "
+            "epoch’s mean training loss falls below 0.9 ln C within half of its epochs and 2,000 updates."
+        )
+    elif tune and tune.chooses:
         out.append(
             "Each arm's rate is the fastest of its own, as the paper says. All arms share one grid, "
             f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {_seed_list(tune.on_seeds)}, apart "
@@ -95,16 +101,23 @@ def method(judgement: Judgement) -> list[str]:
 
 
 def _band(judgement: Judgement) -> str:
-    """What counts as reproduced, and whether it decides at this scale."""
-    rule = judgement.claim.rule
-    decides = judgement.scale == "paper" or (rule.kind != "trace" and getattr(rule, "direction", "") == "none")
-    only = "" if decides else "; it decides at paper scale alone"
-    towards = getattr(rule, "direction", "none")
-    beside = "" if towards == "none" or rule.kind == "count" else f" and wholly {towards}"
-    return (
-        f"What counts as reproduced, an interval inside {band(rule)}{beside}, was written in the claim before any "
-        f"run{only}."
-    )
+    """Return what counts as the same number, and the smallest effect that bears the sentence out."""
+    rule, evidence = judgement.claim.rule, judgement.evidence
+    assert rule.kind != "trace"
+    assert evidence is not None
+    text = f"What counts as the same number is {band(rule)}."
+    if not evidence.side:
+        return text
+    stated = getattr(rule, "least", None)
+    if stated is not None:
+        whence = stated.why
+    elif rule.paper is not None and rule.kind != "count":
+        whence = f"{'the root' if rule.kind == 'ratio' else 'half'} of the printed {sized(rule.paper, effect_of(rule))}"
+    else:
+        whence = (
+            "the near end of that band, since no size is printed" if rule.kind != "count" else "the band's near end"
+        )
+    return f"{text} The smallest effect that bears the sentence out is {evidence.named['least']}: {whence}."
 
 
 # How each look is taken; its options in braces.

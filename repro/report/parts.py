@@ -79,5 +79,6 @@ class Entry:
     says: str
     paper: str
     notes: str
+    others: str
     lines: tuple[Line, ...]
     shares: tuple[str, ...]

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isinf
 
 from repro.analysis import phrases
+from repro.analysis.cases import (
+    BELOW,
+    CURVE,
+    EFFECT,
+    FACTS,
+    GROUPS,
+    NAMED,
+    NO_EFFECT,
+    VALUE,
+    Case,
+    FactCase,
+    Word,
+    cases_of,
+    first,
+)
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.phrases import between, times
-from repro.analysis.tuning import NEAR
 from repro.data.known import KNOWN, how_to_get
 from repro.report import throughput
 from repro.spec.claim import Claim
@@ -23,23 +39,6 @@ SCALES = {
     "medium": "the faithful net on ten-class photos: minutes a run on one GPU",
     "paper": "the paper's data and schedule, and the one scale that can say “reproduced”",
 }
-# The index's legend, in README's words; pages give each claim's own conditions.
-WORDS = {
-    "reproduced": "the whole interval lies in the paper's direction and in the claim's band; a curve is not told apart",
-    "direction only": "wholly in the paper's direction, but not in the band, or a run never reached the level",
-    "differs": "wholly in the paper's direction, and wholly outside the band; a printed curve is told apart from ours",
-    "contradicted": "the whole interval lies on the other side of “no effect”",
-    "inconclusive": "the interval covers “no effect”, or the data cannot show what is said; the page says what would",
-    "same direction": "below paper scale, where no number can be tested: wholly in the paper's direction",
-    "no difference seen": "below paper scale: covers “no effect”; of a sentence of no effect, in what counts as none",
-    "opposite direction": "below paper scale: wholly on the other side; of a sentence of no effect, outside of none",
-    "not comparable": "this scale cannot speak of the sentence",
-    "true as printed": "a fact that needs no training: counted, and as the paper has it",
-    "false as printed": "a fact that needs no training: counted, and not as the paper has it",
-    "not run": "runs are missing; the page says which command makes them",
-    "error": "could not measure, which is not measured and failed",
-}
-
 
 CITED = (
     "source.md, here and below: the facts on the authors' released source and lab notes, by section. #145 and the like "
@@ -49,9 +48,9 @@ CITED = (
 
 @dataclass(frozen=True)
 class Condition:
-    """One word of the rule, when it is said, and whether it was said here."""
+    """One case of the rule: its word, when it is said, and whether it is the first that holds."""
 
-    word: str
+    word: Word
     when: str
     here: bool
 
@@ -78,14 +77,18 @@ def sized(value: float, kind: str) -> str:
 def band(rule: AnyRule) -> str:
     """What counts as reproduced."""
     assert not isinstance(rule, TraceRule)
-    (low, high), kind = rule.within, effect_of(rule)
+    (low, high), kind = rule.band, effect_of(rule)
     if kind == "rate":
         return f"{phrases.images(low)} to {sized(high, kind)}"
     if kind in ("value", "count"):
         return f"{sized(low, 'value')} to {sized(high, kind)}"
     size = [sized(bound, kind).removesuffix(" points") for bound in (low, high)]
     points = " points" * (kind == "difference")
-    return f"{size[0]}{points} and more" if rule.endless else f"{size[0]} to {size[1]}{points}"
+    if isinf(high):
+        return f"{size[0]}{points} and more"
+    if rule.endless:
+        return f"up to {size[1]}{points}"
+    return f"{size[0]} to {size[1]}{points}"
 
 
 def section(file: AnyFile) -> str:
@@ -221,73 +224,31 @@ def sets(file: ClaimFile, scale: str) -> list[str]:
 
 
 def conditions(judgement: Judgement) -> list[Condition]:
-    """The claim's rule, word by word, with its numbers; the word that was said is marked."""
-    rule = judgement.claim.rule
-    if rule.kind == "trace":
-        low, high = (points(bound) for bound in rule.offset_within)
-        lines = [
-            ("reproduced", f"p is above {rule.p_above:g} and the mean offset lies within {low} to {high} points"),
-            ("differs", f"p is {rule.p_above:g} or less: the author's curve can be told apart from ours"),
-            ("inconclusive", f"p is above {rule.p_above:g}, but the mean offset lies outside {low} to {high} points"),
-        ]
-    elif rule.kind == "value" or effect_of(rule) == "value":
-        inside = band(rule)
-        lines = [
-            ("reproduced", f"at paper scale: the whole interval lies inside the band, {inside}"),
-            ("differs", f"at paper scale: the whole interval lies outside {inside}"),
-            ("inconclusive", f"at paper scale: the interval crosses an end of it, or {unformed(judgement.claim)}"),
-            ("not comparable", "below paper scale: other photos and classes cannot speak of this error"),
-        ]
-    elif rule.kind == "rate":
-        lines = throughput.conditions(rule, band(rule))
-    elif rule.direction == "none":
-        inside, at_paper = band(rule), judgement.scale == "paper"
-        lines = [
-            ("reproduced" if at_paper else "no difference seen", f"the whole interval lies inside the band, {inside}"),
-            (
-                "differs" if at_paper else "opposite direction",
-                f"the whole interval lies above {inside}, or below it: an effect where the paper says there is none",
-            ),
-            ("inconclusive", f"the interval crosses an end of {inside}, or {unformed(judgement.claim)}"),
-        ]
-    elif judgement.scale == "paper":
-        inside, timed = band(rule), rule.kind == "ratio"
-        rates = f"; so does the ratio over all rates within {100 * NEAR - 100:.0f} % of the best"
-        lines = [
-            (
-                "reproduced",
-                f"the interval excludes no effect and lies inside the band, {inside}"
-                f"{rates if tuned(judgement.claim) else ''}{'; every judged run reached the level' * timed}",
-            ),
-            (
-                "direction only",
-                "the paper's direction, but not inside the band" + ", or a run never reached the level" * timed,
-            ),
-            ("differs", f"the paper's direction, but wholly outside {inside}"),
-            ("contradicted", "the interval excludes no effect the other way"),
-            ("inconclusive", f"the interval covers no effect, or {unformed(judgement.claim)}"),
-        ]
-    else:
-        toward, none = rule.direction.split()
-        if rule.kind == "count":
-            none = f"{sized(rule.at_most, 'count')}, what chance gives"
-        away = "below" if toward == "above" else "above"
-        lines = [
-            ("same direction", f"the whole interval lies {toward} {none}, as the paper says"),
-            ("no difference seen", f"the interval covers {none}"),
-            ("opposite direction", f"the whole interval lies {away} {none}"),
-            ("inconclusive", unformed(judgement.claim)),
-        ]
-    if judgement.scale == "smoke" and effect_of(rule) not in ("value", "rate"):
-        lines.insert(0, ("not comparable", "smoke scale, whatever is found: it proves the machinery and nothing else"))
-    return [Condition(word, when, word == judgement.verdict.word) for word, when in lines]
+    """Return the claim's cases in their order, with its numbers; the first that holds is marked."""
+    evidence = judgement.evidence
+    assert evidence is not None
+    if judgement.parts != (judgement,):  # of several comparisons the page shows the one that decides
+        evidence = next(part.evidence for part in judgement.parts if part.beside == judgement.beside) or evidence
+    cases = cases_of(judgement.claim, judgement.scale)
+    here = first(cases, evidence)[0]
+    return [Condition(case.word, case.when.format(**evidence.named), case is here) for case in cases]
 
 
-def unformed(claim: Claim) -> str:
-    """When no effect can be formed, or none that is to be trusted."""
-    if claim.measure.kind == "throughput":
-        return "there is only one replicate"
-    if claim.rule.kind != "ratio":
-        return "a run diverged or learned nothing"
-    bounded = "neither side of the ratio is bounded"
-    return f"a fastest rate could not be settled, or {bounded}" if tuned(claim) else bounded
+def set_after(judgement: Judgement) -> str:
+    """Return that the rule was set after its runs, with the word before; empty where it was not."""
+    change = judgement.claim.set_after(judgement.scale)
+    if change is None or judgement.scale == "smoke":
+        return ""
+    before = change.runs[judgement.scale].word  # type: ignore[index]
+    return f"set after its runs ({change.date}; before: {before})"
+
+
+def legend() -> list[tuple[Word, str]]:
+    """Return every word with its cases' sentences, as they stand in the table that decides; in the order of groups."""
+    sentences: dict[Word, dict[str, None]] = {word: {} for word in GROUPS}
+    below = (cases for scale in BELOW.values() for cases in scale.values())
+    tables: tuple[Sequence[Case | FactCase], ...] = (EFFECT, NO_EFFECT, VALUE, CURVE, *below, FACTS)
+    for cases in tables:
+        for case in cases:
+            sentences[case.word][case.when.format(**NAMED)] = None
+    return [(word, "; ".join(whens)) for word, whens in sentences.items() if whens]

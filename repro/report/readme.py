@@ -5,37 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from repro.analysis.trial import Trials
 from repro.errors import ReproError
-from repro.report import facts, prose, speed
+from repro.report import facts, prose, records, speed
 from repro.report.view import show
 from repro.spec.files import AnyFile, split
 from repro.store import Table, replace
 
-RESULTS, SPEED = "results", "speed"
+RESULTS, SPEED, WORDS = "results", "speed", "words"
 
 
-def renew(home: Path, claims: Sequence[AnyFile], table: Table) -> None:
-    """Write both tables of the README in `home` anew."""
-    update(home / "README.md", results(claims, table))
+def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
+    """Write the tables of the README in `home` anew."""
+    update(home / "README.md", results(claims, runs))
     update(home / "README.md", speed.tables(home), SPEED)
+    update(home / "README.md", words(), WORDS)
 
 
-def results(claims: Sequence[AnyFile], table: Table) -> str:
+def words() -> str:
+    """Return a markdown table of every word with its cases, as the table that decides has them."""
+    lines = [f"| `{word}` | {when} |" for word, when in prose.legend()]
+    return "\n".join(["| verdict | when |", "|---|---|", *lines]) + "\n"
+
+
+def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
     """A markdown table: trained claims with a verdict, the weightiest first, then exact ones; last what is not run."""
     lines = [
-        "| claim | the paper says | paper | lab notes | ours, with interval | verdict | grade | scale | n |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| claim | the paper says | paper | lab notes | others | ours, with interval | verdict | grade | scale | n |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     trained, exact = split(sorted(claims, key=lambda file: file.id))
-    found = [show(file, "reference", table) for file in trained]
+    found = [show(file, "reference", runs) for file in trained]
     judged = [shown for shown in found if shown.speaks]
     for shown in sorted(judged, key=lambda shown: shown.judgement.verdict.grade or "E"):
         file = shown.file
         verdict, notes = shown.judgement.verdict, file.claim.paper.notes
         lines.append(_line(
             _page(file.id), file.claim.paper.says, prose.stated(file.claim.rule), notes.value if notes else "–",
-            prose.ours(shown.judgement), f"`{verdict.word}`", verdict.grade or "–", shown.scale,
-            str(prose.seeds(shown.judgement) or "–"),
+            records.short(file.claim) or "–", prose.ours(shown.judgement), f"`{verdict.word}`",
+            verdict.grade or "–", shown.scale, str(prose.seeds(shown.judgement) or "–"),
         ))  # fmt: skip
     lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
     if waiting := [_page(file.id) for file, shown in zip(trained, found, strict=True) if not shown.speaks]:

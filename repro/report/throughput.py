@@ -40,13 +40,3 @@ def method(rule: Rate, replicates: str, band: str) -> str:
         f"rate: {rule.cycles} cycles through {rule.images:,} images in {low:g} to {high:g} days are "
         f"{band}, which is the band; it was written in the claim before any timing."
     )
-
-
-def conditions(rule: Rate, inside: str) -> list[tuple[str, str]]:
-    """Each word, and when it is said."""
-    return [
-        ("reproduced", f"on {rule.on} at paper scale: the whole interval lies inside the band, {inside}"),
-        ("differs", f"on {rule.on} at paper scale: the whole interval lies outside {inside}"),
-        ("inconclusive", f"on {rule.on} at paper scale: the interval crosses an end of {inside}"),
-        ("not comparable", f"below paper scale, or on any device but {rule.on}"),
-    ]

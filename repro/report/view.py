@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from repro.analysis import phrases
+from repro.analysis.cases import Word
 from repro.analysis.coverage import command
 from repro.analysis.judge import SCALES, Judgement, complete, judge, judgements
+from repro.analysis.trial import Trials
 from repro.report import prose
 from repro.report.charts import Axis, Row
 from repro.spec.files import ClaimFile
@@ -15,16 +17,22 @@ from repro.spec.rules import AnyRule, effect_of
 from repro.store import Table
 
 # A sign for every word, so that colour says nothing alone: the name of a symbol in templates/marks.svg.
-MARKS = {
+MARKS: dict[Word, str] = {
     "reproduced": "check",
     "true as printed": "check",
     "direction only": "half",
-    "same direction": "arrow",
+    "true in part": "half",
+    "agrees at medium scale": "arrow",
+    "agrees at small scale": "arrow",
     "differs": "unequal",
-    "no difference seen": "equal",
+    "not told apart": "equal",
     "inconclusive": "question",
-    "contradicted": "cross",
-    "opposite direction": "back",
+    "open at medium scale": "question",
+    "open at small scale": "question",
+    "not tested": "question",
+    "refuted": "cross",
+    "disagrees at medium scale": "back",
+    "disagrees at small scale": "back",
     "false as printed": "cross",
     "not comparable": "dash",
     "not run": "empty",
@@ -65,20 +73,21 @@ class Shown:
         return self.complete and self.scale != "smoke"
 
 
-def show(file: ClaimFile, shelf: str, table: Table) -> Shown:
+def show(file: ClaimFile, shelf: str, runs: Table | Trials) -> Shown:
     """The highest complete scale; else the highest that failed; else the easiest that would say something."""
-    scales = {judgement.scale: judgement for judgement in judgements(file, table)}
+    trials = Trials.over(runs)
+    scales = {judgement.scale: judgement for judgement in judgements(file, trials)}
     chosen = next((j for j in scales.values() if complete(j)), None)
     if chosen is None:
         chosen = next((j for j in scales.values() if j.verdict.word == "error"), None)
     if chosen is None:
         chosen = scales[telling(file, scales)]
     names = file.alternatives_at(chosen.scale) if complete(chosen) else []
-    others = tuple(judge(file, chosen.scale, table, name) for name in names)
-    return Shown(shelf, file, table, chosen, others, scales)
+    others = tuple(judge(file, chosen.scale, trials, name) for name in names)
+    return Shown(shelf, file, trials.table, chosen, others, scales)
 
 
-def shelves(file: ClaimFile, tables: dict[str, Table]) -> list[Shown]:
+def shelves(file: ClaimFile, tables: Mapping[str, Table | Trials]) -> list[Shown]:
     """The claim on every shelf in the order given; one without anything is left out where another has a verdict."""
     found = [show(file, shelf, table) for shelf, table in tables.items()]
     started = [s for s in found if s.measured or s.judgement.run_ids]
@@ -99,7 +108,7 @@ class Box:
 
     shelf: str
     title: str
-    word: str
+    word: Word
     mark: str
     headline: str
     sentence: str
@@ -112,7 +121,8 @@ class Box:
 def box(shown: Shown, others: list[Shown]) -> Box:
     """The verdict of one shelf; a smoke run points at the others."""
     verdict, claim = shown.judgement.verdict, shown.judgement.claim
-    headline, sentence, why = verdict.word, verdict.sentence, verdict.why
+    headline: str = verdict.word
+    sentence, why = verdict.sentence, verdict.why
     if verdict.word == "not run" and not prose.seeds(shown.judgement):
         sentence = ""  # the headline says it
     smoke = shown.complete and not shown.speaks
@@ -129,6 +139,7 @@ def box(shown: Shown, others: list[Shown]) -> Box:
     facts.append(f"{shown.scale} scale")
     if shown.complete and (n := prose.seeds(shown.judgement)):
         facts += [f"{n} {'judging seeds' if shown.judgement.device is None else 'replicates'}"]
+        facts += [after] if (after := prose.set_after(shown.judgement)) else []
         facts += [shown.judgement.device] if shown.judgement.device else [prose.data(claim).split(",")[0]]
     to_do = "" if shown.speaks else command(shown.file, next_scale(shown))
     return Box(
@@ -173,11 +184,11 @@ def axis(shown: Shown, of_one: bool = True) -> Axis:
     if rule.kind == "ratio":
         unit = prose.unit(shown.judgement.claim)
         title = f"{' / '.join(f'{unit} of {arm}' for arm in rule.of) if of_one else f'ratio of {unit}'}, log scale"
-        return Axis("log", title, 1.0, "no effect", rule.paper, stated, (rule.within[0], rule.within[1]), band, endless)
+        return Axis("log", title, 1.0, "no effect", rule.paper, stated, rule.band, band, endless)
     if rule.kind == "rate":
-        band_of = rule.within[0], rule.within[1]
+        band_of = rule.band
         return Axis("log", "images/s, log scale", None, "", rule.paper, stated, band_of, band)
-    low, high = (100 * bound for bound in rule.within)
+    low, high = (100 * bound for bound in rule.band)
     paper = None if rule.paper is None else 100 * rule.paper
     metric = phrases.NAMES[shown.judgement.claim.measure.metric]
     if kind == "value":
@@ -213,9 +224,7 @@ def interval_words(shown: Shown) -> str:
     judgement = shown.judgement
     rule, found = judgement.claim.rule, prose.ours(judgement)
     if rule.kind != "trace":
-        inside = judgement.effect is not None and (
-            rule.within[0] <= judgement.effect.low and judgement.effect.high <= rule.within[1]
-        )
+        inside = judgement.evidence is not None and judgement.evidence.inside
         where = "inside" if inside else "not inside"
         says = "" if rule.paper is None else f"; the paper says {prose.sized(rule.paper, effect_of(rule))}"
         return f"{rule.kind.capitalize()} {found}, {where} the band {prose.band(rule)}{says}."

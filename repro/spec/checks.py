@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
@@ -28,6 +28,7 @@ SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
 
 Arms = Mapping[str, tuple[Claim, Layers]]  # by name: the claim with the arm laid on, and its layers
 Scale = str | None
+Pair = tuple[Claim | None, Claim | None]  # before and after overrides
 At = tuple[Scale, str | None]  # a scale and an alternative; None: the claim itself, the base
 
 
@@ -88,6 +89,7 @@ def of_file(document: Document) -> list[Problem]:
             out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
     for scale in mapping(data, "scales"):
         out += _chosen(base, scale, declared)
+        out += _based(base, scale, kind)
         if isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES and scale not in has:
             text = f"scales.{scale}: {kind} has no such scale; it has {', '.join(has) or 'none'}"
             out.append(base.problem(("scales", scale), text, key=True))
@@ -114,7 +116,7 @@ def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bo
 def _overrides(data: dict[str, Any]) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
     own: list[Loc] = [()]  # places of overrides that may have arms of their own
     for scale in mapping(data, "scales"):
-        yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": ()}
+        yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": (), "base": ()}
         own.append(("scales", scale))
     for name, loc in alternatives(data):
         yield f"alternative {name}", loc, mapping(data, *loc), KEYS
@@ -146,27 +148,41 @@ def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
     return out
 
 
+def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
+    """The base that a scale names is one of its data's."""
+    known = isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES  # else that is the mistake
+    if "base" not in mapping(layers.data, "scales", scale) or not known:
+        return []
+    loc: Loc = ("scales", scale, "base")
+    names, found = recipes.bases(kind) if scale == recipes.BASED else (), reach(layers.data, loc)
+    text = f"found {shown(found)}; expected {' or '.join(names)}" if names else f"{kind} has none at this scale"
+    return [layers.problem(loc, f"scale {scale}: base: {text}", key=not names)] if found not in names else []
+
+
 def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
     """Overrides that change nothing: each key of a scale against what the scale means anyway, each key of an
     alternative against the claim, each alternative at a scale against the scale."""
     data, base = document.data, Layers(document, document.data)
     out = []
 
-    def compare(before: Claim | None, after: Claim | None, overrides: dict[str, Any], by: str, loc: Loc) -> None:
-        if before is None or after is None:
-            return
-        old, new = before.model_dump(by_alias=True), after.model_dump(by_alias=True)
-        for key in overrides:
+    def compare(pairs: Sequence[Pair], overrides: dict[str, Any], by: str, loc: Loc, where: str = "") -> None:
+        dumped = [(a.model_dump(by_alias=True), b.model_dump(by_alias=True)) for a, b in pairs if a and b]
+        for key in overrides if dumped else ():
             path = path_of(key)
-            if path and reach(data, path[:1]) is not None and (value := reach(old, path)) == reach(new, path):
-                text = f"{by}: {key}: changes nothing; it is {shown(value)} already"
+            if not path or reach(data, path[:1]) is None:
+                continue
+            if all((value := reach(old, path)) == reach(new, path) for old, new in dumped):
+                text = f"{by}: {key}: changes nothing{where}; it is {shown(value)} already"
                 out.append(base.problem((*loc, key), text, key=True))
 
     for scale in mapping(data, "scales"):
         own = exceptions(data, scale)
-        compare(recipes_only.get(scale), claims.get((scale, None)), own, f"scale {scale}", ("scales", scale))
+        compare([(recipes_only.get(scale), claims.get((scale, None)))], own, f"scale {scale}", ("scales", scale))
     for name, loc in alternatives(data):
-        compare(claims.get((None, None)), claims.get((None, name)), mapping(data, *loc), f"alternative {name}", loc)
+        # what changes nothing of the claim itself may undo what a scale above smoke means
+        bare = {at: claim for (at, chosen), claim in claims.items() if chosen is None and at != "smoke"}
+        pairs = [(claim, claims.get((None, name))) for claim in bare.values()] if None in bare else []
+        compare(pairs, mapping(data, *loc), f"alternative {name}", loc, " of the claim or its scales")
     for (at, chosen), claim in claims.items():
         if at and chosen and claim == claims.get((at, None)):
             text = f"scale {at}: alternative {chosen}: changes nothing at this scale"
@@ -231,6 +247,9 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
     if data.held_out >= images(data)[0]:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
     for key in sorted(mapping(layers.data, "model").keys() & set(registry.ALL_OPTIONS)):
+        laid = layers.origin.get(("model", key))
+        if laid and not laid.written:
+            continue  # what a base says of the paper's net is passed over where another net takes its place
         if not registry.of_library(claim.model.kind) and key not in registry.OPTIONS[claim.model.kind]:
             whose = [kind for kind, options in registry.OPTIONS.items() if key in options]
             problem(("model", key), f"is for {' and '.join(whose)} alone")
@@ -270,6 +289,10 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
             out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
     if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
         return out
+    for armed, laid in arms.values():
+        if armed.model.halved and armed.model.dropout:
+            text = f"stands in place of dropout; expected model.dropout 0 beside it, found {armed.model.dropout:g}"
+            out.append(laid.problem(("model", "halved"), f"model.halved: {text}"))
     rate = claim.tune.rates[0] if claim.tune else None
     configs = []
     for arm in claim.arms:

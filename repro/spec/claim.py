@@ -13,6 +13,7 @@ from repro.models import registry, tables
 from repro.spec.config import Closed
 from repro.spec.looks import KernelsMeasure, NeighboursMeasure, TenViewsMeasure, ThinnedNetsMeasure
 from repro.spec.recipes import ScaleName
+from repro.spec.records import Paper
 from repro.spec.rules import (
     Change,
     Converged,
@@ -52,34 +53,6 @@ def _kind(value: Any) -> str:
 
 def _whose(value: Any) -> str:
     return "<library>" if registry.of_library(value) else "<ours>"
-
-
-class Record(Closed):
-    """What somebody else has on record about the sentence."""
-
-    value: Text = Field(description="the value, as a page prints it beside the paper's and ours")
-    says: Text = Field(description="what it was measured on, and what it means here")
-    source: Text = Field(description="where it stands")
-    claim: Name | None = Field(None, description="the claim that puts it on trial here")
-
-
-class Sentence(Closed):
-    """The sentence on trial."""
-
-    section: Text = Field(description="section of the paper")
-    figure: Number | None = Field(None, description="figure of the paper")
-    table: Number | None = Field(None, description="table of the paper")
-    source: Text | None = Field(None, description="where the sentence stands when it is not in the paper")
-    says: str = Field(description="the sentence, in our words", min_length=10)
-
-
-class Paper(Sentence):
-    """The sentence on trial, of arms that are compared."""
-
-    arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
-    notes: Record | None = Field(None, description="what the authors' lab notes say of it (source.md 2)")
-    before: list[Record] = Field([], description="what others had reached by then")
-    later: list[Record] = Field([], description="what later work says of it")
 
 
 class DataSpec(Closed):
@@ -139,6 +112,7 @@ class ModelSpec(Closed):
     bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
     without: list[registry.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
     conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
+    halved: bool = Field(False, description="outputs of fc6 and fc7 times 0.5 in place of dropout: no noise (assumed)")
     # cuda-convnet's nets alone.
     maps: dict[str, Number] = Field({}, description="by hidden layer, its maps or units in place of the published ones")
 
@@ -185,18 +159,21 @@ class StartSpec(Closed):
 
 
 class Tune(Closed):
-    """Each arm's rate chosen independently, as the fastest (§3.1)."""
+    """Rates chosen on tuning seeds: each arm's own, as the fastest (§3.1), or one for all at which every arm learns."""
 
     rates: list[Positive] = Field(alias="train.lr", min_length=1, description="the grid of rates, in steps of two")
-    per: Literal["arm"] = Field(description="who has a rate of its own")
-    choose: Literal["fastest"] = Field(description="smallest geometric mean of the time to the level")
+    per: Literal["arm", "all"] = Field(description="who has a rate of its own: each arm, or all of them one")
+    choose: Literal["fastest", "learns"] = Field(
+        description="fastest: smallest geometric mean of the time to the level, per arm; learns: the largest rate at "
+        "which every arm learns on every tuning seed, for all"
+    )
     on_seeds: list[Seed] = Field(min_length=1, description="tuning seeds, none of them a judging seed")
     extend: int = Field(3, ge=0, le=8, description="how often a chosen end of the grid extends it (assumed)")
 
     @property
     def chooses(self) -> bool:
         """Whether there is more than one rate to choose among."""
-        return len(self.rates) > 1 or self.extend > 0
+        return len(self.rates) > 1 or (self.choose == "fastest" and self.extend > 0)
 
 
 class Choice(Closed):
@@ -221,11 +198,28 @@ class Deviation(Closed):
     why: Text = Field(description="why")
 
 
+class Then(Closed):
+    """What stood at a scale when a rule was changed."""
+
+    word: Text = Field(description="the word that was said by the rule before")
+    seeds: list[Seed] = Field(min_length=1, description="judging seeds whose runs were there")
+
+
+class Revision(Closed):
+    """A change of what a claim says or how it is judged."""
+
+    version: Number = Field(description="the version that it made")
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = Field(description="when, as year-month-day")
+    what: Text = Field(description="what was changed")
+    runs: dict[ScaleName, Then] = Field({}, description="by scale, what had runs then; others had none")
+
+
 class Claim(Closed):
     """One sentence of the paper, with its number."""
 
     id: Name = Field(description="the file's name without .yaml")
     version: int = Field(ge=1, description="raised when the claim's meaning changes")
+    history: list[Revision] = Field([], description="earlier versions: what changed, and which scales had runs")
     paper: Paper = Field(description="the sentence on trial, and where it stands")
     question: str = Field(description="what is measured, as a question", min_length=10)
     data: DataSpec = Field(description="which images")
@@ -266,6 +260,13 @@ class Claim(Closed):
     scales: dict[ScaleName, dict[str, Any]] = Field(
         min_length=1, description="how much of it is done: overrides of dotted keys, and which alternatives are run"
     )
+
+    def set_after(self, scale: str) -> Revision | None:
+        """Return the last change of the rule that came when runs of a scale were there, while some of these judge."""
+        changed = [revision for revision in self.history if scale in revision.runs]
+        if not changed or not set(changed[-1].runs[scale].seeds) & set(self.seeds):  # type: ignore[index]
+            return None
+        return changed[-1]
 
     @property
     def alternatives(self) -> dict[str, dict[str, Any]]:

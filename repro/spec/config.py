@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,6 +68,7 @@ class RunModel(Closed):
     without: list[registry.Layer] | None = later()
     conv6: bool | None = later()
     maps: dict[str, int] = later({})
+    halved: bool = later(False)
 
 
 class RunTrain(Closed):
@@ -113,10 +115,15 @@ class RunConfig(Closed):
     seed: int
     start: Start | None = later()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Its address."""
         return addressed(self)
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("id", None)  # of a copy that is changed, another
+        return copied
 
 
 class TimingConfig(Closed):

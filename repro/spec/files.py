@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from repro.spec import checks, starts
 from repro.spec.claim import KEYS, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
-from repro.spec.layers import Layers, is_exact, layered, mapping, names, starting
+from repro.spec.layers import Layers, base_of, is_exact, layered, mapping, names, starting
 from repro.spec.problems import SpecError, nearest, told
+from repro.spec.recipes import UNDECIDED
 from repro.spec.resolve import TABLED, run_config
 from repro.spec.yaml import Document, Loc, read
 
@@ -24,6 +25,9 @@ __all__ = [
     "AnyFile", "ClaimFile", "ExactFile", "Layers", "SpecError", "load", "load_all", "nearest", "run_config", "sources",
     "split",
 ]  # fmt: skip
+
+
+Laid = tuple[str | None, str | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class ClaimFile:
     document: Document
     claim: Claim
     seeds: tuple[int, ...] = ()  # judging seeds in place of the file's, at every scale
+    # each validated once: by scale, alternative, and what is judged beside it
+    resolved: dict[Laid, Claim] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -44,6 +50,14 @@ class ClaimFile:
         """Names of the alternatives that are run at `scale`."""
         return names(self.document.data, "scales", scale, "alternatives")
 
+    def base_at(self, scale: str) -> str | None:
+        """The base that `scale` stands on, where the claim names one (`recipes.BASES`)."""
+        return base_of(self.document.data, scale)
+
+    def undecided(self, scale: str) -> bool:
+        """Whether the base of `scale` is still to be chosen, so that nothing of it can be run."""
+        return self.base_at(scale) == UNDECIDED
+
     def layers(
         self, scale: str | None, alternative: str | None = None, arm: str | None = None, beside: str | None = None
     ) -> Layers:
@@ -53,15 +67,19 @@ class ClaimFile:
             layers.lay({"seeds": list(self.seeds)}, f"--seeds {len(self.seeds)}", (), written=False)
         return layers
 
-    def at(self, scale: str | None, alternative: str | None = None) -> Claim:
-        """The claim as it is run at `scale`, under one alternative to the base."""
-        return Claim.model_validate(self.layers(scale, alternative).data)
+    def at(self, scale: str | None, alternative: str | None = None, beside: str | None = None) -> Claim:
+        """The claim as it is run at `scale`, under one alternative to the base, with one of its `rule.over` laid on."""
+        laid = scale, alternative, beside
+        if laid not in self.resolved:
+            layers = self.layers(scale, alternative, beside=beside)
+            self.resolved[laid] = Claim.model_validate(layers.data)
+        return self.resolved[laid]
 
     def compared(self, scale: str | None, alternative: str | None = None) -> dict[str | None, Claim]:
         """What is judged together: the claim itself (None), and with each alternative of its `rule.over` laid on."""
         claim = self.at(scale, alternative)
-        beside = {name: self.layers(scale, alternative, beside=name) for name in checks.beside(claim, alternative)}
-        return {None: claim, **{name: Claim.model_validate(layers.data) for name, layers in beside.items()}}
+        beside = checks.beside(claim, alternative)
+        return {None: claim, **{name: self.at(scale, alternative, name) for name in beside}}
 
     def with_seeds(self, count: int) -> ClaimFile:
         """The claim judged on seeds 0 to `count` - 1. ReproError where a rate is tuned on one of them."""
@@ -126,6 +144,7 @@ def load(path: Path) -> AnyFile:
         return load_exact(document)
     problems = checks.of_file(document)
     claims: dict[checks.At, Claim] = {}
+    resolved: dict[Laid, Claim] = {}
 
     def validated(layers: Layers) -> Claim | None:
         try:
@@ -154,9 +173,10 @@ def load(path: Path) -> AnyFile:
     for scale, alternative in checks.combinations(document.data):
         if not (claim := checked(scale, alternative)):
             continue
-        claims[scale, alternative] = claim
+        claims[scale, alternative] = resolved[scale, alternative, None] = claim
         for name in checks.beside(claim, alternative):
             if part := checked(scale, alternative, name):
+                resolved[scale, alternative, name] = part
                 problems += checks.of_compared(claim, part, layered(document, scale, alternative, beside=name))
     recipes_only: dict[str | None, Claim] = {
         scale: claim
@@ -166,7 +186,9 @@ def load(path: Path) -> AnyFile:
     problems += checks.of_overrides(document, claims, recipes_only)
     if problems:
         raise SpecError(path, problems)
-    return ClaimFile(path, document, claims[None, None])
+    file = ClaimFile(path, document, claims[None, None])
+    file.resolved.update(resolved)
+    return file
 
 
 def sources(
@@ -194,13 +216,14 @@ def sources(
         if not isinstance(value, Closed):
             add((section,), value, Claim.model_fields[section].description)
             continue
-        for name, field in type(value).model_fields.items():
+        for name, about in type(value).model_fields.items():
             tabled = section == "model" and name in TABLED.union(registry.ALL_OPTIONS)
             if tabled and registry.of_library(claim.model.kind):
                 continue  # a net as it is
             if claim.tune and (section, name) == ("train", "lr"):
+                how = "the fastest" if claim.tune.choose == "fastest" else "the largest at which all arms learn"
                 grid = layers.source(("tune", "train.lr"))
-                out.append(("train.lr", "tuned", f"the fastest of tune.train.lr, {grid}"))
+                out.append(("train.lr", "tuned", f"{how} of tune.train.lr, {grid}"))
             else:
-                add((section, field.alias or name), getattr(value, name), field.description)
+                add((section, about.alias or name), getattr(value, name), about.description)
     return out

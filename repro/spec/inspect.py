@@ -13,8 +13,9 @@ from pydantic import Discriminator, Field, Tag
 from repro.models import alexnet
 from repro.models.counts import Found
 from repro.models.facts import Way, find
-from repro.spec.claim import Choice, Deviation, Sentence
+from repro.spec.claim import Choice, Deviation, Revision
 from repro.spec.config import Closed
+from repro.spec.records import Sentence
 from repro.spec.rules import Name, Number, Positive, Text
 
 Weighted = Literal["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
@@ -188,7 +189,6 @@ class Rounded(Closed):
 
     kind: Literal["rounded"] = Field(description="the comparison")
     unit: Positive = Field(description="of the last printed digit")
-    cut: bool = Field(False, description="whether digits may have been cut off instead")
     why: Text = Field(description="why this much is allowed")
 
 
@@ -262,6 +262,7 @@ class Fact(Closed):
     compare: _tagged(Comparisons, "compare") = Field(description="how the two are compared, written beforehand")  # type: ignore[valid-type]
     source: Text | None = Field(None, description="where the figures of the quantity stand, if not in the net's table")
     because: Text = Field(description="the finding or its source, in a sentence or two")
+    headline: bool = Field(False, description="whether the sentence rests on it; without one it rests on all facts")
 
     def found(self) -> Found:
         """The quantity. ValueError where the net has nothing of that name, or the options do not fit."""
@@ -271,7 +272,7 @@ class Fact(Closed):
 
 
 class Inspect(Closed):
-    """A claim that arithmetic decides: a verdict per fact, the worst one shown."""
+    """A claim that arithmetic decides: a verdict per fact; those marked `headline` decide."""
 
     id: Name = Field(description="the file's name without .yaml")
     version: Number = Field(description="raised when the claim's meaning changes")
@@ -279,6 +280,7 @@ class Inspect(Closed):
     paper: Sentence = Field(description="the sentence on trial, and where it stands")
     question: str = Field(description="what is counted, as a question", min_length=10)
     facts: list[Fact] = Field(min_length=1, description="what is counted, each with its verdict")
+    history: list[Revision] = Field([], description="earlier versions: what changed, and which scales had runs")
     nets: list[Literal["paper", "source", "torchvision"]] = Field(
         default_factory=list, description="nets whose layers the page shows beside each other"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf, isinf
 
 from repro.models import registry
 from repro.spec.claim import Claim
@@ -18,8 +18,9 @@ RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, l
 
 
 def of_judging(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
-    """Mistakes in seeds, tuning, measure and rule."""
-    return [*_seeds(claim, layers, smoke), *_tuned(claim, layers), *_measure(claim, layers), *_rule(claim, layers)]
+    """Mistakes in seeds, tuning, measure, rule, and in what others measured of the same."""
+    out = [*_seeds(claim, layers, smoke), *_tuned(claim, layers), *_measure(claim, layers), *_rule(claim, layers)]
+    return [*out, *_others(claim, layers)]
 
 
 def _seeds(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
@@ -49,6 +50,14 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
         out.append(layers.problem(("tune",), "tune: a timing has no rate to choose; take it away", key=True))
     if reach(layers.data, ("train", "lr")) is not None:
         out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
+    if (claim.tune.choose == "learns") != (claim.tune.per == "all"):
+        text = (
+            f"tune.per: found {claim.tune.per} beside {claim.tune.choose}; expected all with learns, arm with fastest"
+        )
+        out.append(layers.problem(("tune", "per"), text))
+    if claim.tune.choose == "fastest" and claim.tune.chooses and claim.measure.kind in ("final", "converged"):
+        text = f"tune.choose: {claim.measure.kind} has no level to be the fastest to; expected learns"
+        out.append(layers.problem(("tune", "choose"), text))
     for i, (low, high) in enumerate(zip(claim.tune.rates, claim.tune.rates[1:], strict=False), start=1):
         if high != 2 * low:
             text = f"tune.train.lr: found {high:g} after {low:g}; expected {2 * low:g}, a grid in steps of two"
@@ -141,12 +150,14 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
             f"rule.kind: {rule.kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
         )
         out.append(layers.problem(("rule", "kind"), text))
-    name, band = ("offset_within", rule.offset_within) if rule.kind == "trace" else ("within", rule.within)
+    name, bounds = ("offset_within", rule.offset_within) if rule.kind == "trace" else ("within", rule.within)
+    given = str(bounds).replace("None", "null")
+    band = (rule.offset_within[0], rule.offset_within[1]) if rule.kind == "trace" else rule.band
     target = 0.0 if rule.kind == "trace" else rule.paper
-    if not band[0] < band[1]:
-        out.append(layers.problem(("rule", name), f"rule.{name}: found {band}; expected [low, high] with low < high"))
+    if not band[0] < band[1] or given == "[null, null]":
+        out.append(layers.problem(("rule", name), f"rule.{name}: found {given}; expected [low, high] with low < high"))
     elif target is not None and not band[0] <= target <= band[1]:
-        text = f"rule.{name}: {band} does not hold the paper's {target:g}"
+        text = f"rule.{name}: {given} does not hold the paper's {target:g}"
         out.append(layers.problem(_said(layers, name, "paper"), text))
     if rule.kind == "trace":
         if len(claim.arms) != 1:
@@ -182,14 +193,51 @@ def _rule(claim: Claim, layers: Layers) -> list[Problem]:
     if rule.direction == "none":
         effectless = NO_EFFECT[effect_of(rule)]
         if not band[0] <= effectless <= band[1]:
-            text = f"rule.within: {band} does not hold {effectless:g}, no effect, which is what the paper says"
+            text = f"rule.within: {given} does not hold {effectless:g}, no effect, which is what the paper says"
             out.append(layers.problem(_said(layers, "within", "direction"), text))
         return out
     side, none = rule.direction.split()
     if rule.paper is not None and (rule.paper > float(none)) != (side == "above"):
         text = f"rule.direction: {rule.paper:g} is not {rule.direction}"
         out.append(layers.problem(_said(layers, "direction", "paper"), text))
+        return out
+    least, near = rule.smallest, band[0] if side == "above" else band[1]
+    assert least is not None
+    if isinf(near) or near == 0:
+        text = f"rule.within: {given} is open on the side of no effect; expected a number there"
+        out.append(layers.problem(_said(layers, "within", "direction"), text))
+    elif (near < least - 1e-9) if side == "above" else (near > least + 1e-9):
+        text = f"rule.within: {given} begins short of {least:.4g}, the smallest effect that bears the sentence out"
+        out.append(layers.problem(_said(layers, "within", "paper"), text))
     return out
+
+
+def _others(claim: Claim, layers: Layers) -> list[Problem]:
+    """What others measured stands in the rule's unit, or in words."""
+    out = []
+    low, high, expected = _UNITS[effect_of(claim.rule)]
+    for i, record in enumerate(claim.paper.later):
+        if bool(record.numbers) == (record.value is not None):
+            found = "both" if record.numbers else "neither"
+            text = (
+                f"paper.later: found {found} of numbers and value; expected numbers in the unit of rule.paper, or value"
+            )
+            out.append(layers.problem(("paper", "later", i), text))
+        for j, number in enumerate(record.numbers):
+            if not low < number <= high:
+                text = f"paper.later.numbers: found {number:g}; expected {expected}"
+                out.append(layers.problem(("paper", "later", i, "numbers", j), text))
+    return out
+
+
+_UNITS = {
+    "ratio": (0, inf, "a ratio above 0, as rule.paper"),
+    "rate": (0, inf, "images/s above 0, as rule.paper"),
+    "difference": (-1, 1, "a difference of fractions above -1 and up to 1, as rule.paper: 0.014 is 1.4 points"),
+    "value": (0, 1, "a fraction of images above 0 and up to 1, as rule.paper: 0.407 is 40.7 %"),
+    "count": (0, 1, "a fraction of runs above 0 and up to 1, as rule.paper"),
+    "trace": (inf, inf, "value in its place: a printed curve is no number"),
+}  # by effect: bounds of a number, and what it is
 
 
 def _said(layers: Layers, *keys: str) -> Loc:

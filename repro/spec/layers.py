@@ -113,7 +113,16 @@ def recipe(data: dict[str, Any], scale: str | None) -> dict[str, Any]:
 
 def exceptions(data: dict[str, Any], scale: str) -> dict[str, Any]:
     """The claim's own overrides at a scale."""
-    return {key: value for key, value in mapping(data, "scales", scale).items() if key != "alternatives"}
+    return {key: value for key, value in mapping(data, "scales", scale).items() if key not in NAMING}
+
+
+NAMING = ("alternatives", "base")  # keys of a scale that name something in place of overriding it
+
+
+def base_of(data: dict[str, Any], scale: str) -> str | None:
+    """Return the base that a scale of the claim stands on, where it names one."""
+    found = mapping(data, "scales", scale).get("base")
+    return found if isinstance(found, str) else None
 
 
 def alternatives(data: dict[str, Any]) -> list[tuple[str, Loc]]:
@@ -141,6 +150,8 @@ def layered(
     if scale:
         said = f"scale {scale} of {reach(data, ('data', 'kind'))} (repro/spec/recipes.py)"
         layers.lay(recipe(data, scale), said, ("scales", scale), written=False)
+        if (base := base_of(data, scale)) in recipes.BASES:
+            layers.lay(recipes.BASES[base], f"base {base} (repro/spec/recipes.py)", ("scales", scale, "base"), False)
         layers.lay(exceptions(data, scale) if own else {}, f"scale {scale}", ("scales", scale))
     places = dict(alternatives(data))
     for name in (alternative, beside):

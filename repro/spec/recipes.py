@@ -51,6 +51,22 @@ _MEDIUM_PHOTOS: Final[dict[str, Any]] = {
     "train.drops": [120, 170],
     "train.plateau": None,
 }
+# Candidates for a base on which arms may differ in their errors, laid on small scale where a claim's scale names one as
+# its `base`. Small scale as it is starts late and ends underfit: its error follows the update at which it starts.
+_SOURCE: Final[dict[str, Any]] = {
+    "model.reading": "source",
+    "data.crops": "source",
+    "data.mean": "centre",
+    "data.colour": "source",
+}
+_TWICE: Final[dict[str, Any]] = {"train.epochs": 60, "train.drops": [36, 52]}
+BASES: Final[dict[str, dict[str, Any]]] = {
+    "source_30": _SOURCE,
+    "printed_60": _TWICE,
+    "source_60": _SOURCE | _TWICE,
+}
+UNDECIDED: Final = "undecided"  # a claim's `base` before the choice: nothing of that scale is run
+BASED: Final = "small"  # the scale that they are of
 _PHOTOS: Final = {"smoke": _SMOKE_CROPS, "small": _SMALL_PHOTOS, "medium": _MEDIUM_PHOTOS, "paper": {}}
 
 SCALES: Final[dict[str, dict[str, dict[str, Any]]]] = {
@@ -64,6 +80,12 @@ SCALES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "ilsvrc2012": _PHOTOS,
     "imagenet2009": _PHOTOS,
 }
+
+
+def bases(data: object) -> tuple[str, ...]:
+    """Return what a claim on these data may name as the base of its small scale; nothing where there is none."""
+    shared = isinstance(data, str) and SCALES.get(data, {}).get(BASED) is _SMALL_PHOTOS
+    return (*BASES, UNDECIDED) if shared else ()
 
 
 def meant_for(data: str, device: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from repro.data.known import KNOWN
 from repro.models import registry, tables
+from repro.spec import recipes
 from repro.spec.claim import OF_RUNS, Claim, DataSpec, ModelSpec, TrainSpec, path_of
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
 
@@ -23,6 +24,24 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
     if lr is not None:
         data["train"]["lr"] = lr
     return _resolved(data, seed)
+
+
+# What the claims on the paper's net share (§5; source.md 1, 16): what a base of theirs is laid on.
+_PAPERS_NET: dict[str, Any] = {
+    "data": {"kind": "ilsvrc2012", "crop": 224, "held_out": 10_000},
+    "model": {"kind": "alexnet"},
+    "train": {"batch": 128, "epochs": 90, "file_images": 1024, "plateau": 5},
+    "precision": "fp32",
+    "start": None,
+}
+
+
+def base_run(name: str, seed: int) -> tuple[RunConfig, int]:
+    """Return the run of the paper's net on a base of small scale, and its epochs: what a claim's arm is on that base
+    where it is the paper's net as it is."""
+    data = {key: dict(value) if isinstance(value, dict) else value for key, value in _PAPERS_NET.items()}
+    _lay(data, recipes.SCALES["ilsvrc2012"][recipes.BASED] | recipes.BASES[name])
+    return _resolved(data, seed), data["train"]["epochs"]
 
 
 def _lay(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
@@ -123,12 +142,14 @@ def _table(kind: str, classes: int, **options: Any) -> tuple[tables.Row, ...]:
 
 
 def _edited(model: ModelSpec) -> dict[str, Any]:
-    """`maps` without the layers that it leaves as they are published: the same net has one address."""
+    """`maps` without the layers that it leaves as they are published, and no `pooling` where a net that could not be
+    told its pooling before has its own: the same net has one address."""
+    own = {"pooling": None} if model.kind != "alexnet" and model.pooling == "3/2" else {}
     if not model.maps:
-        return {}
+        return own
     rows = tables.weighted(registry.table(model.kind, classes=1))
     published = {row.name: tables.outputs(row) for row in rows}
-    return {"maps": {layer: many for layer, many in model.maps.items() if many != published[layer]}}
+    return own | {"maps": {layer: many for layer, many in model.maps.items() if many != published[layer]}}
 
 
 def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Weighted, ...]:

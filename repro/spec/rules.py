@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, log
+from math import ceil, inf, isinf, log, sqrt
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -111,13 +111,40 @@ class Throughput(Closed):
     warm: int = Field(1, ge=1, description="rounds before those, which prepare kernels and memory and do not count")
 
 
+class Least(Closed):
+    """Another smallest effect than the one rule gives."""
+
+    size: float = Field(description="the smallest effect that still bears the sentence out")
+    why: Text = Field(description="the reason, from the paper's text, never from a spread")
+
+
 class Rule(Closed):
     """How an effect is judged."""
 
     @property
+    def band(self) -> tuple[float, float]:
+        """What counts as the same number; infinite at an open end, of a ratio 0 below."""
+        low, high = getattr(self, "within")  # noqa: B009  # every rule has its own, in its own unit
+        return (0.0 if isinstance(self, Ratio) else -inf) if low is None else low, inf if high is None else high
+
+    @property
     def endless(self) -> bool:
-        """Whether the band stands for any size; never where nothing else is said."""
-        return False
+        """Whether an end of the band is open."""
+        return None in getattr(self, "within")  # noqa: B009
+
+    @property
+    def smallest(self) -> float | None:
+        """The smallest effect that still bears the sentence out: half of the printed one (of a ratio its root), or the
+        near end of the band where no number is printed, or of a count of runs; None where the sentence has no side."""
+        direction = getattr(self, "direction", "none")
+        if direction == "none":
+            return None
+        stated, paper = getattr(self, "least", None), getattr(self, "paper", None)
+        if stated is not None:
+            return float(stated.size)
+        if paper is None or isinstance(self, Count):
+            return self.band[0] if direction.startswith("above") else self.band[1]
+        return sqrt(paper) if isinstance(self, Ratio) else paper / 2
 
 
 class Ratio(Rule):
@@ -126,7 +153,10 @@ class Ratio(Rule):
     kind: Literal["ratio"] = Field(description="the effect")
     of: list[Name] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
     paper: Positive | None = Field(description="the paper's number; null where it prints none")
-    within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    within: list[Positive | None] = Field(
+        min_length=2, max_length=2, description="the band that counts as the same number; null at an end that is open"
+    )
+    least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     direction: Literal["above 1", "below 1", "none"] = Field(
         description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
     )
@@ -135,17 +165,12 @@ class Ratio(Rule):
     over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
 
     @property
-    def endless(self) -> bool:
-        """Whether the band stands for any size: without a number of the paper's, up to 100 times or more (assumed)."""
-        return self.paper is None and self.within[1] >= 100
-
-    @property
     def far(self) -> float:
         """The end of the band, as a ratio slow / fast, which an arm has to be followed past: its far end, or its near
-        one where the band stands for any size."""
-        low, high = self.within
-        near, far = (low, high) if self.direction == "above 1" else (1 / high, 1 / low)
-        return near if self.paper is None and far >= 100 else far
+        one where the far one is open."""
+        low, high = self.band
+        near, far = (low, high) if self.direction == "above 1" else (1 / high, inf if low == 0 else 1 / low)
+        return near if isinf(far) else far
 
 
 class Difference(Rule):
@@ -154,18 +179,16 @@ class Difference(Rule):
     kind: Literal["difference"] = Field(description="the effect")
     of: list[Name] = Field(min_length=2, max_length=2, description="[minuend, subtrahend], two arms")
     paper: Share | None = Field(description="the paper's number; null where it prints none")
-    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    within: list[Share | None] = Field(
+        min_length=2, max_length=2, description="the band that counts as the same number; null at an end that is open"
+    )
+    least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     direction: Literal["above 0", "below 0", "none"] = Field(
         description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
     over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
-
-    @property
-    def endless(self) -> bool:
-        """Whether the band stands for any size: without a number of the paper's, up to 50 points or more (assumed)."""
-        return self.paper is None and self.within[1] >= 0.5
 
 
 class Change(Rule):
@@ -174,7 +197,10 @@ class Change(Rule):
     kind: Literal["change"] = Field(description="the effect")
     of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
     paper: Share | None = Field(description="the paper's number; null where it prints none")
-    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    within: list[Share | None] = Field(
+        min_length=2, max_length=2, description="the band that counts as the same number; null at an end that is open"
+    )
+    least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     direction: Literal["above 0", "below 0", "none"] = Field(
         description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
     )
@@ -211,7 +237,10 @@ class Ensemble(Rule):
         description="how much lower its error is than its members' mean, or the error itself"
     )
     paper: Fraction | None = Field(description="the paper's number; null where it prints none")
-    within: list[Share] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    within: list[Share | None] = Field(
+        min_length=2, max_length=2, description="the band that counts as the same number; null at an end that is open"
+    )
+    least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 from repro.models import registry
 from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim
 from repro.spec.inspect import Inspect
+from repro.spec.recipes import BASES, UNDECIDED
 from repro.spec.yaml import Loc
 
 Node = dict[str, Any]
@@ -45,7 +46,8 @@ def schema() -> Node:
         "type": "array",
         "items": {"type": "string", "pattern": name},
     }
-    definitions["Scale"] = over | {"properties": over["properties"] | {"alternatives": listed}}
+    base = {"description": "the base of small scale that its runs stand on", "enum": [*BASES, UNDECIDED]}
+    definitions["Scale"] = over | {"properties": over["properties"] | {"alternatives": listed, "base": base}}
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "A claim of repro"}
     exact = {"properties": {"kind": {"const": "inspect"}}, "required": ["kind"]}
     return head | {

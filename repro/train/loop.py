@@ -18,15 +18,12 @@ from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
 from repro.models import library, nets
 from repro.train import sgd, testing
+from repro.train.minibatches import NUMERICS as NUMERICS
 from repro.train.minibatches import batch_sizes, is_tested
 from repro.train.order import permutation
 from repro.train.schedule import Schedule
 from repro.train.seeds import generator
-from repro.train.step import Step
-
-# Moves only when the golden losses of tests/golden do; recorded with every run, never part of its address.
-# 2: dropout's masks come from packed bits, an epoch's at once.
-NUMERICS = 2
+from repro.train.step import Step, logits_of
 
 EVERY_UPDATE = 2000  # every one of the first 2,000 updates is recorded, then every 50th (DESIGN: a run)
 EVERY_NTH = 50
@@ -109,7 +106,6 @@ class Trainer:
     def _train_epoch(self) -> Epoch:
         start, photos = time.perf_counter(), isinstance(self.batches, PhotoBatches)
         epoch, sizes, first = self.begin(self.epoch + 1)
-        sgd.set_rates(self.optimiser, self.schedule.factor(epoch), lambda layer: self.schedule.frozen(layer, epoch))
         seen: dict[str, Any] = {"halves": []}
         if photos and epoch == 1:
             seen["positive"] = testing.positive(self)
@@ -151,6 +147,7 @@ class Trainer:
 
     def begin(self, epoch: int) -> tuple[int, list[int], int]:
         """Put on the device what an epoch's updates take; return (epoch, its minibatches' sizes, updates before it)."""
+        sgd.set_rates(self.optimiser, self.schedule.factor(epoch), lambda layer: self.schedule.frozen(layer, epoch))
         past = range(1, epoch)
         first = sum(len(self.folded if self.schedule.folded(before) else self.sizes) for before in past)
         sizes = self.folded if self.schedule.folded(epoch) else self.sizes
@@ -163,7 +160,7 @@ class Trainer:
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return the net's answers [n, classes], in the run's precision."""
-        return self.step.logits(x)
+        return logits_of(self.net, x, self.precision)
 
     def state(self) -> dict[str, torch.Tensor]:
         """A copy of weights, velocities, epoch and `correct`: all a resumed run needs, since randomness has names. And
@@ -220,8 +217,9 @@ def trainer(
     """The run of one configuration at its start. `model` and `train` are a resolved configuration's keyword arguments.
 
     `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
-    and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`. `every_epoch`: see `Trainer`. `layout`: how
-    images and kernels lie in memory, by default as `nets.LAYOUT` says; `capture`: see `Step`.
+    and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`. `every_epoch`: see `Trainer`.
+    `layout`: how images and kernels lie in memory, by default as `nets.LAYOUT` says; `capture`: see `Step`. Both are
+    for measurements.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

@@ -15,25 +15,25 @@ PRECISION = 24  # binary digits of a probability: those of an fp32 uniform draw,
 
 
 class Masks:
-    """The masks of all dropout layers of a net on `device`: a row of bytes for each image, a bit for each unit."""
+    """The masks of all dropout layers of a net on `device`: a row of words for each image, a bit for each unit."""
 
     def __init__(self, net: nn.Module, device: torch.device | str = "cpu") -> None:
         self.layers = [(name, layer) for name, layer in net.named_modules() if isinstance(layer, Dropout)]
-        self.bytes = [ceil(layer.units / WORD) * WORD // 8 for _, layer in self.layers]
+        self.words = [ceil(layer.units / WORD) for _, layer in self.layers]
         self._shifts = torch.arange(8, dtype=torch.uint8, device=device)
 
     def draw(self, images: int, generator_of: Callable[[str], torch.Generator]) -> torch.Tensor:
-        """Draw masks for so many images, a layer's from `generator_of(its name)`: uint8 [images, bytes], on the CPU."""
+        """Draw masks for so many images, a layer's from `generator_of(its name)`: int64 [images, words], on the CPU."""
         drawn = [
-            _bernoulli(images * size * 8 // WORD, layer.keep, generator_of(name)).view(torch.uint8).view(images, size)
-            for (name, layer), size in zip(self.layers, self.bytes, strict=True)
+            _bernoulli(images * words, layer.keep, generator_of(name)).view(images, words)
+            for (name, layer), words in zip(self.layers, self.words, strict=True)
         ]
-        return torch.cat(drawn, 1) if drawn else torch.empty(images, 0, dtype=torch.uint8)
+        return torch.cat(drawn, 1) if drawn else torch.empty(images, 0, dtype=torch.int64)
 
     def put(self, rows: torch.Tensor) -> None:
-        """Give each dropout layer its masks in `rows` (uint8 [b, bytes], of `draw`) for the next forward pass."""
-        bits = (rows.unsqueeze(2) >> self._shifts).bitwise_and_(1).flatten(1)
-        for (_, layer), part in zip(self.layers, bits.split([8 * size for size in self.bytes], 1), strict=True):
+        """Give each dropout layer its masks in `rows` (int64 [b, words], of `draw`) for the next forward pass."""
+        bits = (rows.view(torch.uint8).unsqueeze(2) >> self._shifts).bitwise_and_(1).flatten(1)
+        for (_, layer), part in zip(self.layers, bits.split([WORD * words for words in self.words], 1), strict=True):
             layer.mask = part[:, : layer.units]
 
 

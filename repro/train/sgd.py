@@ -8,12 +8,17 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from repro.models.fused import paper_update_
+
 
 class PaperSGD(Optimizer):
     """v <- momentum v - weight_decay lr w - lr g;  w <- w + v, g the gradient averaged over the minibatch (§5).
 
     The rate stands inside the velocity: what was gathered at an old rate keeps its size after a drop. torch.optim.SGD
     multiplies the whole velocity by the current rate; the two agree while the rate is constant and differ after a drop.
+
+    On the CPU an update reads the rate of its group, `lr`. Elsewhere it reads a float32 copy on the parameters' device,
+    `rate`, so that a captured CUDA graph of `step` follows the rates that `set_rates` sets between replays.
     """
 
     def __init__(self, groups: list[dict], momentum: float) -> None:
@@ -21,22 +26,37 @@ class PaperSGD(Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 self.state[parameter]["velocity"] = torch.zeros_like(parameter)
+            [device] = {parameter.device for parameter in group["params"]}
+            if device.type != "cpu":
+                group |= {"rate": torch.zeros((), dtype=torch.float32, device=device), "copied": 0.0}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One update; `closure` is torch's interface and not used."""
+        self.copy_rates()
         for group in self.param_groups:
             lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
-            if lr == 0:
-                continue  # a frozen layer keeps its velocity too (source.md 1, 15)
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue  # a library's net may hold parts that an update does not reach
                 velocity = self.state[parameter]["velocity"]
-                velocity.mul_(momentum).add_(parameter.grad, alpha=-lr)
-                if decay:
-                    velocity.add_(parameter, alpha=-lr * decay)
-                parameter.add_(velocity)
+                if "rate" in group:
+                    paper_update_(parameter, velocity, parameter.grad, group["rate"], momentum, decay)
+                elif lr != 0:  # a frozen layer keeps its velocity too (source.md 1, 15)
+                    velocity.mul_(momentum).add_(parameter.grad, alpha=-lr)
+                    if decay:
+                        velocity.add_(parameter, alpha=-lr * decay)
+                    parameter.add_(velocity)
+
+    def copy_rates(self) -> None:
+        """Copy the rates that changed to their devices: `set_rates` does, and `step` where `lr` was set otherwise."""
+        for group in self.param_groups:
+            if "rate" in group and group["copied"] != group["lr"]:
+                # a captured copy would undo every later one
+                capturing = group["rate"].is_cuda and torch.cuda.is_current_stream_capturing()
+                assert not capturing, "set the rates before capturing a graph"
+                group["rate"].fill_(group["lr"])
+                group["copied"] = group["lr"]
 
 
 def groups(
@@ -74,3 +94,4 @@ def set_rates(optimiser: PaperSGD, factor: float, frozen: Callable[[str], bool])
     """Every parameter's rate: its base rate times `factor`, 0 in a layer that is `frozen`."""
     for group in optimiser.param_groups:
         group["lr"] = 0.0 if frozen(group["layer"]) else group["base"] * factor
+    optimiser.copy_rates()

@@ -51,78 +51,75 @@ class Step:
         self._captures = capture and self.device.type == "cuda" and not self._library
         self._graphs: dict[tuple[Any, ...], torch.cuda.CUDAGraph] = {}
         self._eager: dict[tuple[Any, ...], int] = {}
-        self._images = -1
+        self._plan = torch.empty(0)
+        self._one = torch.ones((), device=self.device)  # the gradient of the loss, which torch would make anew
 
     def begin(self, order: torch.Tensor, draws: Draws | None, sizes: Sequence[int], *, epoch: int, first: int) -> None:
-        """Fill the buffers for an epoch: images in `order` (int64 [n]) and their `draws`, minibatches of `sizes`;
-        `first`: updates done before it."""
-        images, device = len(order), self.device
-        bits = self.masks.draw(images, lambda name: generator(self.seed, "dropout", epoch, name))
-        if images == self._images and self._captures:  # what is recorded goes on reading the same addresses
-            self._order.copy_(order)
-            self._bits.copy_(bits)
-            self._draws = None if draws is None else draws.into(self._draws)
-            self._at.zero_()
+        """Put on the device what an epoch takes: images in `order` (int64 [n]) and their `draws`, in minibatches of
+        `sizes`; `first`: updates done before it.
+
+        All of it is one table of whole numbers, a row for each image, sent once: where it lies, its label, its crop and
+        noise, its masks.
+        """
+        order, device = order.to(self.device), self.device
+        bits = self.masks.draw(len(order), lambda name: generator(self.seed, "dropout", epoch, name))
+        columns = [self.batches.places(order, sizes)[:, None], self.batches.labels(order)[:, None]]
+        columns += [] if draws is None else [draws.words().to(device)]
+        plan = _by_minibatch(torch.cat([*columns, bits.to(device)], 1), sizes)
+        self._drawn, self._words = draws, sum(part.shape[1] for part in columns)
+        if plan.shape == self._plan.shape:  # what is recorded goes on reading the same addresses
+            self._plan.copy_(plan)
+            self._done.zero_()
         else:
-            self._images, self._order, self._bits = images, order.to(device), bits.to(device)
-            self._draws = None if draws is None else draws.to(device)
+            self._plan = plan
             self._losses = torch.empty(len(sizes), device=device)
-            self._wrong = torch.empty(images, dtype=torch.bool, device=device)
-            self._at = torch.zeros(2, dtype=torch.int64, device=device)  # images and updates done in this epoch
-            self._places = {b: torch.arange(b, device=device) for b in set(sizes)}
-            self._strides = {b: torch.tensor([b, 1], device=device) for b in set(sizes)}
+            self._answers = torch.empty(plan.shape[:2], dtype=torch.int64, device=device)
+            self._done = torch.zeros(1, dtype=torch.int64, device=device)  # updates of this epoch
             self._graphs.clear()
-        self._sizes, self._first, self._done = list(sizes), first, 0
+        self._sizes, self._first, self._at = list(sizes), first, 0
         self._fed: Iterator[None] | None = self.batches.feed(order, sizes)
 
     def __call__(self) -> None:
         """Do the next update of the epoch."""
-        size = self._sizes[self._done]
+        size, drawn = self._sizes[self._at], self._drawn
         if self._fed is not None:
             next(self._fed)  # the photos of this minibatch, which do not fit on the device all at once
         if self._library:
-            library.name_draws(self.net, generator(self.seed, "dropout", self._first + self._done + 1, ""))
+            library.name_draws(self.net, generator(self.seed, "dropout", self._first + self._at + 1, ""))
         self.net.train()
-        draws = self._draws
-        key = (size, None if draws is None else (draws.shift is None, draws.divisor))
-        self._run(key, lambda: self.step(size))
-        self._done += 1
+        self._run((size, drawn and (drawn.shift is None, drawn.divisor)), lambda: self.step(size))
+        self._at += 1
+
+    def step(self, size: int) -> None:
+        """Do one update on the next `size` images: nothing here depends on a value that the host would have to read."""
+        row = self._plan.index_select(0, self._done)[0, :size]
+        draws = None if self._drawn is None else self._drawn.from_words(row[:, 2 : self._words])
+        if self.masks.layers:
+            self.masks.put(row[:, self._words :])
+        loss, logits = self.update(self.batches.take(row[:, 0], draws), row[:, 1])
+        self._losses.index_copy_(0, self._done, loss[None])
+        self._answers[:, :size].index_copy_(0, self._done, logits.argmax(1)[None])
+        self._done.add_(1)
 
     def repeat(self, x: torch.Tensor, y: torch.Tensor) -> None:
         """Do an update on a minibatch that stays where it is, with the masks that were put last: for timings."""
         self.net.train()
         self._run((x.data_ptr(), len(y)), lambda: self.update(x, y))
 
-    def step(self, size: int) -> None:
-        """Do one update on the next `size` images: nothing here depends on a value that the host would have to read."""
-        places = self._at[0] + self._places[size]
-        index = self._order.index_select(0, places)
-        x, y = self.batches.train(index, None if self._draws is None else self._draws.at(places))
-        if self.masks.layers:
-            self.masks.put(self._bits.index_select(0, places))
-        loss, logits = self.update(x, y)
-        self._losses.index_copy_(0, self._at[1:], loss[None])
-        self._wrong.index_copy_(0, places, logits.argmax(1) != y)
-        self._at.add_(self._strides[size])
-
     def update(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Do one update on a minibatch whose masks are put: (its mean loss, its logits [b, classes]) before it."""
         logits = self.logits(x)
         loss = F.cross_entropy(logits, y)
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward(self._one)
         self.optimiser.step()
         return loss.detach(), logits.detach()
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """The net's answers [b, classes], in the run's precision."""
+        """Return the net's answers [b, classes], in the run's precision."""
         if self._layout is not None:
             x = x.contiguous(memory_format=self._layout)  # nothing is done where they lie so already
-        if self.precision == "fp32":
-            return self.net(x)
-        # operands are bf16; the weights that are kept, sums and the loss stay fp32
-        with torch.autocast(x.device.type, torch.bfloat16):
-            return self.net(x).float()
+        return logits_of(self.net, x, self.precision)
 
     def _run(self, key: tuple[Any, ...], action: Callable[[], object]) -> None:
         """Do `action`; on CUDA from its recording, made after a few updates that were done one by one."""
@@ -147,10 +144,27 @@ class Step:
     @property
     def last_loss(self) -> torch.Tensor:
         """The mean loss of the update just done, on the device."""
-        return self._losses[self._done - 1]
+        return self._losses[self._at - 1]
 
     def seen(self) -> tuple[list[float], list[int]]:
         """Read the mean loss and the number of errors of each update done in this epoch."""
-        sizes = self._sizes[: self._done]
-        wrong = self._wrong[: sum(sizes)].cpu().split(sizes)
-        return self._losses[: self._done].tolist(), [int(part.sum()) for part in wrong]
+        wrong = (self._answers != self._plan[:, :, 1]).cpu()
+        counts = [int(row[:size].sum()) for row, size in zip(wrong, self._sizes[: self._at], strict=False)]
+        return self._losses[: self._at].tolist(), counts
+
+
+def logits_of(net: torch.nn.Module, x: torch.Tensor, precision: str) -> torch.Tensor:
+    """Return a net's answers [b, classes], fp32, its products computed in `precision`, fp32 or bf16."""
+    if precision == "fp32":
+        return net(x)
+    # operands are bf16; the weights that are kept, sums and the loss stay fp32
+    with torch.autocast(x.device.type, torch.bfloat16):
+        return net(x).float()
+
+
+def _by_minibatch(rows: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """Cut rows [n, k] into minibatches, shorter ones filled up with zeros: [minibatches, largest, k]."""
+    out = rows.new_zeros(len(sizes), max(sizes), rows.shape[1])
+    for place, part in zip(out, rows.split(list(sizes)), strict=True):
+        place[: len(part)] = part
+    return out

@@ -57,9 +57,6 @@ def first_minibatch(trainer: Trainer) -> Batch:
     device, size = trainer.batches.device, trainer.sizes[0]
     order = torch.arange(size, device=device)
     draws = trainer.batches.draw(generator(trainer.seed, "augment", 1), images=size)
-    fed = trainer.batches.feed(order, [size])
-    if fed is not None:
-        next(fed)
     put_masks(trainer, size)
     return trainer.batches.train(order, draws)
 

@@ -1,0 +1,167 @@
+"""Which base of small scale carries a difference of errors: candidates trained on tuning seeds, and the choice.
+
+The choice is derived from runs each time, as tuned rates are; a claim names the base that was chosen on the reference
+shelf. Taken is the candidate with the smallest deviation in ten views among those whose training error in test mode
+ends below half of their test error, on the three seeds that all of them have; two more seeds of the one that is taken
+tell its deviation better, and choose nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from statistics import fmean, stdev
+
+from repro.analysis.levels import STARTED, Level, files_of, goal_of
+from repro.analysis.measures import Want, fixed_error
+from repro.spec.claim import Claim
+from repro.spec.config import RunConfig
+from repro.spec.looks import OF_FINAL, Evaluation
+from repro.spec.recipes import BASES
+from repro.spec.resolve import base_run, classes
+from repro.store import Table
+
+SEEDS = (100, 101, 102)  # tuning seeds: no judging seed of any claim
+MORE = (103, 104)  # of the one that is taken
+UNDERFIT = 0.5  # a training error of so much of the test error and more: regularisers cannot show
+AIM = 0.01  # of the deviation in ten views
+WINDOW = 50  # updates whose mean loss says when a net has left chance, as in bias_one
+COMMAND = "python -m repro run --base"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One tuning seed of a candidate, trained to its end; errors in test mode."""
+
+    seed: int
+    run: str
+    ten_views: float
+    centre: float
+    training: float  # on the fixed training photos
+    left: float | None  # the update at which the mean loss of `WINDOW` is first below 0.9 ln C; None: in none
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A base with its tuning seeds that are there; `lost`: those that diverged, failed or never learned."""
+
+    name: str
+    epochs: int
+    seeds: tuple[Trained, ...]
+    lost: tuple[int, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether all the seeds of the choice are there or lost."""
+        return {*SEEDS} <= {*(s.seed for s in self.seeds), *self.lost}
+
+    def deviation(self, seeds: Sequence[int] = SEEDS + MORE) -> float | None:
+        """Return the standard deviation of the error in ten views over those of `seeds` that are there; None of one."""
+        errors = [s.ten_views for s in self.seeds if s.seed in seeds]
+        return stdev(errors) if len(errors) > 1 else None
+
+    @property
+    def share(self) -> float | None:
+        """The training error as a share of the test error, both in test mode on centre views, means over `SEEDS`."""
+        seeds = [s for s in self.seeds if s.seed in SEEDS]
+        return fmean(s.training for s in seeds) / fmean(s.centre for s in seeds) if seeds else None
+
+    @property
+    def fit(self) -> bool:
+        """Whether it may be taken: all its seeds learned, and it does not end underfit."""
+        return self.ready and not {*SEEDS} & {*self.lost} and self.share is not None and self.share < UNDERFIT
+
+
+def candidates(table: Table) -> list[Candidate]:
+    """Return every candidate with what the table has of it."""
+    out = []
+    for name in BASES:
+        seeds, lost = [], []
+        for seed in SEEDS + MORE:
+            config, epochs = base_run(name, seed)
+            if (found := _trained(config, epochs, table)) is not None:
+                seeds.append(found)
+            elif _want(name, seed).satisfied_in(table):
+                lost.append(seed)
+        out.append(Candidate(name, epochs, tuple(seeds), tuple(lost)))
+    return out
+
+
+def chosen(found: Sequence[Candidate]) -> str | None:
+    """Return the base that is taken; None while a candidate lacks a seed, and where none may be taken."""
+    if not all(candidate.ready for candidate in found):
+        return None
+    fit = {candidate.name: candidate.deviation(SEEDS) for candidate in found if candidate.fit}
+    return min(fit, key=lambda name: (fit[name], name), default=None)
+
+
+def wanted(table: Table) -> list[Want]:
+    """Return the runs that the choice still wants, then those which tell the deviation of the one taken better."""
+    wants = [want for name in BASES for seed in SEEDS if not (want := _want(name, seed)).satisfied_in(table)]
+    if wants or (name := chosen(candidates(table))) is None:
+        return wants
+    return [want for seed in MORE if not (want := _want(name, seed)).satisfied_in(table)]
+
+
+def _want(name: str, seed: int) -> Want:
+    config, epochs = base_run(name, seed)
+    return Want(config, epochs, None, f"base {name}: tuning seed {seed}", _evaluation(config, epochs))
+
+
+def _evaluation(config: RunConfig, epochs: int) -> Evaluation:
+    return Evaluation(run=config, epoch=epochs, look=OF_FINAL["views_error"])
+
+
+def _trained(config: RunConfig, epochs: int, table: Table) -> Trained | None:
+    run, looked = table.get(config.id), table.get(_evaluation(config, epochs).id)
+    if run is None or run.failed or looked is None or not looked.values:
+        return None
+    rows = run.epochs[:epochs]
+    if not goal_of(config, epochs).started(rows):
+        return None
+    end = rows[-1]
+    return Trained(
+        config.seed, run.id, looked.values["views_error"], end["test_error"], fixed_error(end), left(config, rows)
+    )
+
+
+def left(of: Claim | RunConfig, rows: list[dict]) -> float | None:
+    """Return the update at which a run left 0.9 ln C; None where it did not in the updates recorded one by one."""
+    files, chance = files_of(of), log(len(classes(of.data)))
+    time = Level("train_loss", STARTED * chance, files, chance, window=WINDOW).time(rows)
+    return None if time is None else time * sum(map(len, files))
+
+
+def lines(table: Table) -> list[str]:
+    """Return the table of candidates and the choice, as text."""
+    found = candidates(table)
+    head = f"{'base':<12} {'epochs':>6} {'seeds':>5} {'ten views':>10} {'deviation':>10} {'centre':>8} {'training':>9}"
+    out = [f"{head}  leaves 0.9 ln C at update, by seed"]
+    for c in found:
+        mean = {key: fmean(getattr(s, key) for s in c.seeds) for key in ("ten_views", "centre", "training") if c.seeds}
+        percent = {key: f"{100 * value:.1f} %" for key, value in mean.items()}
+        deviation = f"{100 * d:.2f}" if (d := c.deviation()) is not None else "-"
+        at = ", ".join(f"{s.seed}: {'later' if s.left is None else round(s.left)}" for s in c.seeds) or "-"
+        cells = [percent.get(key, "-") for key in ("ten_views", "centre", "training")]
+        out.append(
+            f"{c.name:<12} {c.epochs:>6} {len(c.seeds):>5} {cells[0]:>10} {deviation:>10} {cells[1]:>8} {cells[2]:>9}"
+            f"  {at}{f'; lost: {c.lost}' if c.lost else ''}"
+        )
+    return [*out, sentence(found)]
+
+
+def sentence(found: Sequence[Candidate]) -> str:
+    """Return which base is taken and why, or what is missing."""
+    rule = "the smallest deviation in ten views on seeds 100 to 102 whose training error ends below half its test error"
+    if (name := chosen(found)) is None:
+        missing = sum(len({*SEEDS} - {s.seed for s in c.seeds} - {*c.lost}) for c in found)
+        if missing:
+            return f"Nothing is chosen yet: {missing} of {len(SEEDS) * len(found)} runs are still to do ({COMMAND})."
+        return f"None can be taken by the rule, {rule}: no candidate ends below half."
+    taken = next(c for c in found if c.name == name)
+    deviation = taken.deviation()
+    assert deviation is not None
+    aim = "" if deviation <= AIM else f", above the {100 * AIM:g} point that was aimed at"
+    over = f"over {len(taken.seeds)} seeds"
+    return f"Taken is {name}, {rule}: its deviation is {100 * deviation:.2f} points {over}{aim}."
