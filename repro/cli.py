@@ -276,16 +276,8 @@ def _bench(args: argparse.Namespace) -> int:
     from repro.bench import measured
     from repro.provenance import device_of
 
-    device = device_of(args.device)
-    for line in measured(
-        args.part,
-        device,
-        workers=args.workers,
-        rounds=args.rounds,
-        give_up=args.give_up,
-        out=args.out,
-        reference=args.reference,
-    ):
+    wish = {name: getattr(args, name) for name in ("workers", "rounds", "give_up", "out", "reference")}
+    for line in measured(args.part, device_of(args.device), **wish):
         print(line, flush=True)
     return 0
 

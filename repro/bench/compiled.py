@@ -63,7 +63,8 @@ def contender(kind: str, minibatch: Batch, precision: str, mode: str, give_up: f
 def in_time(work: Callable[..., float], arguments: tuple[Any, ...], limit: float) -> tuple[float | None, str | None]:
     """Do `work(*arguments)` in a child of its own session: (its result, None), or (None, why there is none).
 
-    When `limit` seconds are over the child is killed, and every process that it started.
+    When `limit` seconds are over, after as many at most to start it, the child is killed with every process that it
+    started.
     """
     context = multiprocessing.get_context("spawn")  # a process that has used a GPU cannot be forked
     ours, theirs = context.Pipe(duplex=False)
@@ -71,9 +72,10 @@ def in_time(work: Callable[..., float], arguments: tuple[Any, ...], limit: float
     child.start()
     theirs.close()
     try:
-        if not ours.poll(limit):
-            return None, f"given up after {limit:.0f} s"
-        answer = ours.recv()
+        for _ in ("begun", "done"):
+            if not ours.poll(limit):
+                return None, f"given up after {limit:.0f} s"
+            answer = ours.recv()
         return (None, answer) if isinstance(answer, str) else (answer, None)
     except EOFError:
         child.join()
@@ -94,6 +96,7 @@ def _end(pid: int | None) -> None:
 
 def _serve(pipe: Connection, work: Callable[..., float], arguments: tuple[Any, ...]) -> None:
     os.setsid()
+    pipe.send("begun")
     try:
         pipe.send(work(*arguments))
     except Exception as error:  # whatever a compiler raises is the finding
