@@ -43,7 +43,23 @@ def _files(paths: list[Path]) -> list[AnyFile]:
     """Claims named by files and folders, or the project's."""
     from repro.spec.files import load_all
 
-    return load_all(paths or [HOME / "claims"])
+    return load_all([_claim(path) for path in paths] or [HOME / "claims"])
+
+
+def _claim(given: Path) -> Path:
+    """Return the file of a claim that is named by its id, as `list` prints it; else the path as it is given.
+
+    ReproError of a name that is no id, with the nearest one.
+    """
+    if given.exists() or given.suffix or len(given.parts) > 1:
+        return given
+    path = HOME / "claims" / f"{given}.yaml"
+    if path.is_file():
+        return path
+    from repro.spec.problems import nearest
+
+    near = nearest(str(given), [claim.stem for claim in (HOME / "claims").glob("*.yaml")])
+    raise ReproError(f"{given}: neither a file nor a claim's id{near}; `repro list` shows the claims")
 
 
 def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
