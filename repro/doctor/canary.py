@@ -36,8 +36,8 @@ SMALL: dict[str, Any] = {"width": 0.125, "reading": "source"}
 ADVICE = (
     "the arithmetic here is not what it was where these losses were written. Do not add runs of this machine to "
     "runs of another: compare the versions above, install those of the shelf that you compare with "
-    "(`pip install torch==...`), and run `repro doctor --canary` again; if nothing but the processor differs, report it "
-    "with these lines."
+    "(`pip install torch==...`), and run `repro doctor --canary` again; if nothing but the processor differs, report "
+    "it with these lines."
 )
 
 
