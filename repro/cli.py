@@ -43,23 +43,7 @@ def _files(paths: list[Path]) -> list[AnyFile]:
     """Claims named by files and folders, or the project's."""
     from repro.spec.files import load_all
 
-    return load_all([_claim(path) for path in paths] or [HOME / "claims"])
-
-
-def _claim(given: Path) -> Path:
-    """Return the file of a claim that is named by its id, as `list` prints it; else the path as it is given.
-
-    ReproError of a name that is no id, with the nearest one.
-    """
-    if given.exists() or given.suffix or len(given.parts) > 1:
-        return given
-    path = HOME / "claims" / f"{given}.yaml"
-    if path.is_file():
-        return path
-    from repro.spec.problems import nearest
-
-    near = nearest(str(given), [claim.stem for claim in (HOME / "claims").glob("*.yaml")])
-    raise ReproError(f"{given}: neither a file nor a claim's id{near}; `repro list` shows the claims")
+    return load_all([places.claim(path) for path in paths] or [HOME / "claims"])
 
 
 def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
@@ -292,16 +276,8 @@ def _bench(args: argparse.Namespace) -> int:
     from repro.bench import measured
     from repro.provenance import device_of
 
-    device = device_of(args.device)
-    for line in measured(
-        args.part,
-        device,
-        workers=args.workers,
-        rounds=args.rounds,
-        give_up=args.give_up,
-        out=args.out,
-        reference=args.reference,
-    ):
+    given = {key: getattr(args, key) for key in ("workers", "rounds", "give_up", "out", "reference")}
+    for line in measured(args.part, device_of(args.device), **given):
         print(line, flush=True)
     return 0
 

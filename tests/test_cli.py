@@ -174,7 +174,7 @@ def test_mistakes_have_their_exit_code_and_a_message_without_traceback(words, co
 
 
 def test_all_mistakes_of_a_file_come_at_once_with_their_lines(tmp_path):
-    text = RELU.read_text().replace("momentum:", "momentun:").replace("version: 1", "version: one")
+    text = RELU.read_text().replace("momentum:", "momentun:").replace("version: 2", "version: one")
     path = tmp_path / "relu_speedup.yaml"
     path.write_text(text)
     done = repro("check", path)
