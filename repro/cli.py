@@ -43,7 +43,7 @@ def _files(paths: list[Path]) -> list[AnyFile]:
     """Claims named by files and folders, or the project's."""
     from repro.spec.files import load_all
 
-    return load_all(paths or [HOME / "claims"])
+    return load_all([places.claim(path) for path in paths] or [HOME / "claims"])
 
 
 def _prepared(files: list[ClaimFile], args: argparse.Namespace) -> tuple[list[tuple[ClaimFile, str]], Any, int]:
@@ -276,8 +276,8 @@ def _bench(args: argparse.Namespace) -> int:
     from repro.bench import measured
     from repro.provenance import device_of
 
-    wish = {name: getattr(args, name) for name in ("workers", "rounds", "give_up", "out", "reference")}
-    for line in measured(args.part, device_of(args.device), **wish):
+    given = {key: getattr(args, key) for key in ("workers", "rounds", "give_up", "out", "reference")}
+    for line in measured(args.part, device_of(args.device), **given):
         print(line, flush=True)
     return 0
 

@@ -73,3 +73,19 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
             return scale, f"{kind} found; {meant_for(kind, device)} is the largest scale meant for {device}"
         missing.append(kind)
     return scales[0], f"no other scale is meant for {device}"
+
+
+def claim(given: Path) -> Path:
+    """Return the file of a claim that is named by its id, as `list` prints it; else the path as it is given.
+
+    ReproError of a name that is no id, with the nearest one.
+    """
+    if given.exists() or given.suffix or len(given.parts) > 1:
+        return given
+    path = HOME / "claims" / f"{given}.yaml"
+    if path.is_file():
+        return path
+    from repro.spec.problems import nearest
+
+    near = nearest(str(given), [claim.stem for claim in (HOME / "claims").glob("*.yaml")])
+    raise ReproError(f"{given}: neither a file nor a claim's id{near}; `repro list` shows the claims")

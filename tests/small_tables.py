@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from small_runs import Curve, Failed, _row, views
+from small_runs import PROVENANCE, Curve, Failed, _row, views
 
 from repro.analysis.measures import Observation, Want
 from repro.analysis.plan import wanted
@@ -157,7 +157,7 @@ def reaching(times: Times) -> Curve:
 def run_of(config: RunConfig, rows: list[dict], failed: str | None = None) -> Run:
     """A run with these epochs, as a store would read it."""
     result: dict = {"status": "failed", "why": failed} if failed else {"status": "reached"}
-    run = Run(config.id, Path(), config.model_dump(), [], result)
+    run = Run(config.id, Path(), config.model_dump(), [PROVENANCE], result)
     vars(run)["epochs"] = rows
     return run
 
@@ -165,7 +165,7 @@ def run_of(config: RunConfig, rows: list[dict], failed: str | None = None) -> Ru
 def looked_at(evaluation: Evaluation, values: dict, failed: str | None = None) -> Run:
     """An evaluation that found these values, as a store would read it."""
     result: dict = {"status": "failed", "why": failed} if failed else {"status": "looked at", "values": values}
-    return Run(evaluation.id, Path(), evaluation.model_dump(), [], result)
+    return Run(evaluation.id, Path(), evaluation.model_dump(), [PROVENANCE], result)
 
 
 def train(table: Table, want: Want, curve: Curve, every_update: bool = False) -> None:

@@ -11,9 +11,11 @@ import pytest
 from scipy import stats
 from small_tables import seen
 
-from repro.analysis.cases import FACTS as OF_FACTS
-from repro.analysis.cases import GROUPS, WORST, Counted, Evidence, Word, cases_of, first
+from repro.analysis.cases import GROUPS, WORST, Word, cases_of, first
 from repro.analysis.effects import Effect, TraceTest, difference, exact_interval, mcnemar, ratio
+from repro.analysis.evidence import Evidence
+from repro.analysis.facts import FACTS as OF_FACTS
+from repro.analysis.facts import Counted
 from repro.analysis.tuning import Arm
 from repro.analysis.words import verdict
 from repro.report import prose

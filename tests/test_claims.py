@@ -275,7 +275,8 @@ def named(loc: Loc) -> bool:
     """Entries of lists and of mappings with free keys, and what a scale names: without one, there is one less."""
     mappings = (("arms",), ("scales",), ("paper", "arms"), ("model", "init"))
     chosen = loc[0] == "scales" and loc[-1] in ("alternatives", "base")
-    return isinstance(loc[-1], int) or loc[:-1] in mappings or free_names(loc) or chosen
+    recorded = loc[0] == "history" and loc[2:3] == ("runs",) and len(loc) == 4
+    return isinstance(loc[-1], int) or loc[:-1] in mappings or free_names(loc) or chosen or recorded
 
 
 def below(file: ClaimFile, loc: Loc) -> tuple[Any, Any]:

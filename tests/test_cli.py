@@ -42,6 +42,12 @@ def run_smoke(home: Path) -> subprocess.CompletedProcess:
     return repro("run", RELU, TRACE, *places, REPRO_CACHE=str(home / "cache"))
 
 
+def test_a_claim_is_named_by_its_id_wherever_the_command_stands(tmp_path):
+    done = repro("check", "relu_speedup", "conv_share", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "2 claim(s), no mistakes\n")
+    assert repro("show", "relu_speedup", cwd=tmp_path).returncode == 0
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
@@ -148,6 +154,7 @@ def test_interrupting_exits_with_130_and_the_same_command_finishes(tmp_path):
     ("words", "code", "said"),
     [
         (["check", "claims/nothing.yaml"], 2, "claims/nothing.yaml: no such file"),
+        (["check", "relu_speedupp"], 2, "relu_speedupp: neither a file nor a claim's id; did you mean relu_speedup?"),
         (["run", str(RELU), "--scale", "medium"], 2, "has no scale medium; it has smoke, small, paper"),
         (["run", str(RELU), "--scale", "small"], 3, "repro data get cifar10"),
         (["run", str(RELU), "--seeds", "0"], 2, "expected 1 or more"),
@@ -167,7 +174,7 @@ def test_mistakes_have_their_exit_code_and_a_message_without_traceback(words, co
 
 
 def test_all_mistakes_of_a_file_come_at_once_with_their_lines(tmp_path):
-    text = RELU.read_text().replace("momentum:", "momentun:").replace("version: 1", "version: one")
+    text = RELU.read_text().replace("momentum:", "momentun:").replace("version: 2", "version: one")
     path = tmp_path / "relu_speedup.yaml"
     path.write_text(text)
     done = repro("check", path)

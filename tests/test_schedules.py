@@ -267,7 +267,7 @@ LATER = {
     "data": {"stored": 96, "crop": 80, "crops": "paper", "mirror": True, "mean": "centre", "colour": "none",
              "held_out": 96, "factor": 8.0, "classes": [1, 2]},
     "model": {"reading": "paper", "towers": "two", "norms": "both", "pooling": "3/2", "dropout": 0.5, "bias": 1.0,
-              "without": ["conv3"], "conv6": False, "maps": {"conv1": 16}},
+              "without": ["conv3"], "conv6": False, "maps": {"conv1": 16}, "halved": True},
     "train": {"drops": [3], "plateau": 5, "colour_until": 7, "freeze": {"conv1": 9}, "fold_in": 2,
               "layer_lr": {"conv1": 2.0}},
 }  # fmt: skip

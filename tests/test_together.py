@@ -306,10 +306,10 @@ def test_several_times_is_at_least_twice_in_every_net(consistently, ratios, word
     assert [part.name for part in found.together] == list(NETS.values())
     for part, ratio in zip(found.together, ratios, strict=True):
         assert part.effect is not None
-        assert part.effect.estimate == pytest.approx(ratio, rel=0.005)  # on photos wrong answers are counted whole
+        assert part.effect.estimate == pytest.approx(ratio, rel=0.02)  # on photos wrong answers are counted whole
         assert {arm.rate for arm in part.arms.values()} == {0.01 if part.name == "faithful" else 0.002}
     logistic = judge(consistently, "paper", table, "logistic")
-    assert (logistic.verdict.word, logistic.effect.estimate) == ("reproduced", pytest.approx(8.0))
+    assert (logistic.verdict.word, logistic.effect.estimate) == ("reproduced", pytest.approx(8.0, rel=0.02))
 
 
 def test_a_net_in_which_the_slow_arm_never_gets_there_is_followed_past_twice_and_leaves_its_side_open(consistently):

@@ -13,8 +13,8 @@ from scipy import stats
 from small_runs import Failed
 from small_tables import APART, ERRORS, MIRROR, RULE, TURNED, claim_file, play, reaching, run_of, seen
 
-from repro.analysis.cases import Evidence
 from repro.analysis.effects import TraceTest, difference, ratio, trace_test
+from repro.analysis.evidence import Evidence
 from repro.analysis.judge import highest, judge
 from repro.analysis.measures import Observation
 from repro.analysis.plan import wanted

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import floor, isclose, isinf
 from typing import Literal
 
-from repro.analysis.cases import FACTS, Counted
+from repro.analysis.cases import Word
 from repro.analysis.words import Verdict
 from repro.models.counts import Found, shown
 from repro.spec.files import ExactFile
@@ -18,6 +19,45 @@ FALSE: FactWord = "false as printed"
 OPEN: FactWord = "inconclusive"
 WORST: tuple[FactWord, ...] = (FALSE, OPEN, TRUE)
 GRADE = "exact"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many facts are true, false or not shown: those that decide, and all."""
+
+    true: int
+    false: int
+    open: int
+    others_false: int
+
+
+@dataclass(frozen=True)
+class FactCase:
+    """A word, when it is said of facts, and its test."""
+
+    word: Word
+    when: str
+    test: Callable[[Counted], bool]
+
+
+FACTS = (
+    FactCase(
+        "true as printed",
+        "of counted facts: all that the sentence rests on are true, and no other is false",
+        lambda c: c.true > 0 and not c.false and not c.open and not c.others_false,
+    ),
+    FactCase(
+        "true in part",
+        "of counted facts: some that the sentence rests on are true, or all are and others are false",
+        lambda c: c.true > 0 and (c.false > 0 or (c.others_false > 0 and not c.open)),
+    ),
+    FactCase(
+        "false as printed",
+        "of counted facts: all that the sentence rests on are false",
+        lambda c: c.false > 0 and not c.open,
+    ),
+    FactCase("inconclusive", "of counted facts: the data at hand cannot show what is printed", lambda _: True),
+)
 
 
 @dataclass(frozen=True)

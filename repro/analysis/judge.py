@@ -9,8 +9,9 @@ from math import inf, isinf
 from typing import get_args
 
 from repro.analysis import bases, timing
-from repro.analysis.cases import WORST, Evidence
+from repro.analysis.cases import WORST
 from repro.analysis.effects import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
+from repro.analysis.evidence import Evidence
 from repro.analysis.facts import judge_facts
 from repro.analysis.measures import Observation, Want
 from repro.analysis.plan import wanted

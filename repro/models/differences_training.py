@@ -151,7 +151,7 @@ OF_TRAINING = (
             "The same, decided for {drawn[shared]} images at once.",
         ),
         (
-            f"{DRAWS}every_offset_and_reflection_is_the_plain_slice_less_the_mean",
+            f"{DRAWS}every_offset_and_reflection_is_the_plain_slice",
             f"{DRAWS}the_paper_s_2048_and_the_source_s_2178_outcomes_all_happen_and_no_other",
         ),
     ),

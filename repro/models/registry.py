@@ -37,6 +37,9 @@ OPTIONS: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
     "bvlc_alexnet": {},
     "vgg11": {"norms": get_args(vgg.Norms), "dropout": ()},
 }
+PAPERS: Final = "alexnet"  # the net of the paper on trial
+# Nets that could not be told their pooling when addresses were given: at 3/2 they keep theirs.
+POOLED_LATER: Final = ("cuda_convnet_conv_local_13pct", "cuda_convnet_conv_local_11pct")
 ALL_OPTIONS: Final = tuple(dict.fromkeys(option for options in OPTIONS.values() for option in options))
 
 

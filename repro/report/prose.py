@@ -7,21 +7,9 @@ from dataclasses import dataclass
 from math import isinf
 
 from repro.analysis import phrases
-from repro.analysis.cases import (
-    BELOW,
-    CURVE,
-    EFFECT,
-    FACTS,
-    GROUPS,
-    NAMED,
-    NO_EFFECT,
-    VALUE,
-    Case,
-    FactCase,
-    Word,
-    cases_of,
-    first,
-)
+from repro.analysis.cases import BELOW, CURVE, EFFECT, GROUPS, NO_EFFECT, VALUE, Case, Word, cases_of, first
+from repro.analysis.evidence import NAMED
+from repro.analysis.facts import FACTS, FactCase
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.phrases import between, times

@@ -29,7 +29,7 @@ def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) ->
 # What the claims on the paper's net share (§5; source.md 1, 16): what a base of theirs is laid on.
 _PAPERS_NET: dict[str, Any] = {
     "data": {"kind": "ilsvrc2012", "crop": 224, "held_out": 10_000},
-    "model": {"kind": "alexnet"},
+    "model": {"kind": registry.PAPERS},
     "train": {"batch": 128, "epochs": 90, "file_images": 1024, "plateau": 5},
     "precision": "fp32",
     "start": None,
@@ -144,7 +144,7 @@ def _table(kind: str, classes: int, **options: Any) -> tuple[tables.Row, ...]:
 def _edited(model: ModelSpec) -> dict[str, Any]:
     """`maps` without the layers that it leaves as they are published, and no `pooling` where a net that could not be
     told its pooling before has its own: the same net has one address."""
-    own = {"pooling": None} if model.kind != "alexnet" and model.pooling == "3/2" else {}
+    own = {"pooling": None} if model.kind in registry.POOLED_LATER and model.pooling == "3/2" else {}
     if not model.maps:
         return own
     rows = tables.weighted(registry.table(model.kind, classes=1))
