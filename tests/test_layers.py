@@ -295,6 +295,7 @@ def test_a_gpu_and_the_cpu_have_the_same_masks():
     assert torch.equal(net.drop6.mask.cpu(), here)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu_the_norm_across_maps_is_what_it_is_on_the_cpu():
     x = drawn("x", 2, 12, 3, 4, channels_last=True)
