@@ -92,7 +92,8 @@ class Looker:
         with self.store.begin(evaluation, self.session) as run:
             kept, seen = time.monotonic(), None
             for seen in trainer.epochs(epoch):
-                row = {key: seen.row().get(key) for key in SHOWN}
+                recorded = seen.row()
+                row = {key: recorded.get(key) for key in SHOWN}
                 self.say({"event": "epoch", "horizon": epoch, **row})
                 if time.monotonic() - kept > self.checkpoint_seconds:
                     run.write(way.name, safetensors.torch.save(trainer.state()))

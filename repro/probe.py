@@ -12,10 +12,9 @@ from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.resolve import images as images_of
 from repro.spec.resolve import training_images
 from repro.train.machine import Step, step_seconds
-from repro.train.minibatches import batch_sizes
+from repro.train.minibatches import TESTED, batch_sizes
 
 PROBED = 200  # images of a probe's test pass (assumed)
-TESTED = 5  # epochs from one test to the next, after the first few (`repro.train.minibatches.is_tested`)
 
 
 def probe(config: RunConfig, device: str) -> float:

@@ -12,10 +12,9 @@ from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
-from repro.spec.judging import RECORDED
 from repro.spec.resolve import training_images
 from repro.store import Store
-from repro.train.minibatches import batch_sizes
+from repro.train.minibatches import RECORDED, batch_sizes
 
 PROVENANCE = {
     "commit": "0123456789abcdef0123456789abcdef01234567",

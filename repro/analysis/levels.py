@@ -92,7 +92,7 @@ class Level:
     def _windows(self, rows: Rows) -> Iterator[tuple[float, float]]:
         """Yield (epochs, mean loss of the last `window` updates) for each update of those recorded one by one."""
         an_epoch, losses = sum(map(len, self.files)), list[float]()
-        back = {"start": self.window, "end": 0}.get(self.at, self.window / 2)
+        back = 0 if self.at == "end" else self.window / 2
         for row in rows:
             for update, loss, _ in row["updates"]:
                 if update != len(losses) + 1:

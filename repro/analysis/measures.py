@@ -8,12 +8,11 @@ from math import ceil
 from repro.analysis.levels import Goal, Level, converged, files_of, goal_of, held_out_errors
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig, TimingConfig
-from repro.spec.judging import RECORDED
 from repro.spec.looks import OF_FINAL, Evaluation, Read, look_of
 from repro.spec.resolve import classes, training_images
 from repro.spec.rules import chance
 from repro.store import Run, Table
-from repro.train.minibatches import batch_sizes
+from repro.train.minibatches import RECORDED, batch_sizes
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from repro.analysis.measures import Observation, Want, level_of, observe
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import run_config
-from repro.spec.judging import RECORDED
 from repro.spec.resolve import classes, epochs_of
 from repro.store import Table
+from repro.train.minibatches import RECORDED
 
 FIRST_PASS = 3  # epochs of the first pass (assumed: about what the fastest net needs to an easy level)
 SLOWER = 1.5  # DESIGN, tuning: rates slower than this times the best are given up

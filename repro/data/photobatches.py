@@ -28,7 +28,7 @@ from repro.data.photosets import Photos, in_proportion
 from repro.data.photostream import stream
 
 SHARE = 0.5  # assumed: photos may take half of what is free on a GPU, the net has the rest
-FIXED = 1000  # DESIGN, a run: so many photos trained on are looked at each half epoch
+FIXED = 1000  # DESIGN, a run: so many photos trained on are looked at with the test photos
 BLOCK = 1024  # photos copied to the device at a time
 
 Stored = torch.Tensor | np.ndarray  # uint8 [n, h, w, 3]: on the device, or to be streamed from
@@ -100,7 +100,7 @@ class PhotoBatches:
     @property
     def kept(self) -> int:
         """Training photos that are held out. Their indices follow those of the photos trained on, and `train` and
-        `epoch` take them too, for runs that fold them in; mean image and components stay what they are."""
+        `places` take them too, for runs that fold them in; mean image and components stay what they are."""
         return len(self._photos.held_out)
 
     @property

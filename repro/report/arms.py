@@ -209,8 +209,9 @@ def _saturated(shown: Shown) -> Section | None:
     for layer in layers:
         means = [[fmean(run[layer][what] for run in runs) for what in ("outputs", "units")] for runs in shares.values()]
         rows.append((layer, *(f"{100 * outputs:.1f} % · {100 * units:.1f} %" for outputs, units in means)))
+    looked = "1,000 test images" if shown.judgement.claim.data.crop is None else "100 training photos"
     caption = (
-        f"Outputs that pass next to no gradient, and units that pass none for any of 1,000 test images, after epoch "
+        f"Outputs that pass next to no gradient, and units that pass none for any of {looked}, after epoch "
         f"{epoch}, mean of the judging seeds"
     )
     grid = Grid(caption, ("layer", *shares), tuple(rows), numbers=frozenset(range(1, len(shares) + 1)))

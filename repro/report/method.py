@@ -11,10 +11,10 @@ from repro.analysis.words import JUDGING_SEEDS
 from repro.report import throughput
 from repro.report.prose import band, listed, sized
 from repro.spec.claim import Claim
-from repro.spec.judging import RECORDED
 from repro.spec.looks import Read
 from repro.spec.resolve import classes, epochs_of
 from repro.spec.rules import effect_of
+from repro.train.minibatches import RECORDED
 
 _FEW = f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds."
 

@@ -12,9 +12,7 @@ from repro.spec.problems import Problem, nearest
 from repro.spec.resolve import classes, epochs_of, images, training_images
 from repro.spec.rules import NO_EFFECT, Difference, Ratio, chance, effect_of
 from repro.spec.yaml import Loc
-from repro.train.minibatches import is_tested
-
-RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
+from repro.train.minibatches import RECORDED, is_tested
 
 
 def of_judging(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:

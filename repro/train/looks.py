@@ -18,7 +18,7 @@ from repro.data.photobatches import PhotoBatches
 from repro.models import layers
 from repro.train.loop import Trainer, initial_net
 from repro.train.seeds import generator
-from repro.train.testing import rank
+from repro.train.testing import rank, share
 
 AT_ONCE = 100  # photos in ten views; 500 in one (assumed: what fits in memory anywhere)
 WHOLE = 100  # classes up to which softmax outputs are kept in float32; beyond, float16 (ImageNet's are 100 MB)
@@ -61,8 +61,8 @@ def ten_views(run: Trainer) -> Seen:
     for x, y in batches.test(500):
         alone.append(rank(run.logits(x), y))
     ten, one, y = torch.cat(places), torch.cat(alone), torch.cat(labels)
-    values = {"views_error": _share(ten >= 1), "views_top5": _share(ten >= 5)}
-    values |= {"error": _share(one >= 1), "top5": _share(one >= 5)}
+    values = {"views_error": share(ten >= 1), "views_top5": share(ten >= 5)}
+    values |= {"error": share(one >= 1), "top5": share(one >= 5)}
     values |= {"gain": values["error"] - values["views_error"], "gain_top5": values["top5"] - values["views_top5"]}
     for name, answers in (("", 1), ("_top5", 5)):  # of one photo looked at twice: what McNemar's test counts
         values[f"won{name}"] = int(((one >= answers) & (ten < answers)).sum())
@@ -103,18 +103,18 @@ def thinned_nets(run: Trainer, *, masks: int, photos: int | None) -> Seen:
         logs = answers(*((torch.rand(u, generator=draw) < keep).nonzero().squeeze(1).to(x.device) for u in units), 1.0)
         of_logs += logs
         of_shares += logs.exp()
-        alone += _share(rank(logs, y) >= 1)
+        alone += share(rank(logs, y) >= 1)
         if count not in counts:
             continue
         geometric, arithmetic = (of_logs / count).log_softmax(1), (of_shares / count).log()
         row = {"masks": float(count)}
         for name, mean in (("geometric", geometric), ("arithmetic", arithmetic)):
-            row[f"{name}_error"] = _share(rank(mean, y) >= 1)
+            row[f"{name}_error"] = share(rank(mean, y) >= 1)
             row[f"{name}_divergence"] = float((mean.exp() * (mean - halved)).nan_to_num().sum(1).mean())
-            row[f"{name}_agrees"] = _share(mean.argmax(1) == halved.argmax(1))
+            row[f"{name}_agrees"] = share(mean.argmax(1) == halved.argmax(1))
         for name, value in row.items():
             curves.setdefault(name, []).append(value)
-    error = _share(rank(halved, y) >= 1)
+    error = share(rank(halved, y) >= 1)
     values = {name: of_count[-1] for name, of_count in curves.items() if name != "masks"}
     values |= {"halved_error": error, "thinned_error": alone / masks, "photos": len(y), "masks": masks}
     values["excess"] = error - values["geometric_error"]
@@ -195,14 +195,14 @@ def neighbours(run: Trainer, *, nearest: int, queries: int | None, gallery: int 
     right = there[near] == of_asked[:, None]
     right_pixels = there[near_pixels] == of_asked[:, None]
     chance = float((there.bincount(minlength=batches.classes)[of_asked].double() / len(there)).mean())
-    values = {"precision": _share(right.flatten()), "pixel_precision": _share(right_pixels.flatten())}
+    values = {"precision": share(right.flatten()), "pixel_precision": share(right_pixels.flatten())}
     values |= {"gain": values["precision"] - values["pixel_precision"], "chance": chance}
     values |= {"pixel_rank": float(places.mean()), "pixel_rank_median": float(places.flatten().median())}
     shared = (near[:, :, None] == near_pixels[:, None, :]).any(2)
-    values |= {"shared": _share(shared.flatten()), "queries": len(of_asked), "gallery": len(there)}
+    values |= {"shared": share(shared.flatten()), "queries": len(of_asked), "gallery": len(there)}
     curves = {"nearest": [float(i + 1) for i in range(nearest)]}
-    curves["precision"] = [_share(right[:, i]) for i in range(nearest)]
-    curves["pixel_precision"] = [_share(right_pixels[:, i]) for i in range(nearest)]
+    curves["precision"] = [share(right[:, i]) for i in range(nearest)]
+    curves["pixel_precision"] = [share(right_pixels[:, i]) for i in range(nearest)]
     curves["pixel_rank"] = [float(places[i].mean()) for i in range(nearest)]
     return Seen(values, curves)
 
@@ -273,7 +273,3 @@ def _fc7(net: nn.Module) -> nn.Module:
     """The layer that gives the outputs of fc7, after its non-linearity."""
     names = [name for name, _ in net.named_children()]
     return net.get_submodule(names[names.index("fc7") + 1])
-
-
-def _share(which: torch.Tensor) -> float:
-    return float(which.sum()) / len(which)

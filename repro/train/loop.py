@@ -19,14 +19,13 @@ from repro.data.photobatches import PhotoBatches
 from repro.models import library, nets
 from repro.train import sgd, testing
 from repro.train.minibatches import NUMERICS as NUMERICS
-from repro.train.minibatches import batch_sizes, is_tested
+from repro.train.minibatches import RECORDED, batch_sizes, is_tested
 from repro.train.order import permutation
 from repro.train.schedule import Schedule
 from repro.train.seeds import generator
 from repro.train.step import Step, logits_of
 
-EVERY_UPDATE = 2000  # every one of the first 2,000 updates is recorded, then every 50th (DESIGN: a run)
-EVERY_NTH = 50
+EVERY_NTH = 50  # update after the first `RECORDED` is recorded (DESIGN: a run)
 # Keys of a row that not every epoch of every run has.
 SOMETIMES = (
     *("test_error", "test_loss", "test_top5", "fixed_error", "fixed_loss"),
@@ -139,7 +138,7 @@ class Trainer:
             updates=[
                 (first + u, loss, wrong)
                 for u, (loss, wrong) in enumerate(zip(losses, errors, strict=True), start=1)
-                if first + u <= EVERY_UPDATE or (first + u) % EVERY_NTH == 0
+                if first + u <= RECORDED or (first + u) % EVERY_NTH == 0
             ],
             diverged=diverged,
             **seen,

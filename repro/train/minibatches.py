@@ -6,6 +6,9 @@ from __future__ import annotations
 # 2: dropout's masks come from packed bits, an epoch's at once.
 NUMERICS = 2
 
+RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
+TESTED = 5  # DESIGN, a run: epochs from one test to the next, after the first few
+
 
 def batch_sizes(images: int, *, batch: int, file_images: int) -> list[int]:
     """Sizes of an epoch's minibatches: the images are cut into files, each file into minibatches, its last one short.
@@ -22,4 +25,4 @@ def batch_sizes(images: int, *, batch: int, file_images: int) -> list[int]:
 def is_tested(epoch: int) -> bool:
     """Return whether the test images are looked at after an epoch: 1, 2, 4, 8 and every fifth (DESIGN, a run). A run
     that ends by its own rule is tested at its end too."""
-    return epoch in (1, 2, 4, 8) or epoch % 5 == 0
+    return epoch in (1, 2, 4, 8) or epoch % TESTED == 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from repro.data.augment import Draws
 from repro.data.batches import Batches
@@ -65,7 +66,8 @@ class Step:
         bits = self.masks.draw(len(order), lambda name: generator(self.seed, "dropout", epoch, name))
         columns = [self.batches.places(order, sizes)[:, None], self.batches.labels(order)[:, None]]
         columns += [] if draws is None else [draws.words().to(device)]
-        plan = _by_minibatch(torch.cat([*columns, bits.to(device)], 1), sizes)
+        rows = torch.cat([*columns, bits.to(device)], 1).split(list(sizes))
+        plan = pad_sequence(rows, batch_first=True)  # [minibatches, largest, k]: shorter ones are filled up with zeros
         self._drawn, self._words = draws, sum(part.shape[1] for part in columns)
         if plan.shape == self._plan.shape:  # what is recorded goes on reading the same addresses
             self._plan.copy_(plan)
@@ -160,11 +162,3 @@ def logits_of(net: torch.nn.Module, x: torch.Tensor, precision: str) -> torch.Te
     # operands are bf16; the weights that are kept, sums and the loss stay fp32
     with torch.autocast(x.device.type, torch.bfloat16):
         return net(x).float()
-
-
-def _by_minibatch(rows: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    """Cut rows [n, k] into minibatches, shorter ones filled up with zeros: [minibatches, largest, k]."""
-    out = rows.new_zeros(len(sizes), max(sizes), rows.shape[1])
-    for place, part in zip(out, rows.split(list(sizes)), strict=True):
-        place[: len(part)] = part
-    return out

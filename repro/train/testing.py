@@ -26,11 +26,11 @@ def test(run: Trainer) -> dict[str, Any]:
     photos; leave in `run.correct` (bool [test images]) which test images were right."""
     ranks, loss = _ranks(run, run.batches.test(500))  # any size gives the same counts
     run.correct = (ranks == 0).cpu()
-    out: dict[str, Any] = {"test_error": _share(ranks >= 1), "test_loss": loss}
+    out: dict[str, Any] = {"test_error": share(ranks >= 1), "test_loss": loss}
     if isinstance(run.batches, PhotoBatches):
-        out["test_top5"] = _share(ranks >= 5)
+        out["test_top5"] = share(ranks >= 5)
         ranks, loss = _ranks(run, run.batches.fixed(500))
-        out |= {"fixed_error": _share(ranks >= 1), "fixed_loss": loss}
+        out |= {"fixed_error": share(ranks >= 1), "fixed_loss": loss}
     return out
 
 
@@ -38,7 +38,7 @@ def held_out(run: Trainer) -> dict[str, Any]:
     """Return error and mean loss on centre views of the held-out photos; None where none are held out."""
     assert isinstance(run.batches, PhotoBatches)
     ranks, loss = _ranks(run, run.batches.held_out(500))
-    return {"held_out_error": _share(ranks >= 1) if len(ranks) else None, "held_out_loss": loss}
+    return {"held_out_error": share(ranks >= 1) if len(ranks) else None, "held_out_loss": loss}
 
 
 @torch.no_grad()
@@ -80,7 +80,7 @@ def saturated(run: Trainer) -> dict[str, dict[str, float]] | None:
         x, last = layer(x), name if name in layers else last
         if type(layer) in nets.SLOPES:
             flat = nets.SLOPES[type(layer)](x) < SATURATED
-            out[last] = {"outputs": _share(flat.flatten()), "units": _share(flat.all(0).flatten())}
+            out[last] = {"outputs": share(flat.flatten()), "units": share(flat.all(0).flatten())}
     return out
 
 
@@ -114,5 +114,6 @@ def _ranks(run: Trainer, batches: Iterator[Batch]) -> tuple[torch.Tensor, float 
     return found, loss if loss is not None and isfinite(loss) else None
 
 
-def _share(which: torch.Tensor) -> float:
+def share(which: torch.Tensor) -> float:
+    """Return the share of a bool tensor that is true."""
     return float(which.sum()) / len(which)
