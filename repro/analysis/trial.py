@@ -58,7 +58,7 @@ class Trial:
         if (arm, seed) not in self._configs:
             first = self._configs.get((arm, self.claim.seeds[0]))
             if first is not None and first.start is None:  # run_config's own, in a tenth of the time
-                self._configs[arm, seed] = first.model_copy(update={"seed": seed})
+                self._configs[arm, seed] = first.varied(seed)
             else:
                 rate = self.tunings[arm].chosen if self.tunings else None
                 self._configs[arm, seed] = run_config(self.claim, arm, seed=seed, lr=rate)

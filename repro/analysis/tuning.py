@@ -155,7 +155,7 @@ def _tune_arm(claim: Claim, arm: str, grid: list[float], table: Table) -> tuple[
     base = run_config(claim, arm, seed=on_seeds[0])
 
     def config(rate: float, seed: int) -> RunConfig:  # run_config's own, in a tenth of the time
-        return base.model_copy(update={"seed": seed, "train": base.train.model_copy(update={"lr": rate})})
+        return base.varied(seed, rate) if base.start is None else run_config(claim, arm, seed=seed, lr=rate)
 
     seeds = dict.fromkeys(grid, on_seeds[:1])
     limits = dict.fromkeys(grid, min(FIRST_PASS, last))

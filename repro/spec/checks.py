@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
@@ -9,12 +10,12 @@ from repro.data.known import KNOWN
 from repro.models import registry
 from repro.spec import recipes
 from repro.spec.claim import ARM_KEYS, KEYS, OF_RUNS, Claim, path_of
-from repro.spec.config import flat
 from repro.spec.judging import of_judging
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.nets import of_net
 from repro.spec.problems import Problem, nearest, shown
 from repro.spec.resolve import (
+    BY_VALUE,
     CROPPING,
     epochs_of,
     images,
@@ -294,11 +295,34 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
             text = f"stands in place of dropout; expected model.dropout 0 beside it, found {armed.model.dropout:g}"
             out.append(laid.problem(("model", "halved"), f"model.halved: {text}"))
     rate = claim.tune.rates[0] if claim.tune else None
+    made = marshal.dumps([rate, *([laid.data.get(key) for key in OF_RUNS] for _, laid in arms.values())], BY_VALUE)
+    if made not in _COMPARED:  # many scales and alternatives of a claim make the same runs
+        _COMPARED[made] = _compared(claim, rate)
+    differing, twins = _COMPARED[made]
+    for key in sorted(differing):
+        if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
+            out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))
+    order = list(claim.arms)
+    for arm, same in twins.items() if differing else ():
+        text = f"arms: {order[arm]} is the same net and rule as {order[same]}"
+        out.append(layers.problem(("arms", order[arm]), text, key=True))
+    for i, named in enumerate(claim.varies):
+        if not any(key == named or key.startswith(f"{named}.") for key in differing):
+            near = f"; they differ in {', '.join(sorted(differing))}" if differing else ""
+            out.append(layers.problem(("varies", i), f"varies: no arm differs in {named}{near}"))
+    return out
+
+
+_COMPARED: dict[bytes, tuple[set[str], dict[int, int]]] = {}  # by all that makes the runs of the arms
+
+
+def _compared(claim: Claim, rate: float | None) -> tuple[set[str], dict[int, int]]:
+    """Dotted keys in which the arms' runs differ; and by an arm's place, that of an earlier one which is the same."""
     configs = []
     for arm in claim.arms:
-        made = run_config(claim, arm, seed=0, lr=rate)
-        whole = {"start": made.start, "train.epochs": epochs_of(claim, arm)}  # what a run starts from is one thing
-        configs.append(flat(made.model_dump(exclude={"start"})) | whole)
+        run = run_config(claim, arm, seed=0, lr=rate)
+        whole = {"start": run.start, "train.epochs": epochs_of(claim, arm)}  # what a run starts from is one thing
+        configs.append(run.dotted | whole)
     differing = set()
     decay = "train.weight_decay"
     for key in dict.fromkeys(key for config in configs for key in config):
@@ -310,15 +334,8 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         lacking = len(values) < known and not key.startswith(("model.init.", f"{decay}."))
         if lacking or any(value != values[0] for value in values):
             differing.add(key)
-    for key in sorted(differing):
-        if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
-            out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))
-    for i, (arm, config) in enumerate(zip(claim.arms, configs, strict=True)):
-        same = next((other for other, earlier in zip(claim.arms, configs[:i], strict=False) if earlier == config), None)
-        if differing and same:
-            out.append(layers.problem(("arms", arm), f"arms: {arm} is the same net and rule as {same}", key=True))
-    for i, named in enumerate(claim.varies):
-        if not any(key == named or key.startswith(f"{named}.") for key in differing):
-            near = f"; they differ in {', '.join(sorted(differing))}" if differing else ""
-            out.append(layers.problem(("varies", i), f"varies: no arm differs in {named}{near}"))
-    return out
+    twins = {}
+    for i, config in enumerate(configs):
+        if config in configs[:i]:
+            twins[i] = configs.index(config)
+    return differing, twins

@@ -110,11 +110,13 @@ class ModelSpec(Closed):
     pooling: registry.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
     dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§4.2)")
     bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
-    without: list[registry.Layer] = Field([], max_length=1, description="a convolution left out (§7)")
+    without: list[registry.Layer] = Field(default_factory=list, max_length=1, description="a convolution left out (§7)")
     conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
     halved: bool = Field(False, description="outputs of fc6 and fc7 times 0.5 in place of dropout: no noise (assumed)")
     # cuda-convnet's nets alone.
-    maps: dict[str, Number] = Field({}, description="by hidden layer, its maps or units in place of the published ones")
+    maps: dict[str, Number] = Field(
+        default_factory=dict, description="by hidden layer, its maps or units in place of the published ones"
+    )
 
 
 class TrainSpec(Closed):
@@ -135,15 +137,20 @@ class TrainSpec(Closed):
     order: Literal["repeated", "fresh"] = Field(
         "repeated", description="order of the images: drawn once a seed (source.md 1, 30), or anew each epoch"
     )
-    drops: list[Number] = Field([], description="epochs after which all rates are divided by ten (§5; source.md 1, 16)")
+    drops: list[Number] = Field(
+        default_factory=list, description="epochs after which all rates are divided by ten (§5; source.md 1, 16)"
+    )
     plateau: Number | None = Field(
         None, description="epochs without a lower held-out error, after which rates are divided by ten (§5)"
     )
     colour_until: Number | None = Field(None, description="last epoch with colour noise (source.md 1, 18)")
     freeze: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        {}, description="by layer, the last epoch in which it learns (source.md 1, 17: conv1); 0: in none"
+        default_factory=dict,
+        description="by layer, the last epoch in which it learns (source.md 1, 17: conv1); 0: in none",
     )
-    layer_lr: dict[str, Positive] = Field({}, description="by layer, a factor on its rates (source.md 2.1, #146)")
+    layer_lr: dict[str, Positive] = Field(
+        default_factory=dict, description="by layer, a factor on its rates (source.md 2.1, #146)"
+    )
     fold_in: Number | None = Field(
         None, description="epochs after which the held-out images are trained on too (source.md 3.2 D and F)"
     )
@@ -211,7 +218,9 @@ class Revision(Closed):
     version: Number = Field(description="the version that it made")
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = Field(description="when, as year-month-day")
     what: Text = Field(description="what was changed")
-    runs: dict[ScaleName, Then] = Field({}, description="by scale, what had runs then; others had none")
+    runs: dict[ScaleName, Then] = Field(
+        default_factory=dict, description="by scale, what had runs then; others had none"
+    )
 
 
 class Claim(Closed):
@@ -219,7 +228,9 @@ class Claim(Closed):
 
     id: Name = Field(description="the file's name without .yaml")
     version: int = Field(ge=1, description="raised when the claim's meaning changes")
-    history: list[Revision] = Field([], description="earlier versions: what changed, and which scales had runs")
+    history: list[Revision] = Field(
+        default_factory=list, description="earlier versions: what changed, and which scales had runs"
+    )
     paper: Paper = Field(description="the sentence on trial, and where it stands")
     question: str = Field(description="what is measured, as a question", min_length=10)
     data: DataSpec = Field(description="which images")
@@ -289,6 +300,12 @@ def _keys() -> dict[str, Loc]:
     return keys | {"start": ("start",)}  # as a whole: what it starts from is one thing
 
 
+OF_THE_SENTENCE: Final = (
+    "history",
+    "paper",
+    "assumptions",
+    "deviations",
+)  # no scale, alternative or arm overrides these
 # What a scale or an alternative may override, and an arm of it what makes up a run: by dotted key, as it is written.
 OF_RUNS: Final = ("data", "model", "train", "precision", "start")
 KEYS: Final[dict[str, Loc]] = _keys()

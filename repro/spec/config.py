@@ -25,7 +25,21 @@ def later(default: Any = None) -> Any:
     return Field(default, exclude_if=lambda value: value == default)
 
 
-class RunData(Closed):
+class Section(Closed):
+    """A part of a run's configuration."""
+
+    @cached_property
+    def text(self) -> str:
+        """Its canonical JSON: runs that differ in their seed alone share the section, and with it this text."""
+        return canonical(self)
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("text", None)  # of a copy that is changed, another
+        return copied
+
+
+class RunData(Section):
     """`content`: the identity of the packed set; `images`: a stratified part of the training set, None the whole.
 
     `factor` is there where inputs are multiplied. The rest of what follows `scale` is there where training images are
@@ -48,7 +62,7 @@ class RunData(Closed):
     factor: float | None = later()
 
 
-class RunModel(Closed):
+class RunModel(Section):
     """Keyword arguments of `repro.models.nets.build`; `init`: `he`, or the initial deviation of every weight layer.
 
     What follows `kind` is there where the net has a table of layers; what follows `init` where it has such an option
@@ -71,7 +85,7 @@ class RunModel(Closed):
     halved: bool = later(False)
 
 
-class RunTrain(Closed):
+class RunTrain(Section):
     """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer, `other` alone in a library's net.
 
     `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`. `layer_lr`: by layer, a factor
@@ -118,12 +132,40 @@ class RunConfig(Closed):
     @cached_property
     def id(self) -> str:
         """Its address."""
-        return addressed(self)
+        return hashed(self.text)
+
+    @cached_property
+    def text(self) -> str:
+        """Its canonical JSON, put together from that of its sections: a plan asks for thousands of addresses."""
+        start = f',"start":{canonical(self.start)}' if self.start is not None else ""
+        return (
+            f'{{"data":{self.data.text},"model":{self.model.text},"precision":"{self.precision}",'
+            f'"seed":{self.seed}{start},"train":{self.train.text}}}'
+        )
+
+    @cached_property
+    def dotted(self) -> Dotted:
+        """Every value but the start by its dotted key."""
+        return flat(self.model_dump(exclude={"start"}))
+
+    def varied(self, seed: int, lr: float | None = None) -> RunConfig:
+        """Return the same run with another seed, and with another rate where one is given; the same object each time,
+        so that its address is worked out once. Only of a run that starts from initial values: what another starts from
+        has the seed too."""
+        assert self.start is None, "what it starts from has the old seed"
+        if (self.id, seed, lr) not in _VARIED:
+            train = {} if lr is None else {"train": self.train.model_copy(update={"lr": lr})}
+            _VARIED[self.id, seed, lr] = self.model_copy(update={"seed": seed, **train})
+        return _VARIED[self.id, seed, lr]
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
-        copied.__dict__.pop("id", None)  # of a copy that is changed, another
+        for name in ("id", "text", "dotted"):
+            copied.__dict__.pop(name, None)  # of a copy that is changed, another
         return copied
+
+
+_VARIED: dict[tuple[str, int, float | None], RunConfig] = {}  # by the address of the run that was varied
 
 
 class TimingConfig(Closed):
@@ -150,7 +192,16 @@ class TimingConfig(Closed):
 def addressed(config: BaseModel) -> str:
     """16 hexadecimal digits of the sha256 of a validated configuration, keys sorted."""
     # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
-    text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashed(canonical(config))
+
+
+def canonical(config: BaseModel) -> str:
+    """A validated configuration as JSON: keys sorted, no space."""
+    return json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def hashed(text: str) -> str:
+    """16 hexadecimal digits of a text's sha256."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from repro.errors import ReproError
 from repro.models import registry
 from repro.spec import checks, starts
-from repro.spec.claim import KEYS, Claim
+from repro.spec.claim import KEYS, OF_THE_SENTENCE, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
 from repro.spec.layers import Layers, base_of, is_exact, layered, mapping, names, starting
@@ -146,9 +146,11 @@ def load(path: Path) -> AnyFile:
     claims: dict[checks.At, Claim] = {}
     resolved: dict[Laid, Claim] = {}
 
+    plain: dict[str, Any] = {}  # what the file says of the sentence, which nothing overrides, validated once
+
     def validated(layers: Layers) -> Claim | None:
         try:
-            return Claim.model_validate(layers.data)
+            return Claim.model_validate(layers.data | plain)
         except ValidationError as error:
             problems.extend(told(layers, error.errors(include_url=False, include_context=False)))
             return None
@@ -174,6 +176,7 @@ def load(path: Path) -> AnyFile:
         if not (claim := checked(scale, alternative)):
             continue
         claims[scale, alternative] = resolved[scale, alternative, None] = claim
+        plain |= {key: getattr(claim, key) for key in OF_THE_SENTENCE if key in document.data}
         for name in checks.beside(claim, alternative):
             if part := checked(scale, alternative, name):
                 resolved[scale, alternative, name] = part

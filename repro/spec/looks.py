@@ -6,11 +6,12 @@ evaluations. Every look is taken in test mode, of the run's own test photos.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from repro.spec.config import Closed, RunConfig, addressed
+from repro.spec.config import Closed, RunConfig, canonical, hashed
 
 
 class TenViews(Closed):
@@ -73,10 +74,10 @@ class Evaluation(Closed):
     epoch: int
     look: Look
 
-    @property
+    @cached_property
     def id(self) -> str:
         """16 hexadecimal digits, as a run's."""
-        return addressed(self)
+        return hashed(f'{{"epoch":{self.epoch},"look":{canonical(self.look)},"run":{self.run.text}}}')
 
 
 class Read(Closed):
@@ -133,9 +134,12 @@ OF_FINAL: Final[dict[str, TenViews | ShiftedColours]] = {
 }
 
 
+_LOOKS: Final[TypeAdapter[Look]] = TypeAdapter(Look)
+
+
 def look_of(measure: Read) -> Look:
     """The look that a measure is read off: it without the value."""
-    return TypeAdapter(Look).validate_python(measure.model_dump(exclude={"value"}))
+    return _LOOKS.validate_python(measure.model_dump(exclude={"value"}))
 
 
 # What is read off a look, as sentences call it, by `Read.metric`.

@@ -63,6 +63,6 @@ class Paper(Sentence):
 
     arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
     notes: Record | None = Field(None, description="what the authors' lab notes say of it (source.md 2)")
-    before: list[Record] = Field([], description="what others had reached by then")
-    later: list[Measured] = Field([], description="what others measured since")
+    before: list[Record] = Field(default_factory=list, description="what others had reached by then")
+    later: list[Measured] = Field(default_factory=list, description="what others measured since")
     nobody: Search | None = Field(None, description="what nobody has measured, as far as we found")
