@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _files(paths: list[Path]) -> list[AnyFile]:
     """Claims named by files and folders, or the project's."""
-    from repro.spec.files import load_all
+    from repro.contents import load_all
 
     return load_all([places.claim(path) for path in paths] or [HOME / "claims"])
 
@@ -206,9 +206,9 @@ def _list(args: argparse.Namespace) -> int:
 
 def _coverage(args: argparse.Namespace) -> int:
     from repro.analysis.coverage import coverage
+    from repro.contents import load_valid
     from repro.report.coverage import lines
     from repro.spec.catalogue import catalogue
-    from repro.spec.files import load_valid
 
     files, invalid = load_valid(HOME / "claims")
     print("\n".join(lines(coverage(catalogue(HOME / CATALOGUE), files, _shelves(args), invalid))))

@@ -18,11 +18,12 @@ from repro.analysis.facts import FACTS as OF_FACTS
 from repro.analysis.facts import Counted
 from repro.analysis.tuning import Arm
 from repro.analysis.words import verdict
+from repro.contents import load, load_all
 from repro.report import prose
 from repro.report.readme import words
 from repro.report.view import MARKS
 from repro.spec.claim import Claim
-from repro.spec.files import ClaimFile, load, load_all
+from repro.spec.files import ClaimFile
 from repro.spec.problems import SpecError
 from repro.spec.rules import TraceRule, effect_of
 

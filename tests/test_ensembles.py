@@ -17,8 +17,9 @@ from repro.analysis import ensembles
 from repro.analysis.effects import ensemble, exact_interval, mcnemar
 from repro.analysis.judge import judge
 from repro.analysis.measures import Observation, evaluation_of
+from repro.contents import load
 from repro.errors import ReproError
-from repro.spec.files import ClaimFile, SpecError, load, run_config
+from repro.spec.files import ClaimFile, SpecError, run_config
 from repro.store import Run, Store
 
 CLAIMS = Path(__file__).parent.parent / "claims"

@@ -11,9 +11,10 @@ from small_runs import fill, straight
 
 from repro.analysis.judge import judge
 from repro.analysis.plan import wanted
+from repro.contents import load
 from repro.report import write
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load, run_config
+from repro.spec.files import ClaimFile, run_config
 from repro.store import Store
 
 CLAIMS = Path(__file__).parent.parent / "claims"

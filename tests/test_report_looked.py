@@ -15,9 +15,10 @@ from PIL import Image
 
 from repro.analysis.judge import judge
 from repro.analysis.measures import evaluation_of
+from repro.contents import load
 from repro.report import kernels, write
 from repro.report.curves import Curve, means
-from repro.spec.files import ClaimFile, load, run_config
+from repro.spec.files import ClaimFile, run_config
 from repro.store import Store, Table
 
 CLAIMS = Path(__file__).parent.parent / "claims"

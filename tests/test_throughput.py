@@ -15,6 +15,7 @@ from repro.analysis import timing
 from repro.analysis.coverage import coverage
 from repro.analysis.judge import judge
 from repro.analysis.plan import wanted
+from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import ReproError
@@ -23,7 +24,7 @@ from repro.models import cuda_convnet, tables
 from repro.provenance import device_name, provenance
 from repro.report import write
 from repro.spec.catalogue import Entry
-from repro.spec.files import ClaimFile, load
+from repro.spec.files import ClaimFile
 from repro.store import Store
 from repro.train import loop, throughput
 from repro.train.step import Step

@@ -14,9 +14,10 @@ from small_tables import PHOTOS, claim_file, play, reaching, seen
 from repro.analysis.effects import difference
 from repro.analysis.judge import judge
 from repro.analysis.plan import wanted
+from repro.contents import load
 from repro.report import write
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, SpecError, load
+from repro.spec.files import ClaimFile, SpecError
 from repro.spec.rules import Ratio
 from repro.store import Table
 

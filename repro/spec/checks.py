@@ -8,9 +8,10 @@ from typing import Any, get_args
 from repro.data.known import KNOWN
 from repro.models import registry
 from repro.spec import recipes
-from repro.spec.claim import ARM_KEYS, KEYS, OF_RUNS, Claim, path_of
+from repro.spec.claim import ARM_KEYS, OF_RUNS, Claim, path_of
 from repro.spec.config import flat
 from repro.spec.judging import of_judging
+from repro.spec.kinds import Kinds
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.nets import of_net
 from repro.spec.problems import Problem, nearest, shown
@@ -22,7 +23,7 @@ from repro.spec.resolve import (
     training_images,
 )
 from repro.spec.rules import Difference, Ratio
-from repro.spec.yaml import Document, Loc
+from repro.spec.yaml import Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
 
@@ -59,22 +60,22 @@ def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
     return out
 
 
-def of_name(document: Document) -> list[Problem]:
+def of_name(base: Layers) -> list[Problem]:
     """A claim is named as its file."""
-    given, expected = document.data.get("id"), document.path.stem
+    given, expected = base.data.get("id"), base.document.path.stem
     if not isinstance(given, str) or given == expected:
         return []
     text = f"id: found {given!r}; expected the file's name, {expected!r}"
-    return [Layers(document, document.data).problem(("id",), text)]
+    return [base.problem(("id",), text)]
 
 
-def of_file(document: Document) -> list[Problem]:
+def of_file(base: Layers) -> list[Problem]:
     """Names and keys of the plain file that no model knows: its own name, overrides, alternatives, scales."""
-    data, base = document.data, Layers(document, document.data)
-    out = of_name(document)
-    for by, loc, overrides, known in _overrides(data):
+    data, kinds = base.data, base.kinds
+    out = of_name(base)
+    for by, loc, overrides, known in _overrides(data, kinds):
         for key in overrides:
-            if (path := path_of(key)) is None:
+            if (path := kinds.path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
             elif known is ARM_KEYS and not of_arm(key):
                 text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
@@ -106,20 +107,25 @@ def of_arm(key: str) -> bool:
     return path is not None and path[0] in OF_RUNS
 
 
-def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bool:
+def all_known(data: dict[str, Any], kinds: Kinds, scale: Scale, alternative: str | None) -> bool:
     """Whether every key that a scale and an alternative override is one: else what they make is not worth checking."""
     loc = dict(alternatives(data)).get(alternative or "", ())
     laid = [*(exceptions(data, scale) if scale else ()), *(mapping(data, *loc) if loc else ())]
-    return all(path_of(key) is not None for key in laid)
+    return all(kinds.path_of(key) is not None for key in laid)
 
 
-def _overrides(data: dict[str, Any]) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
+def _overrides(data: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
     own: list[Loc] = [()]  # places of overrides that may have arms of their own
     for scale in mapping(data, "scales"):
-        yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": (), "base": ()}
+        yield (
+            f"scale {scale}",
+            ("scales", scale),
+            exceptions(data, scale),
+            {**kinds.keys, "alternatives": (), "base": ()},
+        )
         own.append(("scales", scale))
     for name, loc in alternatives(data):
-        yield f"alternative {name}", loc, mapping(data, *loc), KEYS
+        yield f"alternative {name}", loc, mapping(data, *loc), kinds.keys
         own.append(loc)
     for loc in own:
         for arm in mapping(data, *loc, "arms"):
@@ -159,16 +165,15 @@ def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
     return [layers.problem(loc, f"scale {scale}: base: {text}", key=not names)] if found not in names else []
 
 
-def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
+def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
     """Overrides that change nothing: each key of a scale against what the scale means anyway, each key of an
     alternative against the claim, each alternative at a scale against the scale."""
-    data, base = document.data, Layers(document, document.data)
-    out = []
+    data, out = base.data, []
 
     def compare(pairs: Sequence[Pair], overrides: dict[str, Any], by: str, loc: Loc, where: str = "") -> None:
         dumped = [(a.model_dump(by_alias=True), b.model_dump(by_alias=True)) for a, b in pairs if a and b]
         for key in overrides if dumped else ():
-            path = path_of(key)
+            path = base.kinds.path_of(key)
             if not path or reach(data, path[:1]) is None:
                 continue
             if all((value := reach(old, path)) == reach(new, path) for old, new in dumped):
