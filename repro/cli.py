@@ -120,8 +120,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
     """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
-    from repro.analysis.judge import said
-    from repro.analysis.trial import Trials
+    from repro.questions.judge import said
+    from repro.questions.trial import Trials
     from repro.report import write
     from repro.spec.catalogue import catalogue
 
@@ -224,7 +224,7 @@ def _shelves(args: argparse.Namespace) -> dict[str, Table]:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from repro.analysis.facts import lines
+    from repro.questions.facts import lines
     from repro.spec.files import ExactFile, sources
 
     (file,) = _files([args.claim])

@@ -288,7 +288,7 @@ def below(file: ClaimFile, loc: Loc) -> tuple[Any, Any]:
     scale = loc[1] if loc[0] == "scales" else None
     alternative = loc[3] if loc[0] == "assumptions" else None
     arm = loc[1] if loc[0] == "arms" else None
-    resolved = Claim.model_validate(file.layers(scale, alternative, arm).data)
+    resolved = KINDS.claim.model_validate(file.layers(scale, alternative, arm).data)
     recipe = recipes.SCALES[file.claim.data.kind][scale] if scale else {}
     expected = recipe[key] if key in recipe else as_python(file.claim, path)
     return as_python(resolved, path), expected

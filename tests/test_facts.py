@@ -19,11 +19,11 @@ import pytest
 import torch
 import yaml
 
-from repro.analysis.facts import Judged, counts, judge_facts, judged, word
 from repro.contents import load
 from repro.models import alexnet, facts, nets, tables
 from repro.models import counts as alone
 from repro.models.counts import Found
+from repro.questions.facts import Judged, counts, judge_facts, judged, word
 from repro.report import write
 from repro.report.readme import results
 from repro.spec.files import ExactFile, SpecError, split

@@ -11,7 +11,8 @@ from test_claims_on_photos import page, text_of
 from test_report import opened
 
 from repro.contents import load_all
-from repro.report import charts, records, view, write
+from repro.draw import charts
+from repro.report import records, view, write
 from repro.report.readme import results
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config

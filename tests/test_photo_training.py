@@ -21,7 +21,6 @@ from torch.nn import functional as F
 
 from repro import execute as executing
 from repro import progress
-from repro.analysis.judge import judge
 from repro.beforehand import check_initial_values
 from repro.contents import load
 from repro.data import loading
@@ -33,6 +32,7 @@ from repro.errors import DataError
 from repro.execute import Setting, execute
 from repro.models import layers, registry, tables
 from repro.provenance import provenance
+from repro.questions.judge import judge
 from repro.report import write
 from repro.spec.files import ClaimFile, split
 from repro.store import Store

@@ -11,8 +11,6 @@ import torch
 from sklearn.datasets import load_digits
 from small_training import crops, digits, trainer
 
-from repro.analysis.levels import Goal
-from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.data.known import KNOWN
@@ -22,6 +20,8 @@ from repro.errors import ReproError
 from repro.execute import Job, Setting, execute, jobs, standing, train
 from repro.models import tables
 from repro.provenance import provenance
+from repro.questions.levels import Goal
+from repro.questions.observations import Want
 from repro.report.evidence import behind
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
