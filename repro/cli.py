@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _files(paths: list[Path]) -> list[AnyFile]:
     """Claims named by files and folders, or the project's."""
-    from repro.spec.files import load_all
+    from repro.contents import load_all
 
     return load_all([places.claim(path) for path in paths] or [HOME / "claims"])
 
@@ -120,8 +120,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
     """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
-    from repro.analysis.judge import said
-    from repro.analysis.trial import Trials
+    from repro.questions.judge import said
+    from repro.questions.trial import Trials
     from repro.report import write
     from repro.spec.catalogue import catalogue
 
@@ -206,9 +206,9 @@ def _list(args: argparse.Namespace) -> int:
 
 def _coverage(args: argparse.Namespace) -> int:
     from repro.analysis.coverage import coverage
+    from repro.contents import load_valid
     from repro.report.coverage import lines
     from repro.spec.catalogue import catalogue
-    from repro.spec.files import load_valid
 
     files, invalid = load_valid(HOME / "claims")
     print("\n".join(lines(coverage(catalogue(HOME / CATALOGUE), files, _shelves(args), invalid))))
@@ -224,7 +224,7 @@ def _shelves(args: argparse.Namespace) -> dict[str, Table]:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from repro.analysis.facts import lines
+    from repro.questions.facts import lines
     from repro.spec.files import ExactFile, sources
 
     (file,) = _files([args.claim])

@@ -18,7 +18,6 @@ import safetensors.torch
 import torch
 
 from repro import beforehand, starts
-from repro.analysis.levels import goal_of
 from repro.budget import Budget
 from repro.data import loading
 from repro.data.batches import Batches
@@ -30,6 +29,7 @@ from repro.jobs import jobs as jobs
 from repro.models import registry
 from repro.probe import seconds_of
 from repro.provenance import device_name
+from repro.questions.levels import goal_of
 from repro.spec.config import RunConfig, RunData, TimingConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.store import CHECKPOINT, OpenRun, Store, Table

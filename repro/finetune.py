@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from repro import execute, starts
-from repro.analysis.levels import Goal
 from repro.data import photo
 from repro.data.photobatches import PhotoBatches
 from repro.data.photopack import FIFTH, measuring
@@ -29,6 +28,7 @@ from repro.flags import Wish
 from repro.models import library, registry, tables, weights
 from repro.places import cache
 from repro.provenance import provenance
+from repro.questions.levels import Goal
 from repro.report.answers import Told, Tried
 from repro.report.finetune import write
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start

@@ -8,12 +8,13 @@ from small_tables import ERRORS, claim_file, train
 
 from repro.analysis import bases
 from repro.analysis.coverage import command
-from repro.analysis.judge import judge
 from repro.analysis.plan import wanted
+from repro.contents import load
 from repro.errors import ReproError
 from repro.places import HOME
+from repro.questions.judge import judge
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load, run_config
+from repro.spec.files import ClaimFile, run_config
 from repro.spec.recipes import BASES, UNDECIDED
 from repro.spec.resolve import base_run
 from repro.store import Store, Table

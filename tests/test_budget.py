@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from repro.analysis.levels import Goal
 from repro.budget import Budget, seconds
 from repro.errors import ReproError
 from repro.jobs import Job
+from repro.questions.levels import Goal
 from repro.spec.resolve import base_run
 
 

@@ -11,18 +11,19 @@ import pytest
 from scipy import stats
 from small_tables import seen
 
-from repro.analysis.cases import GROUPS, WORST, Word, cases_of, first
-from repro.analysis.effects import Effect, TraceTest, difference, exact_interval, mcnemar, ratio
-from repro.analysis.evidence import Evidence
-from repro.analysis.facts import FACTS as OF_FACTS
-from repro.analysis.facts import Counted
-from repro.analysis.tuning import Arm
-from repro.analysis.words import verdict
+from repro.contents import load, load_all
+from repro.questions.cases import GROUPS, WORST, Word, cases_of, first
+from repro.questions.evidence import Evidence
+from repro.questions.facts import FACTS as OF_FACTS
+from repro.questions.facts import Counted
+from repro.questions.statistics import Effect, TraceTest, difference, exact_interval, mcnemar, ratio
+from repro.questions.tuning import Arm
+from repro.questions.verdict import verdict
 from repro.report import prose
 from repro.report.readme import words
 from repro.report.view import MARKS
 from repro.spec.claim import Claim
-from repro.spec.files import ClaimFile, load, load_all
+from repro.spec.files import ClaimFile
 from repro.spec.problems import SpecError
 from repro.spec.rules import TraceRule, effect_of
 

@@ -13,12 +13,13 @@ import jsonschema
 import pytest
 import yaml
 
+from repro.contents import KINDS, load
 from repro.data.known import KNOWN
 from repro.errors import ReproError
 from repro.models import cuda_convnet, tables
-from repro.spec import recipes, schema
-from repro.spec.claim import KEYS, Claim, TrainSpec, path_of
-from repro.spec.files import ClaimFile, SpecError, load, run_config, sources
+from repro.spec import recipes
+from repro.spec.claim import Claim, TrainSpec
+from repro.spec.files import ClaimFile, SpecError, run_config, sources
 from repro.spec.problems import Problem
 from repro.spec.yaml import Document, Loc, read
 
@@ -140,12 +141,12 @@ def test_an_address_depends_on_what_decides_the_trajectory_and_on_nothing_else()
 
 
 def test_the_committed_schema_is_current():
-    assert (CLAIMS / "claim.schema.json").read_text() == schema.text()
+    assert (CLAIMS / "claim.schema.json").read_text() == KINDS.schema.text()
 
 
 def test_the_schema_is_of_the_draft_that_editors_read():
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-    assert not re.search(r"prefixItems|\$defs|unevaluated", schema.text())
+    assert not re.search(r"prefixItems|\$defs|unevaluated", KINDS.schema.text())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -282,12 +283,12 @@ def named(loc: Loc) -> bool:
 def below(file: ClaimFile, loc: Loc) -> tuple[Any, Any]:
     """(what an override's key is in a file without it, what the layers below it say): of a scale its recipe and then
     the claim, of an alternative or an arm the claim."""
-    key, path = loc[-1], path_of(str(loc[-1]))
+    key, path = loc[-1], KINDS.path_of(str(loc[-1]))
     assert path is not None
     scale = loc[1] if loc[0] == "scales" else None
     alternative = loc[3] if loc[0] == "assumptions" else None
     arm = loc[1] if loc[0] == "arms" else None
-    resolved = Claim.model_validate(file.layers(scale, alternative, arm).data)
+    resolved = KINDS.claim.model_validate(file.layers(scale, alternative, arm).data)
     recipe = recipes.SCALES[file.claim.data.kind][scale] if scale else {}
     expected = recipe[key] if key in recipe else as_python(file.claim, path)
     return as_python(resolved, path), expected
@@ -1011,7 +1012,7 @@ def test_recipes_override_only_what_is_a_key():
     for kind, scales in recipes.SCALES.items():
         assert kind in KNOWN
         for scale, overrides in scales.items():
-            assert not overrides.keys() - KEYS.keys(), (kind, scale)
+            assert not overrides.keys() - KINDS.keys.keys(), (kind, scale)
 
 
 # what is resolved, and where it comes from

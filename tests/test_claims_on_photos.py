@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from small_runs import fill
 
+from repro.contents import load
 from repro.models import alexnet, tables
 from repro.report import write
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load, run_config
+from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
 
 CLAIMS = Path(__file__).parent.parent / "claims"

@@ -13,11 +13,12 @@ from small_runs import fill, straight
 from small_tables import CLAIM
 
 from repro.analysis.coverage import Covered, coverage, summary
+from repro.contents import load, load_valid
 from repro.errors import ReproError
 from repro.report import write
 from repro.report.coverage import cost, lines
 from repro.spec.catalogue import Entry, catalogue
-from repro.spec.files import ClaimFile, load, load_valid
+from repro.spec.files import ClaimFile
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = catalogue(ROOT / "claims" / "catalogue.csv")

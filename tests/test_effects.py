@@ -11,7 +11,8 @@ import pytest
 from scipy import special, stats
 from small_tables import claim_file, run_of, seen
 
-from repro.analysis.effects import (
+from repro.questions.observations import Observation, observe, trace
+from repro.questions.statistics import (
     Effect,
     TraceTest,
     difference,
@@ -21,7 +22,6 @@ from repro.analysis.effects import (
     trace_test,
     welch_interval,
 )
-from repro.analysis.measures import Observation, observe, trace
 from repro.spec.files import ClaimFile, run_config
 
 

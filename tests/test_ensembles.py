@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from repro.analysis import ensembles
-from repro.analysis.effects import ensemble, exact_interval, mcnemar
-from repro.analysis.judge import judge
-from repro.analysis.measures import Observation, evaluation_of
+from repro.contents import load
 from repro.errors import ReproError
-from repro.spec.files import ClaimFile, SpecError, load, run_config
+from repro.questions import ensemble as ensembles
+from repro.questions.judge import judge
+from repro.questions.observations import Observation, evaluation_of
+from repro.questions.statistics import ensemble, exact_interval, mcnemar
+from repro.spec.files import ClaimFile, SpecError, run_config
 from repro.store import Run, Store
 
 CLAIMS = Path(__file__).parent.parent / "claims"

@@ -13,12 +13,13 @@ import torch
 from small_training import ALEXNET, crops, digits, rows, trainer
 
 from repro import evaluations
-from repro.analysis.judge import judge
+from repro.contents import load
 from repro.data.photosets import Photos
 from repro.execute import Setting, execute, jobs, standing
 from repro.models import alexnet, layers
 from repro.provenance import provenance
-from repro.spec.files import ClaimFile, SpecError, load, run_config
+from repro.questions.judge import judge
+from repro.spec.files import ClaimFile, SpecError, run_config
 from repro.spec.looks import Evaluation, TenViews
 from repro.store import CHECKPOINT, Store
 from repro.train import looks, loop, testing

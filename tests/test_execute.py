@@ -17,16 +17,17 @@ import torch
 
 from repro import beforehand
 from repro import execute as executing
-from repro.analysis.levels import Goal
-from repro.analysis.measures import level_of
 from repro.budget import Budget
+from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import DataError, ReproError, RunError
 from repro.execute import Job, Setting, execute, jobs, remaining, standing
 from repro.probe import probe
 from repro.provenance import commit_of, provenance
-from repro.spec.files import ClaimFile, load, run_config
+from repro.questions.levels import Goal
+from repro.questions.observations import level_of
+from repro.spec.files import ClaimFile, run_config
 from repro.store import CHECKPOINT, Store
 from repro.train import loop
 

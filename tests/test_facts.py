@@ -19,13 +19,14 @@ import pytest
 import torch
 import yaml
 
-from repro.analysis.facts import Judged, counts, judge_facts, judged, word
+from repro.contents import load
 from repro.models import alexnet, facts, nets, tables
 from repro.models import counts as alone
 from repro.models.counts import Found
+from repro.questions.facts import Judged, counts, judge_facts, judged, word
 from repro.report import write
 from repro.report.readme import results
-from repro.spec.files import ExactFile, SpecError, load, split
+from repro.spec.files import ExactFile, SpecError, split
 from repro.spec.inspect import Fact, OfNet
 from repro.spec.problems import Problem
 from repro.spec.yaml import Loc, read

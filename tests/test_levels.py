@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from repro.analysis.levels import Goal, Level
+from repro.questions.levels import Goal, Level
 
 FILES = ((10, 10, 5), (10, 10, 5), (10, 10, 5), (10, 10, 5))  # an epoch of 100 images in four files: 12 updates
 UPDATES = 12

@@ -11,12 +11,13 @@ from small_training import crops, digits, rows
 from torch import nn
 
 from repro.beforehand import check_library_nets
+from repro.contents import load
 from repro.errors import ReproError
 from repro.execute import Setting, execute
 from repro.models import library, registry
 from repro.provenance import provenance
 from repro.report import evidence
-from repro.spec.files import SpecError, load, run_config, sources
+from repro.spec.files import SpecError, run_config, sources
 from repro.store import Store
 from repro.train import loop
 from repro.train.seeds import generator
@@ -146,7 +147,8 @@ def test_names_are_checked_where_torch_cannot_be_imported(tmp_path):
 import sys
 sys.modules.update(torch=None)
 from pathlib import Path
-from repro.spec.files import load, SpecError
+from repro.contents import load
+from repro.spec.files import SpecError
 try:
     load(Path({str(path)!r}))
 except SpecError as error:

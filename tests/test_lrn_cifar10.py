@@ -10,9 +10,10 @@ import yaml
 
 from repro.analysis.plan import wanted
 from repro.cli import main
+from repro.contents import load
 from repro.models import registry, tables
 from repro.spec.config import RunConfig, RunModel
-from repro.spec.files import ClaimFile, SpecError, load, run_config
+from repro.spec.files import ClaimFile, SpecError, run_config
 from repro.spec.looks import TenViews
 
 CLAIM = Path(__file__).parent.parent / "claims" / "lrn_cifar10.yaml"

@@ -13,9 +13,10 @@ import pytest
 from small_runs import updates_an_epoch as made_updates
 from small_tables import EARLY, ERRORS, LATE, claim_file, lengths, looked_at, play, run_of, train
 
-from repro.analysis.judge import judge
-from repro.analysis.levels import Level, converged
-from repro.analysis.measures import (
+from repro.analysis.plan import wanted
+from repro.questions.judge import judge
+from repro.questions.levels import Level, converged
+from repro.questions.observations import (
     Observation,
     Want,
     evaluation_of,
@@ -24,8 +25,7 @@ from repro.analysis.measures import (
     per_epoch,
     updates_an_epoch,
 )
-from repro.analysis.plan import wanted
-from repro.analysis.trial import MOST
+from repro.questions.trial import MOST
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config

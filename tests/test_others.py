@@ -10,10 +10,12 @@ from small_tables import ERRORS, claim_file
 from test_claims_on_photos import page, text_of
 from test_report import opened
 
-from repro.report import charts, records, view, write
+from repro.contents import load_all
+from repro.draw import charts
+from repro.report import records, view, write
 from repro.report.readme import results
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load_all, run_config
+from repro.spec.files import ClaimFile, run_config
 from repro.spec.problems import SpecError
 
 CLAIMS = Path(__file__).parent.parent / "claims"

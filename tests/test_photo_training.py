@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from repro import execute as executing
 from repro import progress
-from repro.analysis.judge import judge
 from repro.beforehand import check_initial_values
+from repro.contents import load
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.known import KNOWN, Known, find_source
@@ -32,8 +32,9 @@ from repro.errors import DataError
 from repro.execute import Setting, execute
 from repro.models import layers, registry, tables
 from repro.provenance import provenance
+from repro.questions.judge import judge
 from repro.report import write
-from repro.spec.files import ClaimFile, load, split
+from repro.spec.files import ClaimFile, split
 from repro.store import Store
 from repro.train import looks, loop, testing
 from repro.train.minibatches import batch_sizes

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from repro.contents import load
 from repro.report import speed, write
 from repro.report.readme import results
 from repro.spec.catalogue import catalogue
 from repro.spec.config import RunConfig, TimingConfig
-from repro.spec.files import load
 from repro.spec.looks import Evaluation
 from repro.store import Store
 

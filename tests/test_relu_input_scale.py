@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from small_runs import fill, straight
 
-from repro.analysis.judge import judge
 from repro.analysis.plan import wanted
+from repro.contents import load
+from repro.questions.judge import judge
 from repro.report import write
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load, run_config
+from repro.spec.files import ClaimFile, run_config
 from repro.store import Store
 
 CLAIMS = Path(__file__).parent.parent / "claims"

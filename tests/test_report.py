@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from small_runs import Curve, Failed, fill, straight
 
+from repro.contents import load, load_all
 from repro.errors import ReproError
 from repro.report import write
 from repro.report.assumptions import asks_otherwise
 from repro.report.readme import results, update
 from repro.report.view import MARKS
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load, load_all
+from repro.spec.files import ClaimFile
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -192,7 +193,7 @@ import sys
 from pathlib import Path
 from repro.report import write
 from repro.report.assumptions import asks_otherwise
-from repro.spec.files import load
+from repro.contents import load
 from repro.store import Store
 root, out, trace = map(Path, sys.argv[1:])
 shelves = {"yours": Store(root / "smoke").table(), "reference": Store(root / "paper").table()}

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repro.analysis.judge import judge
-from repro.analysis.measures import evaluation_of
-from repro.report import kernels, write
-from repro.report.curves import Curve, means
-from repro.spec.files import ClaimFile, load, run_config
+from repro.contents import load
+from repro.draw import kernels
+from repro.draw.curves import Curve, means
+from repro.questions.judge import judge
+from repro.questions.observations import evaluation_of
+from repro.report import write
+from repro.spec.files import ClaimFile, run_config
 from repro.store import Store, Table
 
 CLAIMS = Path(__file__).parent.parent / "claims"

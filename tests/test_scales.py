@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from repro.analysis.measures import updates_an_epoch
 from repro.analysis.plan import wanted
+from repro.contents import load
+from repro.questions.observations import updates_an_epoch
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load, run_config
+from repro.spec.files import ClaimFile, run_config
 from repro.spec.resolve import image, training_images
 
 CLAIMS = Path(__file__).parent.parent / "claims"

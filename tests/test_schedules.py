@@ -8,14 +8,15 @@ import safetensors.torch
 import torch
 from small_training import crops, digits, minibatches, rows, trainer
 
-from repro.analysis.levels import Goal
-from repro.analysis.measures import Want
+from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
 from repro.data.photosets import Photos
 from repro.data.sets import load as load_images
+from repro.questions.levels import Goal
+from repro.questions.observations import Want
 from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
-from repro.spec.files import load, run_config
+from repro.spec.files import run_config
 from repro.spec.looks import Evaluation, TenViews
 from repro.spec.resolve import TABLED
 from repro.store import Run

@@ -11,9 +11,8 @@ import torch
 from sklearn.datasets import load_digits
 from small_training import crops, digits, trainer
 
-from repro.analysis.levels import Goal
-from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
+from repro.contents import load
 from repro.data.known import KNOWN
 from repro.data.photosets import from_images
 from repro.data.sets import load as load_set
@@ -21,9 +20,11 @@ from repro.errors import ReproError
 from repro.execute import Job, Setting, execute, jobs, standing, train
 from repro.models import tables
 from repro.provenance import provenance
+from repro.questions.levels import Goal
+from repro.questions.observations import Want
 from repro.report.evidence import behind
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, load, run_config
+from repro.spec.files import ClaimFile, run_config
 from repro.spec.resolve import epochs_of, images, net, training_images
 from repro.starts import about_of, best_epoch
 from repro.store import CHECKPOINT, KEPT, Store

@@ -11,19 +11,20 @@ import pytest
 from scipy.stats import t as student
 from small_runs import PROVENANCE
 
-from repro.analysis import timing
 from repro.analysis.coverage import coverage
-from repro.analysis.judge import judge
 from repro.analysis.plan import wanted
+from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
 from repro.errors import ReproError
 from repro.execute import Setting, execute, jobs, remaining
 from repro.models import cuda_convnet, tables
 from repro.provenance import device_name, provenance
+from repro.questions import speed as timing
+from repro.questions.judge import judge
 from repro.report import write
 from repro.spec.catalogue import Entry
-from repro.spec.files import ClaimFile, load
+from repro.spec.files import ClaimFile
 from repro.store import Store
 from repro.train import loop, throughput
 from repro.train.step import Step

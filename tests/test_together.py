@@ -11,12 +11,13 @@ import pytest
 from small_runs import Curve
 from small_tables import PHOTOS, claim_file, play, reaching, seen
 
-from repro.analysis.effects import difference
-from repro.analysis.judge import judge
 from repro.analysis.plan import wanted
+from repro.contents import load
+from repro.questions.judge import judge
+from repro.questions.statistics import difference
 from repro.report import write
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, SpecError, load
+from repro.spec.files import ClaimFile, SpecError
 from repro.spec.rules import Ratio
 from repro.store import Table
 

@@ -13,13 +13,13 @@ from scipy import stats
 from small_runs import Failed
 from small_tables import APART, ERRORS, MIRROR, RULE, TURNED, claim_file, play, reaching, run_of, seen
 
-from repro.analysis.effects import TraceTest, difference, ratio, trace_test
-from repro.analysis.evidence import Evidence
-from repro.analysis.judge import highest, judge
-from repro.analysis.measures import Observation
 from repro.analysis.plan import wanted
-from repro.analysis.tuning import Arm
-from repro.analysis.words import Verdict, grade, verdict
+from repro.questions.evidence import Evidence
+from repro.questions.judge import highest, judge
+from repro.questions.observations import Observation
+from repro.questions.statistics import TraceTest, difference, ratio, trace_test
+from repro.questions.tuning import Arm
+from repro.questions.verdict import Verdict, grade, verdict
 from repro.report import write
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile, run_config

@@ -13,10 +13,11 @@ import torchvision
 from small_runs import fill
 from test_claims_on_photos import claim, page
 
+from repro.contents import load
 from repro.models import alexnet, nets, registry, tables, vgg
 from repro.models.layers import CrossMapNorm, Scale
 from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, SpecError, load, run_config
+from repro.spec.files import ClaimFile, SpecError, run_config
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent

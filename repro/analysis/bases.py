@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from math import log
 from statistics import fmean, stdev
 
-from repro.analysis.levels import STARTED, Level, files_of, goal_of
-from repro.analysis.measures import Want, fixed_error
+from repro.questions.levels import STARTED, Level, files_of, goal_of
+from repro.questions.observations import Want, fixed_error
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.looks import OF_FINAL, Evaluation

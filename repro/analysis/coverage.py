@@ -13,11 +13,11 @@ from statistics import median
 from typing import Any
 
 from repro.analysis import bases
-from repro.analysis.facts import judge_facts
-from repro.analysis.judge import SCALES, Judgement, complete, judge
-from repro.analysis.measures import Want
 from repro.analysis.plan import wanted
-from repro.analysis.trial import Trials
+from repro.questions.facts import judge_facts
+from repro.questions.judge import SCALES, Judgement, complete, judge
+from repro.questions.observations import Want
+from repro.questions.trial import Trials
 from repro.spec.catalogue import NO_CLAIMS, Entry
 from repro.spec.config import TimingConfig
 from repro.spec.files import AnyFile, ClaimFile, ExactFile

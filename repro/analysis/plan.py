@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from repro.analysis.measures import Want
-from repro.analysis.trial import Trials
+from repro.questions.observations import Want
+from repro.questions.trial import Trials
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
 from repro.store import Table

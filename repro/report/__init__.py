@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from repro.analysis.coverage import coverage as covered
-from repro.analysis.trial import Trials
+from repro.questions.trial import Trials
 from repro.report import claim, coverage, facts, fidelity, index
 from repro.report.export import rows_csv, whole
 from repro.report.typeset import environment, static

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from repro.report.parts import Grid, Row
+from repro.draw.parts import Grid, Row
 from repro.spec.config import RunConfig
 
 WORST = 24  # mistakes with their photos

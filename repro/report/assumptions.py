@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.analysis.judge import Judgement, complete
-from repro.analysis.phrases import times
+from repro.questions.judge import Judgement, complete
+from repro.questions.words import times
 from repro.report import prose, settings
 from repro.report.view import MARKS, Shown
 from repro.spec.files import ClaimFile

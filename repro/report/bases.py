@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from repro.analysis import bases
-from repro.analysis.judge import Judgement
+from repro.draw.parts import Grid, Section
+from repro.questions.judge import Judgement
 from repro.report import prose
-from repro.report.parts import Grid, Section
 from repro.report.view import Shown
 from repro.spec.recipes import BASED
 from repro.spec.recipes import bases as bases_of

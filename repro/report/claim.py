@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from repro.analysis.cases import WORST
 from repro.analysis.coverage import Missing
-from repro.analysis.judge import Judgement
-from repro.report import charts, coverage, prose, records, settings
-from repro.report.arms import effect
+from repro.draw import charts
+from repro.draw.parts import Figure
+from repro.questions.cases import WORST
+from repro.questions.judge import Judgement
+from repro.questions.sections import effect
+from repro.report import coverage, prose, records, settings
 from repro.report.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.report.evidence import sections
 from repro.report.method import method
-from repro.report.parts import Figure
 from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row
 from repro.spec.claim import Revision
 from repro.spec.files import ClaimFile

@@ -9,7 +9,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
-from repro.report.parts import Grid
+from repro.draw.parts import Grid
 from repro.report.typeset import environment, static
 from repro.store import replace
 

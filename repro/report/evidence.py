@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+from repro.draw.parts import Grid, Section
 from repro.models import registry
-from repro.report import arms, bases, prose, timing, trace
-from repro.report.parts import Grid, Section
+from repro.questions import curve as trace
+from repro.questions import replicates as timing
+from repro.questions import sections as arms
+from repro.report import bases, prose
 from repro.report.view import Shown
 from repro.spec.config import RunConfig
 from repro.store import Table

@@ -7,9 +7,9 @@ import io
 from math import isfinite
 from typing import Any
 
-from repro.analysis.judge import Judgement
-from repro.analysis.measures import Observation, per_epoch
-from repro.analysis.tuning import Arm
+from repro.questions.judge import Judgement
+from repro.questions.observations import Observation, per_epoch
+from repro.questions.tuning import Arm
 from repro.report.assumptions import decides
 from repro.report.view import Shown
 from repro.spec.claim import Claim

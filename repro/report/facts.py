@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from math import floor, isfinite, prod
 from typing import TYPE_CHECKING, Any
 
-from repro.analysis.facts import TRUE, FactWord, Judged, counts, judge_facts, judged, tally, tolerance
+from repro.draw.parts import Entry, Grid, Line
 from repro.models import alexnet, tables
 from repro.models.counts import shown, times
 from repro.models.facts import IMAGE
 from repro.models.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, Rounding, Row, SameMapNorm
+from repro.questions.facts import TRUE, FactWord, Judged, counts, judge_facts, judged, tally, tolerance
 from repro.report import prose
-from repro.report.parts import Entry, Grid, Line
 from repro.report.view import MARKS
 from repro.spec.files import ExactFile
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from repro.report import curves, prose
+from repro.draw import curves
+from repro.draw.curves import Curve
+from repro.draw.parts import Figure, Grid, Row
+from repro.report import prose
 from repro.report.answers import Told, Tried, as_csv, matrix, pairs, per_class, percent, worst
-from repro.report.curves import Curve
-from repro.report.parts import Figure, Grid, Row
 from repro.report.typeset import environment, static
 from repro.store import replace
 

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from repro.analysis.cases import GROUPS, Word
 from repro.analysis.coverage import Covered, summary
-from repro.analysis.facts import judge_facts
-from repro.report import charts, facts, prose, records
-from repro.report.parts import Entry, Line
+from repro.draw import charts
+from repro.draw.parts import Entry, Line
+from repro.questions.cases import GROUPS, Word
+from repro.questions.facts import judge_facts
+from repro.report import facts, prose, records
 from repro.report.view import MARKS, Shown, axis, command, interval_words, next_scale, row
 from repro.spec.files import ClaimFile, ExactFile
 

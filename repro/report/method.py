@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from repro.analysis import phrases
-from repro.analysis.judge import Judgement
-from repro.analysis.measures import per_epoch
-from repro.analysis.trial import MOST
-from repro.analysis.tuning import SLOWER
-from repro.analysis.words import JUDGING_SEEDS
+from repro.questions import words as phrases
+from repro.questions.judge import Judgement
+from repro.questions.observations import per_epoch
+from repro.questions.trial import MOST
+from repro.questions.tuning import SLOWER
+from repro.questions.verdict import JUDGING_SEEDS
 from repro.report import throughput
 from repro.report.prose import band, listed, sized
 from repro.spec.claim import Claim

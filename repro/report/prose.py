@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isinf
 
-from repro.analysis import phrases
-from repro.analysis.cases import BELOW, CURVE, EFFECT, GROUPS, NO_EFFECT, VALUE, Case, Word, cases_of, first
-from repro.analysis.evidence import NAMED
-from repro.analysis.facts import FACTS, FactCase
-from repro.analysis.judge import Judgement
-from repro.analysis.measures import Observation, per_epoch
-from repro.analysis.phrases import between, times
 from repro.data.known import KNOWN, how_to_get
+from repro.questions import words as phrases
+from repro.questions.cases import BELOW, CURVE, EFFECT, GROUPS, NO_EFFECT, VALUE, Case, Word, cases_of, first
+from repro.questions.evidence import NAMED
+from repro.questions.facts import FACTS, FactCase
+from repro.questions.judge import Judgement
+from repro.questions.observations import Observation, per_epoch
+from repro.questions.words import between, times
 from repro.report import throughput
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from repro.analysis.trial import Trials
 from repro.errors import ReproError
+from repro.questions.trial import Trials
 from repro.report import facts, prose, records, speed
 from repro.report.view import show
 from repro.spec.files import AnyFile, split

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.report import charts, prose
-from repro.report.parts import Figure, Grid, Row
+from repro.draw import charts
+from repro.draw.parts import Figure, Grid, Row
+from repro.report import prose
 from repro.report.view import Shown, axis
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from repro.analysis import phrases
+from repro.draw.parts import Grid
+from repro.questions import words as phrases
 from repro.report import prose
-from repro.report.parts import Grid
 from repro.spec.claim import OF_RUNS, Claim
 from repro.spec.files import ClaimFile
 from repro.spec.rules import AnyRule

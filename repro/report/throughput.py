@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from repro.analysis.effects import Effect
-from repro.analysis.phrases import shown, times
+from repro.questions.statistics import Effect
+from repro.questions.words import shown, times
 from repro.spec.rules import Rate, Throughput
 
 

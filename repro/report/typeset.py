@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro.report import svg
+from repro.draw import svg
 
 if TYPE_CHECKING:
     import jinja2

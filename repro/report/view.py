@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from repro.analysis import phrases
-from repro.analysis.cases import Word
 from repro.analysis.coverage import command
-from repro.analysis.judge import SCALES, Judgement, complete, judge, judgements
-from repro.analysis.trial import Trials
+from repro.draw.charts import Axis, Row
+from repro.questions import words as phrases
+from repro.questions.cases import Word
+from repro.questions.judge import SCALES, Judgement, complete, judge, judgements
+from repro.questions.trial import Trials
 from repro.report import prose
-from repro.report.charts import Axis, Row
 from repro.spec.files import ClaimFile
 from repro.spec.rules import AnyRule, effect_of
 from repro.store import Table

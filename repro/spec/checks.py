@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from repro.data.known import KNOWN
 from repro.models import registry
 from repro.spec import recipes
-from repro.spec.claim import ARM_KEYS, KEYS, OF_RUNS, Claim, path_of
+from repro.spec.arms import compared
+from repro.spec.claim import ARM_KEYS, OF_RUNS, Claim, path_of
 from repro.spec.judging import of_judging
+from repro.spec.kinds import Kinds
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.nets import of_net
 from repro.spec.problems import Problem, nearest, shown
 from repro.spec.resolve import (
-    BY_VALUE,
     CROPPING,
-    epochs_of,
     images,
-    run_config,
     training_images,
 )
 from repro.spec.rules import Difference, Ratio
-from repro.spec.yaml import Document, Loc
+from repro.spec.yaml import Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
 
@@ -60,22 +58,22 @@ def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
     return out
 
 
-def of_name(document: Document) -> list[Problem]:
+def of_name(base: Layers) -> list[Problem]:
     """A claim is named as its file."""
-    given, expected = document.data.get("id"), document.path.stem
+    given, expected = base.data.get("id"), base.document.path.stem
     if not isinstance(given, str) or given == expected:
         return []
     text = f"id: found {given!r}; expected the file's name, {expected!r}"
-    return [Layers(document, document.data).problem(("id",), text)]
+    return [base.problem(("id",), text)]
 
 
-def of_file(document: Document) -> list[Problem]:
+def of_file(base: Layers) -> list[Problem]:
     """Names and keys of the plain file that no model knows: its own name, overrides, alternatives, scales."""
-    data, base = document.data, Layers(document, document.data)
-    out = of_name(document)
-    for by, loc, overrides, known in _overrides(data):
+    data, kinds = base.data, base.kinds
+    out = of_name(base)
+    for by, loc, overrides, known in _overrides(data, kinds):
         for key in overrides:
-            if (path := path_of(key)) is None:
+            if (path := kinds.path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
             elif known is ARM_KEYS and not of_arm(key):
                 text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
@@ -107,20 +105,25 @@ def of_arm(key: str) -> bool:
     return path is not None and path[0] in OF_RUNS
 
 
-def all_known(data: dict[str, Any], scale: Scale, alternative: str | None) -> bool:
+def all_known(data: dict[str, Any], kinds: Kinds, scale: Scale, alternative: str | None) -> bool:
     """Whether every key that a scale and an alternative override is one: else what they make is not worth checking."""
     loc = dict(alternatives(data)).get(alternative or "", ())
     laid = [*(exceptions(data, scale) if scale else ()), *(mapping(data, *loc) if loc else ())]
-    return all(path_of(key) is not None for key in laid)
+    return all(kinds.path_of(key) is not None for key in laid)
 
 
-def _overrides(data: dict[str, Any]) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
+def _overrides(data: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
     own: list[Loc] = [()]  # places of overrides that may have arms of their own
     for scale in mapping(data, "scales"):
-        yield f"scale {scale}", ("scales", scale), exceptions(data, scale), {**KEYS, "alternatives": (), "base": ()}
+        yield (
+            f"scale {scale}",
+            ("scales", scale),
+            exceptions(data, scale),
+            {**kinds.keys, "alternatives": (), "base": ()},
+        )
         own.append(("scales", scale))
     for name, loc in alternatives(data):
-        yield f"alternative {name}", loc, mapping(data, *loc), KEYS
+        yield f"alternative {name}", loc, mapping(data, *loc), kinds.keys
         own.append(loc)
     for loc in own:
         for arm in mapping(data, *loc, "arms"):
@@ -160,16 +163,15 @@ def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
     return [layers.problem(loc, f"scale {scale}: base: {text}", key=not names)] if found not in names else []
 
 
-def of_overrides(document: Document, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
+def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
     """Overrides that change nothing: each key of a scale against what the scale means anyway, each key of an
     alternative against the claim, each alternative at a scale against the scale."""
-    data, base = document.data, Layers(document, document.data)
-    out = []
+    data, out = base.data, []
 
     def compare(pairs: Sequence[Pair], overrides: dict[str, Any], by: str, loc: Loc, where: str = "") -> None:
         dumped = [(a.model_dump(by_alias=True), b.model_dump(by_alias=True)) for a, b in pairs if a and b]
         for key in overrides if dumped else ():
-            path = path_of(key)
+            path = base.kinds.path_of(key)
             if not path or reach(data, path[:1]) is None:
                 continue
             if all((value := reach(old, path)) == reach(new, path) for old, new in dumped):
@@ -295,10 +297,7 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
             text = f"stands in place of dropout; expected model.dropout 0 beside it, found {armed.model.dropout:g}"
             out.append(laid.problem(("model", "halved"), f"model.halved: {text}"))
     rate = claim.tune.rates[0] if claim.tune else None
-    made = marshal.dumps([rate, *([laid.data.get(key) for key in OF_RUNS] for _, laid in arms.values())], BY_VALUE)
-    if made not in _COMPARED:  # many scales and alternatives of a claim make the same runs
-        _COMPARED[made] = _compared(claim, rate)
-    differing, twins = _COMPARED[made]
+    differing, twins = compared(claim, rate, [laid.data for _, laid in arms.values()])
     for key in sorted(differing):
         if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
             out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))
@@ -311,31 +310,3 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
             near = f"; they differ in {', '.join(sorted(differing))}" if differing else ""
             out.append(layers.problem(("varies", i), f"varies: no arm differs in {named}{near}"))
     return out
-
-
-_COMPARED: dict[bytes, tuple[set[str], dict[int, int]]] = {}  # by all that makes the runs of the arms
-
-
-def _compared(claim: Claim, rate: float | None) -> tuple[set[str], dict[int, int]]:
-    """Dotted keys in which the arms' runs differ; and by an arm's place, that of an earlier one which is the same."""
-    configs = []
-    for arm in claim.arms:
-        run = run_config(claim, arm, seed=0, lr=rate)
-        whole = {"start": run.start, "train.epochs": epochs_of(claim, arm)}  # what a run starts from is one thing
-        configs.append(run.dotted | whole)
-    differing = set()
-    decay = "train.weight_decay"
-    for key in dict.fromkeys(key for config in configs for key in config):
-        # of a library's net one decay stands for that of each layer
-        by = f"{decay}.other" if key.startswith(f"{decay}.") else key
-        values = [config.get(key, config.get(by)) for config in configs if key in config or by in config]
-        # a layer that an arm's net lacks is no difference of its own, nor is what a library's net lacks altogether
-        known = sum(not (registry.of_library(c["model.kind"]) and key.startswith("model.")) for c in configs)
-        lacking = len(values) < known and not key.startswith(("model.init.", f"{decay}."))
-        if lacking or any(value != values[0] for value in values):
-            differing.add(key)
-    twins = {}
-    for i, config in enumerate(configs):
-        if config in configs[:i]:
-            twins[i] = configs.index(config)
-    return differing, twins

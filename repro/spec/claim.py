@@ -5,36 +5,16 @@ A field's description is what `repro show`, the JSON Schema and the error for a 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, get_args
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
 from repro.models import registry, tables
 from repro.spec.config import Closed
-from repro.spec.looks import KernelsMeasure, NeighboursMeasure, TenViewsMeasure, ThinnedNetsMeasure
 from repro.spec.recipes import ScaleName
 from repro.spec.records import Paper
-from repro.spec.rules import (
-    Change,
-    Converged,
-    Count,
-    Difference,
-    Ensemble,
-    EpochsTo,
-    FinalValue,
-    Name,
-    Number,
-    Positive,
-    Rate,
-    Ratio,
-    Seed,
-    Text,
-    Throughput,
-    TraceMeasure,
-    TraceRule,
-    UpdatesTo,
-    Value,
-)
+from repro.spec.scalars import Name, Number, Positive, Seed, Text
 from repro.spec.yaml import Loc
 
 # Tags of unions stand in angle brackets, so that they can be told from keys in the places that pydantic reports.
@@ -45,10 +25,6 @@ def _form(value: Any) -> str:
     if isinstance(value, dict):
         return "<by layer>"
     return "<rule>" if isinstance(value, str) else "<number>"
-
-
-def _kind(value: Any) -> str:
-    return f"<{value.get('kind') if isinstance(value, dict) else getattr(value, 'kind', None)}>"
 
 
 def _whose(value: Any) -> str:
@@ -223,7 +199,11 @@ class Revision(Closed):
     )
 
 
-class Claim(Closed):
+Measure = TypeVar("Measure", bound=Closed)
+Rule = TypeVar("Rule", bound=Closed)
+
+
+class Claim(Closed, Generic[Measure, Rule]):
     """One sentence of the paper, with its number."""
 
     id: Name = Field(description="the file's name without .yaml")
@@ -242,30 +222,8 @@ class Claim(Closed):
     varies: list[Text] = Field(description="the dotted keys in which arms differ, beside what is tuned")
     tune: Tune | None = Field(None, description="how rates are chosen")
     seeds: list[Seed] = Field(min_length=1, description="judging seeds")
-    measure: Annotated[
-        Annotated[EpochsTo, Tag("<epochs_to>")]
-        | Annotated[UpdatesTo, Tag("<updates_to>")]
-        | Annotated[Converged, Tag("<converged>")]
-        | Annotated[FinalValue, Tag("<final>")]
-        | Annotated[TraceMeasure, Tag("<trace>")]
-        | Annotated[Throughput, Tag("<throughput>")]
-        | Annotated[TenViewsMeasure, Tag("<ten_views>")]
-        | Annotated[ThinnedNetsMeasure, Tag("<thinned_nets>")]
-        | Annotated[KernelsMeasure, Tag("<kernels>")]
-        | Annotated[NeighboursMeasure, Tag("<neighbours>")],
-        Discriminator(_kind),
-    ] = Field(description="what is read off a run")
-    rule: Annotated[
-        Annotated[Ratio, Tag("<ratio>")]
-        | Annotated[Difference, Tag("<difference>")]
-        | Annotated[Value, Tag("<value>")]
-        | Annotated[TraceRule, Tag("<trace>")]
-        | Annotated[Rate, Tag("<rate>")]
-        | Annotated[Change, Tag("<change>")]
-        | Annotated[Count, Tag("<count>")]
-        | Annotated[Ensemble, Tag("<ensemble>")],
-        Discriminator(_kind),
-    ] = Field(description="how the effect is judged, written before any run")
+    measure: Measure = Field(description="what is read off a run")
+    rule: Rule = Field(description="how the effect is judged, written before any run")
     assumptions: list[Assumption] = Field(default_factory=list, description="what the paper leaves open")
     deviations: list[Deviation] = Field(default_factory=list, description="what we do otherwise than the paper")
     scales: dict[ScaleName, dict[str, Any]] = Field(
@@ -285,36 +243,33 @@ class Claim(Closed):
         return {name: over for assumption in self.assumptions for name, over in assumption.alternatives.items()}
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_of(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models that a field may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
+    return [model for part in get_args(annotation) for model in models_of(part)]
 
 
-def _keys() -> dict[str, Loc]:
+def keys_of(claim: type[Claim[Any, Any]], sections: Iterable[str]) -> dict[str, Loc]:
+    """Return the keys below these sections of a claim, as overrides write them: `train.lr` is ("train", "lr")."""
     keys: dict[str, Loc] = {}
-    for section in ("data", "model", "train", "precision", "tune", "seeds", "measure", "rule", "arms", "varies"):
-        models = _models(Claim.model_fields[section].annotation)
+    for section in sections:
+        models = models_of(claim.model_fields[section].annotation)
         names = [field.alias or name for model in models for name, field in model.model_fields.items()]
         keys |= {f"{section}.{name}": (section, name) for name in names} if models else {section: (section,)}
-    return keys | {"start": ("start",)}  # as a whole: what it starts from is one thing
+    return keys
 
 
-OF_THE_SENTENCE: Final = (
-    "history",
-    "paper",
-    "assumptions",
-    "deviations",
-)  # no scale, alternative or arm overrides these
-# What a scale or an alternative may override, and an arm of it what makes up a run: by dotted key, as it is written.
+# What no scale, alternative or arm overrides.
+OF_THE_SENTENCE: Final = ("history", "paper", "assumptions", "deviations")
+# What makes up a run, and an arm may override, by dotted key; what a run starts from is one thing, as a whole.
 OF_RUNS: Final = ("data", "model", "train", "precision", "start")
-KEYS: Final[dict[str, Loc]] = _keys()
-ARM_KEYS: Final = {key: path for key, path in KEYS.items() if path[0] in OF_RUNS}
+ARM_KEYS: Final[dict[str, Loc]] = keys_of(Claim, OF_RUNS[:-1]) | {"start": ("start",)}
 BY_LAYER: Final = ("model.init", "model.maps", "train.weight_decay")  # keys whose value may be given layer by layer
 
 
-def path_of(key: str) -> Loc | None:
-    """`train.lr` -> ("train", "lr"), `tune.train.lr` -> ("tune", "train.lr"), `model.init.fc10` -> ("model", "init",
-    "fc10"); None of what is no key."""
+def path_of(key: str, keys: Mapping[str, Loc] = ARM_KEYS) -> Loc | None:
+    """Return the place of a dotted key: ("train", "lr") of `train.lr`, ("tune", "train.lr") of `tune.train.lr`,
+    ("model", "init", "fc10") of `model.init.fc10`; None of what is no key."""
     head, _, layer = key.rpartition(".")
-    return (*KEYS[head], layer) if head in BY_LAYER and layer else KEYS.get(key)
+    return (*keys[head], layer) if head in BY_LAYER and layer else keys.get(key)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from repro.models.counts import Found
 from repro.spec import checks
 from repro.spec.inspect import Fact, Inspect
+from repro.spec.kinds import Kinds
 from repro.spec.layers import Layers
 from repro.spec.problems import SpecError, told
 from repro.spec.yaml import Document
@@ -34,10 +35,10 @@ class ExactFile:
         return f"{self.path}:{self.document.place(('facts', fact))[0]}"
 
 
-def load_exact(document: Document) -> ExactFile:
+def load_exact(document: Document, kinds: Kinds) -> ExactFile:
     """Check one exact claim. Errors: SpecError with every mistake, in order."""
-    layers = Layers(document, document.data)
-    problems = checks.of_name(document)
+    layers = Layers(document, kinds, document.data)
+    problems = checks.of_name(layers)
     try:
         claim = Inspect.model_validate(document.data)
     except ValidationError as error:

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from repro.errors import ReproError
 from repro.models import registry
 from repro.spec import checks, starts
-from repro.spec.claim import KEYS, OF_THE_SENTENCE, Claim
+from repro.spec.claim import OF_THE_SENTENCE, Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
+from repro.spec.kinds import Kinds
 from repro.spec.layers import Layers, base_of, is_exact, layered, mapping, names, starting
 from repro.spec.problems import SpecError, nearest, told
 from repro.spec.recipes import UNDECIDED
@@ -36,6 +37,7 @@ class ClaimFile:
 
     path: Path
     document: Document
+    kinds: Kinds
     claim: Claim
     seeds: tuple[int, ...] = ()  # judging seeds in place of the file's, at every scale
     # each validated once: by scale, alternative, and what is judged beside it
@@ -62,7 +64,7 @@ class ClaimFile:
         self, scale: str | None, alternative: str | None = None, arm: str | None = None, beside: str | None = None
     ) -> Layers:
         """The claim's data with the scale's recipe, the claim's own exceptions, alternatives and an arm laid on."""
-        layers = layered(self.document, scale, alternative, arm, beside=beside)
+        layers = layered(self.document, self.kinds, scale, alternative, arm, beside=beside)
         if self.seeds:
             layers.lay({"seeds": list(self.seeds)}, f"--seeds {len(self.seeds)}", (), written=False)
         return layers
@@ -72,7 +74,7 @@ class ClaimFile:
         laid = scale, alternative, beside
         if laid not in self.resolved:
             layers = self.layers(scale, alternative, beside=beside)
-            self.resolved[laid] = Claim.model_validate(layers.data)
+            self.resolved[laid] = self.kinds.claim.model_validate(layers.data)
         return self.resolved[laid]
 
     def compared(self, scale: str | None, alternative: str | None = None) -> dict[str | None, Claim]:
@@ -97,7 +99,7 @@ class ClaimFile:
 AnyFile = ClaimFile | ExactFile
 
 
-def load_all(paths: list[Path]) -> list[AnyFile]:
+def load_all(paths: list[Path], kinds: Kinds) -> list[AnyFile]:
     """Claims named by files and folders. ReproError with the mistakes of all of them at once."""
     found: list[Path] = []
     for path in paths:
@@ -108,7 +110,7 @@ def load_all(paths: list[Path]) -> list[AnyFile]:
     files, mistakes = [], []
     for path in found:
         try:
-            files.append(load(path))
+            files.append(load(path, kinds))
         except ReproError as error:
             mistakes.append(str(error))
     if mistakes:
@@ -116,12 +118,12 @@ def load_all(paths: list[Path]) -> list[AnyFile]:
     return files
 
 
-def load_valid(folder: Path) -> tuple[list[AnyFile], list[str]]:
+def load_valid(folder: Path, kinds: Kinds) -> tuple[list[AnyFile], list[str]]:
     """The claims of a folder that have no mistakes, and the names of those that have; `repro check` tells which."""
     files, invalid = [], []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            files.append(load(path))
+            files.append(load(path, kinds))
         except ReproError:
             invalid.append(path.stem)
     return files, invalid
@@ -132,7 +134,7 @@ def split(files: Sequence[AnyFile]) -> tuple[list[ClaimFile], list[ExactFile]]:
     return [f for f in files if isinstance(f, ClaimFile)], [f for f in files if isinstance(f, ExactFile)]
 
 
-def load(path: Path) -> AnyFile:
+def load(path: Path, kinds: Kinds) -> AnyFile:
     """Read and check one claim: the file itself, at every scale, under every alternative, with every arm; or an exact
     one, which has none of these.
 
@@ -141,8 +143,9 @@ def load(path: Path) -> AnyFile:
     """
     document = read(path)
     if is_exact(document.data):
-        return load_exact(document)
-    problems = checks.of_file(document)
+        return load_exact(document, kinds)
+    base = Layers(document, kinds, document.data)
+    problems = checks.of_file(base)
     claims: dict[checks.At, Claim] = {}
     resolved: dict[Laid, Claim] = {}
 
@@ -150,16 +153,16 @@ def load(path: Path) -> AnyFile:
 
     def validated(layers: Layers) -> Claim | None:
         try:
-            return Claim.model_validate(layers.data | plain)
+            return kinds.claim.model_validate(layers.data | plain)
         except ValidationError as error:
             problems.extend(told(layers, error.errors(include_url=False, include_context=False)))
             return None
 
     def checked(scale: str | None, alternative: str | None, beside: str | None = None) -> Claim | None:
-        layers = layered(document, scale, alternative, beside=beside)
+        layers = layered(document, kinds, scale, alternative, beside=beside)
         claim, arms = validated(layers), {}
         for arm in mapping(layers.data, "arms"):
-            with_arm = layered(document, scale, alternative, arm, beside=beside)
+            with_arm = layered(document, kinds, scale, alternative, arm, beside=beside)
             if armed := validated(with_arm):
                 wrong = starts.of_start(armed, with_arm)
                 earlier = validated(before := starting(with_arm)) if armed.start else armed
@@ -168,7 +171,7 @@ def load(path: Path) -> AnyFile:
                 problems.extend(wrong)
                 if earlier and not wrong:
                     arms[arm] = armed, with_arm
-        if claim and all(checks.all_known(document.data, scale, name) for name in (alternative, beside)):
+        if claim and all(checks.all_known(document.data, kinds, scale, name) for name in (alternative, beside)):
             problems.extend(checks.of_claim(claim, layers, arms, smoke=scale == "smoke"))
         return claim
 
@@ -180,16 +183,16 @@ def load(path: Path) -> AnyFile:
         for name in checks.beside(claim, alternative):
             if part := checked(scale, alternative, name):
                 resolved[scale, alternative, name] = part
-                problems += checks.of_compared(claim, part, layered(document, scale, alternative, beside=name))
+                problems += checks.of_compared(claim, part, layered(document, kinds, scale, alternative, beside=name))
     recipes_only: dict[str | None, Claim] = {
         scale: claim
         for scale in mapping(document.data, "scales")
-        if (claim := validated(layered(document, scale, own=False)))
+        if (claim := validated(layered(document, kinds, scale, own=False)))
     }
-    problems += checks.of_overrides(document, claims, recipes_only)
+    problems += checks.of_overrides(base, claims, recipes_only)
     if problems:
         raise SpecError(path, problems)
-    file = ClaimFile(path, document, claims[None, None])
+    file = ClaimFile(path, document, kinds, claims[None, None])
     file.resolved.update(resolved)
     return file
 
@@ -203,7 +206,7 @@ def sources(
     and what the key is. A tuned rate has no value before its runs.
     """
     layers = file.layers(scale, alternative, arm)
-    claim = Claim.model_validate(layers.data)
+    claim = file.kinds.claim.model_validate(layers.data)
     out: list[tuple[str, Any, str]] = []
 
     def add(path: Loc, value: Any, description: str | None) -> None:
@@ -214,7 +217,9 @@ def sources(
             source = layers.source(path) or f"default: {description}"
             out.append((".".join(map(str, path)), value, source))
 
-    for section in dict.fromkeys(str(path[0]) for path in KEYS.values() if path not in (("arms",), ("varies",))):
+    for section in dict.fromkeys(
+        str(path[0]) for path in file.kinds.keys.values() if path not in (("arms",), ("varies",))
+    ):
         value = getattr(claim, section)
         if not isinstance(value, Closed):
             add((section,), value, Claim.model_fields[section].description)

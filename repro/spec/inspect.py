@@ -16,7 +16,7 @@ from repro.models.facts import Way, find
 from repro.spec.claim import Choice, Deviation, Revision
 from repro.spec.config import Closed
 from repro.spec.records import Sentence
-from repro.spec.rules import Name, Number, Positive, Text
+from repro.spec.scalars import Name, Number, Positive, Text
 
 Weighted = Literal["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
 Pooling = Literal["pool1", "pool2", "pool5"]

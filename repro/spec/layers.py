@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from repro.spec import recipes
-from repro.spec.claim import path_of
+from repro.spec.kinds import Kinds
 from repro.spec.problems import Problem
 from repro.spec.yaml import Document, Loc
 
@@ -26,13 +26,14 @@ class Layers:
     is never changed."""
 
     document: Document
+    kinds: Kinds
     data: dict[str, Any]
     origin: dict[Loc, Origin] = field(default_factory=dict)
 
     def lay(self, overrides: Mapping[str, Any], by: str, loc: Loc, written: bool = True) -> None:
         """Set dotted keys. Passed over: what is no key, and keys of sections that the claim lacks."""
         for key, value in overrides.items():
-            path = path_of(key)
+            path = self.kinds.path_of(key)
             if path is None or (len(path) > 1 and not isinstance(self.data.get(str(path[0])), dict)):
                 continue
             place = self.data
@@ -62,7 +63,7 @@ class Layers:
     def _line(self, loc: Loc) -> str:
         return f"{self.document.path}:{self.document.place(loc)[0]}"
 
-    def kinds(self, loc: Loc) -> tuple[object, ...]:
+    def tags(self, loc: Loc) -> tuple[object, ...]:
         """What says which keys fit at `loc`: the kind of an exact claim, and that of the part which `loc` lies in: a
         measure, a rule, a quantity, a comparison."""
         if is_exact(self.data):
@@ -137,6 +138,7 @@ def alternatives(data: dict[str, Any]) -> list[tuple[str, Loc]]:
 
 def layered(
     document: Document,
+    kinds: Kinds,
     scale: str | None,
     alternative: str | None = None,
     arm: str | None = None,
@@ -146,7 +148,7 @@ def layered(
     """The claim with a scale's recipe, its own exceptions there, an alternative, another that is judged beside it
     (`rule.over`) and an arm laid on; with `own` false without the exceptions."""
     data = document.data
-    layers = Layers(document, dict(data))
+    layers = Layers(document, kinds, dict(data))
     if scale:
         said = f"scale {scale} of {reach(data, ('data', 'kind'))} (repro/spec/recipes.py)"
         layers.lay(recipe(data, scale), said, ("scales", scale), written=False)
@@ -166,6 +168,6 @@ def layered(
 def starting(layers: Layers) -> Layers:
     """What the claim laid so far starts from, as a claim: its `start.run` laid on it."""
     loc = layers.origin["start",].loc if ("start",) in layers.origin else ("start",)
-    before = Layers(layers.document, dict(layers.data) | {"start": None}, dict(layers.origin))
+    before = Layers(layers.document, layers.kinds, dict(layers.data) | {"start": None}, dict(layers.origin))
     before.lay(mapping(layers.data, "start", "run"), "start", (*loc, "run"))
     return before

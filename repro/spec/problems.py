@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.errors import ReproError
-from repro.spec import schema
 from repro.spec.yaml import Loc
 
 if TYPE_CHECKING:
     from repro.spec.layers import Layers
+    from repro.spec.schema import Schema, Tags
 
 
 @dataclass(frozen=True, order=True)
@@ -48,43 +48,45 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
 
     A key that is missing because it is misspelled is told once, where it is misspelled.
     """
-    out, missing, misspelled = [], [], set()
+    out, missing, misspelled, schema = [], [], set(), layers.kinds.schema
     for error in errors:
-        what, loc, found = _read(error)
-        kinds, dotted = layers.kinds(loc), ".".join(map(str, loc))
+        what, loc, found = _read(error, schema)
+        tags, dotted = layers.tags(loc), ".".join(map(str, loc))
         chosen = (*loc[:1], "kind")  # of a measure or rule, where an override says it: what follows is its doing
         if (
-            any(kinds)
+            any(tags)
             and chosen in layers.origin
             and loc not in layers.origin
             and what in ("missing", "extra_forbidden")
         ):
-            text = f"missing; expected {_expected(loc, kinds)}" if what == "missing" else f"not a key of {kinds[-1]}"
+            text = (
+                f"missing; expected {_expected(schema, loc, tags)}" if what == "missing" else f"not a key of {tags[-1]}"
+            )
             out.append(layers.problem(chosen, f"{dotted}: {text}"))
         elif what == "missing":
-            missing.append((loc, f"{dotted}: missing; expected {_expected(loc, kinds)}"))
+            missing.append((loc, f"{dotted}: missing; expected {_expected(schema, loc, tags)}"))
         elif what == "extra_forbidden":
-            close = _close(loc[-1], schema.keys(loc[:-1], kinds))
+            close = _close(loc[-1], schema.keys(loc[:-1], tags))
             misspelled.add((*loc[:-1], close))
             near = f"; did you mean {close}?" if close else ""
             out.append(layers.problem(loc, f"{dotted}: not a known key{near}", key=True))
         elif what == "[key]":
-            known = schema.keys(loc[:-1], kinds)
+            known = schema.keys(loc[:-1], tags)
             expected = " or ".join(known) or "a name of small letters, digits and _"
             text = f"{dotted}: not a name that fits here; expected {expected}{nearest(loc[-1], known)}"
             out.append(layers.problem(loc, text, key=True))
         else:
-            words, near = schema.choices(loc, kinds), ""
+            words, near = schema.choices(loc, tags), ""
             if isinstance(found, str) and len(words) > 1:
                 near = nearest(found, words)
             elif what == "string_type" and isinstance(found, int | float):
                 near = "; put it in quotes"
-            text = f"{dotted}: found {shown(found)}; expected {schema.expected(loc, kinds)}{near}"
+            text = f"{dotted}: found {shown(found)}; expected {schema.expected(loc, tags)}{near}"
             out.append(layers.problem(loc, text))
     return out + [layers.problem(loc, text) for loc, text in missing if loc not in misspelled]
 
 
-def _read(error: Any) -> tuple[str, Loc, Any]:
+def _read(error: Any, schema: Schema) -> tuple[str, Loc, Any]:
     """(what, place in the file, what was found) of one of pydantic's errors."""
     what, loc, found = error["type"], error["loc"], error["input"]
     if what == "extra_forbidden":
@@ -102,13 +104,13 @@ def _read(error: Any) -> tuple[str, Loc, Any]:
 
 
 def _untagged(loc: Loc) -> Loc:
-    """Without the tags of unions, which stand in angle brackets (`repro.spec.claim`)."""
+    """Without the tags of unions, which stand in angle brackets (`repro.spec.kinds`)."""
     return tuple(part for part in loc if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">"))
 
 
-def _expected(loc: Loc, kinds: schema.Kinds) -> str:
-    description = schema.described(loc, kinds)
-    return schema.expected(loc, kinds) + (f" ({description})" if description else "")
+def _expected(schema: Schema, loc: Loc, tags: Tags) -> str:
+    description = schema.described(loc, tags)
+    return schema.expected(loc, tags) + (f" ({description})" if description else "")
 
 
 def shown(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from repro.spec.config import Closed
-from repro.spec.rules import Name, Number, Positive, Text
+from repro.spec.scalars import Name, Number, Positive, Text
 
 
 class Record(Closed):

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from math import ceil, inf, isinf, log, sqrt
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from repro.spec.config import Closed
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
-Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-UpToOne = Annotated[float, Field(gt=0, le=1)]
-Share = Annotated[float, Field(gt=-1, lt=1)]
-Number = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
-
+from repro.spec.scalars import Fraction, Name, Number, Positive, Share, Text, UpToOne
 
 NO_EFFECT = {"ratio": 1.0, "difference": 0.0}  # by kind of rule; a value has none
 

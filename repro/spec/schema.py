@@ -7,85 +7,96 @@ Draft 7, which yaml-language-server reads: no `prefixItems`, `definitions` inste
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from repro.models import registry
-from repro.spec.claim import ARM_KEYS, BY_LAYER, KEYS, Claim
+from repro.spec.claim import ARM_KEYS, BY_LAYER
 from repro.spec.inspect import Inspect
+from repro.spec.kinds import Kinds
 from repro.spec.recipes import BASES, UNDECIDED
 from repro.spec.yaml import Loc
 
 Node = dict[str, Any]
-Kinds = tuple[object, ...]
+Tags = tuple[object, ...]
 
 
-@cache
-def schema() -> Node:
-    """The schema of a claim's file, by its kind. Overrides are closed too: a misspelled dotted key is underlined."""
-    definitions: Node = {}
-    for model in (Claim, Inspect):
-        definitions[model.__name__] = out = _plain(
-            model.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-        )
-        inner = out.pop("$defs")
-        assert all(definitions.get(name, node) == node for name, node in inner.items()), "two models of one name"
-        definitions |= inner
-    properties = definitions["Claim"]["properties"]
-    definitions["ArmOverrides"] = _overrides(list(ARM_KEYS), properties, definitions)
-    definitions["Overrides"] = over = _overrides(list(KEYS), properties, definitions)
-    alternatives = definitions["Assumption"]["properties"]["alternatives"]["patternProperties"]
-    (name,) = alternatives
-    alternatives[name] = _ref("Overrides")
-    properties["arms"]["patternProperties"][name] = _ref("ArmOverrides")
-    run = definitions["StartSpec"]["properties"]["run"]
-    definitions["StartSpec"]["properties"]["run"] = _ref("ArmOverrides") | {"description": run["description"]}
-    properties["scales"]["additionalProperties"] = _ref("Scale")
-    listed = {
-        "description": "names of the alternatives that are run at this scale",
-        "type": "array",
-        "items": {"type": "string", "pattern": name},
-    }
-    base = {"description": "the base of small scale that its runs stand on", "enum": [*BASES, UNDECIDED]}
-    definitions["Scale"] = over | {"properties": over["properties"] | {"alternatives": listed, "base": base}}
-    head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "A claim of repro"}
-    exact = {"properties": {"kind": {"const": "inspect"}}, "required": ["kind"]}
-    return head | {
-        "type": "object",
-        "if": exact,
-        "then": _ref("Inspect"),
-        "else": _ref("Claim"),
-        "definitions": dict(sorted(definitions.items())),
-    }
+class Schema:
+    """The schema of a claim's file by the measures and rules that there are."""
 
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
 
-def text() -> str:
-    """`claims/claim.schema.json`."""
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+    @cached_property
+    def whole(self) -> Node:
+        """The schema, by the kind of claim. Overrides are closed too: a misspelled dotted key is underlined."""
+        claim, keys = self._kinds.claim, self._kinds.keys
+        definitions: Node = {}
+        for model in (claim, Inspect):
+            definitions[model.__name__] = out = _plain(
+                model.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+            )
+            inner = out.pop("$defs")
+            assert all(definitions.get(name, node) == node for name, node in inner.items()), "two models of one name"
+            definitions |= inner
+        properties = definitions["Claim"]["properties"]
+        definitions["ArmOverrides"] = _overrides(ARM_KEYS, properties, definitions)
+        definitions["Overrides"] = over = _overrides(keys, properties, definitions)
+        alternatives = definitions["Assumption"]["properties"]["alternatives"]["patternProperties"]
+        (name,) = alternatives
+        alternatives[name] = _ref("Overrides")
+        properties["arms"]["patternProperties"][name] = _ref("ArmOverrides")
+        run = definitions["StartSpec"]["properties"]["run"]
+        definitions["StartSpec"]["properties"]["run"] = _ref("ArmOverrides") | {"description": run["description"]}
+        properties["scales"]["additionalProperties"] = _ref("Scale")
+        listed = {
+            "description": "names of the alternatives that are run at this scale",
+            "type": "array",
+            "items": {"type": "string", "pattern": name},
+        }
+        base = {"description": "the base of small scale that its runs stand on", "enum": [*BASES, UNDECIDED]}
+        definitions["Scale"] = over | {"properties": over["properties"] | {"alternatives": listed, "base": base}}
+        head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "A claim of repro"}
+        exact = {"properties": {"kind": {"const": "inspect"}}, "required": ["kind"]}
+        return head | {
+            "type": "object",
+            "if": exact,
+            "then": _ref("Inspect"),
+            "else": _ref("Claim"),
+            "definitions": dict(sorted(definitions.items())),
+        }
 
+    def text(self) -> str:
+        """Return `claims/claim.schema.json`."""
+        return json.dumps(self.whole, indent=1, ensure_ascii=False) + "\n"
 
-def expected(loc: Loc, kinds: Kinds = ()) -> str:
-    """What may stand at `loc` of a claim, in words; `kinds`: see `Layers.kinds`."""
-    return " or ".join(dict.fromkeys(_words(node) for node in _branches_at(loc, kinds))) or "a value"
+    def expected(self, loc: Loc, tags: Tags = ()) -> str:
+        """Return what may stand at `loc` of a claim, in words; `tags`: see `Layers.tags`."""
+        words = (_words(node, self.whole["definitions"]) for node in self._branches_at(loc, tags))
+        return " or ".join(dict.fromkeys(words)) or "a value"
 
+    def described(self, loc: Loc, tags: Tags = ()) -> str:
+        """Return the description of what stands at `loc`, or nothing."""
+        return next((node["description"] for node in self._nodes_at(loc, tags) if "description" in node), "")
 
-def described(loc: Loc, kinds: Kinds = ()) -> str:
-    """The description of what stands at `loc`, or nothing."""
-    return next((node["description"] for node in _nodes_at(loc, kinds) if "description" in node), "")
+    def keys(self, loc: Loc, tags: Tags = ()) -> list[str]:
+        """Return the keys that the mapping at `loc` may have; none where they are free."""
+        return [
+            key
+            for node in self._branches_at(loc, tags)
+            for key in (*node.get("properties", ()), *node.get("propertyNames", {}).get("enum", ()))
+        ]
 
+    def choices(self, loc: Loc, tags: Tags = ()) -> list[str]:
+        """Return the words that may stand at `loc`; none where it holds something else."""
+        return [word for node in self._branches_at(loc, tags) for word in _choices(node)]
 
-def keys(loc: Loc, kinds: Kinds = ()) -> list[str]:
-    """The keys that the mapping at `loc` may have; none where they are free."""
-    return [
-        key
-        for node in _branches_at(loc, kinds)
-        for key in (*node.get("properties", ()), *node.get("propertyNames", {}).get("enum", ()))
-    ]
+    def _nodes_at(self, loc: Loc, tags: Tags) -> list[Node]:
+        return _below([_ref("Inspect" if "inspect" in tags else "Claim")], loc, tags, self.whole["definitions"])
 
-
-def choices(loc: Loc, kinds: Kinds = ()) -> list[str]:
-    """The words that may stand at `loc`; none where it holds something else."""
-    return [word for node in _branches_at(loc, kinds) for word in _choices(node)]
+    def _branches_at(self, loc: Loc, tags: Tags) -> list[Node]:
+        return _branches(self._nodes_at(loc, tags), tags, self.whole["definitions"])
 
 
 def _plain(node: Any) -> Any:
@@ -102,10 +113,9 @@ def _ref(name: str) -> Node:
     return {"$ref": f"#/definitions/{name}"}
 
 
-def _overrides(names: list[str], properties: Node, definitions: Node) -> Node:
+def _overrides(keys: Mapping[str, Loc], properties: Node, definitions: Node) -> Node:
     found = {}
-    for key in names:
-        section, *below = KEYS[key]
+    for key, (section, *below) in keys.items():
         nodes = _below([properties[str(section)]], tuple(below), (), definitions)
         different = [node for i, node in enumerate(nodes) if node not in nodes[:i]]
         found[key] = different[0] if len(different) == 1 else {"anyOf": different}
@@ -118,19 +128,11 @@ def _overrides(names: list[str], properties: Node, definitions: Node) -> Node:
     }
 
 
-def _nodes_at(loc: Loc, kinds: Kinds) -> list[Node]:
-    return _below([_ref("Inspect" if "inspect" in kinds else "Claim")], loc, kinds, schema()["definitions"])
-
-
-def _branches_at(loc: Loc, kinds: Kinds) -> list[Node]:
-    return _branches(_nodes_at(loc, kinds), kinds, schema()["definitions"])
-
-
-def _below(nodes: list[Node], loc: Loc, kinds: Kinds, definitions: Node) -> list[Node]:
+def _below(nodes: list[Node], loc: Loc, tags: Tags, definitions: Node) -> list[Node]:
     """What may stand at `loc` below any of `nodes`."""
     for part in loc:
         found: list[Node] = []
-        for node in _branches(nodes, kinds, definitions):
+        for node in _branches(nodes, tags, definitions):
             named = node.get("properties", {}).get(part)
             free = [node.get("items"), node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
             found += [named] if named else [other for other in free if isinstance(other, dict)]
@@ -138,18 +140,18 @@ def _below(nodes: list[Node], loc: Loc, kinds: Kinds, definitions: Node) -> list
     return nodes
 
 
-def _branches(nodes: list[Node], kinds: Kinds, definitions: Node) -> list[Node]:
-    """References followed, unions opened, null left out; of models of several kinds, those of `kinds` if any."""
+def _branches(nodes: list[Node], tags: Tags, definitions: Node) -> list[Node]:
+    """References followed, unions opened, null left out; of models of several tags, those of `tags` if any."""
     out: list[Node] = []
     for node in nodes:
         if "$ref" in node:
-            out += _branches([definitions[node["$ref"].rpartition("/")[2]]], kinds, definitions)
+            out += _branches([definitions[node["$ref"].rpartition("/")[2]]], tags, definitions)
         elif options := node.get("anyOf") or node.get("oneOf"):
-            out += _branches(options, kinds, definitions)
+            out += _branches(options, tags, definitions)
         elif node.get("type") != "null":
             out.append(node)
     known = [(node, _choices(node.get("properties", {}).get("kind", {}))) for node in out]
-    return [node for node, words in known if any(word in kinds for word in words)] or out
+    return [node for node, words in known if any(word in tags for word in words)] or out
 
 
 def _choices(node: Node) -> list[str]:
@@ -159,7 +161,7 @@ def _choices(node: Node) -> list[str]:
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 
 
-def _words(node: Node) -> str:
+def _words(node: Node, definitions: Node) -> str:
     """One node in words: `a number at least 0 and below 1`."""
     if words := _choices(node):
         return " or ".join(words)
@@ -180,7 +182,7 @@ def _words(node: Node) -> str:
         case "array":
             low, high = node.get("minItems", 0), node.get("maxItems")
             size = f" of {low}" if low and low == high else f" of {low} or more" if low > 1 else ""
-            items = " or ".join(_words(item) for item in _branches([node["items"]], (), schema()["definitions"]))
+            items = " or ".join(_words(item, definitions) for item in _branches([node["items"]], (), definitions))
             return f"a list{size}, each {items}"
         case _:
             return "a mapping" + " that is not empty" * ("minProperties" in node)

@@ -10,10 +10,10 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from repro.analysis import timing
-from repro.analysis.levels import converged, goal_of, held_out_errors
-from repro.analysis.measures import Observation, Want, evaluation_of, level_of, observe, trace
-from repro.analysis.tuning import Arm, Tuning, tune
+from repro.questions import speed as timing
+from repro.questions.levels import converged, goal_of, held_out_errors
+from repro.questions.observations import Observation, Want, evaluation_of, level_of, observe, trace
+from repro.questions.tuning import Arm, Tuning, tune
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
@@ -188,7 +188,7 @@ class Trials:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.judged: dict[Key, Any] = {}  # what `repro.analysis.judge` made of them
+        self.judged: dict[Key, Any] = {}  # what `repro.questions.judge` made of them
         self._trials: dict[Key, dict[str | None, Trial]] = {}
 
     @staticmethod

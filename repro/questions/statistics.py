@@ -12,7 +12,7 @@ from itertools import combinations
 from math import exp, fsum, inf, log, sqrt
 from statistics import fmean
 
-from repro.analysis.measures import Observation
+from repro.questions.observations import Observation
 from repro.spec.rules import NO_EFFECT
 
 

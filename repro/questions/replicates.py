@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from repro.analysis import timing
-from repro.analysis.measures import Observation
-from repro.analysis.phrases import between, images, times
+from repro.draw.parts import Grid, Row, Section
+from repro.questions import speed as timing
+from repro.questions.observations import Observation
+from repro.questions.sections import effect
+from repro.questions.words import between, images, times
 from repro.report import prose
-from repro.report.arms import effect
-from repro.report.parts import Grid, Row, Section
 from repro.report.view import Shown
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor, isinf, log10
 
-from repro.report.svg import (
+from repro.draw.svg import (
     ACCENT,
     GROUND,
     INK,

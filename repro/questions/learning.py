@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import ceil
 from statistics import fmean, median
 
-from repro.analysis.levels import held_out_errors
-from repro.analysis.measures import Observation, level_of, per_epoch
-from repro.analysis.phrases import NAMES, goal
-from repro.analysis.tuning import Arm, geometric_mean
-from repro.report import curves, prose
-from repro.report.curves import Curve, Mark
-from repro.report.parts import Figure
+from repro.draw import curves
+from repro.draw.curves import Curve, Mark
+from repro.draw.parts import Figure
+from repro.questions.levels import held_out_errors
+from repro.questions.observations import Observation, level_of, per_epoch
+from repro.questions.tuning import Arm, geometric_mean
+from repro.questions.words import NAMES, goal
+from repro.report import prose
 from repro.report.view import Shown
 from repro.spec.claim import Claim
 from repro.spec.looks import OF_FINAL, Read

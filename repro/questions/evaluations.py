@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from repro.analysis.effects import mcnemar
-from repro.report import kernels, prose
-from repro.report.charts import log_ticks
-from repro.report.curves import DASHES
-from repro.report.parts import Figure, Grid, Part, Section
-from repro.report.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, layer, name, number
+from repro.draw import kernels
+from repro.draw.charts import log_ticks
+from repro.draw.curves import DASHES
+from repro.draw.parts import Figure, Grid, Part, Section
+from repro.draw.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, layer, name, number
+from repro.questions.statistics import mcnemar
+from repro.report import prose
 from repro.report.view import Shown
 from repro.store import Run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from repro.analysis.levels import Goal, Level, converged, files_of, goal_of, held_out_errors
+from repro.questions.levels import Goal, Level, converged, files_of, goal_of, held_out_errors
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig, TimingConfig
 from repro.spec.looks import OF_FINAL, Evaluation, Read, look_of

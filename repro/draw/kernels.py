@@ -9,7 +9,7 @@ from zlib import adler32, crc32
 
 import numpy as np
 
-from repro.report.parts import Picture
+from repro.draw.parts import Picture
 from repro.store import Run
 
 GREY, GAP, APART = 128, 1, 5  # of a pixel without a kernel; pixels between kernels, and between towers

@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import exp, log
 from statistics import median
 
-from repro.analysis.effects import Effect, paired_interval
-from repro.analysis.measures import Observation
+from repro.questions.observations import Observation
+from repro.questions.statistics import Effect, paired_interval
 from repro.spec.claim import Claim
 from repro.spec.config import TimingConfig
 from repro.spec.files import run_config

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import floor, isclose, isinf
 from typing import Literal
 
-from repro.analysis.cases import Word
-from repro.analysis.words import Verdict
 from repro.models.counts import Found, shown
+from repro.questions.cases import Word
+from repro.questions.verdict import Verdict
 from repro.spec.files import ExactFile
 from repro.spec.inspect import Fact
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, log
 
-from repro.analysis.cases import JUDGING_SEEDS, Case, Word, cases_of, first
-from repro.analysis.effects import Effect, deviation, seeds_needed
-from repro.analysis.evidence import Evidence, size
-from repro.analysis.phrases import between, goal, points, shown, times
+from repro.questions.cases import JUDGING_SEEDS, Case, Word, cases_of, first
+from repro.questions.evidence import Evidence, size
+from repro.questions.statistics import Effect, deviation, seeds_needed
+from repro.questions.words import between, goal, points, shown, times
 from repro.spec.claim import Claim
 from repro.spec.rules import TraceRule, effect_of
 

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from math import inf, isinf
 from typing import get_args
 
-from repro.analysis import bases, timing
-from repro.analysis.cases import WORST
-from repro.analysis.effects import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
-from repro.analysis.evidence import Evidence
-from repro.analysis.facts import judge_facts
-from repro.analysis.measures import Observation, Want
+from repro.analysis import bases
 from repro.analysis.plan import wanted
-from repro.analysis.trial import Trial, Trials
-from repro.analysis.tuning import Arm, Tuning
-from repro.analysis.words import Verdict, verdict
+from repro.questions import speed as timing
+from repro.questions.cases import WORST
+from repro.questions.evidence import Evidence
+from repro.questions.facts import judge_facts
+from repro.questions.observations import Observation, Want
+from repro.questions.statistics import Effect, TraceTest, count, difference, ensemble, ratio, trace_test, value
+from repro.questions.trial import Trial, Trials
+from repro.questions.tuning import Arm, Tuning
+from repro.questions.verdict import Verdict, verdict
 from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile, ExactFile
 from repro.spec.recipes import ScaleName
@@ -244,7 +245,7 @@ def _of_one(
         return count(observations, rule.at_most, rule.confidence)
     if any(o.value is None for o in observations):
         return None
-    from repro.analysis.ensembles import statistic  # numpy: only an ensemble pays for it
+    from repro.questions.ensemble import statistic  # numpy: only an ensemble pays for it
 
     runs = [table[str(o.evaluation)] for o in observations]
     answers = 5 if claim.measure.metric.endswith("top5") else 1

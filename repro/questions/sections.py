@@ -6,14 +6,16 @@ from collections.abc import Callable
 from math import ceil
 from statistics import fmean
 
-from repro.analysis.judge import Judgement
-from repro.analysis.measures import Observation, per_epoch
-from repro.analysis.phrases import between, goal, times
-from repro.analysis.tuning import NEAR, SLOWER, Rate
-from repro.report import charts, curves, looked, prose, records
-from repro.report.curves import Tuned
-from repro.report.learning import learning, mean
-from repro.report.parts import Figure, Grid, Row, Section
+from repro.draw import charts, curves
+from repro.draw.curves import Tuned
+from repro.draw.parts import Figure, Grid, Row, Section
+from repro.questions import evaluations as looked
+from repro.questions.judge import Judgement
+from repro.questions.learning import learning, mean
+from repro.questions.observations import Observation, per_epoch
+from repro.questions.tuning import NEAR, SLOWER, Rate
+from repro.questions.words import between, goal, times
+from repro.report import prose, records
 from repro.report.view import Shown, axis, interval_words, row
 from repro.spec.claim import Claim
 from repro.spec.looks import Read
@@ -59,7 +61,7 @@ _DOTS = {"count": ", 100 where it shows it", "ensemble": ", the mean of the ense
 def sections(shown: Shown) -> list[Section]:
     """Curves, tuning and judged runs of one shelf."""
     figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
-    # of a net looked at, the figure is not of its learning: see `repro.report.looked`
+    # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
     redone = figure and shown.speaks and not isinstance(shown.judgement.claim.measure, Read)
     title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
     out: list[Section | None] = []

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, exp, floor, fsum, inf, isfinite, log
 
-from repro.analysis.levels import STARTED, Level, files_of
-from repro.analysis.measures import Observation, Want, level_of, observe
+from repro.questions.levels import STARTED, Level, files_of
+from repro.questions.observations import Observation, Want, level_of, observe
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import run_config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.report.svg import Drawing
+from repro.draw.svg import Drawing
 
 Row = tuple[str, ...]
 

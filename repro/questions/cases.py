@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import ceil, log2
 from typing import Literal
 
-from repro.analysis.evidence import Evidence
-from repro.analysis.phrases import between, shown
+from repro.questions.evidence import Evidence
+from repro.questions.words import between, shown
 from repro.spec.claim import Claim
 from repro.spec.rules import TraceRule, effect_of
 
@@ -155,7 +155,7 @@ def open_because(e: Evidence) -> str:
 
 
 def _unsettled(e: Evidence) -> str:
-    from repro.analysis.words import settling
+    from repro.questions.verdict import settling
 
     if why := open_because(e):
         return why

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from repro.analysis.phrases import times
-from repro.report import charts, prose
-from repro.report.parts import Figure, Grid, Section
-from repro.report.svg import ACCENT, FAINT, INK, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
+from repro.draw import charts
+from repro.draw.parts import Figure, Grid, Section
+from repro.draw.svg import ACCENT, FAINT, INK, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
+from repro.questions.words import times
+from repro.report import prose
 from repro.report.view import Shown, axis, interval_words, row
 
 

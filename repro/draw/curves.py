@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from repro.report.charts import log_ticks
-from repro.report.svg import (
+from repro.draw.charts import log_ticks
+from repro.draw.svg import (
     ACCENT,
     GROUND,
     INK,

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from repro.analysis.effects import Effect, TraceTest
-from repro.analysis.phrases import shown
-from repro.analysis.tuning import Arm
+from repro.questions.statistics import Effect, TraceTest
+from repro.questions.tuning import Arm
+from repro.questions.words import shown
 from repro.spec.claim import Claim
 from repro.spec.rules import TraceRule, effect_of
 
