@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from math import ceil, fsum, inf, log
 from statistics import median
@@ -75,19 +76,19 @@ class Level:
         for row in rows:
             epoch = row["epoch"]
             if self.at == "files" and len(row["updates"]) == updates:
-                done, recorded = 0, iter(row["updates"])
+                done = 0
                 for file in self.files:
-                    seen = [(loss, wrong, size) for size, (_, loss, wrong) in zip(file, recorded, strict=False)]
-                    yield epoch - 1 + (done + len(file) / 2) / updates, self._mean(seen)
+                    recorded = row["updates"][done : done + len(file)]
+                    yield epoch - 1 + (done + len(file) / 2) / updates, self._mean(recorded, file)
                     done += len(file)
             else:
                 yield epoch - {"files": 0.5, "middle": 0.5, "end": 0, "start": 1}[self.at], row[self.metric]
 
-    def _mean(self, updates: list[tuple[float, int, int]]) -> float:
-        images = sum(size for _, _, size in updates)
+    def _mean(self, updates: list[tuple[int, float, int]], sizes: tuple[int, ...]) -> float:
+        """Return the mean over the images of these updates: of each its number, loss, errors, and the images it had."""
         if self.metric == "train_error":
-            return sum(wrong for _, wrong, _ in updates) / images
-        return fsum(loss * size for loss, _, size in updates) / images
+            return sum(wrong for _, _, wrong in updates) / sum(sizes)
+        return fsum(loss * size for (_, loss, _), size in zip(updates, sizes, strict=True)) / sum(sizes)
 
     def _windows(self, rows: Rows) -> Iterator[tuple[float, float]]:
         """Yield (epochs, mean loss of the last `window` updates) for each update of those recorded one by one."""
@@ -104,11 +105,15 @@ class Level:
 
 def files_of(claim: Claim | RunConfig) -> tuple[tuple[int, ...], ...]:
     """Return the sizes of the minibatches of each data file of an epoch, before any held-out images are folded in."""
-    rule, images = claim.train, training_images(claim.data)
-    starts = range(0, images, rule.file_images)
+    rule = claim.train
+    return _files_of(training_images(claim.data), rule.batch, rule.file_images)
+
+
+@cache  # a plan asks for those of the same few training rules thousands of times
+def _files_of(images: int, batch: int, file_images: int) -> tuple[tuple[int, ...], ...]:
+    starts = range(0, images, file_images)
     return tuple(
-        tuple(batch_sizes(min(rule.file_images, images - start), batch=rule.batch, file_images=rule.file_images))
-        for start in starts
+        tuple(batch_sizes(min(file_images, images - start), batch=batch, file_images=file_images)) for start in starts
     )
 
 

@@ -9,7 +9,7 @@ from repro.data.known import KNOWN
 from repro.models import registry
 from repro.spec import recipes
 from repro.spec.arms import compared
-from repro.spec.claim import ARM_KEYS, OF_RUNS, Claim, path_of
+from repro.spec.claim import ARM_KEYS, OF_RUNS, OF_THE_SENTENCE, Claim, path_of
 from repro.spec.judging import of_judging
 from repro.spec.kinds import Kinds
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
@@ -169,7 +169,7 @@ def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping
     data, out = base.data, []
 
     def compare(pairs: Sequence[Pair], overrides: dict[str, Any], by: str, loc: Loc, where: str = "") -> None:
-        dumped = [(a.model_dump(by_alias=True), b.model_dump(by_alias=True)) for a, b in pairs if a and b]
+        dumped = [(_overridable(a), _overridable(b)) for a, b in pairs if a and b]
         for key in overrides if dumped else ():
             path = base.kinds.path_of(key)
             if not path or reach(data, path[:1]) is None:
@@ -191,6 +191,10 @@ def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping
             text = f"scale {at}: alternative {chosen}: changes nothing at this scale"
             out.append(base.problem(("scales", at, "alternatives"), text))
     return out
+
+
+def _overridable(claim: Claim) -> dict[str, Any]:
+    return claim.model_dump(by_alias=True, exclude=set(OF_THE_SENTENCE))
 
 
 def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
