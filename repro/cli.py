@@ -120,8 +120,9 @@ def _run(args: argparse.Namespace) -> int:
     return _write([*exact, *files], args, done)
 
 
-def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str]) -> int:
-    """Pages for all the project's claims and these, a line for each of `done`, by scale; 4 where a run failed."""
+def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str], only: bool = False) -> int:
+    """Pages for all the project's claims and these, or for these only; a line for each of `done`, by scale; 4 where a
+    run failed."""
     from repro.questions.judge import said
     from repro.questions.trial import Trials
     from repro.report import write
@@ -132,7 +133,8 @@ def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, s
     others = [path for path in sorted((HOME / "claims").glob("*.yaml")) if path.resolve() not in here]
     theirs = _files(others) if others else []
     shelves = {name: Trials(table) for name, table in _shelves(args).items()}
-    write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE))
+    made = {file.id for file in files} if only else None
+    write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE), made)
     code, mine = 0, next(iter(shelves.values()))
     for file in (file for file in files if file.id in done):
         text, failed = said(file, done[file.id], mine, shelves["reference"])
@@ -250,7 +252,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    return _write(_files(args.claims), args, {})
+    return _write(_files(args.claims), args, {}, only=bool(args.claims))
 
 
 def _data(args: argparse.Namespace) -> int:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from statistics import median
 from typing import Any
 
@@ -60,7 +61,12 @@ class Missing:
     scale: str
     why: str
     command: str
-    cost: Cost
+    spent: Callable[[], Cost] = field(repr=False, compare=False)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Worked out where it is asked for: an index, which needs none, would read every run for it."""
+        return self.spent()
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ def _covered(
     }
     mine = next(iter(shelves.values()))
     missing = [
-        Missing(scale, _why(found[scale]), command(file, scale), spent.cost(file, scale, mine))
+        Missing(scale, _why(found[scale]), command(file, scale), partial(spent.cost, file, scale, mine))
         for scale, states in scales.items()
         if not any(state.there for state in states)
     ]
@@ -160,12 +166,17 @@ class _Spent:
     """What recorded runs took: seconds of an epoch, or of a timing, by what decides it and by device."""
 
     def __init__(self, shelves: Mapping[str, Trials]) -> None:
-        self._found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for trials in shelves.values():
+        self._shelves = shelves
+
+    @cached_property
+    def _found(self) -> dict[str, dict[str, list[float]]]:
+        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for trials in self._shelves.values():
             for run in trials.table.values():
                 key, seconds = _alike(run.config), _seconds(run)
                 if key and seconds is not None and run.sessions:  # which say what device they are of
-                    self._found[key][_device(run)].append(seconds)
+                    found[key][_device(run)].append(seconds)
+        return found
 
     def cost(self, file: ClaimFile, scale: str, trials: Trials) -> Cost:
         """Of the next runs of a claim at a scale, on the device on which most of them are known."""
