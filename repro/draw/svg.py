@@ -28,7 +28,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _DROPPED = {"class", "role", "pointer-events", "font-family", "version", "stroke-miterlimit"}
-_DRAWN = re.compile(r'<svg [^>]*data-made="([0-9a-f]{16})".*?</svg>', re.DOTALL)
+_DRAWN = re.compile(r'<svg [^>]*data-made="([0-9a-f]{16})-([0-9a-f]{16})".*?</svg>', re.DOTALL)
 _PLACES = {"d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 
@@ -103,25 +103,41 @@ def _shared(spec: Spec, datasets: Spec) -> Spec:
 
 
 class Stills:
-    """Draws, and takes a drawing from the pages that are there already where its specification has not changed.
+    """Draws, and takes a drawing from the pages that are there already where nothing that it was made from has changed.
 
-    Drawing is nine tenths of a report's time, and a second identical run changes no page.
+    Drawing is nine tenths of a report's time. The attribute `data-made` of a drawing is the hash of all that it was
+    made from (its specification and words, vl-convert's version, this file) and that of the drawing itself: one that
+    was edited is drawn again.
     """
 
     def __init__(self, pages: Iterable[str]) -> None:
-        self._known = {found[1]: found[0] for page in pages for found in _DRAWN.finditer(page)}
+        self._known = {
+            found[1]: found[0]
+            for page in pages
+            for found in _DRAWN.finditer(page)
+            if found[0] == _stamped(found[0].replace(f"{found[1]}-{found[2]}", found[1], 1), found[1])
+        }
 
     def __call__(self, drawing: Drawing, width: str = "wide") -> str:
         """The drawing as an `<svg>` element, its title and words inside for those who do not see it."""
         spec, id = drawing.stills[width] | {"config": CONFIG}, f"{drawing.id}-{width}"
         about = json.dumps([spec, id, drawing.title, drawing.alt, version("vl-convert-python"), _code()])
-        made = hashlib.sha256(about.encode()).hexdigest()[:16]
+        made = _short(about)
         if made not in self._known:
             import vl_convert
 
             text = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
-            self._known[made] = _clean(text, id, drawing.title, drawing.alt, made)
+            self._known[made] = _stamped(_clean(text, id, drawing.title, drawing.alt, made), made)
         return self._known[made]
+
+
+def _stamped(drawing: str, made: str) -> str:
+    """The drawing with its own hash beside that of what it was made from."""
+    return drawing.replace(f'data-made="{made}"', f'data-made="{made}-{_short(drawing)}"', 1)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
@@ -131,13 +147,17 @@ def _code() -> str:
 
 
 def bundle(before: str) -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script without any import; `before`: the one there already, or nothing."""
-    first = f"// Vega-Lite {VEGA_LITE} and Vega-Embed, from vl-convert {version('vl-convert-python')}\n"
-    if before.startswith(first):
-        return before
-    import vl_convert
+    """Vega, Vega-Lite and Vega-Embed as one script without any import; `before`: the one there already, or nothing.
 
-    return first + str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)).strip() + "\n"
+    Its first line says what it was made by, and the hash of the rest: one that was edited is made again.
+    """
+    by = f"// Vega-Lite {VEGA_LITE} and Vega-Embed, from vl-convert {version('vl-convert-python')}"
+    first, _, script = before.partition("\n")
+    if first != f"{by}, {_short(script)}":
+        import vl_convert
+
+        script = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)).strip() + "\n"
+    return f"{by}, {_short(script)}\n{script}"
 
 
 def layer(rows: Sequence[Spec], mark: str, encoding: Spec, **style: Any) -> Spec:
