@@ -137,6 +137,17 @@ def test_an_address_depends_on_what_decides_the_trajectory_and_on_nothing_else()
     assert len({same.id, *(config.id for config in others)}) == 7
 
 
+def test_a_run_varied_by_hand_is_the_run_that_the_claim_makes_and_its_address_is_that_of_its_whole_json():
+    for name in ("relu_speedup", "bias_one", "pretraining"):
+        claim = load(CLAIMS / f"{name}.yaml").at("small" if name == "bias_one" else "paper")
+        for arm in claim.arms:
+            made = run_config(claim, arm, seed=3, lr=0.25)
+            assert made.id == addressed(made)
+            if made.start is None:
+                varied = run_config(claim, arm, seed=0).varied(3, 0.25)
+                assert (varied, varied.id) == (made, made.id)
+
+
 # the schema for editors
 
 
