@@ -12,7 +12,6 @@ from scipy.stats import t as student
 from small_runs import PROVENANCE
 
 from repro.analysis.coverage import coverage
-from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
@@ -22,6 +21,7 @@ from repro.models import cuda_convnet, tables
 from repro.provenance import device_name, provenance
 from repro.questions import speed as timing
 from repro.questions.judge import judge
+from repro.questions.plan import wanted
 from repro.report import write
 from repro.spec.catalogue import Entry
 from repro.spec.files import ClaimFile
