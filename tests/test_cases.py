@@ -13,12 +13,13 @@ from small_tables import seen
 
 from repro.contents import load, load_all
 from repro.questions.cases import GROUPS, WORST, Word, first
-from repro.questions.curve import TraceRule, TraceTest
+from repro.questions.curve import TraceRule
 from repro.questions.evidence import Evidence
 from repro.questions.facts import FACTS as OF_FACTS
 from repro.questions.facts import Counted
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, difference, exact_interval, mcnemar, ratio
+from repro.questions.traces import TraceTest
 from repro.questions.verdict import verdict
 from repro.report import prose
 from repro.report.readme import words

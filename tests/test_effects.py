@@ -11,9 +11,9 @@ import pytest
 from scipy import special, stats
 from small_tables import claim_file, run_of, seen
 
-from repro.questions.curve import TraceTest, trace, trace_test
 from repro.questions.observations import Observation
 from repro.questions.statistics import Effect, difference, paired_interval, ratio, seeds_needed, welch_interval
+from repro.questions.traces import TraceTest, trace, trace_test
 from repro.spec.files import ClaimFile, run_config
 
 
@@ -165,7 +165,7 @@ def test_differences_of_errors_have_the_intervals_of_scipys_t_tests(n: int, conf
         assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
         assert effect.estimate == pytest.approx(fmean(a) - fmean(b))
         assert list(effect.per_seed.values()) == pytest.approx(list(a - b))
-        assert (effect.kind, effect.none, effect.n, effect.confidence) == ("difference", 0.0, n, confidence)
+        assert (effect.unit.name, effect.none, effect.n, effect.confidence) == ("difference", 0.0, n, confidence)
 
 
 @pytest.mark.parametrize("pairs", ["seeds", "none"])

@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from repro.contents import load
 from repro.errors import ReproError
-from repro.questions import ensemble as ensembles
+from repro.questions import answers as ensembles
 from repro.questions.judge import judge
 from repro.questions.observations import Observation
 from repro.questions.statistics import ensemble, exact_interval, mcnemar

@@ -17,8 +17,7 @@ from repro.questions.judge import judge
 from repro.questions.levels import Level, chance, converged
 from repro.questions.observations import Observation, Want
 from repro.questions.plan import wanted
-from repro.questions.times import updates_an_epoch
-from repro.questions.trial import MOST
+from repro.questions.times import MOST, updates_an_epoch
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
@@ -445,7 +444,7 @@ def test_a_difference_is_that_of_the_formulas_in_one_view_in_ten_and_of_gaps(err
         found = judge(file, "paper", play((file, "paper"), curve=curve))
         assert found.effect is not None
         assert found.effect.estimate == pytest.approx(expected)
-        assert (found.effect.kind, found.effect.n, found.to_do) == ("difference", 5, 0)
+        assert (found.effect.unit.name, found.effect.n, found.to_do) == ("difference", 5, 0)
 
 
 def test_rows_of_formulas_have_the_updates_of_real_ones(early: ClaimFile) -> None:

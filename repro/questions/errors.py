@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from repro.questions.arms import TwoArms
 from repro.questions.base import Claim
 from repro.questions.levels import Level
 from repro.questions.measure import Measure
 from repro.questions.observations import Arm, fixed_error
 from repro.questions.rule import FEW, Least, Rule
 from repro.questions.statistics import Effect, difference, mean_of
-from repro.questions.times import TwoArms
 from repro.questions.units import DIFFERENCE, VALUE, Unit, listed, seed_list
 from repro.spec.config import RunConfig
 from repro.spec.layers import Layers

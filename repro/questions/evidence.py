@@ -14,7 +14,7 @@ from repro.questions.statistics import Effect, deviation, seeds_needed
 
 if TYPE_CHECKING:
     from repro.questions.base import Claim
-    from repro.questions.curve import TraceTest
+    from repro.questions.traces import TraceTest
 
 ROUNDING = 1e-12  # an end of an interval that lies on a bound lies at it
 

@@ -23,7 +23,7 @@ from repro.spec.recipes import ScaleName
 from repro.store import Table
 
 if TYPE_CHECKING:
-    from repro.questions.curve import TraceTest
+    from repro.questions.traces import TraceTest
 
 SCALES: tuple[ScaleName, ...] = get_args(ScaleName)[::-1]  # from the highest
 

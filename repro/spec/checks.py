@@ -16,13 +16,7 @@ from repro.spec.kinds import Kinds
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.nets import of_net
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import (
-    CROPPING,
-    epochs_of,
-    images,
-    run_config,
-    training_images,
-)
+from repro.spec.resolve import CROPPING, epochs_of, images, run_config, training_images
 from repro.spec.yaml import Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)

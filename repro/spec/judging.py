@@ -57,11 +57,9 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
 def _fitting(claim: Claim, layers: Layers) -> list[Problem]:
     """The rule judges the measure, and what others measured stands in its unit, or in words."""
     out = []
-    if claim.rule.kind not in (fitting := claim.measure.judged_by):
-        text = (
-            f"rule.kind: {claim.rule.kind} does not judge the measure {claim.measure.kind}; expected "
-            f"{' or '.join(fitting)}"
-        )
+    fitting, kind = claim.measure.judged_by, claim.rule.kind
+    if kind not in fitting:
+        text = f"rule.kind: {kind} does not judge the measure {claim.measure.kind}; expected {' or '.join(fitting)}"
         out.append(layers.problem(("rule", "kind"), text))
     low, high, expected = claim.rule.others_number()
     for i, record in enumerate(claim.paper.later):
