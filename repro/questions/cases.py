@@ -84,8 +84,8 @@ def _error(e: Evidence) -> str:
 def _not_run(e: Evidence) -> str:
     if e.to_do:
         return f"{e.to_do} run{'s' * (e.to_do != 1)} still to do"
-    if e.scale in ("small", "medium") and e.n < JUDGING_SEEDS:
-        return f"{e.n} judging seeds; a word at this scale needs {JUDGING_SEEDS}"
+    if e.scale in ("small", "medium") and e.n < (needed := e.claim.rule.seeds_below_paper):
+        return f"{e.n} judging seeds; a word at this scale needs {needed}"
     fewest, why = e.claim.rule.fewest
     return f"{e.n} judging seeds; {why}" if e.scale != "smoke" and e.n < fewest else ""
 

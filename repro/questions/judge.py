@@ -66,8 +66,7 @@ class Judgement:
     @property
     def seeds(self) -> int:
         """Judging seeds behind it; 0 where nothing was found."""
-        found = self.effect or self.trace
-        return found.n if found else 0
+        return len(self.claim.seeds) if self.effect or self.trace else 0
 
     @property
     def found(self) -> str:

@@ -22,7 +22,9 @@ from repro.spec.scalars import Text
 from repro.store import Table
 
 if TYPE_CHECKING:
+    from repro.draw.parts import Section
     from repro.questions.base import Claim
+    from repro.questions.exhibit import Exhibit
     from repro.questions.trial import Trial
     from repro.spec.layers import Layers
 
@@ -49,6 +51,8 @@ class Rule(Closed):
     what: ClassVar[str] = ""  # the effect, as captions call it, where that is not its kind
     dots: ClassVar[str] = ""  # what a seed's dot is, where that is not its effect
     has_mean: ClassVar[bool] = True  # its estimate is a mean of the seeds' own
+    seeds_below_paper: ClassVar[int] = JUDGING_SEEDS  # that a word at small and medium scale needs
+    lists_runs: ClassVar[bool] = False  # its own sections have the table of runs
     fewest: ClassVar[tuple[int, str]] = (0, "")  # judging seeds above smoke scale, and why
 
     @property
@@ -317,6 +321,10 @@ class Rule(Closed):
         where = "inside" if evidence.inside else "not inside"
         says = "" if self.number is None else f"; the paper says {self.unit.printed(self.number)}"
         return f"{self.kind.capitalize()} {self.short(evidence)}, {where} the band {self.band_words()}{says}."
+
+    def sections(self, exhibit: Exhibit) -> list[Section]:
+        """Return the rule's own sections of a page, after those of the measure's curves and rates."""
+        return []
 
     def only(self) -> str:
         """Return where a word on the sentence can be said at all, if that is not everywhere."""

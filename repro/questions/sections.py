@@ -76,7 +76,11 @@ def sections(shown: Exhibit) -> list[Section]:
             if run in shown.table and (why := shown.table[str(run)].failed)
         ]
         out.append(evaluations(shown))
-        out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
+        rule = shown.judgement.claim.rule
+        out += rule.sections(shown)
+        if not rule.lists_runs or failed:
+            grids = () if rule.lists_runs else (_judged(shown.judgement),)
+            out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), grids))
     out += [_positive(shown), _saturated(shown), _norms(shown)]
     return [section for section in out if section is not None]
 

@@ -44,6 +44,7 @@ class EpochsTo(Measure):
         "original's plotting script draws an epoch's files from its start)",
     )
 
+    judged_by: ClassVar = ("ratio", "order")
     is_time: ClassVar = True
     has_level: ClassVar = True
     longer_epochs: ClassVar = True
@@ -95,6 +96,7 @@ class UpdatesTo(Measure):
     window: int = Field(50, gt=0, description="updates averaged over (assumed)")
     at: Literal["middle", "end"] = Field("middle", description="where in its window the mean stands (assumed)")
 
+    judged_by: ClassVar = ("ratio", "order")
     is_time: ClassVar = True
     has_level: ClassVar = True
     diverged_epoch: ClassVar = True
