@@ -75,7 +75,7 @@ def _more(args: argparse.Namespace) -> Any:
     """What is wanted beside claims: the candidates for a base, where they are asked for."""
     if not args.base:
         return None
-    from repro.analysis.bases import wanted
+    from repro.questions.bases import wanted
 
     return wanted
 
@@ -101,9 +101,9 @@ def _run(args: argparse.Namespace) -> int:
     done = {file.id: "counted" for file in exact}
     if files or not exact:  # else nothing is trained, and torch not loaded
         from repro import budget
-        from repro.analysis.bases import lines
         from repro.execute import execute
         from repro.progress import shown
+        from repro.questions.bases import lines
 
         time = budget.seconds(args.budget) if args.budget else None
         claims, setting, workers = _prepared(files, args)
@@ -162,9 +162,9 @@ def _plan(args: argparse.Namespace) -> int:
         print(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
     if exact and not files and not args.base:
         return 0
-    from repro.analysis.bases import lines
     from repro.execute import jobs, standing
     from repro.provenance import device_name
+    from repro.questions.bases import lines
 
     claims, setting, workers = _prepared(files, args)
     finished, runs = standing(setting), setting.store.table()

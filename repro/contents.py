@@ -1,36 +1,49 @@
-"""What there is: the measures and rules that a claim may have. The one module that lists them."""
+"""What there is: the questions that a claim may ask. The one module that lists them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from repro.spec import files, looks, rules
+from repro.questions import curve, ensembles, errors, evaluations, order, shares, speed, times
+from repro.questions.cases import BELOW, EFFECT, NO_EFFECT, VALUES, Case
+from repro.questions.facts import FACTS, FactCase
+from repro.spec import files
 from repro.spec.files import AnyFile
 from repro.spec.kinds import Kinds
 
 KINDS = Kinds(
     measures=(
-        rules.EpochsTo,
-        rules.UpdatesTo,
-        rules.Converged,
-        rules.FinalValue,
-        rules.TraceMeasure,
-        rules.Throughput,
-        looks.TenViewsMeasure,
-        looks.ThinnedNetsMeasure,
-        looks.KernelsMeasure,
-        looks.NeighboursMeasure,
+        times.EpochsTo,
+        times.UpdatesTo,
+        times.Converged,
+        errors.FinalValue,
+        curve.TraceMeasure,
+        speed.Throughput,
+        evaluations.TenViewsMeasure,
+        evaluations.ThinnedNetsMeasure,
+        shares.KernelsMeasure,
+        evaluations.NeighboursMeasure,
     ),
     rules=(
-        rules.Ratio,
-        rules.Difference,
-        rules.Value,
-        rules.TraceRule,
-        rules.Rate,
-        rules.Change,
-        rules.Count,
-        rules.Ensemble,
+        times.Ratio,
+        errors.Difference,
+        errors.Value,
+        curve.TraceRule,
+        speed.Rate,
+        evaluations.Change,
+        shares.Count,
+        ensembles.Ensemble,
+        order.Order,
     ),
+)
+# Every table of cases, in the order of legends.
+CASES: tuple[tuple[Case | FactCase, ...], ...] = (
+    EFFECT,
+    NO_EFFECT,
+    VALUES,
+    curve.CURVE,
+    *(cases for scale in BELOW.values() for cases in scale.values()),
+    FACTS,
 )
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from repro.analysis.plan import wanted
 from repro.questions.levels import Goal
 from repro.questions.observations import Want
+from repro.questions.plan import wanted
 from repro.spec.config import RunConfig, TimingConfig
 from repro.spec.files import ClaimFile
 from repro.spec.looks import Evaluation

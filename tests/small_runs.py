@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.analysis.plan import wanted
 from repro.questions.observations import Want
+from repro.questions.plan import wanted
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
 from repro.spec.resolve import training_images

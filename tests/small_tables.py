@@ -9,9 +9,9 @@ from pathlib import Path
 
 from small_runs import PROVENANCE, Curve, Failed, _row, views
 
-from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.questions.observations import Observation, Want
+from repro.questions.plan import wanted
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
 from repro.spec.looks import Evaluation

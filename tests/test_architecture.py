@@ -1,6 +1,7 @@
 """Who may import whom, read from the sources with ast, and what `import repro.cli` may load."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,25 +25,28 @@ MAY_IMPORT = {
     "minibatches": set(),
     "spec": FACTS,
     "store": FACTS | {"spec"},
-    "analysis": FACTS | {"spec", "store"},
-    "report": FACTS | {"spec", "store", "analysis"},
+    "draw": {"errors", "store"},
+    "questions": FACTS | {"spec", "store", "draw"},
+    "contents": {"spec", "questions"},
+    "analysis": FACTS | {"spec", "store", "questions"},
+    "report": FACTS | {"spec", "store", "draw", "questions", "contents", "analysis"},
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
     "beforehand": FACTS | {"spec", "models", "train"},
     "starts": FACTS | {"spec", "store", "models", "data", "train"},
     "evaluations": FACTS | {"spec", "store", "train"},
-    "jobs": FACTS | {"spec", "store", "analysis"},
+    "jobs": FACTS | {"spec", "store", "questions"},
     "budget": FACTS | {"spec", "jobs", "probe", "workers"},
     "execute": FACTS
-    | {"spec", "store", "analysis", "models", "data", "train", "beforehand", "evaluations", "probe", "provenance"}
+    | {"spec", "store", "questions", "models", "data", "train", "beforehand", "evaluations", "probe", "provenance"}
     | {"budget", "jobs", "starts", "workers"},
     # a run or two of a configuration of its own, and their page: what `execute` and `report` are to claims
     "finetune": FACTS
     | {
         "spec",
         "store",
-        "analysis",
+        "questions",
         "models",
         "data",
         "train",
@@ -56,7 +60,8 @@ MAY_IMPORT = {
     | {"tensorboard"},
     "probe": FACTS | {"spec", "data", "train"},
     "bench": FACTS
-    | {"spec", "store", "analysis", "report", "models", "data", "train", "execute", "places", "provenance"},
+    | {"spec", "store", "questions", "contents", "report", "models", "data", "train", "execute", "places"}
+    | {"provenance"},
     "flags": {"places"},
     "tensorboard": {"errors", "store"},
     "progress": set(),
@@ -66,12 +71,13 @@ MAY_IMPORT = {
     "doctor": FACTS | {"spec", "store", "report", "models", "data", "train", "bench", "places", "provenance"},
     "provenance": {"errors", "train"},
     "cli": FACTS
-    | {"spec", "store", "analysis", "report", "models", "data", "train", "execute"}
+    | {"spec", "store", "questions", "contents", "analysis", "report", "models", "data", "train", "execute"}
     | {"bench", "budget", "doctor", "evaluate", "finetune", "flags", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }
-TORCH_FREE = {"errors", "tables", "known", "facts", "minibatches", "spec", "store", "analysis", "report"}
+TORCH_FREE = {"errors", "tables", "known", "facts", "minibatches", "spec", "store", "draw", "questions", "contents"}
+TORCH_FREE |= {"analysis", "report"}
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
     "repro.models.tables": "tables",
@@ -166,6 +172,33 @@ def test_parts_import_only_what_lies_below_them():
         for target, line in imports(module)
         if target.split(".")[0] == "repro" and target != "repro"
         if part_of(target) not in MAY_IMPORT[part_of(module)] | {part_of(module)}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """As they are loaded: what is imported inside functions, and for types alone, may lead back."""
+
+    def loaded(module: str) -> set[str]:
+        body = ast.parse(SOURCES[module].read_text()).body
+        top = ast.Module([n for n in body if isinstance(n, ast.Import | ast.ImportFrom)], [])
+        package = SOURCES[module].name == "__init__.py"
+        return {name for name, _ in imports_of(ast.unparse(top), module, package) if name in SOURCES}
+
+    graph = {module: loaded(module) - {module} for module in SOURCES}
+    while free := [module for module, below in graph.items() if not below & graph.keys()]:
+        for module in free:
+            del graph[module]
+    assert not graph, f"in a circle, or above one: {sorted(graph)}"
+
+
+def test_nobody_outside_questions_asks_which_question_it_is():
+    asks = re.compile(r"\b(measure|rule)\.kind (==|!=|in\b|not in\b)")
+    wrong = [
+        f"{at(module, i)}: {line.strip()}"
+        for module, file in SOURCES.items()
+        for i, line in enumerate(file.read_text().splitlines(), start=1)
+        if asks.search(line)
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -6,13 +6,13 @@ import pytest
 from small_runs import Curve
 from small_tables import ERRORS, claim_file, train
 
-from repro.analysis import bases
 from repro.analysis.coverage import command
-from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.errors import ReproError
 from repro.places import HOME
+from repro.questions import bases
 from repro.questions.judge import judge
+from repro.questions.plan import wanted
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.spec.recipes import BASES, UNDECIDED

@@ -12,12 +12,14 @@ from scipy import stats
 from small_tables import seen
 
 from repro.contents import load, load_all
-from repro.questions.cases import GROUPS, WORST, Word, cases_of, first
+from repro.questions.cases import GROUPS, WORST, Word, first
+from repro.questions.curve import TraceRule
 from repro.questions.evidence import Evidence
 from repro.questions.facts import FACTS as OF_FACTS
 from repro.questions.facts import Counted
-from repro.questions.statistics import Effect, TraceTest, difference, exact_interval, mcnemar, ratio
-from repro.questions.tuning import Arm
+from repro.questions.observations import Arm
+from repro.questions.statistics import Effect, difference, exact_interval, mcnemar, ratio
+from repro.questions.traces import TraceTest
 from repro.questions.verdict import verdict
 from repro.report import prose
 from repro.report.readme import words
@@ -25,7 +27,6 @@ from repro.report.view import MARKS
 from repro.spec.claim import Claim
 from repro.spec.files import ClaimFile
 from repro.spec.problems import SpecError
-from repro.spec.rules import TraceRule, effect_of
 
 ROOT = Path(__file__).parent.parent
 FILES = {file.id: file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)}
@@ -35,10 +36,10 @@ AGAINST = ("refuted", "disagrees at small scale", "disagrees at medium scale")
 def effect(claim: Claim, low: float, high: float, sure: float = 0.95) -> Effect:
     """An effect with this interval, its estimate in the middle; none where a side is open, as of censored runs."""
     assert not isinstance(claim.rule, TraceRule)
-    kind, n = effect_of(claim.rule), len(claim.seeds)
+    kind, n = claim.rule.unit.name, len(claim.seeds)
     middle = None if high == inf or (kind == "ratio" and low == 0) else (low + high) / 2
     per_seed = {} if middle is None else {seed: middle * (1 + 0.01 * seed) for seed in claim.seeds}
-    return Effect(kind, middle, low, high, sure, n, "by hand", per_seed)
+    return Effect(claim.rule.unit, middle, low, high, sure, n, "by hand", per_seed)
 
 
 def word(name: str, low: float, high: float, scale: str = "paper", alternative: str | None = None) -> str:
@@ -290,7 +291,7 @@ def test_the_word_is_the_first_case_that_holds_in_five_hundred_worlds(name):
     for _ in range(500):
         scale = draw.choice(list(file.claim.scales))
         e = world(draw, file, scale)
-        cases = cases_of(e.claim, scale)
+        cases = e.claim.rule.cases(scale)
         allowed |= {case.word for case in cases}
         holding = [i for i in range(len(cases)) if _holds(cases, i, e)]
         case, why = first(cases, e)

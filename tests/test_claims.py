@@ -19,6 +19,7 @@ from repro.errors import ReproError
 from repro.models import cuda_convnet, tables
 from repro.spec import recipes
 from repro.spec.claim import Claim, TrainSpec
+from repro.spec.config import addressed
 from repro.spec.files import ClaimFile, SpecError, run_config, sources
 from repro.spec.problems import Problem
 from repro.spec.yaml import Document, Loc, read

@@ -11,17 +11,9 @@ import pytest
 from scipy import special, stats
 from small_tables import claim_file, run_of, seen
 
-from repro.questions.observations import Observation, observe, trace
-from repro.questions.statistics import (
-    Effect,
-    TraceTest,
-    difference,
-    paired_interval,
-    ratio,
-    seeds_needed,
-    trace_test,
-    welch_interval,
-)
+from repro.questions.observations import Observation
+from repro.questions.statistics import Effect, difference, paired_interval, ratio, seeds_needed, welch_interval
+from repro.questions.traces import TraceTest, trace, trace_test
 from repro.spec.files import ClaimFile, run_config
 
 
@@ -39,12 +31,14 @@ def test_a_diverged_run_is_seen_to_its_end_and_known_to_take_longer_than_was_loo
     rows = [{"epoch": n, "train_error": 0.9, "train_loss": 2.3, "diverged": None, "updates": []} for n in (1, 2)]
     last = {"train_error": 0.0, "train_loss": 0.0, "diverged": 900}  # of no update at all
     rows.append({"epoch": 3, "updates": []} | last)
-    found = observe(claim, config, {config.id: run_of(config, rows)}, 48)
+    found = claim.measure.observe(claim, config, {config.id: run_of(config, rows)}, 48)
     assert (found.status, found.value, found.horizon, found.limit, found.censored) == ("diverged", None, 3, 48, True)
-    assert observe(claim, config, {config.id: run_of(config, rows)}, 2).status == "not reached"
-    assert observe(claim, config, {config.id: run_of(config, rows[:2])}, 48).status == "missing"
-    assert observe(claim, config, {config.id: run_of(config, rows[:2], failed="why")}, 48).status == "failed"
-    assert observe(claim, config, {}, 48).status == "missing"
+    assert claim.measure.observe(claim, config, {config.id: run_of(config, rows)}, 2).status == "not reached"
+    assert claim.measure.observe(claim, config, {config.id: run_of(config, rows[:2])}, 48).status == "missing"
+    assert (
+        claim.measure.observe(claim, config, {config.id: run_of(config, rows[:2], failed="why")}, 48).status == "failed"
+    )
+    assert claim.measure.observe(claim, config, {}, 48).status == "missing"
 
 
 def test_a_trace_is_errors_over_images_where_each_files_last_minibatch_is_short(file: ClaimFile) -> None:
@@ -171,7 +165,7 @@ def test_differences_of_errors_have_the_intervals_of_scipys_t_tests(n: int, conf
         assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
         assert effect.estimate == pytest.approx(fmean(a) - fmean(b))
         assert list(effect.per_seed.values()) == pytest.approx(list(a - b))
-        assert (effect.kind, effect.none, effect.n, effect.confidence) == ("difference", 0.0, n, confidence)
+        assert (effect.unit.name, effect.none, effect.n, effect.confidence) == ("difference", 0.0, n, confidence)
 
 
 @pytest.mark.parametrize("pairs", ["seeds", "none"])

@@ -15,9 +15,9 @@ from scipy.stats import t as student
 
 from repro.contents import load
 from repro.errors import ReproError
-from repro.questions import ensemble as ensembles
+from repro.questions import answers as ensembles
 from repro.questions.judge import judge
-from repro.questions.observations import Observation, evaluation_of
+from repro.questions.observations import Observation
 from repro.questions.statistics import ensemble, exact_interval, mcnemar
 from repro.spec.files import ClaimFile, SpecError, run_config
 from repro.store import Run, Store
@@ -96,7 +96,7 @@ def shelf(root: Path, file: ClaimFile, scale: str, photos: int = 200) -> dict[st
     store, claim, labels = Store(root), file.at(scale), np.arange(photos) % 10
     for seed in claim.seeds:
         config = run_config(claim, "net", seed=seed)
-        evaluation = evaluation_of(claim, config, claim.train.epochs)
+        evaluation = claim.measure.evaluation_of(claim, config, claim.train.epochs)
         assert evaluation is not None
         shares = 0.25 * np.eye(10)[labels] + np.random.default_rng(seed).dirichlet(np.ones(10), photos)
         shares = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
@@ -156,7 +156,10 @@ def test_an_ensemble_needs_a_seed_to_leave_out_and_ten_views(tmp_path):
 
 def test_the_page_states_the_error_of_the_nets_averaged(of_five):
     root, claim = CLAIMS.parent, of_five.at("small")
-    looked = [evaluation_of(claim, run_config(claim, "net", seed=seed), claim.train.epochs) for seed in claim.seeds]
+    looked = [
+        claim.measure.evaluation_of(claim, run_config(claim, "net", seed=seed), claim.train.epochs)
+        for seed in claim.seeds
+    ]
     paths = [root / "runs" / "reference" / evaluation.id for evaluation in looked if evaluation]
     shares, labels = [np.load(path / "shares.npy") for path in paths], np.load(paths[0] / "labels.npy")
     together = [

@@ -26,7 +26,6 @@ from repro.execute import Job, Setting, execute, jobs, remaining, standing
 from repro.probe import probe
 from repro.provenance import commit_of, provenance
 from repro.questions.levels import Goal
-from repro.questions.observations import level_of
 from repro.spec.files import ClaimFile, run_config
 from repro.store import CHECKPOINT, Store
 from repro.train import loop
@@ -153,7 +152,7 @@ def test_a_run_that_two_claims_want_is_trained_once_as_far_as_the_longer_asks(tm
 def test_a_run_stopped_at_a_level_and_extended_is_one_that_never_stopped(setting, tmp_path):
     ((file, scale),) = claim(tmp_path)
     config = run_config(file.at(scale), "relu", seed=0)
-    level = replace(level_of(file.at(scale)), value=0.85)
+    level = replace(file.at(scale).measure.level_of(file.at(scale)), value=0.85)
     straight = replace(setting, store=Store(tmp_path / "straight"))
     executing.train(Job(config, (Goal(9),), "straight"), straight, silent)
     executing.train(Job(config, (Goal(9, level),), "to a level"), setting, silent)

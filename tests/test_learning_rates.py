@@ -8,11 +8,11 @@ import pytest
 from small_runs import Curve
 from small_tables import claim_file, play, train
 
-from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.errors import ReproError
 from repro.models import alexnet, cuda_convnet, tables
 from repro.questions.judge import judge
+from repro.questions.plan import wanted
 from repro.questions.tuning import tune
 from repro.spec.claim import ModelSpec
 from repro.spec.config import RunConfig

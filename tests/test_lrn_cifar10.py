@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from repro.analysis.plan import wanted
 from repro.cli import main
 from repro.contents import load
 from repro.models import registry, tables
+from repro.questions.plan import wanted
 from repro.spec.config import RunConfig, RunModel
 from repro.spec.files import ClaimFile, SpecError, run_config
 from repro.spec.looks import TenViews

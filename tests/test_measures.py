@@ -13,23 +13,14 @@ import pytest
 from small_runs import updates_an_epoch as made_updates
 from small_tables import EARLY, ERRORS, LATE, claim_file, lengths, looked_at, play, run_of, train
 
-from repro.analysis.plan import wanted
 from repro.questions.judge import judge
-from repro.questions.levels import Level, converged
-from repro.questions.observations import (
-    Observation,
-    Want,
-    evaluation_of,
-    level_of,
-    observe,
-    per_epoch,
-    updates_an_epoch,
-)
-from repro.questions.trial import MOST
+from repro.questions.levels import Level, chance, converged
+from repro.questions.observations import Observation, Want
+from repro.questions.plan import wanted
+from repro.questions.times import MOST, updates_an_epoch
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
-from repro.spec.rules import chance
 from repro.store import Run
 
 Loss = Callable[[int], float]
@@ -118,21 +109,21 @@ def look(claim: Claim, rows: list[dict], limit: float, in_views: dict | None = N
     config = the(claim, next(iter(claim.arms)))
     table = {config.id: run_of(config, rows)}
     if in_views:
-        evaluation = evaluation_of(claim, config, limit)
+        evaluation = claim.measure.evaluation_of(claim, config, limit)
         assert evaluation is not None
         table[evaluation.id] = looked_at(evaluation, in_views)
-    return observe(claim, config, table, limit)
+    return claim.measure.observe(claim, config, table, limit)
 
 
 def test_the_level_is_a_share_of_the_loss_of_a_net_that_has_learned_nothing(early: ClaimFile) -> None:
     for scale, classes in (("smoke", 10), ("medium", 10), ("paper", 1000)):
-        level = level_of(early.at(scale))
+        level = early.at(scale).measure.level_of(early.at(scale))
         assert level is not None
         assert level.value == pytest.approx(0.9 * log(classes))
-    assert str(level_of(early.at("medium"))) == "train loss 2.072, mean of 50 updates"
-    assert per_epoch(early.at("medium")) == ("updates", 67)
+    assert str(early.at("medium").measure.level_of(early.at("medium"))) == "train loss 2.072, mean of 50 updates"
+    assert early.at("medium").measure.per_epoch(early.at("medium")) == ("updates", 67)
     # 1,271,167 photos: 1,241 files of 1,024 and one of 383: 1,241 x 8 + 3
-    assert per_epoch(early.at("paper")) == ("updates", 9931)
+    assert early.at("paper").measure.per_epoch(early.at("paper")) == ("updates", 9931)
 
 
 def test_a_time_in_updates_is_kept_in_epochs_and_told_in_updates(early: ClaimFile) -> None:
@@ -173,7 +164,7 @@ def test_a_run_that_diverges_got_going_where_its_updates_before_show_it(early: C
 
 def test_a_run_trained_no_further_than_it_was_seen_to_get_going_is_enough(early: ClaimFile) -> None:
     claim = early.at("small")
-    want = Want(the(claim), 8, level_of(claim), "")
+    want = Want(the(claim), 8, claim.measure.level_of(claim), "")
     for rows, satisfied in (
         (rows_of(lambda u: 2.3 if u <= 50 else 1.0, 67), True),
         (rows_of(lambda u: 2.3, 67), False),
@@ -393,7 +384,7 @@ def test_a_net_that_has_learned_nothing_has_not_converged(late: ClaimFile) -> No
 def test_a_run_that_is_looked_at_is_not_done_before_that(errors: ClaimFile) -> None:
     claim = errors.at("paper")
     config = the(claim, "both")
-    evaluation = evaluation_of(claim, config, 3)
+    evaluation = claim.measure.evaluation_of(claim, config, 3)
     assert evaluation is not None
     assert (evaluation.run, evaluation.epoch, evaluation.look.kind) == (config, 3, "ten_views")
     want = Want(config, 3, None, "", evaluation)
@@ -415,17 +406,23 @@ def test_a_run_that_is_looked_at_is_not_done_before_that(errors: ClaimFile) -> N
 def test_an_evaluation_that_failed_or_is_missing_is_no_value_though_the_run_is_there(errors: ClaimFile) -> None:
     claim = errors.at("paper")
     config = the(claim, "both")
-    evaluation = evaluation_of(claim, config, 3)
+    evaluation = claim.measure.evaluation_of(claim, config, 3)
     assert evaluation is not None
     table = {config.id: run_of(config, ended())}
-    assert (observe(claim, config, table, 3).status, observe(claim, config, table, 3).evaluation) == ("missing", None)
+    assert (
+        claim.measure.observe(claim, config, table, 3).status,
+        claim.measure.observe(claim, config, table, 3).evaluation,
+    ) == ("missing", None)
     table[evaluation.id] = looked_at(evaluation, {}, failed="out of memory")
-    assert (observe(claim, config, table, 3).status, observe(claim, config, table, 3).value) == ("failed", None)
+    assert (
+        claim.measure.observe(claim, config, table, 3).status,
+        claim.measure.observe(claim, config, table, 3).value,
+    ) == ("failed", None)
     table[evaluation.id] = looked_at(evaluation, {"views_error": 0.37})
-    assert observe(claim, config, table, 3).evaluation == evaluation.id
+    assert claim.measure.observe(claim, config, table, 3).evaluation == evaluation.id
     later = [*ended(), LAST | {"epoch": 4, "diverged": 9}]
-    assert observe(claim, config, table | {config.id: run_of(config, later)}, 3).value == 0.37
-    assert observe(claim, config, table | {config.id: run_of(config, later)}, 4).status == "diverged"
+    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 3).value == 0.37
+    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 4).status == "diverged"
 
 
 def test_only_claims_on_ten_views_want_them(errors: ClaimFile, late: ClaimFile, tmp_path: Path) -> None:
@@ -447,7 +444,7 @@ def test_a_difference_is_that_of_the_formulas_in_one_view_in_ten_and_of_gaps(err
         found = judge(file, "paper", play((file, "paper"), curve=curve))
         assert found.effect is not None
         assert found.effect.estimate == pytest.approx(expected)
-        assert (found.effect.kind, found.effect.n, found.to_do) == ("difference", 5, 0)
+        assert (found.effect.unit.name, found.effect.n, found.to_do) == ("difference", 5, 0)
 
 
 def test_rows_of_formulas_have_the_updates_of_real_ones(early: ClaimFile) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from small_runs import fill, straight
 
-from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.questions.judge import judge
+from repro.questions.plan import wanted
 from repro.report import write
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config

@@ -17,7 +17,6 @@ from repro.contents import load
 from repro.draw import kernels
 from repro.draw.curves import Curve, means
 from repro.questions.judge import judge
-from repro.questions.observations import evaluation_of
 from repro.report import write
 from repro.spec.files import ClaimFile, run_config
 from repro.store import Store, Table
@@ -54,7 +53,7 @@ def shelf(
         claim = file.at(scale, alternative)
         for seed in claim.seeds:
             config = run_config(claim, "net", seed=seed)
-            evaluation = evaluation_of(claim, config, claim.train.epochs)
+            evaluation = claim.measure.evaluation_of(claim, config, claim.train.epochs)
             assert evaluation is not None
             row = {"diverged": None, "test_error": 0.5, "train_error": 0.4, "train_loss": 1.0, "seconds": 1.0}
             rows = [row | {"epoch": epoch, "updates": []} for epoch in range(1, claim.train.epochs + 1)]

@@ -11,7 +11,6 @@ import torch
 from sklearn.datasets import load_digits
 from small_training import crops, digits, trainer
 
-from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.data.known import KNOWN
 from repro.data.photosets import from_images
@@ -22,6 +21,7 @@ from repro.models import tables
 from repro.provenance import provenance
 from repro.questions.levels import Goal
 from repro.questions.observations import Want
+from repro.questions.plan import wanted
 from repro.report.evidence import behind
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config

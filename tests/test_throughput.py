@@ -12,7 +12,6 @@ from scipy.stats import t as student
 from small_runs import PROVENANCE
 
 from repro.analysis.coverage import coverage
-from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
@@ -20,10 +19,11 @@ from repro.errors import ReproError
 from repro.execute import Setting, execute, jobs, remaining
 from repro.models import cuda_convnet, tables
 from repro.provenance import device_name, provenance
-from repro.questions import speed as timing
 from repro.questions.judge import judge
+from repro.questions.plan import wanted
 from repro.report import write
 from repro.spec.catalogue import Entry
+from repro.spec.config import TimingConfig
 from repro.spec.files import ClaimFile
 from repro.store import Store
 from repro.train import loop, throughput
@@ -88,6 +88,11 @@ def claim(folder: Path, text: str = TIMED, changes: dict[str, str] | None = None
     return file
 
 
+def config_of(claim, seed: int, device: str) -> TimingConfig:
+    """The timing of a claim, a replicate on a device."""
+    return claim.measure.config(claim, seed, device)
+
+
 def timed(root: Path, file: ClaimFile, scale: str, device: str, rates: dict[str, list[float]]) -> Store:
     """A shelf with a replicate for each of the rates, by arm; three rounds, of which the middle one is the rate."""
     store, at = Store(root), file.at(scale)
@@ -96,7 +101,7 @@ def timed(root: Path, file: ClaimFile, scale: str, device: str, rates: dict[str,
         found = {
             arm: {"pipeline": [0.5 * of[i], of[i], 9 * of[i]], "step": [2 * of[i]] * 3} for arm, of in rates.items()
         }
-        with store.begin(timing.config(at, seed, device), made) as run:
+        with store.begin(config_of(at, seed, device), made) as run:
             run.finish({"status": "timed", "timed": found, "seconds": 12.0, "load": 0.5, "cores": 2})
     return store
 
@@ -173,10 +178,10 @@ def test_timings_are_made_one_after_the_other_when_all_trainings_are_done_each_i
 
 def test_an_address_depends_on_the_device_and_the_replicate_and_not_on_the_order_of_arms(tmp_path):
     at = claim(tmp_path).at("small")
-    one = timing.config(at, 0, HERE)
+    one = config_of(at, 0, HERE)
     turned = at.model_copy(update={"arms": dict(reversed(at.arms.items()))})
-    assert timing.config(turned, 0, HERE).id == one.id
-    assert len({one.id, timing.config(at, 1, HERE).id, timing.config(at, 0, THERE).id}) == 3
+    assert config_of(turned, 0, HERE).id == one.id
+    assert len({one.id, config_of(at, 1, HERE).id, config_of(at, 0, THERE).id}) == 3
     assert json.loads(one.model_dump_json())["device"] == HERE
 
 
@@ -220,13 +225,13 @@ def test_replicates_of_two_devices_are_never_mixed(tmp_path):
     assert found.effect is not None
     assert (found.device, found.effect.estimate, found.effect.n) == (HERE, pytest.approx(0.5), 5)
     assert found.verdict.word == "not comparable"
-    assert timing.devices(file.at("small"), whole.table()) == [HERE, THERE]
+    assert file.at("small").measure.devices(file.at("small"), whole.table()) == [HERE, THERE]
 
 
 def test_a_timing_that_failed_is_an_error_not_a_measure(tmp_path):
     file = claim(tmp_path)
     store = timed(tmp_path / "runs", file, "small", HERE, {"relu": [50.0] * 4, "tanh": [50.0] * 4})
-    with store.begin(timing.config(file.at("small"), 4, HERE), PROVENANCE) as run:
+    with store.begin(config_of(file.at("small"), 4, HERE), PROVENANCE) as run:
         run.finish({"status": "failed", "why": "RuntimeError: out of memory"})
     assert judge(file, "small", store.table()).verdict.word == "error"
 
@@ -279,7 +284,7 @@ def test_training_cost_times_the_faithful_net_at_every_scale_but_smoke():
 def test_augmentation_cost_has_all_of_the_papers_augmentation_against_none():
     file = load(Path(__file__).parent.parent / "claims" / "augmentation_cost.yaml")
     assert isinstance(file, ClaimFile)
-    config = timing.config(file.at("small"), 0, HERE)
+    config = config_of(file.at("small"), 0, HERE)
     of = {name: (arm.data.crops, arm.data.mirror, arm.data.colour) for name, arm in config.timed.items()}
     assert of == {"with": ("paper", True, "paper"), "without": ("none", False, "none")}
     assert (config.timed["with"].data.crop, config.timed["with"].model.width) == (128, 0.5)

@@ -11,14 +11,14 @@ import pytest
 from small_runs import Curve
 from small_tables import PHOTOS, claim_file, play, reaching, seen
 
-from repro.analysis.plan import wanted
 from repro.contents import load
 from repro.questions.judge import judge
+from repro.questions.plan import wanted
 from repro.questions.statistics import difference
+from repro.questions.times import Ratio
 from repro.report import write
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, SpecError
-from repro.spec.rules import Ratio
 from repro.store import Table
 
 OVER = "over: [second, third]"

@@ -12,10 +12,10 @@ import pytest
 from small_runs import Failed
 from small_tables import MIRROR, RULE, Diverges, Times, claim_file, lengths, play, reaching, train
 
-from repro.analysis.plan import wanted
 from repro.questions.judge import judge
-from repro.questions.observations import Want
-from repro.questions.tuning import FIRST_PASS, NEAR, SLOWER, Rate, Tuning
+from repro.questions.observations import Rate, Tuning, Want
+from repro.questions.plan import wanted
+from repro.questions.tuning import FIRST_PASS, NEAR, SLOWER
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.store import Table

@@ -13,12 +13,12 @@ from scipy import stats
 from small_runs import Failed
 from small_tables import APART, ERRORS, MIRROR, RULE, TURNED, claim_file, play, reaching, run_of, seen
 
-from repro.analysis.plan import wanted
 from repro.questions.evidence import Evidence
 from repro.questions.judge import highest, judge
-from repro.questions.observations import Observation
-from repro.questions.statistics import TraceTest, difference, ratio, trace_test
-from repro.questions.tuning import Arm
+from repro.questions.observations import Arm, Observation
+from repro.questions.plan import wanted
+from repro.questions.statistics import difference, ratio
+from repro.questions.traces import TraceTest, trace_test
 from repro.questions.verdict import Verdict, grade, verdict
 from repro.report import write
 from repro.spec.claim import Claim

@@ -13,11 +13,11 @@ from functools import cached_property, partial
 from statistics import median
 from typing import Any
 
-from repro.analysis import bases
-from repro.analysis.plan import wanted
+from repro.questions import bases
 from repro.questions.facts import judge_facts
 from repro.questions.judge import SCALES, Judgement, complete, judge
 from repro.questions.observations import Want
+from repro.questions.plan import wanted
 from repro.questions.trial import Trials
 from repro.spec.catalogue import NO_CLAIMS, Entry
 from repro.spec.config import TimingConfig

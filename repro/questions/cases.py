@@ -6,16 +6,13 @@ numbers: pages fill them, the index's legend and README name them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, log2
 from typing import Literal
 
-from repro.questions.evidence import Evidence
-from repro.questions.words import between, shown
-from repro.spec.claim import Claim
-from repro.spec.rules import TraceRule, effect_of
+from repro.questions.evidence import Evidence, settling
+from repro.questions.units import RATIO
 
 Word = Literal[
     "error", "not run", "not comparable", "not tested", "refuted", "reproduced", "differs", "direction only",
@@ -87,25 +84,16 @@ def _error(e: Evidence) -> str:
 def _not_run(e: Evidence) -> str:
     if e.to_do:
         return f"{e.to_do} run{'s' * (e.to_do != 1)} still to do"
-    if e.scale in ("small", "medium") and e.n < JUDGING_SEEDS:
-        return f"{e.n} judging seeds; a word at this scale needs {JUDGING_SEEDS}"
-    few = isinstance(e.claim.rule, TraceRule) and e.scale != "smoke" and e.n < CURVES
-    return f"{e.n} judging seeds; a curve is ranked among {CURVES} or more" if few else ""
+    if e.scale in ("small", "medium") and e.n < (needed := e.claim.rule.seeds_below_paper):
+        return f"{e.n} judging seeds; a word at this scale needs {needed}"
+    fewest, why = e.claim.rule.fewest
+    return f"{e.n} judging seeds; {why}" if e.scale != "smoke" and e.n < fewest else ""
 
 
 def _not_comparable(e: Evidence) -> str:
     if e.scale == "smoke":
         return "smoke scale proves the machinery; it cannot speak of the sentence"
-    rule = e.claim.rule
-    if rule.kind == "rate" and rule.on not in (e.device or ""):
-        return f"the paper's {shown(rule.paper, 'rate')} are of {rule.on}; another device's speed cannot speak of them"
-    if e.claim.measure.kind == "throughput" and rule.kind == "ratio" and not e.gpu:
-        return "it was timed without a GPU, behind whose work the paper hides that of the CPU"
-    if effect_of(rule) in ("value", "rate") and e.scale != "paper":
-        assert not isinstance(rule, TraceRule)
-        number = "" if rule.paper is None else f" {shown(rule.paper, 'rate' if rule.kind == 'rate' else 'value')}"
-        return f"{e.scale} scale has other photos and classes than the paper's{number}"
-    return ""
+    return e.claim.rule.not_comparable(e)
 
 
 def _not_tested(e: Evidence) -> str:
@@ -121,8 +109,7 @@ def _not_tested(e: Evidence) -> str:
         for arm in e.arms
         if (lost := sum(o.status in ("not started", "diverged") for o in arm.observations)) * 2 > len(arm.observations)
     ]
-    timed = e.claim.measure.kind in ("epochs_to", "updates_to", "converged")
-    if not dead or (timed and len(dead) < len(e.arms)):
+    if not dead or (e.claim.measure.is_time and len(dead) < len(e.arms)):
         return ""
     return "; ".join(
         f"{lost} of {len(arm.observations)} runs of {arm.name} learned nothing or diverged"
@@ -133,19 +120,9 @@ def _not_tested(e: Evidence) -> str:
 
 def open_because(e: Evidence) -> str:
     """Return why nothing could be decided, where that is not the interval's width; else empty."""
-    observations = [o for arm in e.arms for o in arm.observations]
-    censored = [o for o in observations if o.censored]
-    if e.effect is None and e.trace is None:
-        if censored and e.claim.rule.kind != "ratio":
-            lost = {"diverged": "diverged", "not started": "learned nothing: their training loss stays at chance’s"}
-            seen = Counter(o.status for o in censored)
-            each = [f"{n} of {len(observations)} runs {lost[status]}" for status, n in seen.items() if status in lost]
-            return f"{'; '.join(each)}; they have no error to compare"
-        if censored:
-            return "both arms have runs that never reached the level: neither side of the ratio is bounded"
-        return "a single judging seed has no interval; the least that has one is two"
-    if e.interval is None:
-        assert e.effect is not None
+    if why := e.claim.rule.open_because(e):
+        return why
+    if e.interval is None and e.effect is not None:
         needed = ceil(-log2(1 - e.claim.rule.confidence))
         return (
             f"with runs that never reached the level, {e.n} seeds bound the ratio with confidence "
@@ -155,17 +132,15 @@ def open_because(e: Evidence) -> str:
 
 
 def _unsettled(e: Evidence) -> str:
-    from repro.questions.verdict import settling
-
     if why := open_because(e):
         return why
     crossed = f"crosses {e.named['least']}" if e.side else f"crosses an end of {e.named['band']}"
     return f"the interval {crossed}; {settling(e)}"
 
 
-def _always(*holds: str, why: str) -> Test:
+def holds(*properties: str, why: str) -> Test:
     """Return a test that all these properties of the evidence hold."""
-    return lambda e: why.format(**e.named) if all(getattr(e, name) for name in holds) else ""
+    return lambda e: why.format(**e.named) if all(getattr(e, name) for name in properties) else ""
 
 
 def _direction(e: Evidence) -> str:
@@ -173,41 +148,11 @@ def _direction(e: Evidence) -> str:
         return ""
     if e.inside:
         assert e.rate_range is not None
-        return (
-            f"over rates within 10 % of the best the ratio runs from {between(*e.rate_range)}, beyond {e.named['band']}"
-        )
+        near = RATIO.interval(*e.rate_range)
+        return f"over rates within 10 % of the best the ratio runs from {near}, beyond {e.named['band']}"
     if any(o.censored for arm in e.arms for o in arm.observations):
         return f"runs that never reached the level leave open the side on which {e.named['band']}, ends"
     return f"the interval is not inside {e.named['band']}"
-
-
-def _ranked(e: Evidence) -> str:
-    """Why a printed curve cannot be ranked."""
-    if e.diverged:
-        return f"{e.diverged} of {e.n} runs diverged, and a curve with no end cannot be ranked"
-    if e.trace is None:
-        return "fewer than three curves are long enough"
-    rule = e.claim.rule
-    assert isinstance(rule, TraceRule)
-    smallest = 1 / (e.trace.n + 1)
-    return f"{e.trace.n} curves cannot tell one apart: p cannot fall below {smallest:.2g}" * (smallest > rule.p_above)
-
-
-def _told_apart(e: Evidence) -> str:
-    rule = e.claim.rule
-    assert isinstance(rule, TraceRule)
-    if e.trace is None or e.trace.p > rule.p_above:
-        return ""
-    return f"p <= {rule.p_above:g}: told apart, most at point {e.trace.at_point + 1} of {len(rule.authors)}"
-
-
-def _not_told_apart(e: Evidence) -> str:
-    assert e.trace is not None
-    half = (e.trace.high - e.trace.low) / 2
-    return (
-        f"p > {e.named['p']}, and the interval of the offset leaves {e.named['band']}; an author's curve that lay "
-        f"{100 * half:.1f} points away would have been outside it. More seeds do not narrow the spread of one curve"
-    )
 
 
 EARLY = (
@@ -228,21 +173,21 @@ EARLY = (
         _not_tested,
     ),
 )
-_SHORT = _always("short", why="the interval lies wholly short of {least}")
-_INSIDE = _always("inside", why="the interval lies inside {band}")
-_OUTSIDE = _always("outside", why="the interval lies wholly outside {band}")
+_SHORT = holds("short", why="the interval lies wholly short of {least}")
+_INSIDE = holds("inside", why="the interval lies inside {band}")
+_OUTSIDE = holds("outside", why="the interval lies wholly outside {band}")
 EFFECT = (
     *EARLY,
     Case("refuted", "the interval lies wholly short of {least}, no effect and the other side included", _SHORT),
     Case(
         "reproduced",
         "the whole interval lies inside {band}; over all rates within 10 % of the best, too",
-        _always("beyond", "inside", "rates_inside", why="the interval lies inside {band}"),
+        holds("beyond", "inside", "rates_inside", why="the interval lies inside {band}"),
     ),
     Case(
         "differs",
         "the interval lies beyond {least}, and wholly outside {band}",
-        _always("beyond", "outside", why="the sentence's direction, but wholly outside {band}"),
+        holds("beyond", "outside", why="the sentence's direction, but wholly outside {band}"),
     ),
     Case(
         "direction only",
@@ -260,22 +205,11 @@ NO_EFFECT = (
     Case("reproduced", "of a sentence of no effect: the whole interval lies inside {band}", _INSIDE),
     Case("inconclusive", "of a sentence of no effect: the interval crosses an end of {band}", _unsettled),
 )
-VALUE = (
+VALUES = (
     *EARLY,
     Case("reproduced", "of a number by itself: the whole interval lies inside {band}", _INSIDE),
     Case("differs", "of a number by itself: the interval lies wholly outside {band}", _OUTSIDE),
     Case("inconclusive", "of a number by itself: the interval crosses an end of {band}", _unsettled),
-)
-CURVE = (
-    *EARLY[:3],
-    Case("inconclusive", "of a printed curve: a run diverged, or the curves are too few to tell one apart", _ranked),
-    Case("differs", "of a printed curve: p is {p} or less, it can be told apart from ours", _told_apart),
-    Case(
-        "reproduced",
-        "of a printed curve: p is above {p} and the whole interval of the mean offset lies inside {band}",
-        _always("inside", why="p > {p}, and the whole interval of the mean offset lies inside {band}"),
-    ),
-    Case("not told apart", "of a printed curve: p is above {p}, but the interval leaves {band}", _not_told_apart),
 )
 
 
@@ -293,7 +227,7 @@ def _below(scale: Literal["small", "medium"]) -> dict[str, tuple[Case, ...]]:
             Case(
                 agrees[scale],
                 f"{at}the interval lies wholly at or beyond {{least}}",
-                _always("beyond", why="the interval lies wholly at or beyond {least}"),
+                holds("beyond", why="the interval lies wholly at or beyond {least}"),
             ),
             Case(open_[scale], f"{at}the interval crosses {{least}}, or there is none", _unsettled),
         ),
@@ -307,16 +241,3 @@ def _below(scale: Literal["small", "medium"]) -> dict[str, tuple[Case, ...]]:
 
 
 BELOW = {"small": _below("small"), "medium": _below("medium")}
-
-
-def cases_of(claim: Claim, scale: str) -> tuple[Case, ...]:
-    """Return the cases by which a claim is judged at a scale."""
-    rule = claim.rule
-    if rule.kind == "trace":
-        return CURVE
-    if effect_of(rule) in ("value", "rate"):
-        return VALUE
-    question = "no effect" if getattr(rule, "direction", "") == "none" else "effect"
-    if scale in BELOW:
-        return BELOW[scale][question]
-    return EFFECT if question == "effect" else NO_EFFECT

@@ -1,178 +1,258 @@
-"""The evidence behind one printed curve among ours: the curves, the test, the offset, the runs."""
+"""A printed curve: the author's points among our curves, and whether they can be told apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isfinite
-from typing import Any
+from math import ceil, inf
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from repro.draw import charts
-from repro.draw.parts import Figure, Grid, Section
-from repro.draw.svg import ACCENT, FAINT, INK, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
-from repro.questions.words import times
-from repro.report import prose
-from repro.report.view import Shown, axis, interval_words, row
+from pydantic import Field
 
+from repro.draw.charts import Axis
+from repro.questions.base import Claim
+from repro.questions.cases import CURVES, EARLY, Case, holds
+from repro.questions.evidence import Evidence
+from repro.questions.measure import Measure
+from repro.questions.observations import Arm, Observation, Want
+from repro.questions.rule import Rule
+from repro.questions.traces import trace, trace_test
+from repro.questions.units import DIFFERENCE, Unit, points, signed, typeset
+from repro.spec.layers import Layers
+from repro.spec.problems import Problem
+from repro.spec.resolve import training_images
+from repro.spec.scalars import Fraction, Share
+from repro.train.minibatches import RECORDED, batch_sizes
 
-def sections(shown: Shown) -> list[Section]:
-    """Curves, test and judged runs of one shelf."""
-    return [_curves(shown), _test(shown), Section(f"{shown.shelf}-runs", "Judged runs", parts=(_runs(shown),))]
-
-
-def _curves(shown: Shown) -> Section:
-    found, claim = shown.judgement.trace, shown.judgement.claim
-    assert found is not None
-    assert claim.rule.kind == "trace"
-    assert claim.measure.kind == "trace"
-    authors, ours = claim.rule.authors, next(iter(shown.judgement.arms.values())).curves
-    first = shown.table[shown.judgement.run_ids[0]].epochs[0]
-    per_epoch = first["update"] / first["epoch"]
-    epochs = [(i + 1) * claim.measure.every / per_epoch for i in range(len(authors))]
-    band = found.point_low, found.point_high
-    outside = [str(i + 1) for i, a in enumerate(authors) if not band[0][i] <= a <= band[1][i]]
-    at = f"point{'s' * (len(outside) != 1)} {prose.listed(outside)}"
-    where = f"outside the shaded interval at {at}" if outside else "inside the shaded interval at every point"
-    alt = f"The author's {len(authors)} points among {found.n} of our curves and their prediction interval: {where}."
-    title, less = "The author's curve among ours", "The same, less our mean"
-    both = (
-        _among(f"{shown.shelf}-curves", title, alt, epochs, ours, authors, band),
-        _among(f"{shown.shelf}-less", less, alt, epochs, ours, authors, band, less=found.mean),
-    )
-    shaded = f"{100 * found.confidence:g} % prediction interval for one more curve, point by point"
-    note = f"Shaded: {shaded}, for the eye; it is not the test."
-    return Section(
-        f"{shown.shelf}-curves",
-        title,
-        parts=(
-            Figure(both[0], f"The author's {len(authors)} printed points, coloured, and our {found.n} seeds.", note),
-            Figure(both[1], f"The same, less the mean of our curves: the author's is {where}."),
-        ),
-    )
+if TYPE_CHECKING:
+    from repro.draw.parts import Section
+    from repro.questions.exhibit import Exhibit
+    from repro.questions.trial import Trial
 
 
-def _test(shown: Shown) -> Section:
-    found = shown.judgement.trace
-    assert found is not None
-    rank = sum(size >= found.authors_largest for size in found.largest.values()) + 1
-    words = (
-        f"{rank} of {found.n + 1} curves, the author's among them, stray {times(found.authors_largest)} or more "
-        f"standard deviations from the others at their worst point: p = {found.p:.2g}. The author's is worst at point "
-        f"{found.at_point + 1}."
-    )
-    ranks = _ranks(
-        f"{shown.shelf}-ranks", "Largest studentised deviations", words, found.largest, found.authors_largest
-    )
-    parts = [Figure(ranks, words, "A line for each curve, in order of its largest deviation.")]
-    if (drawn := row(shown.judgement)) is not None:
-        about = "The mean offset", interval_words(shown)
-        offset = charts.interval(f"{shown.shelf}-offset", *about, axis(shown), [drawn])
-        below = sum(offset < 0 for offset in found.offsets.values())
-        note = (
-            f"Bar: where one more curve of ours would lie; diamond: our mean; dots: one for each seed, {below} of "
-            f"{found.n} below 0, where ours has the lower error."
+class TraceMeasure(Measure):
+    """The running training error over the first updates, averaged over stretches of `every` updates."""
+
+    kind: Literal["trace"] = Field(description="the measure")
+    metric: Literal["train_error"] = Field(description="what is followed")
+    every: int = Field(gt=0, description="updates per point")
+
+    judged_by: ClassVar = ("trace",)
+
+    def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:
+        if not isinstance(claim.rule, TraceRule):
+            return []
+        printed = len(claim.rule.authors)
+        needed = self.every * printed
+        if needed > RECORDED:
+            text = f"measure.every: {printed} points need {needed} updates; only the first {RECORDED} are recorded"
+            return [layers.problem(("measure", "every"), text)]
+        updates = len(
+            batch_sizes(training_images(claim.data), batch=claim.train.batch, file_images=claim.train.file_images)
         )
-        size, *ends = (prose.points(offset) for offset in (found.offset, found.low, found.high))
-        parts.append(Figure(offset, f"The mean offset, {size} points ({' to '.join(ends)}).", note))
-    return Section(f"{shown.shelf}-test", "Can it be told apart?", parts=tuple(parts))
+        found, epochs = claim.train.epochs, ceil(needed / updates)
+        if found < epochs:
+            text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
+            return [layers.problem(("train", "epochs"), text)]
+        return []
+
+    def wants(self, trial: Trial, arms: list[str]) -> list[Want]:
+        each = [(arm, seed) for arm in arms for seed in trial.claim.seeds]
+        epochs = trial.claim.train.epochs
+        return [Want(trial.config(*one), epochs, None, f"{one[0]}, seed {one[1]}") for one in each]
+
+    def observations(self, trial: Trial, arm: str) -> tuple[Observation, ...]:
+        return ()
+
+    def arm(self, trial: Trial, name: str) -> Arm:
+        return Arm(name, None, trial.claim.train.lr, (), self.curves(trial, name))
+
+    def curves(self, trial: Trial, arm: str) -> dict[int, list[float]]:
+        """Return the arm's curve by seed, of the runs that are long enough."""
+        rule, out = trial.claim.rule, {}
+        assert isinstance(rule, TraceRule)
+        for seed in trial.claim.seeds:
+            config = trial.config(arm, seed)
+            if (run := trial.table.get(config.id)) is None:
+                continue
+            curve = trace(
+                run,
+                every=self.every,
+                points=len(rule.authors),
+                batch=config.train.batch,
+                file_images=config.train.file_images,
+                images=training_images(config.data),
+            )
+            if curve is not None:
+                out[seed] = curve
+        return out
+
+    def measured(self, claim: Claim) -> str:
+        assert isinstance(claim.rule, TraceRule)
+        return (
+            f"Each of our {len(claim.seeds)} seeds gives one curve: the {self.name()} over stretches "
+            f"of {self.every} updates, {len(claim.rule.authors)} points. At each point every curve, the author's among "
+            "them, is compared with all others and its deviation divided by their standard deviation, widened for one "
+            "more curve. Only the largest of its deviations counts, since points along one curve are not independent."
+        )
+
+    def sections(self, shown: Exhibit) -> list[Section]:
+        if shown.judgement.trace is None:
+            return super().sections(shown)
+        from repro.questions.curve_sections import sections  # drawn by pages alone
+
+        return sections(shown)
 
 
-def _runs(shown: Shown) -> Grid:
-    found, rule = shown.judgement.trace, shown.judgement.claim.rule
-    assert found is not None
-    assert rule.kind == "trace"
-    runs = {int(shown.table[run].config["seed"]): run for run in shown.judgement.run_ids}
+def _rule(e: Evidence) -> TraceRule:
+    assert isinstance(e.claim.rule, TraceRule)
+    return e.claim.rule
 
-    def line(who: str, curve: list[float], largest: float, run: str) -> tuple[str, ...]:
-        return who, f"{100 * curve[0]:.2f} %", f"{100 * curve[-1]:.2f} %", f"{largest:.2f}", run
 
-    ours = next(iter(shown.judgement.arms.values())).curves
-    rows = [line(str(seed), curve, found.largest[seed], runs[seed]) for seed, curve in ours.items()]
-    return Grid(
-        "Our curves and the author's, by seed",
-        ("seed", "first point", "last point", "largest deviation", "run"),
-        (*rows, line("the author", rule.authors, found.authors_largest, "–")),
-        numbers=frozenset({1, 2, 3}),
-        codes=frozenset({4}),
-        strong=frozenset({len(rows)}),
+def _unranked(e: Evidence) -> str:
+    """Return why a printed curve cannot be ranked."""
+    if e.diverged:
+        return f"{e.diverged} of {e.n} runs diverged, and a curve with no end cannot be ranked"
+    if e.trace is None:
+        return "fewer than three curves are long enough"
+    smallest = 1 / (e.trace.n + 1)
+    return f"{e.trace.n} curves cannot tell one apart: p cannot fall below {smallest:.2g}" * (
+        smallest > _rule(e).p_above
+    )  # fmt: skip
+
+
+def _told_apart(e: Evidence) -> str:
+    rule = _rule(e)
+    if e.trace is None or e.trace.p > rule.p_above:
+        return ""
+    return f"p <= {rule.p_above:g}: told apart, most at point {e.trace.at_point + 1} of {len(rule.authors)}"
+
+
+def _not_told_apart(e: Evidence) -> str:
+    assert e.trace is not None
+    half = (e.trace.high - e.trace.low) / 2
+    return (
+        f"p > {e.named['p']}, and the interval of the offset leaves {e.named['band']}; an author's curve that lay "
+        f"{100 * half:.1f} points away would have been outside it. More seeds do not narrow the spread of one curve"
     )
 
 
-def _among(
-    id: str,
-    title: str,
-    alt_text: str,
-    epochs: Sequence[float],
-    curves: dict[int, list[float]],
-    authors: Sequence[float],
-    band: tuple[Sequence[float], Sequence[float]],
-    *,
-    less: Sequence[float] | None = None,
-) -> Drawing:
-    """The author's points among our curves and the prediction band; `less` is taken from all of them (our mean)."""
-    base = less or [0.0] * len(epochs)
+CURVE = (
+    *EARLY[:3],
+    Case("inconclusive", "of a printed curve: a run diverged, or the curves are too few to tell one apart", _unranked),
+    Case("differs", "of a printed curve: p is {p} or less, it can be told apart from ours", _told_apart),
+    Case(
+        "reproduced",
+        "of a printed curve: p is above {p} and the whole interval of the mean offset lies inside {band}",
+        holds("inside", why="p > {p}, and the whole interval of the mean offset lies inside {band}"),
+    ),
+    Case("not told apart", "of a printed curve: p is above {p}, but the interval leaves {band}", _not_told_apart),
+)
 
-    def rows(values: Sequence[float], **more: Any) -> list[Spec]:
+
+class TraceRule(Rule):
+    """Our curves against the author's one curve."""
+
+    kind: Literal["trace"] = Field(description="the effect")
+    authors: list[Fraction] = Field(min_length=2, description="the author's printed points")
+    p_above: Fraction = Field(description="told apart at or below this p")
+    offset_within: list[Share] = Field(
+        min_length=2, max_length=2, description="band of the mean offset, ours minus the author's"
+    )
+    confidence: Fraction = Field(0.95, description="of the prediction interval (assumed)")
+
+    fewest: ClassVar = (CURVES, f"a curve is ranked among {CURVES} or more")
+    none_label: ClassVar = "no offset"
+
+    @property
+    def unit(self) -> Unit:
+        return DIFFERENCE
+
+    @property
+    def band(self) -> tuple[float, float]:
+        return self.offset_within[0], self.offset_within[1]
+
+    @property
+    def endless(self) -> bool:
+        return False
+
+    @property
+    def number(self) -> float:
+        """No offset: what the axis of offsets marks as the author's."""
+        return 0.0
+
+    @property
+    def seeds_needed(self) -> int:
+        """How many curves of ours it takes before the author's, ranked among them, can have p at or below `p_above`."""
+        return ceil(1 / self.p_above - 1e-9) - 1
+
+    def compared(self, claim: Claim) -> list[str]:
+        return list(claim.arms)
+
+    def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
+        out = self._band_mistakes(layers, "offset_within")
+        if not smoke and len(claim.seeds) < (needed := self.seeds_needed):
+            text = f"seeds: {len(claim.seeds)} can never give p = {self.p_above:g}; expected {needed} or more"
+            out.append(layers.problem(("seeds",), text))
+        if len(claim.arms) != 1:
+            text = f"arms: found {len(claim.arms)}; a trace is judged against one arm"
+            out.append(layers.problem(("arms",), text, key=True))
+        return out
+
+    def others_number(self) -> tuple[float, float, str]:
+        return inf, inf, "value in its place: a printed curve is no number"
+
+    def evidence(self, trial: Trial, claim: Claim, scale: str, to_do: int) -> Evidence:
+        (name, arm), *_ = trial.arms.items()
+        runs = {seed: trial.table.get(trial.config(name, seed).id) for seed in claim.seeds}
+        short = [run for seed, run in runs.items() if run is not None and seed not in arm.curves]
+        failed = sum(run.failed is not None for run in short)
+        diverged = sum(run.failed is None and run.diverged is not None for run in short)
+        found = trace_test(arm.curves, self.authors, self.confidence) if to_do == 0 else None
+        every = tuple(trial.arms.values())
+        return Evidence(claim, scale, None, every, to_do, trace=found, failed=failed, diverged=diverged)
+
+    def run_ids(self, trial: Trial, evidence: Evidence) -> set[str]:
+        name = next(iter(trial.arms))
+        return {trial.config(name, seed).id for seed in trial.claim.seeds}
+
+    def cases(self, scale: str) -> tuple[Case, ...]:
+        return CURVE
+
+    def named(self) -> dict[str, str]:
+        low, high = self.offset_within
+        return {"band": f"{100 * low:+g} to {100 * high:+g} points", "p": f"{self.p_above:g}"}
+
+    def sentence(self, evidence: Evidence) -> str:
+        if (found := evidence.trace) is None:
+            return "The author's curve could not be ranked among ours."
+        sure = f"{100 * found.confidence:g} % interval for one more curve"
+        return (
+            f"The author's curve is at p = {found.p:.2g} among ours (n = {found.n}); our mean offset is "
+            f"{100 * found.offset:+.2f} points ({sure} {100 * found.low:+.2f} to {100 * found.high:+.2f})."
+        )
+
+    def short(self, evidence: Evidence) -> str:
+        if (found := evidence.trace) is None:
+            return ""
+        size, low, high = (typeset(points(value)) for value in (found.offset, found.low, found.high))
+        return f"p = {found.p:.2g}; offset {size} points ({low} to {high})"
+
+    def stated(self) -> str:
+        return f"{len(self.authors)} printed points"
+
+    def method(self, claim: Claim, scale: str) -> list[str]:
         return [
-            more | {"epoch": round(e, 3), "value": round(v - b, 4)}
-            for e, v, b in zip(epochs, values, base, strict=True)
+            "The share of curves, the author's included, that stray at least as far as the author's is p. The offset "
+            f"is the mean over the points of ours less the author's, with a {100 * self.confidence:g} % prediction "
+            "interval for one more curve (Student t)."
         ]
 
-    lines = [row for seed, curve in curves.items() for row in rows(curve, seed=seed)]
-    theirs, lower, upper = rows(authors), rows(band[0]), rows(band[1])
-    area = [a | {"high": b["value"]} for a, b in zip(lower, upper, strict=True)]
-    every = [row["value"] for row in (*lines, *theirs, *lower, *upper)]
-    pad = 0.06 * (max(every) - min(every))
-    heading = "running training error" if less is None else "less the mean of our curves, percentage points"
-    ticks = "format(datum.value, '~%')" if less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
-    place = {"x": number("epoch"), "y": number("value")}
+    def axis(self, claim: Claim, of_one: bool) -> Axis:
+        low, high = (100 * bound for bound in self.offset_within)
+        title = "mean offset, ours less the author’s, percentage points"
+        band = f"the band, {signed(low)} to {signed(high)}"
+        return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
 
-    def build(width: int, hover: bool) -> Spec:
-        tip = [number("epoch") | {"format": ".2~f"}, number("value") | {"format": ".2%"}]
-        layers = [
-            layer(area, "area", place | {"y2": {"field": "high"}}, color=FAINT, opacity=1),
-            layer(lines, "line", place | {"detail": name("seed")}, color=INK, strokeWidth=0.7, opacity=0.4),
-            layer(theirs, "line", place, color=ACCENT, strokeWidth=1.2),
-        ]
-        if hover:
-            near = place | {"tooltip": [name("seed"), *tip]}
-            layers.append(layer(lines, "circle", near, size=60, opacity=0, color=INK))
-        dots = place | ({"tooltip": tip} if hover else {})
-        layers.append(layer(theirs, "circle", dots, color=ACCENT, size=44, opacity=1))
-        x_axis = {"title": "epochs", "grid": False, "tickCount": 7, "labelExpr": PLAIN}
-        y_axis = {"title": None, "labelExpr": ticks, "tickCount": 5, "domain": False, "ticks": False}
-        x = {"scale": {"domain": [0, max(epochs) * 1.02], "nice": False}, "axis": x_axis}
-        y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
-        return chart(layers, x, y, width, (320 if width > 400 else 260) if less is None else 200, heading)
-
-    return draw(id, title, alt_text, build)
-
-
-def _ranks(id: str, title: str, alt_text: str, largest: dict[int, float], authors: float) -> Drawing:
-    """Every curve's largest studentised deviation, in order of size, the author's among them."""
-    sizes = [size for size in (*largest.values(), authors) if isfinite(size)]
-    far = 1.2 * max([1.0, *sizes])  # where an infinite one is drawn
-    curves = [(f"seed {seed}", min(size, far), False) for seed, size in largest.items()]
-    curves.append(("the author", min(authors, far), True))
-    curves.sort(key=lambda curve: (curve[1], curve[2]))
-    rows: list[Spec] = [
-        {"curve": who, "size": round(size, 3), "zero": 0, "y": 6 + 11 * i} for i, (who, size, _) in enumerate(curves)
-    ]
-    ours, (theirs,) = ([row for row, c in zip(rows, curves, strict=True) if c[2] is author] for author in (False, True))
-    most = max(1.08 * curves[-1][1], 1.3 * min(authors, far))  # with room for the author's name
-
-    def build(width: int, hover: bool) -> Spec:
-        layers = []
-        tip = {"tooltip": [name("curve"), number("size") | {"format": ".2f"}]} if hover else {}
-        for part, color, thick, opacity, size in ((ours, INK, 1, 0.3, 28), ([theirs], ACCENT, 1.5, 1, 44)):
-            stem = {"x": number("zero"), "x2": {"field": "size"}, "y": number("y")}
-            layers.append(layer(part, "rule", stem, color=color, strokeWidth=thick, opacity=opacity))
-            head = {"x": number("size"), "y": number("y"), **tip}
-            layers.append(layer(part, "circle", head, color=color, size=size, opacity=1))
-        at = {"datum": theirs["size"]}, {"value": theirs["y"]}
-        layers.append(label(*at, "the author’s", ACCENT, fontWeight="bold", dx=9))
-        axis_title = "largest deviation from all other curves, in standard deviations"
-        x_axis = {"title": axis_title, "grid": False, "tickCount": 6, "labelExpr": PLAIN}
-        x = {"scale": {"domain": [0, most], "nice": False}, "axis": x_axis}
-        return chart(layers, x, {"scale": None, "axis": None}, width, 11 * len(rows) + 4)
-
-    return draw(id, title, alt_text, build)
+    def interval_words(self, evidence: Evidence) -> str:
+        found = self.short(evidence)
+        band = " to ".join(typeset(points(bound)) for bound in self.offset_within)
+        return f"{found[0].upper()}{found[1:]}; the band of the offset is {band} points."

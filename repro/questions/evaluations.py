@@ -1,241 +1,176 @@
-"""What nets looked at have to show: both looks side by side, curves over thinned nets, kernels as a picture."""
+"""Evaluation of one net: a finished run looked at in two ways, and the mean over seeds of what lies between them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from statistics import fmean
+from math import ceil
+from typing import ClassVar, Literal
 
-from repro.draw import kernels
-from repro.draw.charts import log_ticks
-from repro.draw.curves import DASHES
-from repro.draw.parts import Figure, Grid, Part, Section
-from repro.draw.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, layer, name, number
-from repro.questions.statistics import mcnemar
-from repro.report import prose
-from repro.report.view import Shown
-from repro.store import Run
+from pydantic import Field, TypeAdapter
 
-PICTURED = 288  # kernels that are drawn at most: three nets of 96, six of half the width (a page: below 300 kB)
+from repro.models import registry
+from repro.questions.base import Claim
+from repro.questions.errors import OF_POINTS, OneArm
+from repro.questions.measure import Measure
+from repro.questions.observations import Arm
+from repro.questions.rule import Least
+from repro.questions.statistics import Effect, mean_of
+from repro.questions.units import DIFFERENCE, Unit, points, typeset
+from repro.spec.config import RunConfig
+from repro.spec.layers import Layers
+from repro.spec.looks import Evaluation, Look, Neighbours, TenViews, ThinnedNets
+from repro.spec.problems import Problem
+from repro.spec.resolve import images, training_images
+from repro.spec.scalars import Fraction, Name, Share
+from repro.store import Table
 
-Looked = dict[int, Run]  # by seed
-
-
-def section(shown: Shown) -> Section | None:
-    """What every arm's runs were looked at for; None of other claims."""
-    judgement, title, text = shown.judgement, "", ""
-    parts: list[Part] = []
-    every: list[Run] = []
-    for arm, seen in judgement.arms.items():
-        ids = {o.seed: o.evaluation for o in seen.observations if o.evaluation}
-        runs = {seed: shown.table[i] for seed, i in ids.items() if i in shown.table and shown.table[i].values}
-        if runs:
-            kind = next(iter(runs.values())).config["look"]["kind"]
-            found, title, text = _PARTS[kind](f"{shown.shelf}-{arm}-looked", runs)
-            if kind == "kernels" and (figure := shown.file.claim.paper.figure) and shown.speaks:
-                title = f"Figure {figure} of the paper, redone"
-            parts += [_of(arm, part) for part in found] if len(judgement.arms) > 1 else found
-            every += runs.values()
-    if not parts:
-        return None
-    return Section(f"{shown.shelf}-looked", title, tuple(filter(None, (text, _again(every)))), tuple(parts))
+_LOOKS: TypeAdapter[Look] = TypeAdapter(Look)  # made once: to make one takes longer than to read with it
 
 
-def _of(arm: str, part: Part) -> Part:
-    """The same, saying whose it is."""
-    return replace(part, caption=f"“{arm}”: {part.caption[0].lower()}{part.caption[1:]}")
+class Read(Measure):
+    """One value that is read off a look at a finished run."""
 
+    value: str
 
-def _again(runs: Sequence[Run]) -> str:
-    """What is said where weights were gone, and runs were trained again to be looked at."""
-    found = [run.result["trained_again"] for run in runs if run.result and "trained_again" in run.result]
-    if not found:
+    judged_by: ClassVar[tuple[str, ...]] = ("change", "difference")
+    is_look: ClassVar = True
+    ending: ClassVar = ", points"
+    in_layers: ClassVar[bool] = True  # it looks into layers by name, which nets of a table have
+    described: ClassVar[str]  # how the look is taken; its options in braces
+
+    @property
+    def metric(self) -> str:
+        """The value's name among those of all looks."""
+        return f"{self.kind}.{self.value}"
+
+    def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:
+        """A look finds in the net and its data what it looks at."""
+        data, kind = claim.data, claim.model.kind
+        if data.crop is None:
+            text = f"measure.kind: {self.kind} looks at nets that read crops; expected data.crop"
+            return [layers.problem(("measure", "kind"), text)]
+        towered = [name for name, options in registry.OPTIONS.items() if "towers" in options]
+        if self.in_layers and kind not in towered:
+            text = f"measure.kind: {self.kind} looks into layers of {', '.join(towered)}; found model.kind {kind}"
+            return [layers.problem(("measure", "kind"), text)]
+        if text := self.not_there(claim):
+            return [layers.problem(("measure", "kind"), f"measure.kind: {text}")]
+        test, train = images(data)[1], training_images(data)
+        at_most = {
+            "photos": test, "queries": test, "gallery": train, "nearest": getattr(self, "gallery", None) or train,
+        }  # fmt: skip
+        out = []
+        for key, most in at_most.items():
+            if (found := getattr(self, key, None)) is not None and found > most:
+                text = f"measure.{key}: found {found}; expected at most {most}, the photos there are"
+                out.append(layers.problem(("measure", key), text))
+        return out
+
+    def not_there(self, claim: Claim) -> str:
+        """Return what the net lacks of what is looked at; empty where it has all."""
         return ""
-    other = sum(how == "other" for how in found)
-    same = "each came to the test error on record" if not other else f"{other} came to another test error than recorded"
-    return f"The weights of {len(found)} of these runs were gone; they were trained again to be looked at: {same}."
+
+    def evaluation_of(self, claim: Claim, config: RunConfig, epochs: float) -> Evaluation:
+        look = _LOOKS.validate_python(self.model_dump(exclude={"value"}))
+        return Evaluation(run=config, epoch=ceil(epochs), look=look)
+
+    def value_of(self) -> str:
+        return self.value
+
+    def written(self, claim: Claim, value: float) -> str:
+        return typeset(points(value))
+
+    def followed(self) -> str:
+        return "test_error"
+
+    def measured(self, claim: Claim) -> str:
+        when = "at the end of the run" if claim.train.plateau else f"after {claim.train.epochs} epochs"
+        return f"{self.described.format(**self.model_dump())} Each net is looked at once, {when}."
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"
+class TenViewsMeasure(TenViews, Read):
+    """What ten views bring; the errors themselves are the measure `final`."""
 
-
-def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 0.0001 else "< 0.0001"
-
-
-def _table(caption: str, head: Sequence[str], runs: Looked, cells: Sequence[tuple[str, str]]) -> Grid:
-    """A row for each seed, and their mean. `cells`: (value's name, form): percent, points and share, which have a mean;
-    count, p, and a share of one tower, whose name means nothing from seed to seed."""
-    forms = {"percent": _percent, "points": prose.points, "count": lambda v: f"{v:,.0f}", "share": lambda v: f"{v:.3f}",
-             "p": _p, "tower": lambda v: f"{v:.3f}"}  # fmt: skip
-
-    def cell(run: Run, key: str, form: str) -> str:
-        return forms[form](run.values[key]) if key in run.values else "–"
-
-    rows = [(str(seed), *(cell(run, *c) for c in cells)) for seed, run in runs.items()]
-    strong: frozenset[int] = frozenset()
-    if len(runs) > 1:
-        found = [[run.values[key] for run in runs.values() if key in run.values] for key, _ in cells]
-        whole = zip(cells, found, strict=True)
-        mean = (forms[form](fmean(v)) if v and form in ("percent", "points", "share") else "" for (_, form), v in whole)
-        rows.append(("mean", *mean))
-        strong = frozenset({len(runs)})
-    return Grid(caption, ("seed", *head), tuple(rows), frozenset(range(1, len(cells) + 1)), strong=strong)
-
-
-def _ten_views(id: str, runs: Looked) -> tuple[list[Part], str, str]:
-    grids: list[Part] = []
-    both = (("Errors", "", "error", "views_error"), ("Top-5 errors", "_top5", "top5", "views_top5"))
-    for word, top, one, ten in both:
-        cells = [(one, "percent"), (ten, "percent"), (f"gain{top}", "points")]
-        cells += [(f"won{top}", "count"), (f"lost{top}", "count")]
-        head = ("centre view, %", "ten views, %", "gain, points", "right in ten alone", "right in one alone")
-        grid = _table(f"{word} of each net in the centre view and in ten views averaged", head, runs, cells)
-        ps = [_p(mcnemar(int(run.values[f"won{top}"]), int(run.values[f"lost{top}"]))) for run in runs.values()]
-        rows = [(*row, p) for row, p in zip(grid.rows, [*ps, ""], strict=False)]
-        grids.append(Grid(grid.caption, (*grid.head, "McNemar’s p"), tuple(rows), frozenset(range(1, 7)),
-                          strong=grid.strong))  # fmt: skip
-    photos = next(iter(runs.values())).values["photos"]
-    text = (
-        f"Of {photos:,.0f} test photos. One net answers twice for the same photos, so within a net McNemar’s exact "
-        "test says whether its two answers differ: without a difference, "
-        "ten views would be right in half of the photos that only one of the two gets right."
+    value: Literal["gain", "gain_top5"] = Field(
+        description="how much lower the error is in ten views than in the centre view, in one answer or five"
     )
-    return grids, "In one view and in ten", text
 
-
-def _thinned_nets(id: str, runs: Looked) -> tuple[list[Part], str, str]:
-    first = next(iter(runs.values()))
-    cells = [("halved_error", "percent"), ("geometric_error", "percent"), ("arithmetic_error", "percent")]
-    cells += [("thinned_error", "percent"), ("excess", "points")]
-    cells += [("geometric_divergence", "share"), ("arithmetic_divergence", "share"), ("geometric_agrees", "percent")]
-    head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "each thinned net by itself, %",
-            "halved less geometric, points",
-            "KL of geometric, nats", "KL of arithmetic, nats", "same answer, %")  # fmt: skip
-    table = _table("Errors of the halved net and of thinned nets averaged", head, runs, cells)
-    counts = first.curves["masks"]
-    steps = []
-    for i, count in enumerate(counts):
-        at = [fmean(run.curves[key][i] for run in runs.values()) for key in
-              ("geometric_error", "arithmetic_error", "geometric_divergence", "arithmetic_divergence")]  # fmt: skip
-        steps.append((f"{count:,.0f}", _percent(at[0]), _percent(at[1]), f"{at[2]:.4f}", f"{at[3]:.4f}"))
-    caption = "Means of the first so many thinned nets against the halved net, mean of the seeds"
-    names = ("thinned nets", "geometric, error %", "arithmetic, error %", "geometric, KL", "arithmetic, KL")
-    grid = Grid(caption, names, tuple(steps), frozenset(range(5)))
-    values = first.values
-    text = (
-        f"{values['masks']:,.0f} thinned nets, {values['photos']:,.0f} test photos. “Halved” is the net as it is used "
-        "at test time, its hidden outputs multiplied by the probability of staying. KL is the divergence of its "
-        "answers from the mean’s, in nats per photo; “same answer”, of the halved net and the geometric mean."
+    in_layers: ClassVar = False
+    names: ClassVar = {
+        "ten_views.gain": "gain of ten views over the centre view",
+        "ten_views.gain_top5": "top-5 gain of ten views over the centre view",
+    }
+    described: ClassVar = (
+        "Each net answers for every test photo twice: from the centre view, and with the mean of its softmax "
+        "outputs of ten views, the corners, the centre and their reflections. The measure is by how much the second "
+        "error is lower."
     )
-    note = "Solid: the geometric mean; dashed: the arithmetic mean; a line for each seed. Above 0 the mean is better."
-    return [Figure(_over_masks(id, runs), "How many thinned nets it takes.", note), table, grid], "Thinned nets", text
 
 
-def _over_masks(id: str, runs: Looked) -> Drawing:
-    """Error of the halved net less that of the means, against the number of thinned nets."""
-    rows: list[Spec] = [
-        {"seed": seed, "mean": mean, "masks": count, "excess": round(100 * (run.values["halved_error"] - error), 3)}
-        for seed, run in runs.items()
-        for mean in ("geometric", "arithmetic")
-        for count, error in zip(run.curves["masks"], run.curves[f"{mean}_error"], strict=True)
-    ]
-    most = max(row["masks"] for row in rows)
-    every = [row["excess"] for row in rows] + [0.0]
-    pad = 0.08 * (max(every) - min(every)) or 1.0
-    last = [row for row in rows if row["masks"] == most]
-    ends = [fmean(row["excess"] for row in last if row["mean"] == mean) for mean in ("geometric", "arithmetic")]
-    alt = f"With {most:,.0f} thinned nets the halved net’s error less the geometric mean’s is {ends[0]:+.2f} points, "
-    alt += f"less the arithmetic mean’s {ends[1]:+.2f}."
+class ThinnedNetsMeasure(ThinnedNets, Read):
+    """A net against thinned ones."""
 
-    def build(width: int, hover: bool) -> Spec:
-        place = {"x": number("masks"), "y": number("excess")}
-        dash = {"domain": ["geometric", "arithmetic"], "range": [list(DASHES[0]), list(DASHES[1])]}
-        lines = place | {"detail": name("seed"), "strokeDash": name("mean") | {"scale": dash, "legend": None}}
-        layers = [
-            layer([{"y": 0}], "rule", {"y": number("y")}, color=MUTED, strokeDash=[2, 3]),
-            layer(rows, "line", lines, color=INK, strokeWidth=1.2, opacity=0.8),
-        ]
-        if hover:
-            tip = [name("seed"), name("mean"), number("masks"), number("excess") | {"format": "+.2f"}]
-            layers.append(layer(rows, "circle", place | {"tooltip": tip}, size=80, opacity=0, color=INK))
-        ticks = {"values": log_ticks(1, most), "labelExpr": PLAIN}
-        x_axis = {"title": "thinned nets averaged, log scale", "grid": False, **ticks}
-        y_axis = {"title": None, "labelExpr": PLAIN, "tickCount": 5, "domain": False, "ticks": False}
-        x = {"scale": {"type": "log", "domain": [1, most], "nice": False}, "axis": x_axis}
-        y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
-        title = "error of the halved net less the mean’s, percentage points"
-        return chart(layers, x, y, width, 260 if width > 400 else 220, title)
-
-    return draw(f"{id}-masks", "Thinned nets averaged", alt, build)
-
-
-def _kernels(id: str, runs: Looked) -> tuple[list[Part], str, str]:
-    cells = [("learned_1", "count"), ("learned_2", "count"), ("chroma_1", "tower"), ("chroma_2", "tower")]
-    cells += [("difference", "share"), ("p", "p")]
-    head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference, unsigned", "p")
-    parts: list[Part] = [_table("Chroma share of what the towers’ kernels have learned", head, runs, cells)]
-    drawn = list(runs.items())[: int(PICTURED // next(iter(runs.values())).values["kernels"])]
-    parts += [kernels.picture(seed, run) for seed, run in drawn]
-    text = (
-        "The chroma share of noise is 0.667, so a kernel that has not learned would look specific to colour: what is "
-        "left of the initial noise is taken away before, and kernels that are little else do not count. Towers have "
-        "no names: which of them is the one for colour may differ between runs."
+    value: Literal["excess", "excess_arithmetic"] = Field(
+        description="error of the net with halved outputs less that of the thinned nets' geometric, or arithmetic, mean"
     )
-    if len(drawn) < len(runs):
-        text += f" Of {len(runs)} seeds the first {len(drawn)} are drawn; all kernels lie with their evaluations."
-    return parts, "Kernels by tower", text
 
-
-def _neighbours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
-    cells = [("precision", "percent"), ("pixel_precision", "percent"), ("gain", "points"), ("chance", "percent")]
-    cells += [("pixel_rank", "percent"), ("pixel_rank_median", "percent"), ("shared", "percent")]
-    head = ("by fc7, %", "by pixels, %", "gain, points", "by chance, %", "place by pixels, mean %",
-            "place by pixels, median %", "near by both, %")  # fmt: skip
-    table = _table("Of the nearest training photos, how many are of the test photo’s class", head, runs, cells)
-    places = next(iter(runs.values())).curves["nearest"]
-    steps = []
-    for i, place in enumerate(places):
-        keys = ("precision", "pixel_precision", "pixel_rank")
-        at = [fmean(run.curves[key][i] for run in runs.values()) for key in keys]
-        steps.append((f"{place:.0f}", *map(_percent, at)))
-    caption = "By place among the nearest, mean of the seeds"
-    names = ("place", "by fc7, %", "by pixels, %", "fc7’s neighbour: place by pixels, %")
-    grid = Grid(caption, names, tuple(steps), frozenset(range(4)))
-    values = next(iter(runs.values())).values
-    text = (
-        f"{values['queries']:,.0f} test photos among {values['gallery']:,.0f} training photos. “Place by pixels” says "
-        "how far fc7’s neighbours are in pixel space: the share of the gallery that is nearer by pixels; 0 is the "
-        "nearest, and chance gives 50 %. “Near by both” is the share of fc7’s neighbours that are among as many by "
-        "pixels."
+    names: ClassVar = {
+        "thinned_nets.excess": "error of the halved net less that of the thinned nets' geometric mean",
+        "thinned_nets.excess_arithmetic": "error of the halved net less that of the thinned nets' arithmetic mean",
+    }
+    described: ClassVar = (
+        "Of each net {masks:,} thinned nets are drawn: a mask for all hidden units of both dropout layers, "
+        "each kept with the probability of training. For every test photo the softmax outputs of the thinned nets are "
+        "averaged geometrically (and arithmetically), and compared with those of the one net whose hidden outputs are "
+        "multiplied by that probability. The measure is the error of the one net less that of the average."
     )
-    return [table, grid], "Neighbours", text
+
+    def not_there(self, claim: Claim) -> str:
+        return "" if claim.model.dropout else "thinned_nets needs a net with dropout; found model.dropout 0"
 
 
-def _shifted_colours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
-    cells = [("error", "percent"), ("shifted_error", "percent"), ("shifted_rise", "points")]
-    head = ("as they are, %", "shifted, mean %", "rise, points")
-    table = _table("Errors of the test photos as they are and with their colours shifted", head, runs, cells)
-    first = next(iter(runs.values())).curves
-    steps = []
-    for i, (component, by) in enumerate(zip(first["component"], first["by"], strict=True)):
-        error = fmean(run.curves["error"][i] for run in runs.values())
-        steps.append((f"{component:.0f}", f"{by:+g}", _percent(error)))
-    names = ("component", "deviations", "error, %")
-    grid = Grid("By shift, mean of the seeds", names, tuple(steps), frozenset(range(3)))
-    text = (
-        "All test photos are shifted along one principal component of the training photos’ colours, three components "
-        "each both ways, and the errors of the centre view averaged. Component 1 is mostly brightness, the others "
-        "colour; a shift is in deviations of its component."
+class NeighboursMeasure(Neighbours, Read):
+    """How alike neighbours are."""
+
+    value: Literal["gain"] = Field(
+        description="the share of fc7's neighbours that are of the photo's class, less that of the pixels' neighbours"
     )
-    return [table, grid], "Shifted colours", text
+
+    names: ClassVar = {"neighbours.gain": "precision of fc7's neighbours less that of the pixels' neighbours"}
+    described: ClassVar = (
+        "For every test photo the {nearest} nearest training photos are found twice, by Euclidean distance: "
+        "between the outputs of fc7, and between the pixels. Precision is the share of them that are of the photo's "
+        "class. The measure is the precision by fc7 less that by pixels."
+    )
 
 
-_PARTS = {
-    "shifted_colours": _shifted_colours,
-    "ten_views": _ten_views,
-    "thinned_nets": _thinned_nets,
-    "kernels": _kernels,
-    "neighbours": _neighbours,
-}
+class Change(OneArm):
+    """One arm's measure where that is a difference already, of one net looked at in two ways; a fraction of images."""
+
+    kind: Literal["change"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    paper: Share | None = Field(description="the paper's number; null where it prints none")
+    within: list[Share | None] = Field(
+        min_length=2, max_length=2, description="the band that counts as the same number; null at an end that is open"
+    )
+    least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
+    direction: Literal["above 0", "below 0", "none"] = Field(
+        description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
+    )
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def unit(self) -> Unit:
+        return DIFFERENCE
+
+    def others_number(self) -> tuple[float, float, str]:
+        return OF_POINTS
+
+    def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
+        return mean_of(arms[0].observations, self.confidence, DIFFERENCE)
+
+    def found(self, claim: Claim, effect: Effect) -> str:
+        assert effect.estimate is not None
+        return f"The {claim.measure.goal(claim)} is {points(effect.estimate)} points ({effect.sure})."
+
+    def axis_title(self, claim: Claim, of_one: bool) -> str:
+        return f"{claim.measure.name()}{', difference' * (not of_one)}, percentage points"

@@ -6,13 +6,15 @@ Cases ask these properties; pages fill a claim's own numbers into the sentences 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import isfinite
+from typing import TYPE_CHECKING
 
-from repro.questions.statistics import Effect, TraceTest
-from repro.questions.tuning import Arm
-from repro.questions.words import shown
-from repro.spec.claim import Claim
-from repro.spec.rules import TraceRule, effect_of
+from repro.questions.observations import Arm
+from repro.questions.statistics import Effect, deviation, seeds_needed
+
+if TYPE_CHECKING:
+    from repro.questions.base import Claim
+    from repro.questions.traces import TraceTest
 
 ROUNDING = 1e-12  # an end of an interval that lies on a bound lies at it
 
@@ -41,21 +43,19 @@ class Evidence:
     @property
     def side(self) -> int:
         """The sentence's side of no effect: 1 above, -1 below, 0 where it says that there is none."""
-        direction = getattr(self.claim.rule, "direction", "none")
-        return 0 if direction == "none" else 1 if direction.startswith("above") else -1
+        return self.claim.rule.side
 
     @property
     def least(self) -> float:
         """The smallest effect that still bears the sentence out."""
-        least = getattr(self.claim.rule, "smallest", None)
-        assert isinstance(least, float)
+        least = self.claim.rule.smallest
+        assert least is not None
         return least
 
     @property
     def band(self) -> tuple[float, float]:
         """What counts as the same number; infinite, or 0 of a ratio, at an open end."""
-        rule = self.claim.rule
-        return (rule.offset_within[0], rule.offset_within[1]) if isinstance(rule, TraceRule) else rule.band
+        return self.claim.rule.band
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -101,16 +101,7 @@ class Evidence:
     @property
     def named(self) -> dict[str, str]:
         """The claim's own numbers, for the places of sentences."""
-        rule = self.claim.rule
-        out = NAMED | {"scale": self.scale}
-        if isinstance(rule, TraceRule):
-            low, high = rule.offset_within
-            return out | {"band": f"{100 * low:+g} to {100 * high:+g} points", "p": f"{rule.p_above:g}"}
-        kind = effect_of(rule)
-        out["band"] = f"the band, {band_of(rule.band, kind)}"
-        if self.side:
-            out["least"] = size(self.least, kind)
-        return out
+        return NAMED | {"scale": self.scale} | self.claim.rule.named()
 
 
 NAMED = {
@@ -121,18 +112,24 @@ NAMED = {
 }
 
 
-def size(value: float, kind: str) -> str:
-    """Return an effect's size for people: `2.45`, `+0.7 points`, `80 % of runs`."""
-    if kind == "ratio":
-        return f"{value:.3g}"
-    return shown(round(value, 6), kind)
-
-
-def band_of(band: tuple[float, float], kind: str) -> str:
-    """Return a band for people: `4 to 9`, `1.1 and more`, `up to 1.5`."""
-    low, high = band
-    if high == inf:
-        return f"{size(low, kind)} and more"
-    if low == -inf or (kind == "ratio" and low == 0):
-        return f"up to {size(high, kind)}"
-    return f"{size(low, kind)} to {size(high, kind)}"
+def settling(e: Evidence) -> str:
+    """Return the smallest effect that would have decided, and how many seeds would settle the one found."""
+    effect = e.effect
+    if effect is None or effect.estimate is None or len(effect.per_seed) < 2:
+        return "one side is open, so the effect that would have decided is not known"
+    unit = effect.unit
+    if not e.claim.rule.has_mean:
+        return f"{effect.n} runs leave it open; more would narrow the interval"
+    low, high, middle = (unit.to_scale(v) for v in (effect.low, effect.high, effect.estimate))
+    spread = deviation([unit.to_scale(v) for v in effect.per_seed.values()])
+    ends = [e.least] if e.side else [v for v in e.band if isfinite(v) and v > unit.lowest]
+    bound = min((unit.to_scale(v) for v in ends), key=lambda v: abs(middle - v))
+    half = (high - low) / 2
+    near, far = (unit.from_scale(v) for v in (bound - half, bound + half))
+    text = f"effects below {unit.size(near)} or above {unit.size(far)} could have been told from that"
+    seen = abs(middle - bound)
+    if effect.method.startswith("jackknife") or spread == 0 or seen < 0.02 * spread:  # its seeds are no pairs
+        return text
+    # with power 80 %; never fewer than those that have just failed to
+    seeds = max(effect.n + 1, seeds_needed(seen, spread, effect.confidence))
+    return f"{text}; about {seeds} seeds would settle one of {unit.size(effect.estimate)}"

@@ -14,15 +14,15 @@ from functools import cache
 from itertools import accumulate
 from math import ceil, fsum, inf, log
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.resolve import classes, training_images
-from repro.spec.rules import Place
 from repro.train.minibatches import batch_sizes
 
 STARTED = 0.9  # DESIGN, not started: a mean training loss that is not below so much of ln C has learned nothing
+Place = Literal["files", "middle", "end", "start"]  # where the mean of an interval stands
 Rows = list[dict[str, Any]]
 Points = list[tuple[float, float]]
 
@@ -31,7 +31,7 @@ Points = list[tuple[float, float]]
 class Level:
     """What a run is to fall to: a running metric, or with `window` the mean training loss of so many updates.
 
-    `at`: where an interval's mean stands, see `repro.spec.rules.EpochsTo`. `files`: the sizes of the minibatches of
+    `at`: where an interval's mean stands, see `times.EpochsTo`. `files`: the sizes of the minibatches of
     each of an epoch's data files. `start`: the metric at time 0, chance's.
     """
 
@@ -103,7 +103,12 @@ class Level:
                     yield (update - back) / an_epoch, fsum(losses[-self.window :]) / self.window
 
 
-def files_of(claim: Claim | RunConfig) -> tuple[tuple[int, ...], ...]:
+def chance(metric: str, classes: int) -> float:
+    """Return the metric of a net that has learned nothing: where every curve stands at epoch 0."""
+    return log(classes) if metric.endswith("loss") else 1 - 1 / classes
+
+
+def files_of(claim: Claim[Any, Any] | RunConfig) -> tuple[tuple[int, ...], ...]:
     """Return the sizes of the minibatches of each data file of an epoch, before any held-out images are folded in."""
     rule = claim.train
     return _files_of(training_images(claim.data), rule.batch, rule.file_images)

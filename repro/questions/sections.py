@@ -9,20 +9,19 @@ from statistics import fmean
 from repro.draw import charts, curves
 from repro.draw.curves import Tuned
 from repro.draw.parts import Figure, Grid, Row, Section
-from repro.questions import evaluations as looked
+from repro.questions import others
+from repro.questions.base import Claim
+from repro.questions.evaluation_sections import section as evaluations
+from repro.questions.exhibit import Exhibit, axis, interval_words, row
 from repro.questions.judge import Judgement
-from repro.questions.learning import learning, mean
-from repro.questions.observations import Observation, per_epoch
-from repro.questions.tuning import NEAR, SLOWER, Rate
-from repro.questions.words import between, goal, times
-from repro.report import prose, records
-from repro.report.view import Shown, axis, interval_words, row
-from repro.spec.claim import Claim
-from repro.spec.looks import Read
+from repro.questions.learning import learning
+from repro.questions.observations import Observation, Rate
+from repro.questions.tuning import NEAR, SLOWER
+from repro.questions.units import RATIO, listed, times
 from repro.spec.resolve import epochs_of
 
 
-def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
+def effect(id: str, shown: list[Exhibit], whose: str = "") -> Figure | None:
     """The effect on these shelves; None where there is none. `whose`: of which runs, where that is not clear."""
     rows = [row(s.judgement, s.shelf if len(shown) > 1 else "") for s in shown if s.judgement.effect is not None]
     drawn = [r for r in rows if r is not None]
@@ -33,36 +32,25 @@ def effect(id: str, shown: list[Shown], whose: str = "") -> Figure | None:
         f"{100 * e.confidence:.3g} % {'bound, open where the arrow points' if e.estimate is None else 'interval'}": None
         for e in found
     }
-    marks = records.marks(shown[0].file.claim) if shown[0].speaks else []
-    words = " ".join([*(interval_words(s) for s in shown), records.words(marks)]).strip()
+    marks = others.marks(shown[0].file.claim) if shown[0].speaks else []
+    words = " ".join([*(interval_words(s) for s in shown), others.words(marks)]).strip()
     on = axis(shown[0])
     drawing = charts.interval(id, "The effect and its interval", words, on, drawn, marks)
     bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
     claim = shown[0].judgement.claim
-    assert claim.rule.kind != "trace"
-    what = f"ratio of {prose.unit(claim)}" if claim.rule.kind == "ratio" else _EFFECTS[claim.rule.kind]
-    against = "what counts as reproduced" if claim.rule.paper is None else "the paper's number"
-    dots = f"dots: one for each judging seed{_DOTS.get(claim.rule.kind, '')}"
-    note = f"The {what}{whose} against {against}. {bar}; {dots}; shaded: what counts as reproduced at paper scale."
-    return Figure(drawing, "", note + records.marked(on, drawn, marks))
+    rule = claim.rule
+    against = "what counts as reproduced" if rule.number is None else "the paper's number"
+    dots = f"dots: one for each judging seed{rule.dots}"
+    note = f"The {rule.effect_name(claim)}{whose} against {against}. {bar}; {dots}; "
+    note += "shaded: what counts as reproduced at paper scale."
+    return Figure(drawing, "", note + others.marked(on, drawn, marks))
 
 
-_EFFECTS = {
-    "difference": "difference",
-    "value": "value",
-    "change": "change",
-    "count": "share of runs",
-    "ensemble": "effect of averaging",
-    "rate": "rate",
-}
-_DOTS = {"count": ", 100 where it shows it", "ensemble": ", the mean of the ensembles that it is in"}
-
-
-def sections(shown: Shown) -> list[Section]:
+def sections(shown: Exhibit) -> list[Section]:
     """Curves, tuning and judged runs of one shelf."""
     figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
     # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
-    redone = figure and shown.speaks and not isinstance(shown.judgement.claim.measure, Read)
+    redone = figure and shown.speaks and not shown.judgement.claim.measure.is_look
     title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
     out: list[Section | None] = []
     together = shown.judgement.together
@@ -87,21 +75,26 @@ def sections(shown: Shown) -> list[Section]:
             for what, run in (("Run", o.run), ("Evaluation", o.evaluation))
             if run in shown.table and (why := shown.table[str(run)].failed)
         ]
-        out.append(looked.section(shown))
-        out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), (_judged(shown.judgement),)))
+        out.append(evaluations(shown))
+        rule = shown.judgement.claim.rule
+        out += rule.sections(shown)
+        if not rule.lists_runs or failed:
+            grids = () if rule.lists_runs else (_judged(shown.judgement),)
+            out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), grids))
     out += [_positive(shown), _saturated(shown), _norms(shown)]
     return [section for section in out if section is not None]
 
 
-def _tuning(shown: Shown) -> Section:
+def _tuning(shown: Exhibit) -> Section:
     judgement, claim = shown.judgement, shown.judgement.claim
-    each, aim = per_epoch(claim)[1], f"{prose.unit(claim)} to {goal(claim)}"
+    (unit, each) = claim.measure.per_epoch(claim)
+    aim = f"{unit} to {claim.measure.goal(claim)}"
     tunings = {name: arm.tuning for name, arm in judgement.arms.items() if arm.tuning is not None}
     found = [
         f"{name} {tuning.chosen:g}" if tuning.chosen is not None else f"{name} none that could be chosen"
         for name, tuning in tunings.items()
     ]
-    fastest = f"Fastest rates: {prose.listed(found)}."
+    fastest = f"Fastest rates: {listed(found)}."
     drawing = curves.tuning(
         f"{shown.shelf}-tuning",
         "Time to the level against the rate",
@@ -121,18 +114,18 @@ def _tuning(shown: Shown) -> Section:
             for name, tuning in tunings.items()
         ],
         aim,
-        prose.unit(claim),
+        unit,
     )
     near = f"{100 * NEAR - 100:.0f} % of the best"
     text = [
         f"{fastest} “Near” is within {near}, “slower” beyond it; “stopped” rates were given up before every "
         f"tuning seed had its turn, being more than {SLOWER:g} times slower. “>” stands before the "
-        f"{prose.unit(claim)} at whose end the level was not reached."
+        f"{unit} at whose end the level was not reached."
     ]
-    if judgement.rate_range is not None and judgement.claim.rule.kind == "ratio":
-        of, over = judgement.claim.rule.of
+    if judgement.rate_range is not None:
+        of, over = claim.rule.compared(claim)
         low, high = judgement.rate_range
-        spread = f"is {times(low)}" if low == high else f"runs from {between(low, high)}"
+        spread = f"is {times(low)}" if low == high else f"runs from {RATIO.interval(low, high)}"
         text.append(f"Over all rates within {near}, the ratio {of} / {over} {spread} on the tuning seeds.")
     note = "Line: geometric mean; dot: a tuning seed; diamond: the chosen rate; triangle: not reached; cross: diverged."
     figure = Figure(drawing, "Each arm's rate, tuned on its own.", note)
@@ -140,7 +133,7 @@ def _tuning(shown: Shown) -> Section:
     return Section(f"{shown.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
 
 
-def _learned(shown: Shown) -> Section:
+def _learned(shown: Exhibit) -> Section:
     """Whether each arm learned at each rate that was tried."""
     arms = {name: arm.tuning.rates for name, arm in shown.judgement.arms.items() if arm.tuning is not None}
     rows = []
@@ -161,15 +154,15 @@ def _rates(claim: Claim, caption: str, rates: tuple[Rate, ...]) -> Grid:
     seeds = sorted({o.seed for rate in rates for o in rate.observations})
     rows = []
     for rate in rates:
-        seen = {o.seed: prose.observed(claim, o) for o in rate.observations}
-        middle = prose.valued(claim, rate.mean) if rate.mean is not None else "–"
+        seen = {o.seed: claim.measure.observed(claim, o) for o in rate.observations}
+        middle = claim.measure.written(claim, rate.mean) if rate.mean is not None else "–"
         rows.append((f"{rate.rate:g}", *(seen.get(seed, "–") for seed in seeds), middle, rate.state))
     head = ("rate", *(f"seed {seed}" for seed in seeds), "geometric mean", "state")
     chosen = frozenset(i for i, rate in enumerate(rates) if rate.state == "chosen")
     return Grid(caption, head, tuple(rows), numbers=frozenset(range(1, len(seeds) + 2)), strong=chosen)
 
 
-def _positive(shown: Shown) -> Section | None:
+def _positive(shown: Exhibit) -> Section | None:
     """How many of each layer's outputs were positive before the first update, where the runs recorded it; None where
     the arms do not differ in it by more than a point."""
     found: dict[str, dict[str, float]] = {}
@@ -188,7 +181,7 @@ def _positive(shown: Shown) -> Section | None:
     return Section(f"{shown.shelf}-positive", "Before the first update", parts=(grid,))
 
 
-def _saturated(shown: Shown) -> Section | None:
+def _saturated(shown: Exhibit) -> Section | None:
     """How many outputs and units of each hidden layer pass no gradient, after the last epoch at which the judged runs
     of every arm that has any recorded it; None where there is no such epoch."""
     seen = {
@@ -221,7 +214,7 @@ def _saturated(shown: Shown) -> Section | None:
     return Section(f"{shown.shelf}-saturated", "Saturation", (text,), (grid,))
 
 
-def _norms(shown: Shown) -> Section | None:
+def _norms(shown: Exhibit) -> Section | None:
     """The norm of each layer's weights at the end of the judged runs, where the arms differ in weight decay and the
     runs recorded it."""
     claim = shown.judgement.claim
@@ -244,45 +237,39 @@ def _norms(shown: Shown) -> Section | None:
 
 def _judged(judgement: Judgement) -> Grid:
     claim, found = judgement.claim, judgement.effect
-    names, rule = list(judgement.arms), claim.rule
-    assert rule.kind != "trace"
-    timed, two = rule.kind == "ratio", len(rule.of) == 2
+    names, rule, measure = list(judgement.arms), claim.rule, claim.measure
+    of = rule.compared(claim)
+    timed, two = measure.is_time, len(of) == 2
     per_seed = found.per_seed if found else {}
     by_seed = [{o.seed: o for o in judgement.arms[name].observations} for name in names]
-
-    def compared(value: float) -> str:
-        return times(value) if timed else prose.points(value)
-
     codes: list[Callable[[Observation], str]] = [lambda o: o.run]
     if any(o.evaluation for runs in by_seed for o in runs.values()):
         codes.append(lambda o: o.evaluation or "–")
     rows: list[Row] = []
     for seed in claim.seeds:
         seen = [runs.get(seed) for runs in by_seed]
-        between_ = [compared(per_seed[seed]) if seed in per_seed else "open"] * two
-        values = [prose.observed(claim, o) if o else "–" for o in seen]
+        between_ = [rule.seed_words(per_seed[seed]) if seed in per_seed else "open"] * two
+        values = [claim.measure.observed(claim, o) if o else "–" for o in seen]
         rows.append((str(seed), *values, *between_, *(code(o) if o else "–" for code in codes for o in seen)))
     strong: frozenset[int] = frozenset()
-    if found is not None and found.estimate is not None and rule.kind != "count":
-        means = [mean(claim, judgement.arms[name]) for name in names]
-        values = [prose.valued(claim, value) if value is not None else "–" for value in means]
+    if found is not None and found.estimate is not None and rule.has_mean:
+        means = [claim.measure.mean(judgement.arms[name]) for name in names]
+        values = [claim.measure.written(claim, value) if value is not None else "–" for value in means]
         strong = frozenset({len(rows)})
         blank = [""] * len(names) * len(codes)
-        rows.append(("geometric mean" if timed else "mean", *values, *[compared(found.estimate)] * two, *blank))
-        if rule.kind == "ensemble" and means[0] is not None:
-            # every seed is in as many ensembles as every other: their mean gain is the nets' mean less the ensembles'
-            together = means[0] - found.estimate if rule.judges == "gain" else found.estimate
-            rows.append((f"{rule.size} nets averaged", prose.valued(claim, together), *blank))
+        rows.append(("geometric mean" if timed else "mean", *values, *[rule.seed_words(found.estimate)] * two, *blank))
+        for label, value in rule.totals(means[0], found):
+            rows.append((label, measure.written(claim, value), *blank))
             strong |= {len(rows) - 1}
     whats = ("run", "evaluation")[: len(codes)]
     first = len(names) + 1 + two
-    aim = goal(claim)
-    compares = (" / " if timed else " − ").join(rule.of).replace(" ", "\u00a0") + ", points" * (not timed)
+    aim = measure.goal(claim)
+    compares = (" / " if timed else " − ").join(of).replace(" ", "\u00a0") + ", points" * (not timed)
     epochs = {epochs_of(claim, name) for name in names}
     after = f"after {claim.train.epochs} epochs" if epochs == {claim.train.epochs} else "at the end"
     after = "at the end" if claim.train.plateau else after
-    what = f"{prose.unit(claim)} to {aim}" if timed else f"{aim} {after}"
-    what += ", points" * (isinstance(claim.measure, Read) and claim.measure.kind != "kernels")
+    what = f"{measure.per_epoch(claim)[0]} to {aim}" if timed else f"{aim} {after}"
+    what += measure.ending
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
         ("seed", *names, *[compares] * two, *(f"{what} of {name}" for what in whats for name in names)),

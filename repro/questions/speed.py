@@ -1,4 +1,4 @@
-"""Throughput claims: replicates of a timing to images/s by arm, their effect, and what may be said of it.
+"""Speed: images/s of training, timed in replicates on a named device, and the rate by itself.
 
 Images/s are a fact of a device, so every replicate is of a named one, those of different devices are never mixed, and
 every verdict names its own.
@@ -6,69 +6,191 @@ every verdict names its own.
 
 from __future__ import annotations
 
-from math import exp, log
+from math import ceil, exp, inf, log
 from statistics import median
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from repro.questions.observations import Observation
+from pydantic import Field
+
+from repro.questions.base import Claim
+from repro.questions.errors import OneArm
+from repro.questions.evidence import Evidence
+from repro.questions.measure import Measure
+from repro.questions.observations import Arm, Observation, Want
 from repro.questions.statistics import Effect, paired_interval
-from repro.spec.claim import Claim
+from repro.questions.units import RATE, Unit, images, seed_list
 from repro.spec.config import TimingConfig
 from repro.spec.files import run_config
+from repro.spec.layers import Layers
+from repro.spec.problems import Problem
+from repro.spec.resolve import training_images
+from repro.spec.scalars import Fraction, Name, Number, Positive, Text
 from repro.store import Table
 
-
-def config(claim: Claim, seed: int, device: str) -> TimingConfig:
-    """The timing of all arms on `device`, replicate `seed`."""
-    assert claim.measure.kind == "throughput"
-    measure = claim.measure
-    return TimingConfig(
-        timed={arm: run_config(claim, arm, seed=seed) for arm in claim.arms},
-        updates=measure.updates,
-        rounds=measure.rounds,
-        warm=measure.warm,
-        device=device,
-    )
+if TYPE_CHECKING:
+    from repro.draw.parts import Section
+    from repro.questions.exhibit import Exhibit
+    from repro.questions.trial import Trial
 
 
-def devices(claim: Claim, table: Table) -> list[str]:
-    """The devices that the claim was timed on, the one with most replicates first; of equals in order of name."""
-    named = {run.config["device"] for run in table.values() if "timed" in run.config}
-    counts = {name: sum(config(claim, seed, name).id in table for seed in claim.seeds) for name in named}
-    return sorted((name for name, count in counts.items() if count), key=lambda name: (-counts[name], name))
+class Throughput(Measure):
+    """Images/s of training, loading and augmentation included: nothing is learned that is looked at.
+
+    A replicate is a process of its own, `seeds` are their numbers. In each, the arms take turns for `rounds` rounds of
+    `updates` updates; the median of the rounds counts.
+    """
+
+    kind: Literal["throughput"] = Field(description="the measure")
+    metric: Literal["images_per_second"] = Field(description="what is timed")
+    updates: Number = Field(description="updates of a round")
+    rounds: Number = Field(description="rounds of each arm in a replicate, of which the median counts")
+    warm: int = Field(1, ge=1, description="rounds before those, which prepare kernels and memory and do not count")
+
+    judged_by: ClassVar = ("ratio", "rate")
+    names: ClassVar = {"images_per_second": "images/s of training"}
+    timed: ClassVar = True
+
+    def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:
+        out = []
+        if claim.tune is not None:
+            out.append(layers.problem(("tune",), "tune: a timing has no rate to choose; take it away", key=True))
+        whole, rest = divmod(training_images(claim.data), claim.train.file_images)  # files: each has a short last one
+        most = whole * ceil(claim.train.file_images / claim.train.batch) + ceil(rest / claim.train.batch)
+        if self.updates > most:
+            text = f"measure.updates: found {self.updates}; expected at most {most}, the updates of an epoch"
+            out.append(layers.problem(("measure", "updates"), text))
+        return out
+
+    def per_epoch(self, claim: Claim) -> tuple[str, float]:
+        return "images/s", 1
+
+    def column(self, claim: Claim) -> tuple[str, float]:
+        return self.per_epoch(claim)
+
+    def written(self, claim: Claim, value: float) -> str:
+        return images(value)
+
+    def config(self, claim: Claim, seed: int, device: str) -> TimingConfig:
+        """Return the timing of all arms on `device`, replicate `seed`."""
+        arms = {arm: run_config(claim, arm, seed=seed) for arm in claim.arms}
+        return TimingConfig(timed=arms, updates=self.updates, rounds=self.rounds, warm=self.warm, device=device)
+
+    def devices(self, claim: Claim, table: Table) -> list[str]:
+        """Return the devices that were timed, the one with most replicates first; of equals in order of name."""
+        named = {run.config["device"] for run in table.values() if "timed" in run.config}
+        counts = {name: sum(self.config(claim, seed, name).id in table for seed in claim.seeds) for name in named}
+        return sorted((name for name, count in counts.items() if count), key=lambda name: (-counts[name], name))
+
+    def timed_on(self, trial: Trial) -> str | None:
+        return next(iter(self.devices(trial.claim, trial.table)), None)
+
+    def replicates(self, claim: Claim, arm: str, table: Table, device: str) -> tuple[Observation, ...]:
+        """Return the arm's images/s in each replicate on `device`, the median of its rounds."""
+        out = []
+        for seed in claim.seeds:
+            run = table.get(run_id := self.config(claim, seed, device).id)
+            if run is None or run.timed is None:
+                status = "failed" if run and run.failed else "missing"
+                out.append(Observation(seed, run_id, None, 0, status, 0))
+            else:
+                out.append(Observation(seed, run_id, median(run.timed[arm]["pipeline"]), 0, "reached", 0))
+        return tuple(out)
+
+    def device(self, trial: Trial) -> tuple[str | None, bool]:
+        arm = trial.arms[trial.claim.rule.compared(trial.claim)[0]]
+        sessions = [s for o in arm.observations if o.run in trial.table for s in trial.table[o.run].sessions]
+        return trial.device, any(session["device"] != "cpu" for session in sessions)
+
+    def wants(self, trial: Trial, arms: list[str]) -> list[Want]:
+        claim = trial.claim
+        configs = [self.config(claim, seed, trial.device or "") for seed in claim.seeds]
+        return [Want(config, 0, None, f"timing, replicate {config.seed}") for config in configs]
+
+    def observations(self, trial: Trial, arm: str) -> tuple[Observation, ...]:
+        return self.replicates(trial.claim, arm, trial.table, trial.device or "")
+
+    def arm(self, trial: Trial, name: str) -> Arm:
+        return Arm(name, None, None, self.observations(trial, name), {})
+
+    def measured(self, claim: Claim) -> str:
+        turns = "in which the arms take turns" if len(claim.arms) > 1 else "which trains"
+        many = f"{self.rounds} rounds of {self.updates} update{'s' * (self.updates != 1)}"
+        return (
+            "The measure is images/s of training through the whole pipeline of an epoch: photos read, cropped, "
+            "mirrored and noised as the claim says, and every update done. A replicate is a process of its own, with "
+            f"nothing of this command beside it, {turns} for {many}, after {self.warm} that "
+            f"do{'es' * (self.warm == 1)} not count; its value is the median of the rounds. The step alone, repeated "
+            "on one minibatch, is timed beside it. Replicates of different devices are never mixed."
+        )
+
+    def sections(self, shown: Exhibit) -> list[Section]:
+        if shown.judgement.device is None:
+            return super().sections(shown)
+        from repro.questions.speed_sections import sections  # drawn by pages alone
+
+        return sections(shown)
 
 
-def observe(claim: Claim, arm: str, table: Table, device: str) -> tuple[Observation, ...]:
-    """The arm's images/s in each replicate on `device`, the median of its rounds; `missing` and `failed` as of runs."""
-    return tuple(_observed(table, config(claim, seed, device).id, seed, arm) for seed in claim.seeds)
+class Rate(OneArm):
+    """One arm's images/s against the paper's, which were those of named hardware: elsewhere it is not comparable."""
+
+    kind: Literal["rate"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    paper: Positive = Field(description="the paper's images/s")
+    within: list[Positive] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    on: Text = Field(description="the hardware of the paper's number, as a part of its device's name")
+    images: Number = Field(description="images of one cycle through the training set")
+    cycles: Number = Field(description="cycles of a training, for the days that it takes")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    @property
+    def unit(self) -> Unit:
+        return RATE
+
+    def days(self, rate: float) -> float:
+        """Return the days that all cycles take at `rate` images/s."""
+        return self.images * self.cycles / rate / 86400
+
+    def stated(self) -> str:
+        return f"{self.unit.printed(self.paper)}, by its days"
+
+    def others_number(self) -> tuple[float, float, str]:
+        return 0, inf, "images/s above 0, as rule.paper"
+
+    def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
+        return geometric_rate(arms[0].observations, self.confidence)
+
+    def not_comparable(self, evidence: Evidence) -> str:
+        if self.on not in (evidence.device or ""):
+            paper = self.unit.written(self.paper)
+            return f"the paper's {paper} are of {self.on}; another device's speed cannot speak of them"
+        return super().not_comparable(evidence)
+
+    def found(self, claim: Claim, effect: Effect) -> str:
+        assert effect.estimate is not None
+        return f"“{self.of[0]}” trains {self.unit.written(effect.estimate)} ({effect.sure})."
+
+    def method(self, claim: Claim, scale: str) -> list[str]:
+        low, high = (round(self.days(rate), 1) for rate in reversed(self.within))
+        return [
+            f"The rate is the geometric mean over the replicates, {seed_list(claim.seeds)}, with a "
+            f"{100 * self.confidence:g} % interval: Student's t over their logs. The paper prints days, not a "
+            f"rate: {self.cycles} cycles through {self.images:,} images in {low:g} to {high:g} days are "
+            f"{self.band_words()}, which is the band; it was written in the claim before any timing."
+        ]
+
+    def axis_title(self, claim: Claim, of_one: bool) -> str:
+        return "images/s, log scale"
+
+    def only(self) -> str:
+        return f". Only {self.on} at paper scale can decide it; elsewhere the speed found is the device’s at hand"
 
 
-def _observed(table: Table, run_id: str, seed: int, arm: str) -> Observation:
-    run = table.get(run_id)
-    if run is None or run.timed is None:
-        return Observation(seed, run_id, None, 0, "failed" if run and run.failed else "missing", 0)
-    return Observation(seed, run_id, median(run.timed[arm]["pipeline"]), 0, "reached", 0)
-
-
-def spread(table: Table, run_id: str, arm: str) -> float | None:
-    """How far the rounds of an arm in a replicate lie apart: largest less smallest, as a share of their median."""
-    run = table.get(run_id)
-    if run is None or run.timed is None:
-        return None
-    rounds = run.timed[arm]["pipeline"]
-    return (max(rounds) - min(rounds)) / median(rounds)
-
-
-def step_alone(table: Table, run_id: str, arm: str) -> float | None:
-    """Images/s of the arm's step alone in a replicate, without loading and augmentation."""
-    run = table.get(run_id)
-    return median(run.timed[arm]["step"]) if run and run.timed else None
-
-
-def rate(observations: tuple[Observation, ...], confidence: float) -> Effect | None:
-    """The geometric mean of an arm's images/s; None where a replicate is not there, or where there is only one."""
+def geometric_rate(observations: tuple[Observation, ...], confidence: float) -> Effect | None:
+    """Return the geometric mean of an arm's images/s; None where a replicate is not there, or where there is one."""
     per_seed = {o.seed: o.value for o in observations if o.value is not None}
     if len(per_seed) < len(observations) or len(per_seed) < 2:
         return None
     low, middle, high = paired_interval([log(value) for value in per_seed.values()], confidence)
     method = "Student t, the mean log of the replicates"
-    return Effect("rate", exp(middle), exp(low), exp(high), confidence, len(per_seed), method, per_seed)
+    return Effect(RATE, exp(middle), exp(low), exp(high), confidence, len(per_seed), method, per_seed)

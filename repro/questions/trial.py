@@ -6,21 +6,15 @@ Planning reads its wants, the verdict its observations, pages both. Everything i
 from __future__ import annotations
 
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from typing import Any
 
-from repro.questions import speed as timing
-from repro.questions.levels import converged, goal_of, held_out_errors
-from repro.questions.observations import Observation, Want, evaluation_of, level_of, observe, trace
-from repro.questions.tuning import Arm, Tuning, tune
-from repro.spec.claim import Claim
+from repro.questions.base import Claim
+from repro.questions.observations import Arm, Observation, Tuning, Want
+from repro.questions.tuning import tune
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
-from repro.spec.resolve import epochs_of, training_images
 from repro.store import Table
-
-MOST = 4  # times the claim's horizon: how long a run is followed for its best (assumed)
 
 
 class Trial:
@@ -38,7 +32,7 @@ class Trial:
     @cached_property
     def device(self) -> str | None:
         """The device of a timing: the one that it is to be timed on, or was timed on most."""
-        return self._device or next(iter(timing.devices(self.claim, self.table)), None)
+        return self._device or self.claim.measure.timed_on(self)
 
     @cached_property
     def _tuned(self) -> tuple[dict[str, Tuning], list[Want]]:
@@ -65,116 +59,29 @@ class Trial:
         return self._configs[arm, seed]
 
     def horizon(self, arm: str) -> int:
-        """Return the epochs after which a judging run of `arm` counts as censored.
-
-        The first horizon; for the slow arm at least twice (the far end of the band x the slowest judged run of the fast
-        arm), so that a censored run says something about the band.
-        """
+        """Return the epochs after which a judging run of `arm` counts as censored."""
         if arm not in self._horizons:
-            self._horizons[arm] = self._horizon(arm)
+            self._horizons[arm] = self.claim.measure.horizon(self, arm)
         return self._horizons[arm]
 
-    def _horizon(self, arm: str) -> int:
-        claim = self.claim
-        first = epochs_of(claim, arm)
-        if claim.measure.kind == "converged":
-            return self._followed(arm)
-        if claim.rule.kind != "ratio" or claim.rule.direction == "none" or claim.measure.kind != "epochs_to":
-            return first
-        slow, fast = claim.rule.of if claim.rule.direction == "above 1" else claim.rule.of[::-1]
-        if arm != slow:
-            return first
-        values = [o.value for o in self._seen(fast, first) if o.value is not None]
-        return max(first, ceil(2 * claim.rule.far * max(values, default=0)))
-
-    def _followed(self, arm: str) -> int:
-        """Return the epochs to which the arm's runs are followed so that each has gone on for twice the time to its
-        best.
-
-        Found step by step, each from runs that have all come as far as the one before: epochs that others trained
-        beyond it change nothing.
-        """
-        claim = self.claim
-        assert claim.measure.kind == "converged"
-        configs = [self.config(arm, seed) for seed in claim.seeds]
-        runs = [self.table.get(config.id) for config in configs]
-        horizon, most = claim.train.epochs, MOST * claim.train.epochs
-        while all(run and (run.failed or goal_of(configs[0], horizon).met(run.epochs)) for run in runs):
-            times = [converged(held_out_errors(run.epochs[:horizon]), claim.measure.near) for run in runs if run]
-            longer = min(most, max(horizon, *(ceil(2 * time) for time in times if time is not None)))
-            if longer == horizon:
-                break
-            horizon = longer
-        return horizon
-
-    def observations(self, arm: str) -> tuple[Observation, ...]:
-        """Return what the arm's judging seeds show at its chosen rate up to its horizon; none while none is chosen."""
-        if self.claim.measure.kind == "throughput":
-            return timing.observe(self.claim, arm, self.table, self.device or "")
-        return self._seen(arm, self.horizon(arm))
-
-    def _seen(self, arm: str, horizon: int) -> tuple[Observation, ...]:
+    def seen(self, arm: str, horizon: int) -> tuple[Observation, ...]:
+        """Return what the arm's judging seeds show at its chosen rate up to `horizon`; none while none is chosen."""
         if (arm, horizon) not in self._observed:
             unchosen = bool(self.tunings) and self.tunings[arm].chosen is None
             configs = [] if unchosen else [self.config(arm, seed) for seed in self.claim.seeds]
-            found = tuple(observe(self.claim, config, self.table, horizon) for config in configs)
-            self._observed[arm, horizon] = found
+            found = [self.claim.measure.observe(self.claim, config, self.table, horizon) for config in configs]
+            self._observed[arm, horizon] = tuple(found)
         return self._observed[arm, horizon]
-
-    def curves(self, arm: str) -> dict[int, list[float]]:
-        """Return the arm's printed curve by seed, of the runs that are long enough."""
-        measure, rule, out = self.claim.measure, self.claim.rule, {}
-        assert measure.kind == "trace"
-        assert rule.kind == "trace"
-        for seed in self.claim.seeds:
-            config = self.config(arm, seed)
-            if (run := self.table.get(config.id)) is None:
-                continue
-            curve = trace(
-                run,
-                every=measure.every,
-                points=len(rule.authors),
-                batch=config.train.batch,
-                file_images=config.train.file_images,
-                images=training_images(config.data),
-            )
-            if curve is not None:
-                out[seed] = curve
-        return out
 
     @cached_property
     def arms(self) -> dict[str, Arm]:
         """Every arm: its tuning and its judged runs."""
-        if self.claim.measure.kind == "trace":
-            return {arm: Arm(arm, None, self.claim.train.lr, (), self.curves(arm)) for arm in self.claim.arms}
-        timed = self.claim.measure.kind == "throughput"
-        return {
-            arm: Arm(arm, self.tunings.get(arm), None if timed else self.rate(arm), self.observations(arm), {})
-            for arm in self.claim.arms
-        }
+        return {arm: self.claim.measure.arm(self, arm) for arm in self.claim.arms}
 
     def wants(self, arms: list[str] | None = None) -> list[Want]:
         """Return the runs that these arms want, finished ones among them; where rates are tuned, those that tuning
         wants of all arms until they are, for arms share a grid."""
-        claim, arms = self.claim, arms or list(self.claim.arms)
-        if claim.measure.kind == "throughput":
-            configs = [timing.config(claim, seed, self.device or "") for seed in claim.seeds]
-            return [Want(config, 0, None, f"timing, replicate {config.seed}") for config in configs]
-        if claim.measure.kind == "trace":
-            each = [(arm, seed) for arm in arms for seed in claim.seeds]
-            return [Want(self.config(*one), claim.train.epochs, None, f"{one[0]}, seed {one[1]}") for one in each]
-        if self._tuned[1]:
-            return self._tuned[1]
-        out = []
-        for arm in arms:
-            if self.tunings and self.tunings[arm].chosen is None:
-                continue  # no rate could be chosen: nothing to judge
-            horizon = self.horizon(arm)
-            for seed in claim.seeds:
-                config = self.config(arm, seed)
-                evaluation = evaluation_of(claim, config, horizon)
-                out.append(Want(config, horizon, level_of(claim), f"{arm}, seed {seed}", evaluation))
-        return out
+        return self._tuned[1] or self.claim.measure.wants(self, arms or list(self.claim.arms))
 
 
 Key = tuple[Path, tuple[int, ...], str, str | None]  # a claim's file, its seeds, a scale, an alternative

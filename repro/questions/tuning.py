@@ -11,71 +11,23 @@ workers can matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil, exp, floor, fsum, inf, isfinite, log
+from math import ceil, floor, inf, isfinite, log
+from typing import TYPE_CHECKING
 
 from repro.questions.levels import STARTED, Level, files_of
-from repro.questions.observations import Observation, Want, level_of, observe
-from repro.spec.claim import Claim
+from repro.questions.observations import Observation, Rate, Tuning, Want
 from repro.spec.config import RunConfig
 from repro.spec.files import run_config
 from repro.spec.resolve import classes, epochs_of
 from repro.store import Table
 from repro.train.minibatches import RECORDED
 
+if TYPE_CHECKING:
+    from repro.questions.base import Claim
+
 FIRST_PASS = 3  # epochs of the first pass (assumed: about what the fastest net needs to an easy level)
 SLOWER = 1.5  # DESIGN, tuning: rates slower than this times the best are given up
 NEAR = 1.1  # DESIGN, tuning: rates within 10 % of the best count as equally good
-
-
-@dataclass(frozen=True)
-class Rate:
-    """One rate of one arm: its tuning seeds and what became of it."""
-
-    rate: float
-    observations: tuple[Observation, ...]
-    # chosen, not learned (of one rate for all), near (within 10 % of the best), slower, stopped, diverged, failed, not
-    # reached, running
-    state: str
-
-    @property
-    def mean(self) -> float | None:
-        """Geometric mean of the epochs to the level over the tuning seeds; None unless all of them reached it."""
-        return self.at_least if all(o.value is not None for o in self.observations) else None
-
-    @property
-    def at_least(self) -> float:
-        """The geometric mean, or a lower bound of it: what has not reached the level takes longer than was looked at,
-        and a rate on which a seed diverged or failed is no choice however long."""
-        if any(o.status in ("diverged", "failed") for o in self.observations):
-            return inf
-        return geometric_mean([o.at_least for o in self.observations])
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """An arm's tuning. `chosen` is None while it runs and where no rate could be chosen."""
-
-    arm: str
-    rates: tuple[Rate, ...]
-    chosen: float | None
-    at_end: bool  # the chosen rate is an end of the grid, and the grid may not be extended further
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One arm: its tuning and its judged runs."""
-
-    name: str
-    tuning: Tuning | None
-    rate: float | None  # chosen, or the claim's own
-    observations: tuple[Observation, ...]
-    curves: dict[int, list[float]]  # of a trace: by seed
-
-
-def geometric_mean(values: list[float]) -> float:
-    """exp of the mean logarithm."""
-    return exp(fsum(map(log, values)) / len(values))
 
 
 def tune(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
@@ -164,13 +116,13 @@ def _tune_arm(claim: Claim, arm: str, grid: list[float], table: Table) -> tuple[
     while True:
         wants = []
         for rate in step:
-            seen = tuple(observe(claim, config(rate, seed), table, limits[rate]) for seed in seeds[rate])
+            seen = tuple(claim.measure.observe(claim, config(rate, seed), table, limits[rate]) for seed in seeds[rate])
             rates[rate] = Rate(rate, seen, "running")
             for o in seen:
                 if o.status == "missing":
                     label = f"{arm}, rate {rate:g}, tuning seed {o.seed}"
                     run = config(rate, o.seed)
-                    wants.append(Want(run, limits[rate], level_of(claim), label, horizon=last))
+                    wants.append(Want(run, limits[rate], claim.measure.level_of(claim), label, horizon=last))
         if wants:
             return Tuning(arm, tuple(rates[rate] for rate in grid), None, at_end=False), wants
         best = min((mean for rate in rates.values() if (mean := rate.mean) is not None), default=inf)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete
-from repro.questions.words import times
+from repro.questions.units import listed, times
 from repro.report import prose, settings
-from repro.report.view import MARKS, Shown
+from repro.report.view import MARKS
 from repro.spec.files import ClaimFile
 
 
@@ -43,7 +44,7 @@ class Open:
     choices: tuple[Choice, ...]
 
 
-def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
+def assumptions(file: ClaimFile, found: list[Exhibit]) -> list[Open]:
     """Every assumption of the claim, in its order."""
     out = []
     for assumption in file.claim.assumptions:
@@ -57,24 +58,24 @@ def assumptions(file: ClaimFile, found: list[Shown]) -> list[Open]:
             if name in assumption.alternatives
         ]
         named = tuple(
-            Alternative(name, settings.told(over, file.claim.rule), _unjudged(file, name, found))
+            Alternative(name, settings.told(over, file.claim), _unjudged(file, name, found))
             for name, over in assumption.alternatives.items()
         )
         out.append(Open(assumption.what, assumption.ours, named, tuple(choices)))
     return out
 
 
-def _unjudged(file: ClaimFile, name: str, found: list[Shown]) -> str:
+def _unjudged(file: ClaimFile, name: str, found: list[Exhibit]) -> str:
     """Why an alternative has no verdict at the scales that are shown."""
     at: list[str] = [
         scale for scale in file.claim.scales if name in file.alternatives_at(scale) or name in file.compared(scale)
     ]
     if not at or any(shown.scale in at for shown in found):
         return "not run yet"
-    return f"only {prose.listed(at)} scale asks for it; not run"
+    return f"only {listed(at)} scale asks for it; not run"
 
 
-def _choice(shown: Shown, judgement: Judgement, name: str) -> Choice:
+def _choice(shown: Exhibit, judgement: Judgement, name: str) -> Choice:
     base, verdict = shown.judgement, judgement.verdict
     chosen = {arm.name: f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
     rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
@@ -92,7 +93,7 @@ def _choice(shown: Shown, judgement: Judgement, name: str) -> Choice:
         effect = "the word stays, the size does not: the two intervals do not overlap"
     else:
         effect = "changes neither the word nor, beyond the intervals, the size"
-    return Choice(name, shown.shelf, rates, prose.ours(judgement), verdict.word, MARKS[verdict.word], effect)
+    return Choice(name, shown.shelf, rates, judgement.found, verdict.word, MARKS[verdict.word], effect)
 
 
 def asks_otherwise(file: ClaimFile, name: str) -> bool:
@@ -113,7 +114,7 @@ def _apart(base: Judgement, other: Judgement) -> bool:
     return base.effect.high < other.effect.low or other.effect.high < base.effect.low
 
 
-def _judged(found: list[Shown]) -> list[tuple[Shown, Judgement]]:
+def _judged(found: list[Exhibit]) -> list[tuple[Exhibit, Judgement]]:
     return [
         (shown, judgement)
         for shown in found
@@ -123,7 +124,7 @@ def _judged(found: list[Shown]) -> list[tuple[Shown, Judgement]]:
     ]
 
 
-def turning(file: ClaimFile, found: list[Shown]) -> str:
+def turning(file: ClaimFile, found: list[Exhibit]) -> str:
     """The sentence on the assumptions that the verdict depends on; empty where it depends on none."""
     judged = _judged(found)
     whats = {name: a.what for a in file.claim.assumptions for name in a.alternatives}
@@ -135,10 +136,10 @@ def turning(file: ClaimFile, found: list[Shown]) -> str:
             words = under.setdefault(whats[str(judgement.alternative)], [])
             words.append(f"“{judgement.alternative}”{where}: {judgement.verdict.word}")
     named = [f"{what} (under {'; '.join(words)})" for what, words in under.items()]
-    return f"It depends on what the paper leaves open: {prose.listed(named)}." if named else ""
+    return f"It depends on what the paper leaves open: {listed(named)}." if named else ""
 
 
-def deciding(file: ClaimFile, found: list[Shown]) -> str:
+def deciding(file: ClaimFile, found: list[Exhibit]) -> str:
     """Which assumption decides, which only moves the size, or that none has been judged."""
     judged = _judged(found)
     if not file.claim.alternatives:
@@ -151,10 +152,10 @@ def deciding(file: ClaimFile, found: list[Shown]) -> str:
         for s, j in judged
         if s.judgement.effect and j.effect and _apart(s.judgement, j)
     ]
-    return f"{text} The effect moves {prose.listed(list(dict.fromkeys(moved)))}." if moved else text
+    return f"{text} The effect moves {listed(list(dict.fromkeys(moved)))}." if moved else text
 
 
 def _size(judgement: Judgement) -> str:
     effect = judgement.effect
     assert effect is not None
-    return times(effect.estimate) if effect.estimate is not None else prose.ours(judgement)
+    return times(effect.estimate) if effect.estimate is not None else judgement.found

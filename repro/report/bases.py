@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from repro.analysis import bases
 from repro.draw.parts import Grid, Section
+from repro.questions import bases
+from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement
-from repro.report import prose
-from repro.report.view import Shown
+from repro.questions.units import listed
 from repro.spec.recipes import BASED
 from repro.spec.recipes import bases as bases_of
 from repro.spec.resolve import run_config
@@ -19,7 +19,7 @@ _FIRST = (
 )
 
 
-def sections(shown: Shown) -> list[Section]:
+def sections(shown: Exhibit) -> list[Section]:
     """Return a section on the base of small scale on photos; none at other scales and on other data."""
     claim = shown.judgement.claim
     if shown.scale != BASED or not bases_of(shown.file.claim.data.kind) or claim.data.kind != "imagenette":
@@ -41,16 +41,16 @@ def _candidates(found: list[bases.Candidate]) -> Grid:
     rows = []
     for c in found:
         deviation = c.deviation()
-        at = prose.listed([f"{s.seed}: {_update(s.left)}" for s in c.seeds]) or "–"
-        lost = f"; lost: {prose.listed([str(seed) for seed in c.lost])}" if c.lost else ""
+        at = listed([f"{s.seed}: {_update(s.left)}" for s in c.seeds]) or "–"
+        lost = f"; lost: {listed([str(seed) for seed in c.lost])}" if c.lost else ""
         rows.append((
             c.name,
             f"{c.epochs}",
             f"{len(c.seeds)}{lost}",
-            prose.listed([f"{100 * s.ten_views:.1f}" for s in c.seeds]) or "–",
+            listed([f"{100 * s.ten_views:.1f}" for s in c.seeds]) or "–",
             "–" if deviation is None else f"{100 * deviation:.2f}",
-            prose.listed([f"{100 * s.centre:.1f}" for s in c.seeds]) or "–",
-            prose.listed([f"{100 * s.training:.1f}" for s in c.seeds]) or "–",
+            listed([f"{100 * s.centre:.1f}" for s in c.seeds]) or "–",
+            listed([f"{100 * s.training:.1f}" for s in c.seeds]) or "–",
             at,
         ))  # fmt: skip
     head = (
@@ -68,12 +68,13 @@ def _started(judgement: Judgement, table: Table) -> Grid | None:
     rows = []
     for part in judgement.arms.values():
         seen = [(o, table[o.run]) for o in part.observations if o.run in table]
-        if not seen or judgement.claim.measure.kind in ("trace", "throughput", "updates_to"):
+        measure = judgement.claim.measure
+        if not seen or measure.timed or measure.per_epoch(judgement.claim)[0] == "updates":
             continue
         config = run_config(judgement.claim, part.name, seed=seen[0][0].seed, lr=part.rate)
         at = [f"{o.seed}: {_update(bases.left(config, run.epochs))}" for o, run in seen]
-        values = [f"{o.seed}: {prose.observed(judgement.claim, o)}" for o, _ in seen]
-        rows.append((part.name, prose.listed(at), prose.listed(values)))
+        values = [f"{o.seed}: {measure.observed(judgement.claim, o)}" for o, _ in seen]
+        rows.append((part.name, listed(at), listed(values)))
     head = ("arm", "leaves 0.9 ln C at update, by seed", "measured, by seed")
     return Grid("When each net left chance, and what was measured of it", head, tuple(rows)) if rows else None
 

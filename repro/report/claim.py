@@ -8,18 +8,19 @@ from repro.analysis.coverage import Missing
 from repro.draw import charts
 from repro.draw.parts import Figure
 from repro.questions.cases import WORST
+from repro.questions.exhibit import Exhibit, axis, row
 from repro.questions.judge import Judgement
 from repro.questions.sections import effect
+from repro.questions.units import listed
 from repro.report import coverage, prose, records, settings
 from repro.report.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.report.evidence import sections
-from repro.report.method import method
-from repro.report.view import MARKS, TITLES, Shown, axis, box, command, next_scale, row
+from repro.report.view import MARKS, TITLES, box, command, next_scale
 from repro.spec.claim import Revision
 from repro.spec.files import ClaimFile
 
 
-def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Missing]) -> dict[str, Any]:
+def page(file: ClaimFile, every: dict[str, list[Exhibit]], missing: dict[str, Missing]) -> dict[str, Any]:
     """Everything that templates/claim.html prints; `every`: all claims on all shelves, by id; `missing`: by scale."""
     found = every[file.id]
     # the evidence that speaks stands first; of equals, the reader's own
@@ -45,7 +46,7 @@ def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Miss
         "says_label": "The sentence on trial" if file.claim.paper.source else "The paper says",
         "says": file.claim.paper.says,
         "question": file.claim.question,
-        "paper": prose.stated(file.claim.rule),
+        "paper": file.claim.rule.stated(),
         "boxes": [box(shown, found) for shown in found],
         "needs": {shown.shelf: _needs(shown, missing) for shown in found},
         "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
@@ -60,7 +61,7 @@ def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Miss
         "deviations": file.claim.deviations,
         "at_scale": settings.at_scale(file, main.scale),
         "arms": settings.arms(main.judgement.claim),
-        "method": [*method(main.judgement), *_together(main.judgement)],
+        "method": [*_method(main.judgement), *_together(main.judgement)],
         "rule_scale": main.scale,
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,
@@ -69,14 +70,14 @@ def page(file: ClaimFile, every: dict[str, list[Shown]], missing: dict[str, Miss
     }
 
 
-def _effects(found: list[Shown]) -> Figure | None:
+def _effects(found: list[Exhibit]) -> Figure | None:
     """The ratio on every shelf that says something of the sentence."""
     speaking = [shown for shown in found if shown.speaks]
     whose = f", {TITLES[speaking[0].shelf].lower()}," if len(found) > 1 and len(speaking) == 1 else ""
     return effect("effect", speaking, whose)
 
 
-def _forest(found: list[Shown]) -> Figure | None:
+def _forest(found: list[Exhibit]) -> Figure | None:
     """All choices in one drawing: ours and each alternative, on every shelf that says something."""
     rows, words, pairs = [], [], set()
     for shown in (s for s in found if s.speaks):
@@ -85,8 +86,8 @@ def _forest(found: list[Shown]) -> Figure | None:
             name = judgement.alternative or judgement.name  # of an alternative's own several, the weakest
             if (drawn := row(judgement, name if len(found) == 1 else f"{name}, {shown.shelf}")) is not None:
                 rows.append(drawn)
-                pairs.add(tuple(getattr(judgement.claim.rule, "of", ())))
-                words.append(f"{drawn.label}: {prose.ours(judgement)}")
+                pairs.add(tuple(judgement.claim.rule.compared(judgement.claim)))
+                words.append(f"{drawn.label}: {judgement.found}")
     if len(rows) < 2:
         return None
     drawn_on = axis(found[0], of_one=len(pairs) == 1)
@@ -94,21 +95,25 @@ def _forest(found: list[Shown]) -> Figure | None:
     again = any(prose.tuned(judgement.claim) for shown in found for judgement in shown.alternatives)
     note = f"Each alternative is laid on our choices alone{' and tuned again' * again}."
     for judgement in (shown.judgement for shown in found if shown.speaks and shown.judgement.together):
-        judged = prose.listed([part.name for part in judgement.together])
+        judged = listed([part.name for part in judgement.together])
         note += f" {judged} are judged together, and the weakest, {judgement.name}, decides."
     return Figure(drawing, "The effect under each choice.", note)
+
+
+def _method(judgement: Judgement) -> list[str]:
+    """How the effect was measured, in sentences, each number the claim's own."""
+    claim = judgement.claim
+    return [claim.measure.measured(claim), *claim.rule.method(claim, judgement.scale)]
 
 
 def _together(judgement: Judgement) -> list[str]:
     """How several comparisons are judged as one, in a paragraph; nothing where there is one."""
     if not (many := len(judgement.together)):
         return []
-    rule = judgement.claim.rule
-    assert rule.kind != "trace"
-    missed = 1 - rule.confidence
+    missed = 1 - judgement.claim.rule.confidence
     return [
         f"The sentence is said of {many} comparisons, each judged by this rule. The claim's word is the first that "
-        f"occurs of {prose.listed([word for word in WORST if 'scale' not in word])}. All of them can only be accepted "
+        f"occurs of {listed([word for word in WORST if 'scale' not in word])}. All of them can only be accepted "
         f"wrongly if a false one is, so no correction is needed for that; a word against the sentence is said of one "
         f"only where its interval at {100 * (1 - missed / many):g} % says so too, since one of {many} lies on the "
         f"wrong side by chance {many} times as often."
@@ -118,11 +123,11 @@ def _together(judgement: Judgement) -> list[str]:
 def _revision(revision: Revision) -> str:
     """Return a change of the claim in a sentence."""
     had = [f"{scale} scale ({then.word})" for scale, then in revision.runs.items()]
-    runs = f"Runs were there at {prose.listed(had)}" if had else "No run was there"
+    runs = f"Runs were there at {listed(had)}" if had else "No run was there"
     return f"Version {revision.version}, {revision.date}: {revision.what.rstrip('.')}. {runs}."
 
 
-def _needs(shown: Shown, missing: dict[str, Missing]) -> list[str]:
+def _needs(shown: Exhibit, missing: dict[str, Missing]) -> list[str]:
     """What the command at the head of a page takes: data and time; nothing where nothing is to be done."""
     if shown.speaks:
         return []
@@ -131,7 +136,7 @@ def _needs(shown: Shown, missing: dict[str, Missing]) -> list[str]:
     return [*data, *([coverage.sentence(missing[scale])] if scale in missing else [])]
 
 
-def _scale(file: ClaimFile, scale: str, found: list[Shown], missing: Missing | None) -> dict[str, Any]:
+def _scale(file: ClaimFile, scale: str, found: list[Exhibit], missing: Missing | None) -> dict[str, Any]:
     own = {key: value for key, value in file.claim.scales[scale].items() if key != "alternatives"}  # type: ignore[index]
     states = []
     for shown in found:
@@ -141,7 +146,7 @@ def _scale(file: ClaimFile, scale: str, found: list[Shown], missing: Missing | N
     return {
         "name": scale,
         "what": prose.SCALES[scale][0].upper() + prose.SCALES[scale][1:] + ".",
-        "overrides": settings.told(own, file.claim.rule),
+        "overrides": settings.told(own, file.claim),
         "command": command(file, scale),
         "cost": coverage.sentence(missing) if missing and scale != "smoke" else "",
         "states": states,

@@ -7,11 +7,9 @@ from typing import Any
 
 from repro.draw.parts import Grid, Section
 from repro.models import registry
-from repro.questions import curve as trace
-from repro.questions import replicates as timing
-from repro.questions import sections as arms
+from repro.questions.exhibit import Exhibit
+from repro.questions.units import listed
 from repro.report import bases, prose
-from repro.report.view import Shown
 from repro.spec.config import RunConfig
 from repro.store import Table
 from repro.train.minibatches import NUMERICS
@@ -19,12 +17,9 @@ from repro.train.minibatches import NUMERICS
 _ABOUT = ("made in", "commit of the sources", "device", "system", "versions", "version of the numerics")
 
 
-def sections(shown: Shown) -> list[Section]:
+def sections(shown: Exhibit) -> list[Section]:
     """All evidence of one claim on one shelf, where something was measured."""
-    if shown.judgement.device is not None:
-        found = timing.sections(shown)
-    else:
-        found = trace.sections(shown) if shown.judgement.trace is not None else arms.sections(shown)
+    found = shown.judgement.claim.measure.sections(shown)
     return [*found, *bases.sections(shown), _made(shown)]
 
 
@@ -42,7 +37,7 @@ def behind(table: Table, ids: set[str]) -> set[str]:
     return ids | behind(table, earlier) if earlier else ids
 
 
-def _made(shown: Shown) -> Section:
+def _made(shown: Exhibit) -> Section:
     """Provenance and cost of every run behind the shown judgement and its alternatives."""
     base = behind(shown.table, set(shown.judgement.run_ids))
     others = (behind(shown.table, set(judgement.run_ids)) for judgement in shown.alternatives)
@@ -110,7 +105,7 @@ def _hours(table: Table, ids: set[str]) -> str:
         device = str(made["processor"] if cpu else made["device"])
         unit, threads = ("core-hours", made["threads"]) if cpu else ("hours", 1)
         hours[device.partition(" (")[0], unit] += seconds * threads / 3600
-    return prose.listed([f"{value:.3g} {unit} of {device}" for (device, unit), value in sorted(hours.items())])
+    return listed([f"{value:.3g} {unit} of {device}" for (device, unit), value in sorted(hours.items())])
 
 
 def _cost(table: Table, ids: set[str]) -> str:

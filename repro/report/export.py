@@ -7,21 +7,20 @@ import io
 from math import isfinite
 from typing import Any
 
+from repro.questions.base import Claim
+from repro.questions.curve import TraceRule
+from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement
-from repro.questions.observations import Observation, per_epoch
-from repro.questions.tuning import Arm
+from repro.questions.observations import Arm, Observation
 from repro.report.assumptions import decides
-from repro.report.view import Shown
-from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
 
 COLUMNS = ("shelf", "scale", "alternative", "arm", "use", "rate", "seed", "value", "unit", "status", "horizon", "run")
-TIMES = ("epochs_to", "updates_to", "converged")  # measures that are a time
 POINTS = ("shelf", "scale", "arm", "seed", "point", "train_error", "run")
 
 
-def whole(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
+def whole(file: ClaimFile, found: list[Exhibit]) -> dict[str, Any]:
     """The claim as written and its judgement on every shelf; open sides of intervals are null."""
     return {
         "claim": file.claim.model_dump(mode="json", by_alias=True, exclude_none=True),
@@ -67,7 +66,7 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         "scale": judgement.scale,
         "alternative": judgement.alternative,
         "verdict": _verdict(judgement),
-        "arms": {name: _arm(arm, judgement.claim.measure.kind in TIMES) for name, arm in judgement.arms.items()},
+        "arms": {name: _arm(arm, judgement.claim.measure.is_time) for name, arm in judgement.arms.items()},
         "runs": list(judgement.run_ids),
     }
     if judgement.together:
@@ -77,9 +76,9 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         out["device"] = judgement.device
     if effect is not None:
         out["effect"] = {
-            "kind": effect.kind,
+            "kind": effect.unit.name,
             "estimate": effect.estimate,
-            "low": None if effect.kind == "ratio" and effect.low == 0 else _finite(effect.low),  # 0: an open side
+            "low": None if effect.low == effect.unit.lowest else _finite(effect.low),  # an open side
             "high": _finite(effect.high),
             "confidence": effect.confidence,
             "n": effect.n,
@@ -129,7 +128,7 @@ def _observation(seen: Observation, timed: bool) -> dict[str, Any]:
     return out | ({"evaluation": seen.evaluation} if seen.evaluation else {})
 
 
-def _evaluations(shown: Shown) -> dict[str, Any]:
+def _evaluations(shown: Exhibit) -> dict[str, Any]:
     """Of every evaluation behind what is shown: what it looked at, and what it found."""
     ids = sorted({run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids})
     out = {}
@@ -139,11 +138,11 @@ def _evaluations(shown: Shown) -> dict[str, Any]:
     return {"evaluations": out} if out else {}
 
 
-def rows_csv(found: list[Shown]) -> str:
+def rows_csv(found: list[Exhibit]) -> str:
     """A row for each run of each judgement that is shown; for a printed curve, a row for each point of each run."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    if found[0].judgement.claim.measure.kind == "trace":
+    if isinstance(found[0].judgement.claim.rule, TraceRule):
         out.writerow(POINTS)
         for shown in found:
             out.writerows(_points(shown))
@@ -163,12 +162,12 @@ def rows_csv(found: list[Shown]) -> str:
 
 def _cells(claim: Claim, seen: Observation) -> tuple[Any, ...]:
     """Seed, value, its unit, what became of the run, and how far it was looked at, in the same unit or in epochs."""
-    name, each = per_epoch(claim) if claim.measure.kind in (*TIMES, "throughput") else ("fraction", 1)
+    name, each = claim.measure.column(claim)
     value = "" if seen.value is None else f"{each * seen.value:.6g}"
     return seen.seed, value, name, seen.status, f"{each * seen.horizon:g}", seen.run
 
 
-def _points(shown: Shown) -> list[tuple[Any, ...]]:
+def _points(shown: Exhibit) -> list[tuple[Any, ...]]:
     judgement, rule = shown.judgement, shown.judgement.claim.rule
     runs = {shown.table[run].config["seed"]: run for run in judgement.run_ids}
     about = (shown.shelf, judgement.scale)
@@ -178,6 +177,6 @@ def _points(shown: Shown) -> list[tuple[Any, ...]]:
         for seed, curve in arm.curves.items()
         for i, value in enumerate(curve, start=1)
     ]
-    if rule.kind == "trace":
+    if isinstance(rule, TraceRule):
         rows += [(*about, "the author", "", i, f"{value:g}", "") for i, value in enumerate(rule.authors, start=1)]
     return rows

@@ -15,6 +15,7 @@ from repro.models.counts import shown, times
 from repro.models.facts import IMAGE
 from repro.models.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, Rounding, Row, SameMapNorm
 from repro.questions.facts import TRUE, FactWord, Judged, counts, judge_facts, judged, tally, tolerance
+from repro.questions.units import listed
 from repro.report import prose
 from repro.report.view import MARKS
 from repro.spec.files import ExactFile
@@ -166,12 +167,12 @@ def _described(rows: tuple[Row, ...], rounding: Rounding) -> dict[str, str]:
     biased = [row.name for row in tables.weighted(rows) if row.bias]
     pools = {f"{row.size} / {row.stride}, {row.kind}" for row in rows if isinstance(row, Pool)}
     return {
-        "two towers": f"apart in {prose.listed(split)}" if split else "no: every layer reads all maps",
-        "normalisation": prose.listed([_norm(row) for row in norms]) or "none",
-        "pooling": prose.listed(sorted(pools)),
-        "zeros around the image": prose.listed(zeros) or "none",
+        "two towers": f"apart in {listed(split)}" if split else "no: every layer reads all maps",
+        "normalisation": listed([_norm(row) for row in norms]) or "none",
+        "pooling": listed(sorted(pools)),
+        "zeros around the image": listed(zeros) or "none",
         "fully-connected part": ", ".join(order),
-        "initial biases": f"1 in {prose.listed(biased)}" if biased else "near 0",
+        "initial biases": f"1 in {listed(biased)}" if biased else "near 0",
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from repro.draw import curves
 from repro.draw.curves import Curve
 from repro.draw.parts import Figure, Grid, Row
+from repro.questions.units import listed
 from repro.report import prose
 from repro.report.answers import Told, Tried, as_csv, matrix, pairs, per_class, percent, worst
 from repro.report.typeset import environment, static
@@ -155,7 +156,7 @@ def _settings(told: Told) -> Grid:
             "layers afresh": fresh,
             "layers trained": "all" if trained == layers else ", ".join(trained),
             "rates": rates,
-            "divided by ten after epochs": prose.listed([str(drop) for drop in rule.drops]) or "never",
+            "divided by ten after epochs": listed([str(drop) for drop in rule.drops]) or "never",
             "epochs, images an update": f"{len(tried.rows)}, {rule.batch}",
             "net": ", ".join([config.model.kind, *own, f"crops of {config.data.crop} px from {config.data.stored}"]),
             "pixels": prose.SCALED[config.data.scale],

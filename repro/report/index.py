@@ -10,14 +10,15 @@ from repro.analysis.coverage import Covered, summary
 from repro.draw import charts
 from repro.draw.parts import Entry, Line
 from repro.questions.cases import GROUPS, Word
+from repro.questions.exhibit import Exhibit, axis, interval_words, row
 from repro.questions.facts import judge_facts
 from repro.report import facts, prose, records
-from repro.report.view import MARKS, Shown, axis, command, interval_words, next_scale, row
+from repro.report.view import MARKS, command, next_scale
 from repro.spec.files import ClaimFile, ExactFile
 
 
 def page(
-    files: Sequence[ClaimFile], found: dict[str, list[Shown]], exact: Sequence[ExactFile], rows: Sequence[Covered]
+    files: Sequence[ClaimFile], found: dict[str, list[Exhibit]], exact: Sequence[ExactFile], rows: Sequence[Covered]
 ) -> dict[str, Any]:
     """Everything that templates/index.html prints; `found`: each claim on its shelves; `rows`: of the catalogue."""
     everything = [shown for all_shelves in found.values() for shown in all_shelves]
@@ -43,13 +44,13 @@ def page(
     }
 
 
-def _missing(shown: Shown) -> str:
+def _missing(shown: Exhibit) -> str:
     if shown.complete:
         return "only the machinery has been run, at smoke scale."
     return f"{shown.judgement.verdict.why}."
 
 
-def _entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entry:
+def _entry(file: ClaimFile, found: list[Exhibit], everything: list[Exhibit]) -> Entry:
     """A claim's row; `everything`: all claims on all shelves, of which some share runs with this one."""
     lines = []
     for shown in sorted(found, key=lambda shown: not shown.speaks):
@@ -60,31 +61,31 @@ def _entry(file: ClaimFile, found: list[Shown], everything: list[Shown]) -> Entr
         smoke = shown.complete and not shown.speaks
         said = [shown.shelf, f"{shown.scale} scale"]
         said += [f"grade {verdict.grade}"] if verdict.grade else []
-        said += [f"n = {prose.seeds(shown.judgement)}"] if shown.speaks else []
+        said += [f"n = {shown.judgement.seeds}"] if shown.speaks else []
         said += [after] if shown.complete and (after := prose.set_after(shown.judgement)) else []
         lines.append(
             Line(
                 mark=MARKS[verdict.word],
                 headline="the machinery works here" if smoke else verdict.word,
-                found=prose.ours(shown.judgement) if shown.speaks else "" if shown.complete else verdict.why,
+                found=shown.judgement.found if shown.speaks else "" if shown.complete else verdict.why,
                 drawing=drawing,
                 facts=tuple(said),
                 speaks=shown.speaks,
             )
         )
     return Entry(
-        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, prose.stated(file.claim.rule),
+        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, file.claim.rule.stated(),
         file.claim.paper.notes.value if file.claim.paper.notes else "",
         records.short(file.claim), tuple(lines), tuple(_shares(found, everything)),
     )  # fmt: skip
 
 
-def _ids(shown: Shown) -> set[str]:
+def _ids(shown: Exhibit) -> set[str]:
     ids = {run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids}
     return {run for run in ids if not shown.table[run].is_evaluation}
 
 
-def _shares(found: list[Shown], everything: list[Shown]) -> list[str]:
+def _shares(found: list[Exhibit], everything: list[Exhibit]) -> list[str]:
     """Other claims whose verdict on the same shelf rests on some of the same runs."""
     out = {}
     for shown in (s for s in found if s.complete):

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isinf
 
+from repro.contents import CASES
 from repro.data.known import KNOWN, how_to_get
-from repro.questions import words as phrases
-from repro.questions.cases import BELOW, CURVE, EFFECT, GROUPS, NO_EFFECT, VALUE, Case, Word, cases_of, first
+from repro.questions.base import Claim
+from repro.questions.cases import GROUPS, Word, first
 from repro.questions.evidence import NAMED
-from repro.questions.facts import FACTS, FactCase
 from repro.questions.judge import Judgement
-from repro.questions.observations import Observation, per_epoch
-from repro.questions.words import between, times
-from repro.report import throughput
-from repro.spec.claim import Claim
 from repro.spec.files import AnyFile, ClaimFile
-from repro.spec.looks import Read
 from repro.spec.resolve import training_images
-from repro.spec.rules import AnyRule, TraceRule, effect_of
 
 SCALES = {
     "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
@@ -43,40 +35,9 @@ class Condition:
     here: bool
 
 
-def unit(claim: Claim) -> str:
-    """What the claim's times are told in: epochs or updates."""
-    return per_epoch(claim)[0]
-
-
 def tuned(claim: Claim) -> bool:
     """Whether its arms' rates are chosen among several."""
     return claim.tune is not None and claim.tune.chooses
-
-
-def sized(value: float, kind: str) -> str:
-    """An effect's size as the paper prints it: `6`, `+1.4 points` or `40.7 %`."""
-    if kind in ("value", "count"):
-        return f"{round(100 * value, 4):g} %" + " of runs" * (kind == "count")
-    if kind == "rate":
-        return phrases.shown(value, "rate")
-    return f"{value:g}" if kind == "ratio" else f"{signed(round(100 * value, 4))} points"
-
-
-def band(rule: AnyRule) -> str:
-    """What counts as reproduced."""
-    assert not isinstance(rule, TraceRule)
-    (low, high), kind = rule.band, effect_of(rule)
-    if kind == "rate":
-        return f"{phrases.images(low)} to {sized(high, kind)}"
-    if kind in ("value", "count"):
-        return f"{sized(low, 'value')} to {sized(high, kind)}"
-    size = [sized(bound, kind).removesuffix(" points") for bound in (low, high)]
-    points = " points" * (kind == "difference")
-    if isinf(high):
-        return f"{size[0]}{points} and more"
-    if rule.endless:
-        return f"up to {size[1]}{points}"
-    return f"{size[0]} to {size[1]}{points}"
 
 
 def section(file: AnyFile) -> str:
@@ -89,95 +50,15 @@ def section(file: AnyFile) -> str:
     return " · ".join([*parts, *([paper.source] if paper.source else [])])
 
 
-def stated(rule: AnyRule) -> str:
-    """The paper's number, in a few characters."""
-    if rule.kind == "trace":
-        return f"{len(rule.authors)} printed points"
-    if rule.paper is None:
-        return "no number"
-    if rule.kind == "rate":
-        return f"{sized(rule.paper, 'rate')}, by its days"
-    if rule.kind == "ratio":
-        return "no effect" if rule.paper == 1 else f"{rule.paper:g} times"
-    return sized(rule.paper, effect_of(rule))
-
-
-def ours(judgement: Judgement) -> str:
-    """What was found, with its interval, in a few characters; empty where nothing was."""
-    effect, trace = judgement.effect, judgement.trace
-    if effect is not None:
-        interval = between(effect.low, effect.high, effect.kind)
-        if effect.estimate is None:
-            return interval
-        if effect.kind == "value":
-            return f"{100 * effect.estimate:.2f} % ({interval})"
-        if effect.kind == "count":
-            return f"{round(effect.estimate * effect.n)} of {effect.n} runs ({interval} %)"
-        if judgement.device is not None:
-            return f"{throughput.size(effect)} ({interval}), {throughput.device(judgement.device)}"
-        size = times(effect.estimate) if effect.kind == "ratio" else f"{points(effect.estimate)} points"
-        return f"{size} ({interval.replace('-', '−')})"
-    if trace is not None:
-        return f"p = {trace.p:.2g}; offset {points(trace.offset)} points ({points(trace.low)} to {points(trace.high)})"
-    return ""
-
-
-def points(fraction: float) -> str:
-    """A difference of fractions as signed percentage points."""
-    return f"{100 * fraction:+.2f}".replace("-", "−")
-
-
-def signed(value: float) -> str:
-    """A number with its sign, as few digits as it has."""
-    return f"{value:+g}".replace("-", "−")
-
-
-def seeds(judgement: Judgement) -> int:
-    """Judging seeds behind a judgement."""
-    found = judgement.effect or judgement.trace
-    return found.n if found else 0
-
-
 def direction(judgement: Judgement) -> int:
     """Which side of no effect the interval lies on: 1 above, -1 below, 0 neither."""
     effect = judgement.effect
-    if effect is None or effect.kind in ("value", "rate"):
+    if effect is None or judgement.claim.rule.alone:
         return 0
     return 1 if effect.low > effect.none else -1 if effect.high < effect.none else 0
 
 
-def valued(claim: Claim, value: float) -> str:
-    """A measure's value: a time in the claim's unit, an error in percent, a difference in points, or a p."""
-    if claim.measure.kind == "final":
-        return f"{100 * value:.2f} %"
-    if isinstance(claim.measure, Read):
-        return f"{value:.2g}" if claim.measure.kind == "kernels" else points(value)
-    name, each = per_epoch(claim)
-    if name == "images/s":
-        return phrases.images(value)
-    return f"{value * each:.0f}" if name == "updates" else f"{value:.2f}"
-
-
-def observed(claim: Claim, observation: Observation) -> str:
-    """The measure of a run, or what became of it."""
-    if observation.value is not None:
-        return valued(claim, observation.value)
-    if observation.status == "diverged":
-        return f"diverged in epoch {observation.horizon:g}"
-    if observation.status == "not started" and (claim.measure.kind == "final" or isinstance(claim.measure, Read)):
-        return "learned nothing"
-    if observation.censored:
-        ended = ", not started" if observation.status == "not started" else ""
-        return f"> {observation.horizon * per_epoch(claim)[1]:g}{ended}"
-    return {"missing": "not run", "failed": "failed"}[observation.status]
-
-
 SCALED = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}
-
-
-def listed(values: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}" if values else ""
 
 
 def duration(seconds: float) -> str:
@@ -214,10 +95,9 @@ def sets(file: ClaimFile, scale: str) -> list[str]:
 def conditions(judgement: Judgement) -> list[Condition]:
     """Return the claim's cases in their order, with its numbers; the first that holds is marked."""
     evidence = judgement.evidence
-    assert evidence is not None
-    if judgement.parts != (judgement,):  # of several comparisons the page shows the one that decides
-        evidence = next(part.evidence for part in judgement.parts if part.beside == judgement.beside) or evidence
-    cases = cases_of(judgement.claim, judgement.scale)
+    if judgement.together:  # of several comparisons the page shows the one that decides
+        evidence = next(part.evidence for part in judgement.together if part.beside == judgement.beside)
+    cases = judgement.claim.rule.cases(judgement.scale)
     here = first(cases, evidence)[0]
     return [Condition(case.word, case.when.format(**evidence.named), case is here) for case in cases]
 
@@ -234,9 +114,7 @@ def set_after(judgement: Judgement) -> str:
 def legend() -> list[tuple[Word, str]]:
     """Return every word with its cases' sentences, as they stand in the table that decides; in the order of groups."""
     sentences: dict[Word, dict[str, None]] = {word: {} for word in GROUPS}
-    below = (cases for scale in BELOW.values() for cases in scale.values())
-    tables: tuple[Sequence[Case | FactCase], ...] = (EFFECT, NO_EFFECT, VALUE, CURVE, *below, FACTS)
-    for cases in tables:
+    for cases in CASES:
         for case in cases:
             sentences[case.word][case.when.format(**NAMED)] = None
     return [(word, "; ".join(whens)) for word, whens in sentences.items() if whens]

@@ -41,9 +41,9 @@ def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
         file = shown.file
         verdict, notes = shown.judgement.verdict, file.claim.paper.notes
         lines.append(_line(
-            _page(file.id), file.claim.paper.says, prose.stated(file.claim.rule), notes.value if notes else "–",
-            records.short(file.claim) or "–", prose.ours(shown.judgement), f"`{verdict.word}`",
-            verdict.grade or "–", shown.scale, str(prose.seeds(shown.judgement) or "–"),
+            _page(file.id), file.claim.paper.says, file.claim.rule.stated(), notes.value if notes else "–",
+            records.short(file.claim) or "–", shown.judgement.found, f"`{verdict.word}`",
+            verdict.grade or "–", shown.scale, str(shown.judgement.seeds or "–"),
         ))  # fmt: skip
     lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
     if waiting := [_page(file.id) for file, shown in zip(trained, found, strict=True) if not shown.speaks]:

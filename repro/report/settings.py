@@ -6,34 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from repro.draw.parts import Grid
-from repro.questions import words as phrases
-from repro.report import prose
-from repro.spec.claim import OF_RUNS, Claim
+from repro.questions.base import Claim
+from repro.questions.units import listed
+from repro.spec.claim import OF_RUNS
 from repro.spec.files import ClaimFile
-from repro.spec.rules import AnyRule
 
 
-def told(overrides: Mapping[str, Any], rule: AnyRule) -> str:
-    """Overrides of dotted keys; `rule`: the claim's own, on which those of the rule are laid."""
+def told(overrides: Mapping[str, Any], claim: Claim) -> str:
+    """Overrides of dotted keys, laid on those of a claim."""
     laid = {key.removeprefix("rule."): value for key, value in overrides.items() if key.startswith("rule.")}
-    rule = rule.model_copy(update=laid)
-    parts = [_told(key, value, rule) for key, value in overrides.items() if key != "varies"]
+    claim = claim.model_copy(update={"rule": claim.rule.model_copy(update=laid)})
+    parts = [_told(key, value, claim) for key, value in overrides.items() if key != "varies"]
     return "; ".join(parts)
 
 
-def _told(key: str, value: Any, rule: AnyRule) -> str:
+def _told(key: str, value: Any, claim: Claim) -> str:
     if key == "rule.of":
         return f"the effect of {' against '.join(f'“{arm}”' for arm in value)}"
     if key == "rule.over":
-        return f"judged together with {prose.listed(value)}" if value else "judged alone"
+        return f"judged together with {listed(value)}" if value else "judged alone"
     if key == "rule.within":
-        return f"the band is {prose.band(rule)}"
+        return f"the band is {claim.rule.band_words()}"
     if key == "rule.paper":
-        return "the paper prints no number of it" if value is None else f"the number on record is {prose.stated(rule)}"
+        return "the paper prints no number of it" if value is None else f"the number on record is {claim.rule.stated()}"
     if key == "measure.metric":
-        return f"the measure is the {phrases.NAMES[value]}"
+        return f"the measure is the {claim.measure.model_copy(update={'metric': value}).name()}"
     if key == "arms":
-        return "; ".join(f"arm “{arm}”: {told(over, rule) or 'nothing of its own'}" for arm, over in value.items())
+        return "; ".join(f"arm “{arm}”: {told(over, claim) or 'nothing of its own'}" for arm, over in value.items())
     return f"{key} {_value(value)}"
 
 
@@ -42,13 +41,13 @@ def _value(value: Any) -> str:
         inside = [f"{key} ({_value(v)})" if isinstance(v, dict) else f"{key} {_value(v)}" for key, v in value.items()]
         return ", ".join(inside) or "none"
     if isinstance(value, list):
-        return prose.listed([str(v) for v in value]) or "none"
+        return listed([str(v) for v in value]) or "none"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else "none" if value is None else str(value)
 
 
 def arms(claim: Claim) -> Grid | None:
     """What each arm sets; None where there is one, and nothing that it sets."""
-    rows = tuple((f"“{arm}”", told(over, claim.rule) or "nothing of its own") for arm, over in claim.arms.items())
+    rows = tuple((f"“{arm}”", told(over, claim) or "nothing of its own") for arm, over in claim.arms.items())
     if len(rows) == 1 and not any(claim.arms.values()):
         return None
     return Grid("The arms, and what each sets; in everything else they are equal", ("arm", "sets"), rows)

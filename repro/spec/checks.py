@@ -7,24 +7,21 @@ from typing import Any, get_args
 
 from repro.data.known import KNOWN
 from repro.models import registry
+from repro.spec import claim as claims
 from repro.spec import recipes
 from repro.spec.arms import compared
-from repro.spec.claim import ARM_KEYS, OF_RUNS, OF_THE_SENTENCE, Claim, path_of
+from repro.spec.claim import ARM_KEYS, OF_RUNS, OF_THE_SENTENCE, path_of
 from repro.spec.judging import of_judging
 from repro.spec.kinds import Kinds
 from repro.spec.layers import Layers, alternatives, exceptions, mapping, names, reach
 from repro.spec.nets import of_net
 from repro.spec.problems import Problem, nearest, shown
-from repro.spec.resolve import (
-    CROPPING,
-    images,
-    training_images,
-)
-from repro.spec.rules import Difference, Ratio
+from repro.spec.resolve import CROPPING, images, training_images
 from repro.spec.yaml import Loc
 
 SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
 
+Claim = claims.Claim[Any, Any]
 Arms = Mapping[str, tuple[Claim, Layers]]  # by name: the claim with the arm laid on, and its layers
 Scale = str | None
 Pair = tuple[Claim | None, Claim | None]  # before and after overrides
@@ -43,7 +40,7 @@ def combinations(data: dict[str, Any]) -> list[At]:
 
 def beside(claim: Claim, alternative: str | None) -> list[str]:
     """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
-    over = claim.rule.over if isinstance(claim.rule, Ratio | Difference) else []
+    over = claim.rule.together()
     return [] if alternative in over else [name for name in over if name in claim.alternatives]
 
 
@@ -270,9 +267,9 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
         problem(("train", "fold_in"), "there are no held-out images to fold in; expected data.held_out beside it")
     if claim.train.fold_in and claim.train.plateau:
         problem(("train", "fold_in"), "stands beside train.plateau, which looks at the held-out error; expected one")
-    if claim.train.fold_in and claim.measure.kind not in ("final", "epochs_to"):
+    if claim.train.fold_in and not claim.measure.longer_epochs:
         text = f"makes later epochs longer, and the measure {claim.measure.kind} counts them as equal"
-        problem(("train", "fold_in"), f"{text}; expected final or epochs_to")
+        problem(("train", "fold_in"), f"{text}; expected one of an error or of epochs to a level")
     if claim.train.colour_until and (data.crop is None or data.colour == "none"):
         problem(("train", "colour_until"), "there is no colour noise to end; expected data.crop and data.colour")
     return out
@@ -288,7 +285,7 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
         if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
             out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
         own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
-        if own and (claim.tune or claim.measure.kind != "final"):
+        if own and (claim.tune or not claim.measure.is_end):
             text = "an arm has epochs of its own only where its end is measured and no rate is tuned; take it away"
             out.append(laid.problem(("train", "epochs"), f"train.epochs: {text}"))
     for i, key in enumerate(claim.varies):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from repro.spec.config import Closed, RunConfig, canonical, hashed
 
@@ -80,49 +80,6 @@ class Evaluation(Closed):
         return hashed(f'{{"epoch":{self.epoch},"look":{canonical(self.look)},"run":{self.run.text}}}')
 
 
-class Read(Closed):
-    """One value that is read off a look."""
-
-    value: str
-
-    @property
-    def metric(self) -> str:
-        """The value's name among those of all looks."""
-        return f"{self.model_dump()['kind']}.{self.value}"
-
-
-class TenViewsMeasure(TenViews, Read):
-    """What ten views bring; the errors themselves are the measure `final`."""
-
-    value: Literal["gain", "gain_top5"] = Field(
-        description="how much lower the error is in ten views than in the centre view, in one answer or five"
-    )
-
-
-class ThinnedNetsMeasure(ThinnedNets, Read):
-    """A net against thinned ones."""
-
-    value: Literal["excess", "excess_arithmetic"] = Field(
-        description="error of the net with halved outputs less that of the thinned nets' geometric, or arithmetic, mean"
-    )
-
-
-class KernelsMeasure(Kernels, Read):
-    """Whether the towers' kernels differ."""
-
-    value: Literal["p"] = Field(
-        description="the share of permutations under which the towers differ at least as much in colour"
-    )
-
-
-class NeighboursMeasure(Neighbours, Read):
-    """How alike neighbours are."""
-
-    value: Literal["gain"] = Field(
-        description="the share of fc7's neighbours that are of the photo's class, less that of the pixels' neighbours"
-    )
-
-
 _TEN: Final = TenViews(kind="ten_views")
 _SHIFTED: Final = ShiftedColours.model_validate({"kind": "shifted_colours"})
 # The look that a metric of the measure `final` is read off, where the run itself does not show it.
@@ -131,23 +88,4 @@ OF_FINAL: Final[dict[str, TenViews | ShiftedColours]] = {
     "views_top5": _TEN,
     "shifted_error": _SHIFTED,
     "shifted_rise": _SHIFTED,
-}
-
-
-_LOOKS: Final[TypeAdapter[Look]] = TypeAdapter(Look)
-
-
-def look_of(measure: Read) -> Look:
-    """The look that a measure is read off: it without the value."""
-    return _LOOKS.validate_python(measure.model_dump(exclude={"value"}))
-
-
-# What is read off a look, as sentences call it, by `Read.metric`.
-NAMES: Final = {
-    "ten_views.gain": "gain of ten views over the centre view",
-    "ten_views.gain_top5": "top-5 gain of ten views over the centre view",
-    "thinned_nets.excess": "error of the halved net less that of the thinned nets' geometric mean",
-    "thinned_nets.excess_arithmetic": "error of the halved net less that of the thinned nets' arithmetic mean",
-    "kernels.p": "p of the towers' difference in colour",
-    "neighbours.gain": "precision of fc7's neighbours less that of the pixels' neighbours",
 }

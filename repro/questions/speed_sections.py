@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from repro.draw.parts import Grid, Row, Section
-from repro.questions import speed as timing
+from repro.questions.exhibit import Exhibit
 from repro.questions.observations import Observation
 from repro.questions.sections import effect
-from repro.questions.words import between, images, times
-from repro.report import prose
-from repro.report.view import Shown
+from repro.questions.speed import Rate, Throughput, geometric_rate
+from repro.questions.units import images, times
+from repro.store import Table
 
 
-def sections(shown: Shown) -> list[Section]:
+def sections(shown: Exhibit) -> list[Section]:
     """The replicates of one shelf on the device that is shown, what follows from them, and the other devices."""
     out = []
     if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
@@ -27,51 +29,60 @@ def sections(shown: Shown) -> list[Section]:
         share
         for o in _seen(shown)
         for arm in shown.judgement.arms
-        if (share := timing.spread(shown.table, o.run, arm)) is not None
+        if (share := _spread(shown.table, o.run, arm)) is not None
     ]
     if apart:
         lie = " to ".join(dict.fromkeys(f"{100 * share:.1f}" for share in (min(apart), max(apart))))
         text.append(f"The rounds of an arm in one replicate lie {lie} % of their median apart.")
     out.append(Section(f"{shown.shelf}-runs", "Replicates", tuple(text), (_replicates(shown),)))
-    if len(names := timing.devices(shown.judgement.claim, shown.table)) > 1:
+    if len(names := _timing(shown).devices(shown.judgement.claim, shown.table)) > 1:
         out.append(Section(f"{shown.shelf}-devices", "Devices", parts=(_devices(shown, names),)))
     return out
 
 
-def _seen(shown: Shown) -> tuple[Observation, ...]:
+def _timing(shown: Exhibit) -> Throughput:
+    measure = shown.judgement.claim.measure
+    assert isinstance(measure, Throughput)
+    return measure
+
+
+def _seen(shown: Exhibit) -> tuple[Observation, ...]:
     """One for each replicate: all arms are timed in the same process."""
     return next(iter(shown.judgement.arms.values())).observations
 
 
-def _failed(shown: Shown, seen: Observation) -> str | None:
+def _failed(shown: Exhibit, seen: Observation) -> str | None:
     return shown.table[seen.run].failed if seen.run in shown.table else None
 
 
-def _replicates(shown: Shown) -> Grid:
+def _replicates(shown: Exhibit) -> Grid:
     """Images/s of every arm in every replicate."""
     judgement, rule = shown.judgement, shown.judgement.claim.rule
-    assert rule.kind != "trace"
-    two, per_seed = len(rule.of) == 2, judgement.effect.per_seed if judgement.effect else {}
+    of = rule.compared(judgement.claim)
+    two, per_seed = len(of) == 2, judgement.effect.per_seed if judgement.effect else {}
     rows: list[Row] = []
     for i, o in enumerate(_seen(shown)):
         cells = []
         for name, arm in judgement.arms.items():
-            step = timing.step_alone(shown.table, o.run, name)
-            cells += [prose.observed(judgement.claim, arm.observations[i]), "–" if step is None else images(step)]
+            step = _step_alone(shown.table, o.run, name)
+            cells += [
+                judgement.claim.measure.observed(judgement.claim, arm.observations[i]),
+                "–" if step is None else images(step),
+            ]
         compared = [f"{per_seed[o.seed]:.3f}" if o.seed in per_seed else "–"] * two
         rows.append((str(o.seed), *cells, *compared, o.run))
     heads = [head for name in judgement.arms for head in (name, f"{name}, step alone")]
-    ratio = [" / ".join(rule.of)] * two
+    ratio = [" / ".join(of)] * two
     numbers = frozenset(range(1, len(heads) + two + 1))
     caption = f"Images/s by replicate, each the median of its rounds, on {judgement.device}"
     head = ("replicate", *heads, *ratio, "run")
     return Grid(caption, head, tuple(rows), numbers=numbers, codes=frozenset({len(head) - 1}))
 
 
-def _days(shown: Shown) -> Grid | None:
+def _days(shown: Exhibit) -> Grid | None:
     """Days of the paper's training at our rate, and ours over the paper's; None of another rule and at smoke scale."""
     rule, found = shown.judgement.claim.rule, shown.judgement.effect
-    if rule.kind != "rate" or not shown.speaks or found is None or found.estimate is None:
+    if not isinstance(rule, Rate) or not shown.speaks or found is None or found.estimate is None:
         return None
     slow, fast = rule.within
     rows: list[Row] = [
@@ -79,7 +90,7 @@ def _days(shown: Shown) -> Grid | None:
         (
             "ours",
             str(shown.judgement.device),
-            f"{images(found.estimate)} ({between(found.low, found.high, 'rate')})",
+            f"{images(found.estimate)} ({found.interval_words})",
             f"{_days_of(rule.days(found.estimate))} ({_days_of(rule.days(found.high))} to "
             f"{_days_of(rule.days(found.low))})",
         ),
@@ -95,19 +106,32 @@ def _days_of(days: float) -> str:
     return f"{days:.3g}" if days < 1000 else f"{days:,.0f}"
 
 
-def _devices(shown: Shown, names: list[str]) -> Grid:
+def _devices(shown: Exhibit, names: list[str]) -> Grid:
     """Every device's images/s, none mixed with another's."""
     judgement = shown.judgement
     rows: list[Row] = []
     for name in names:
         cells, counts = [], []
         for arm in judgement.arms:
-            seen = timing.observe(judgement.claim, arm, shown.table, name)
-            rate = timing.rate(tuple(o for o in seen if o.value is not None), 0.95)
+            seen = _timing(shown).replicates(judgement.claim, arm, shown.table, name)
+            rate = geometric_rate(tuple(o for o in seen if o.value is not None), 0.95)
             counts.append(sum(o.value is not None for o in seen))
-            cells.append(
-                f"{images(rate.estimate)} ({between(rate.low, rate.high, 'rate')})" if rate and rate.estimate else "–"
-            )
+            cells.append(f"{images(rate.estimate)} ({rate.interval_words})" if rate and rate.estimate else "–")
         rows.append((name, str(min(counts)), *cells))
     head = ("device", "replicates", *judgement.arms)
     return Grid("Images/s with a 95 % interval, by device", head, tuple(rows), numbers=frozenset(range(1, len(head))))
+
+
+def _spread(table: Table, run_id: str, arm: str) -> float | None:
+    """How far the rounds of an arm in a replicate lie apart: largest less smallest, as a share of their median."""
+    run = table.get(run_id)
+    if run is None or run.timed is None:
+        return None
+    rounds = run.timed[arm]["pipeline"]
+    return (max(rounds) - min(rounds)) / median(rounds)
+
+
+def _step_alone(table: Table, run_id: str, arm: str) -> float | None:
+    """Images/s of the arm's step alone in a replicate, without loading and augmentation."""
+    run = table.get(run_id)
+    return median(run.timed[arm]["step"]) if run and run.timed else None

@@ -26,7 +26,7 @@ def wanted(
     `judged`: of the arms that a rule compares alone; other arms are for alternatives.
     """
     if file.undecided(scale):
-        return []  # which net and how many epochs, `repro.analysis.bases` is to say
+        return []  # which net and how many epochs, `repro.questions.bases` is to say
     trials = Trials.over(runs)
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]
@@ -35,8 +35,7 @@ def wanted(
         seen = set()  # what is judged together may look at the same runs
         for beside, trial in trials.compared(file, scale, alternative, device).items():
             under = ", ".join(filter(None, (alternative, beside)))
-            rule = trial.claim.rule
-            for want in trial.wants(rule.of if judged and rule.kind != "trace" else None):
+            for want in trial.wants(trial.claim.rule.compared(trial.claim) if judged else None):
                 looked = want.evaluation.id if want.evaluation else None
                 if (key := (want.config.id, want.epochs, want.level, looked)) not in seen:
                     seen.add(key)

@@ -1,0 +1,71 @@
+"""Two arms compared: what their ratio and their difference share."""
+
+from __future__ import annotations
+
+from repro.questions.base import Claim
+from repro.questions.rule import FEW, Rule, overriding
+from repro.questions.tuning import SLOWER
+from repro.questions.units import seed_list
+from repro.spec.layers import Layers
+from repro.spec.problems import Problem, nearest
+
+
+class TwoArms(Rule):
+    """The effect of one arm over, or less, another."""
+
+    def together(self) -> list[str]:
+        return list(getattr(self, "over"))  # noqa: B009  # a field of each, with the rest of what they have
+
+    def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
+        out = self._band_mistakes(layers)
+        of, over = self.compared(claim), self.together()
+        for i, arm in enumerate(of):
+            if arm not in claim.arms:
+                out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
+        if of[0] == of[1]:
+            out.append(layers.problem(("rule", "of"), f"rule.of: {of[0]} against itself"))
+        for i, name in enumerate(over):
+            if name not in claim.alternatives:
+                text = f"rule.over: no alternative {name}{nearest(name, claim.alternatives)}"
+                out.append(layers.problem(("rule", "over", i), text))
+            elif name in over[:i]:
+                out.append(layers.problem(("rule", "over", i), f"rule.over: {name} stands twice"))
+        if over and not self.side:
+            text = "rule.over: has no weakest of several where the paper says that there is no effect"
+            out.append(layers.problem(overriding(layers, "over", "direction"), text))
+        return out + self._side_mistakes(layers)
+
+    def effect_method(self, claim: Claim, scale: str, sign: str, paired: str, values: str, more: str) -> list[str]:
+        """Return how rates are chosen and how the effect is formed of both arms, in sentences."""
+        of, over = self.compared(claim)
+        how = (
+            f"Student's t interval on {paired} of runs that share their seed"
+            if getattr(self, "pairs") == "seeds"  # noqa: B009
+            else f"Welch's t interval on {values} of independent runs"
+        )
+        return [
+            *tuning_method(claim),
+            f"The effect is the {self.kind} “{of}” {sign} “{over}”, over judging {seed_list(claim.seeds)}, with a "
+            f"{100 * self.confidence:g} % interval: {how}. {more}{self.band_method()}" + FEW * (scale != "paper"),
+        ]
+
+
+def tuning_method(claim: Claim) -> list[str]:
+    """Return how rates are chosen, in sentences; nothing where they are not."""
+    tune = claim.tune
+    if tune is None or not tune.chooses:
+        return []
+    if tune.choose == "learns":
+        return [
+            f"All arms have one rate: of {', '.join(f'{rate:g}' for rate in tune.rates)}, the largest at which every "
+            f"arm learns on tuning {seed_list(tune.on_seeds)}, apart from those that judge. An arm learns if an "
+            "epoch’s mean training loss falls below 0.9 ln C within half of its epochs and 2,000 updates."
+        ]
+    return [
+        "Each arm's rate is the fastest of its own, as the paper says. All arms share one grid, "
+        f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {seed_list(tune.on_seeds)}, apart "
+        "from those that judge. "
+        f"Rates more than {SLOWER:g} times slower than the best are given up; the chosen one has the "
+        "smallest geometric mean over the tuning seeds. A rate on which a tuning seed diverged or did not finish "
+        "cannot be chosen; a fastest rate at an end of the grid extends it."
+    ]

@@ -1,0 +1,9 @@
+"""What every question is made of: a measure, a rule, and the claim that has them."""
+
+from __future__ import annotations
+
+from repro.questions.measure import Measure
+from repro.questions.rule import Rule
+from repro.spec import claim
+
+Claim = claim.Claim[Measure, Rule]

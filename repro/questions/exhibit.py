@@ -1,0 +1,67 @@
+"""An exhibit: one claim judged on one shelf, as a page shows it, and how its effect is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repro.draw.charts import Axis, Row
+from repro.questions.judge import Judgement, complete
+from repro.spec.files import ClaimFile
+from repro.store import Table
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One claim on one shelf: every scale judged, and the judgement that is shown."""
+
+    shelf: str
+    file: ClaimFile
+    table: Table
+    judgement: Judgement
+    alternatives: tuple[Judgement, ...]  # those of the shown scale, in the claim's order
+    scales: dict[str, Judgement]  # the base at every scale of the claim, from the highest
+
+    @property
+    def scale(self) -> str:
+        """The scale that is shown."""
+        return self.judgement.scale
+
+    @property
+    def complete(self) -> bool:
+        """Whether the shown scale is judged."""
+        return complete(self.judgement)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is evidence to show: a verdict, or what failed."""
+        return self.complete or self.judgement.verdict.word == "error"
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it says something of the sentence: complete, and more than the machinery."""
+        return self.complete and self.scale != "smoke"
+
+
+def axis(shown: Exhibit, of_one: bool = True) -> Axis:
+    """How this claim's effect is drawn; `of_one`: between the same arms in every row, which the title then names."""
+    claim = shown.judgement.claim
+    return claim.rule.axis(claim, of_one)
+
+
+def row(judgement: Judgement, label: str = "") -> Row | None:
+    """The effect as it is drawn; None where there is none."""
+    value = judgement.found if label else ""
+    if (effect := judgement.effect) is not None:
+        by = effect.unit.drawn_by
+        estimate = None if effect.estimate is None else by * effect.estimate
+        seeds = {seed: by * value for seed, value in effect.per_seed.items()}
+        return Row(estimate, by * effect.low, by * effect.high, seeds, label, value)
+    if (found := judgement.trace) is not None:
+        offsets = {seed: 100 * offset for seed, offset in found.offsets.items()}
+        return Row(100 * found.offset, 100 * found.low, 100 * found.high, offsets, label, value)
+    return None
+
+
+def interval_words(shown: Exhibit) -> str:
+    """The finding of the interval's drawing, for those who do not see it."""
+    return shown.judgement.claim.rule.interval_words(shown.judgement.evidence)

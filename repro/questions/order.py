@@ -1,0 +1,195 @@
+"""Order of arms: whether times to a level, over crossed arms, are ordered as was predicted, and which arms stall."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+from math import atanh, sqrt, tanh
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from repro.draw.parts import Grid, Section
+from repro.questions.base import Claim
+from repro.questions.cases import Case
+from repro.questions.observations import Arm, geometric_mean
+from repro.questions.rule import Least, Rule
+from repro.questions.statistics import Effect
+from repro.questions.units import Unit, seed_list
+from repro.spec.layers import Layers
+from repro.spec.problems import Problem
+from repro.spec.scalars import Fraction, Name, Share
+from repro.store import Table
+
+if TYPE_CHECKING:
+    from repro.questions.exhibit import Exhibit
+
+
+def _written(value: float) -> str:
+    return f"{value:.2f}"
+
+
+TAU = Unit(
+    "tau", 0.0, 1, _written, _written, _written, _written,
+    lambda low, high: f"{_written(low)} to {_written(high)}", lowest=-1.0,
+)  # fmt: skip
+SEEDS = 2  # an arm's time is known to a factor of less than two from these (assumed); what is counted are the arms
+FEWEST = 5  # arms: the interval's variance, 0.437 / (n - 4), needs them
+
+
+def _without(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """An arm that never starts is a finding here: its place is the last."""
+    return tuple(case for case in cases if case.word != "not tested")
+
+
+class Order(Rule):
+    """Kendall's tau between the arms' times and their predicted order; an arm that never comes so far shares the last
+    place."""
+
+    kind: Literal["order"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=FEWEST, description="the arms in the order predicted, the fastest first")
+    paper: None = Field(None, description="no paper prints such a number")
+    within: list[Share | None] = Field(
+        min_length=2, max_length=2, description="the band of tau that counts as the order; null at an end that is open"
+    )
+    least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    what: ClassVar = "rank correlation"
+    has_mean: ClassVar = False
+    seeds_below_paper: ClassVar = SEEDS
+    lists_runs: ClassVar = True
+
+    @property
+    def unit(self) -> Unit:
+        return TAU
+
+    @property
+    def direction(self) -> str:
+        """As predicted."""
+        return "above 0"
+
+    def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
+        out = super().mistakes(claim, layers, smoke)
+        for i, arm in enumerate(self.of):
+            if arm in self.of[:i]:
+                out.append(layers.problem(("rule", "of", i), f"rule.of: {arm} stands twice"))
+        return out
+
+    def others_number(self) -> tuple[float, float, str]:
+        return -1, 1, "a rank correlation above -1 and up to 1"
+
+    def cases(self, scale: str) -> tuple[Case, ...]:
+        return _without(super().cases(scale))
+
+    def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
+        if any(o.status in ("missing", "failed") for arm in arms for o in arm.observations):
+            return None
+        times = [geometric_mean([o.at_least for o in arm.observations]) for arm in arms]
+        found, n = tau(times), len(arms)
+        if found is None:
+            return None
+        low, high = interval(found, n, self.confidence)
+        by_seed = zip(*(arm.observations for arm in arms), strict=True)
+        per_seed = {seen[0].seed: tau([o.at_least for o in seen]) or 0.0 for seen in by_seed}
+        p = exact_p(times)
+        method = f"Fieller, Hartley and Pearson's interval of tau over {n} arms; exact p {p:.2g}"
+        return Effect(TAU, found, low, high, self.confidence, n, method, per_seed)
+
+    def found(self, claim: Claim, effect: Effect) -> str:
+        assert effect.estimate is not None
+        return (
+            f"Kendall's tau between the order predicted and the order found of {effect.n} arms is "
+            f"{effect.estimate:.2f} ({effect.sure}; {effect.method.rpartition('; ')[2]})."
+        )
+
+    def method(self, claim: Claim, scale: str) -> list[str]:
+        return [
+            f"The effect is Kendall's tau between the order predicted of {len(self.of)} arms and that of their times, "
+            f"the geometric means over judging {seed_list(claim.seeds)}. A run that does not come so far counts with "
+            "the last time looked at; arms of which no run does share the last place, and pairs of such arms are left "
+            f"out of the count (tau-b). The {100 * self.confidence:g} % interval is that of Fieller, Hartley and "
+            "Pearson (1957): tau's inverse hyperbolic tangent has a variance of 0.437 / (n - 4), n being arms. p is "
+            "exact: the share of all orders of the arms that agree with the prediction at least as well. "
+            f"{self.band_method()}"
+        ]
+
+    def axis_title(self, claim: Claim, of_one: bool) -> str:
+        return "Kendall’s tau between predicted and found order"
+
+    def sections(self, exhibit: Exhibit) -> list[Section]:
+        judgement, measure = exhibit.judgement, exhibit.judgement.claim.measure
+        claim, arms = judgement.claim, judgement.arms
+        there = [name for name in self.of if arms[name].observations]
+        if not there:
+            return []
+        stalled = {name: all(o.censored for o in arms[name].observations) for name in there}
+        found = sorted(there, key=lambda name: geometric_mean([max(o.at_least, 1e-9) for o in arms[name].observations]))
+        rows = []
+        for place, name in enumerate(there, start=1):
+            observations = arms[name].observations
+            own = "stalled" if stalled[name] else str(found.index(name) + 1)
+            cells = [measure.observed(claim, o) for o in observations]
+            rows.append((name, str(place), own, *cells, *(o.run for o in observations)))
+        unit = measure.per_epoch(claim)[0]
+        head = ("arm", "place predicted", "place found", *(f"{unit}, seed {seed}" for seed in claim.seeds))
+        head += tuple(f"run of seed {seed}" for seed in claim.seeds)
+        many = len(claim.seeds)
+        grid = Grid(
+            f"{unit.capitalize()} to {measure.goal(claim)}, by arm in the order predicted",
+            head,
+            tuple(rows),
+            numbers=frozenset(range(1, 3 + many)),
+            codes=frozenset(range(3 + many, 3 + 2 * many)),
+        )
+        lost = [name for name in there if stalled[name]]
+        text = f"{len(lost)} of {len(there)} arms stalled on every seed" + (f": {', '.join(lost)}." if lost else ".")
+        return [Section(f"{exhibit.shelf}-order", "Which arms stall", (text,), (grid,))]
+
+
+def tau(times: list[float]) -> float | None:
+    """Return Kendall's tau-b between these times and the order in which they stand, shortest first; None where all are
+    equal."""
+    pairs = list(combinations(times, 2))
+    concordant, discordant = sum(a < b for a, b in pairs), sum(a > b for a, b in pairs)
+    untied = concordant + discordant
+    return (concordant - discordant) / sqrt(untied * len(pairs)) if untied else None
+
+
+def interval(value: float, n: int, confidence: float) -> tuple[float, float]:
+    """Return Fieller, Hartley and Pearson's interval of tau over n > 4 objects."""
+    from scipy.special import ndtri
+
+    if abs(value) == 1:
+        value = (1 - 1 / n**2) * value  # atanh is infinite: the nearest order of n objects that is not the same
+    half = float(ndtri((1 + confidence) / 2)) * sqrt(0.437 / (n - 4))
+    return tanh(atanh(value) - half), tanh(atanh(value) + half)
+
+
+def exact_p(times: list[float]) -> float:
+    """Return the share of all orders of these times, ties kept, with no more pairs out of order than these have.
+
+    The orders with k pairs out of order are the coefficients of the q-multinomial, [n]! / ([t1]! [t2]! ...) over the
+    sizes of ties (MacMahon).
+    """
+    counts = [1]
+    for n in range(2, len(times) + 1):
+        counts = _times(counts, n)
+    for size in Counter(times).values():
+        for n in range(2, size + 1):
+            counts = _over(counts, n)
+    out_of_order = sum(a > b for a, b in combinations(times, 2))
+    return sum(counts[: out_of_order + 1]) / sum(counts)
+
+
+def _times(counts: list[int], n: int) -> list[int]:
+    """Return the polynomial times 1 + q + ... + q^(n-1)."""
+    return [sum(counts[max(0, k - n + 1) : k + 1]) for k in range(len(counts) + n - 1)]
+
+
+def _over(counts: list[int], n: int) -> list[int]:
+    """Return the polynomial over 1 + q + ... + q^(n-1), which divides it."""
+    out: list[int] = []
+    for k in range(len(counts) - n + 1):
+        out.append(counts[k] - sum(out[max(0, k - n + 1) : k]))
+    return out

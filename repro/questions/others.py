@@ -1,0 +1,40 @@
+"""What others measured of the same, in the claim's unit, as an axis draws it: context, never part of a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from repro.draw import charts
+from repro.questions.base import Claim
+from repro.questions.units import Unit, listed
+from repro.spec.records import Measured
+
+
+def sizes(record: Measured, unit: Unit) -> tuple[str, str]:
+    """Numbers in the claim's unit, and that unit: `1.2, 2.3 and 2.6`, `times`."""
+    found = [unit.printed(number).partition(" ") for number in record.numbers]
+    about = "about " * (record.read == "off a plot")
+    return about + listed([size for size, _, _ in found]), found[0][2] or "times"
+
+
+def marks(claim: Claim) -> list[charts.Marks]:
+    """Return what others measured in the unit of the claim's effect, as its axis draws it."""
+    unit = claim.rule.unit
+    return [
+        charts.Marks(
+            tuple(round(unit.drawn_by * number, 9) for number in record.numbers), sizes(record, unit)[0], record.who
+        )
+        for record in claim.paper.later
+        if record.numbers
+    ]
+
+
+def words(drawn: Sequence[charts.Marks]) -> str:
+    """Return what is drawn of others, for those who do not see it."""
+    return f"Others measured: {'; '.join(f'{each.values} ({each.who})' for each in drawn)}." if drawn else ""
+
+
+def marked(on: charts.Axis, rows: Sequence[charts.Row], drawn: Sequence[charts.Marks]) -> str:
+    """Return what the marks of others are, as a sentence of a caption; empty where there are none."""
+    arrow = "; an arrow: beyond the axis" * charts.beyond(on, rows, drawn)
+    return f" Open circles: what others measured, in other settings, listed below{arrow}." if drawn else ""

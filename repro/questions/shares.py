@@ -1,0 +1,110 @@
+"""Share of runs: whether the towers' kernels differ in colour, and in how many runs they do."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from repro.questions.base import Claim
+from repro.questions.errors import OneArm
+from repro.questions.evaluations import Read
+from repro.questions.observations import Arm
+from repro.questions.statistics import Effect, count
+from repro.questions.units import COUNT, Unit, seed_list, typeset
+from repro.spec.looks import Kernels
+from repro.spec.scalars import Fraction, Name, UpToOne
+from repro.store import Table
+
+
+class KernelsMeasure(Kernels, Read):
+    """Whether the towers' kernels differ."""
+
+    value: Literal["p"] = Field(
+        description="the share of permutations under which the towers differ at least as much in colour"
+    )
+
+    judged_by: ClassVar[tuple[str, ...]] = ("count",)
+    ending: ClassVar = ""
+    names: ClassVar = {"kernels.p": "p of the towers' difference in colour"}
+    described: ClassVar = (
+        "What a kernel has learned is the kernel less what is left in it of its initial noise; the chroma share "
+        "is the part of its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. Only kernels count of whose "
+        "energy {new:.0%} or more is learned. The difference between the towers' "
+        "mean shares, whichever is larger, is compared with that after each of {permutations:,} permutations of the "
+        "kernels between the towers; p is the share of arrangements, the one found among them, with a difference as "
+        "large."
+    )
+
+    def not_there(self, claim: Claim) -> str:
+        if claim.model.towers != "one half" and "conv1" not in claim.model.without:
+            return ""
+        return f"kernels compares conv1 of two towers; found model.towers {claim.model.towers}"
+
+    def written(self, claim: Claim, value: float) -> str:
+        return f"{value:.2g}"
+
+
+class Count(OneArm):
+    """How many of one arm's runs show it: their measure, a p, is at most `at_most`. Without an effect that share of all
+    runs would, by chance."""
+
+    kind: Literal["count"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=1, max_length=1, description="the arm")
+    at_most: Fraction = Field(description="the p at or below which a run shows it")
+    paper: UpToOne | None = Field(description="the paper's share of runs; null where it prints none")
+    within: list[UpToOne] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    what: ClassVar = "share of runs"
+    dots: ClassVar = ", 100 where it shows it"
+    has_mean: ClassVar = False
+    none_label: ClassVar = "by chance"
+
+    @property
+    def unit(self) -> Unit:
+        return COUNT
+
+    @property
+    def direction(self) -> str:
+        """More runs than chance gives."""
+        return f"above {self.at_most:g}"
+
+    @property
+    def no_effect(self) -> float:
+        return self.at_most
+
+    @property
+    def smallest(self) -> float:
+        return self.band[0]
+
+    def least_from(self) -> str:
+        return "the band's near end"
+
+    def others_number(self) -> tuple[float, float, str]:
+        return 0, 1, "a fraction of runs above 0 and up to 1, as rule.paper"
+
+    def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
+        return count(arms[0].observations, self.at_most, self.confidence)
+
+    def found(self, claim: Claim, effect: Effect) -> str:
+        assert effect.estimate is not None
+        whose = f" of “{self.of[0]}”" if len(claim.arms) > 1 else ""
+        return (
+            f"{round(effect.estimate * effect.n)} of {effect.n} runs{whose} have a {claim.measure.goal(claim)} of at "
+            f"most {self.at_most:g} ({effect.sure}, in % of runs)."
+        )
+
+    def short_effect(self, effect: Effect) -> str:
+        assert effect.estimate is not None
+        return f"{round(effect.estimate * effect.n)} of {effect.n} runs ({typeset(effect.interval_words)} %)"
+
+    def one_method(self, claim: Claim) -> str:
+        return (
+            f"A run shows it where that is at most {self.at_most:g}, as {self.unit.printed(self.at_most)} would by "
+            f"chance. The effect is the share of runs that do, over judging {seed_list(claim.seeds)}, with a "
+            f"{100 * self.confidence:g} % interval: Clopper's and Pearson's, exact."
+        )
+
+    def axis_title(self, claim: Claim, of_one: bool) -> str:
+        return f"runs with a {claim.measure.name()} of at most {self.at_most:g}, percent"

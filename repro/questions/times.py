@@ -1,0 +1,305 @@
+"""Time to a level: epochs or updates until a metric first falls to it, and the ratio of two arms' times."""
+
+from __future__ import annotations
+
+from math import ceil, inf, isinf
+from statistics import median
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from repro.questions.arms import TwoArms
+from repro.questions.base import Claim
+from repro.questions.levels import Goal, Level, Place, chance, converged, files_of, goal_of, held_out_errors
+from repro.questions.measure import Measure, Points
+from repro.questions.observations import Arm, Observation
+from repro.questions.rule import Least
+from repro.questions.statistics import Effect, ratio
+from repro.questions.units import RATIO, Unit, times
+from repro.spec.layers import Layers
+from repro.spec.problems import Problem
+from repro.spec.resolve import classes, training_images
+from repro.spec.scalars import Fraction, Name, Positive
+from repro.store import Run, Table
+from repro.train.minibatches import RECORDED, batch_sizes
+
+if TYPE_CHECKING:
+    from repro.questions.evidence import Evidence
+    from repro.questions.trial import Trial
+
+MOST = 4  # times the claim's horizon: how long a run is followed for its best (assumed)
+CENSORED = "is censored: counted as slower than its horizon, never dropped."
+
+
+class EpochsTo(Measure):
+    """Epochs until a running metric first falls to a level, on straight lines between its intervals."""
+
+    kind: Literal["epochs_to"] = Field(description="the measure")
+    metric: Literal["train_error", "train_loss"] = Field(description="what is followed")
+    level: float = Field(gt=0, description="the level to reach, below what chance gives")
+    at: Place = Field(
+        "files",
+        description="where the metric, a mean of an interval, stands. files: at the middle of each data file while "
+        "every update is recorded, then of each epoch; middle, end, start: there in each epoch (assumed; the "
+        "original's plotting script draws an epoch's files from its start)",
+    )
+
+    judged_by: ClassVar = ("ratio", "order")
+    is_time: ClassVar = True
+    has_level: ClassVar = True
+    longer_epochs: ClassVar = True
+
+    def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:
+        top = chance(self.metric, len(classes(claim.data)))
+        text = f"measure.level: found {self.level:g}; expected below {top:.4g}, what chance gives"
+        return [layers.problem(("measure", "level"), text)] if self.level >= top else []
+
+    def goal(self, claim: Claim) -> str:
+        name = self.name()
+        return f"{100 * self.level:g} % {name}" if name.endswith("error") else f"a {name} of {self.level:g}"
+
+    def level_of(self, claim: Claim) -> Level:
+        start = chance(self.metric, len(classes(claim.data)))
+        assert self.level < start, "a level that chance meets takes no time; the claim's check refuses it"
+        return Level(self.metric, self.level, files_of(claim), start, self.at)
+
+    def late(self, rows: list[dict], goal: Goal, started: bool) -> bool:
+        return len(rows) >= goal.half and not started
+
+    def printed_level(self) -> float:
+        return self.level
+
+    def note(self, claim: Claim) -> str:
+        return f"Dotted line and dots: {self.goal(claim)}, reached; below them each arm's geometric mean."
+
+    def measured(self, claim: Claim) -> str:
+        places = {
+            "files": "It is a mean of an interval, and stands at the interval's middle: of each data file while every "
+            "update is recorded, later of each epoch.",
+            "middle": "It is the mean of an epoch, and stands at the epoch's middle.",
+            "end": "It is the mean of an epoch, and stands at the epoch's end; at epoch 0 stands what chance gives.",
+            "start": "It is the mean of an epoch, and stands at the epoch's start.",
+        }
+        return (
+            f"The measure is the number of epochs to {self.goal(claim)}. {places[self.at]} It is where the lowest so "
+            "far first falls to the level, on straight lines between these points. A run that has not reached it by "
+            f"its horizon, {claim.train.epochs} epochs or more, {CENSORED}"
+        )
+
+
+class UpdatesTo(Measure):
+    """Updates until the mean training loss of the last `window` minibatches is below a share of what chance gives."""
+
+    kind: Literal["updates_to"] = Field(description="the measure")
+    metric: Literal["train_loss"] = Field(description="what is followed")
+    of_chance: Fraction = Field(description="the level, as a share of ln C, the loss of a net that has learned nothing")
+    window: int = Field(50, gt=0, description="updates averaged over (assumed)")
+    at: Literal["middle", "end"] = Field("middle", description="where in its window the mean stands (assumed)")
+
+    judged_by: ClassVar = ("ratio", "order")
+    is_time: ClassVar = True
+    has_level: ClassVar = True
+    diverged_epoch: ClassVar = True
+
+    def nats(self, classes: int) -> float:
+        """Return the level in nats."""
+        return self.of_chance * chance(self.metric, classes)
+
+    def goal(self, claim: Claim) -> str:
+        return f"a {self.name()} of {self.of_chance:g} times what chance gives (mean of {self.window} updates)"
+
+    def per_epoch(self, claim: Claim) -> tuple[str, float]:
+        return "updates", updates_an_epoch(claim)
+
+    def level_of(self, claim: Claim) -> Level:
+        many = len(classes(claim.data))
+        return Level(
+            self.metric, self.nats(many), files_of(claim), chance(self.metric, many), self.at, self.window
+        )  # fmt: skip
+
+    def seen_until(self, claim: Claim, limit: float) -> float:
+        return min(limit, RECORDED / updates_an_epoch(claim))  # what no record shows cannot be looked at
+
+    def note(self, claim: Claim) -> str:
+        return f"Dotted line and dots: {self.goal(claim)}, reached; below them each arm's geometric mean."
+
+    def measured(self, claim: Claim) -> str:
+        most = min(RECORDED, claim.train.epochs * int(self.per_epoch(claim)[1]))
+        many = len(classes(claim.data))
+        windows = {"middle": "the middle of these", "end": "the last of these"}
+        return (
+            f"The measure is the number of updates to {self.goal(claim)}: {self.nats(many):.3f} nats, since there are "
+            f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. The mean of "
+            f"{self.window} updates stands at {windows[self.at]}. A run that has not "
+            f"reached it after {most:,} {CENSORED}"
+        )
+
+
+class Converged(Measure):
+    """Epochs until the held-out error is first near the run's own best: of half epochs, medians of three.
+
+    A run is followed to twice that time, so that its best is known.
+    """
+
+    kind: Literal["converged"] = Field(description="the measure")
+    metric: Literal["held_out_error"] = Field(description="what is followed")
+    near: Fraction = Field(description="how far above its best counts as converged, as a fraction of images")
+
+    is_time: ClassVar = True
+
+    def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:
+        lacking = "data.crop" if claim.data.crop is None else "data.held_out"
+        text = f"measure.metric: {self.metric} is recorded of crops only; expected {lacking}"
+        there = claim.data.crop is not None and claim.data.held_out
+        return [] if there else [layers.problem(("measure", "metric"), text)]
+
+    def goal(self, claim: Claim) -> str:
+        return f"within {100 * self.near:g} points of its own lowest {self.name()}"
+
+    def horizon(self, trial: Trial, arm: str) -> int:
+        """Return the epochs to which the arm's runs are followed so that each has gone on for twice the time to its
+        best.
+
+        Found step by step, each from runs that have all come as far as the one before: epochs that others trained
+        beyond it change nothing.
+        """
+        claim = trial.claim
+        configs = [trial.config(arm, seed) for seed in claim.seeds]
+        runs = [trial.table.get(config.id) for config in configs]
+        horizon, most = claim.train.epochs, MOST * claim.train.epochs
+        while all(run and (run.failed or goal_of(configs[0], horizon).met(run.epochs)) for run in runs):
+            found = [converged(held_out_errors(run.epochs[:horizon]), self.near) for run in runs if run]
+            longer = min(most, max(horizon, *(ceil(2 * time) for time in found if time is not None)))
+            if longer == horizon:
+                break
+            horizon = longer
+        return horizon
+
+    def read(self, claim: Claim, rows: list[dict], level: Level | None) -> float | None:
+        time = converged(held_out_errors(rows), self.near)
+        return time if time is not None and 2 * time <= len(rows) else None
+
+    def curve(self, claim: Claim, seen: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
+        errors = held_out_errors(run.epochs[: ceil(seen.limit)])
+        halves = [((i + 2) / 2, median(errors[i : i + 3])) for i in range(len(errors) - 2)]
+        return halves, next((point for point in halves if point[0] == seen.value), None)
+
+    def note(self, claim: Claim) -> str:
+        return f"Dots: {self.goal(claim)}."
+
+    def measured(self, claim: Claim) -> str:
+        return (
+            f"The measure is the number of epochs until a run is first {self.goal(claim)}. It is looked at each half "
+            "epoch, in test mode, as medians of three; a run goes on for twice the time found, so that its lowest is "
+            f"known, but for {MOST * claim.train.epochs} epochs at most. One that still improves there {CENSORED}"
+        )
+
+
+def updates_an_epoch(claim: Claim) -> int:
+    """Return the updates of one epoch of the claim's runs."""
+    rule = claim.train
+    return len(batch_sizes(training_images(claim.data), batch=rule.batch, file_images=rule.file_images))
+
+
+class Ratio(TwoArms):
+    """The ratio of two arms' measures."""
+
+    kind: Literal["ratio"] = Field(description="the effect")
+    of: list[Name] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
+    paper: Positive | None = Field(description="the paper's number; null where it prints none")
+    within: list[Positive | None] = Field(
+        min_length=2, max_length=2, description="the band that counts as the same number; null at an end that is open"
+    )
+    least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
+    direction: Literal["above 1", "below 1", "none"] = Field(
+        description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
+    )
+    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+    pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
+    over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
+
+    @property
+    def unit(self) -> Unit:
+        return RATIO
+
+    @property
+    def far(self) -> float:
+        """The end of the band, as a ratio slow / fast, which an arm has to be followed past: its far end, or its near
+        one where the far one is open."""
+        low, high = self.band
+        near, far = (low, high) if self.direction == "above 1" else (1 / high, inf if low == 0 else 1 / low)
+        return near if isinf(far) else far
+
+    def stated(self) -> str:
+        return "no number" if self.paper is None else "no effect" if self.paper == 1 else f"{self.paper:g} times"
+
+    def others_number(self) -> tuple[float, float, str]:
+        return 0, inf, "a ratio above 0, as rule.paper"
+
+    def horizon(self, trial: Trial, arm: str, first: int) -> int:
+        """Return the first horizon; of the slow arm at least twice (the far end of the band x the slowest judged run of
+        the fast arm), so that a censored run says something about the band."""
+        if not self.side or not isinstance(trial.claim.measure, EpochsTo):
+            return first
+        slow, fast = self.of if self.side > 0 else self.of[::-1]
+        if arm != slow:
+            return first
+        values = [o.value for o in trial.seen(fast, first) if o.value is not None]
+        return max(first, ceil(2 * self.far * max(values, default=0)))
+
+    def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
+        numerator, denominator = arms
+        return ratio(numerator.observations, denominator.observations, self.confidence, self.pairs)
+
+    def rate_range(self, trial: Trial) -> tuple[float, float] | None:
+        if trial.claim.tune is None or trial.claim.tune.choose != "fastest":
+            return None
+        near = []
+        for name in self.of:
+            means = [rate.mean for rate in trial.tunings[name].rates if rate.state in ("chosen", "near")]
+            if not means:
+                return None
+            near.append([mean for mean in means if mean is not None])
+        above, below = near
+        return min(above) / max(below), max(above) / min(below)
+
+    def not_comparable(self, evidence: Evidence) -> str:
+        if evidence.device is None or evidence.gpu:
+            return ""
+        return "it was timed without a GPU, behind whose work the paper hides that of the CPU"
+
+    def open_because(self, evidence: Evidence) -> str:
+        if evidence.effect is None and any(o.censored for arm in evidence.arms for o in arm.observations):
+            return "both arms have runs that never reached the level: neither side of the ratio is bounded"
+        return super().open_because(evidence)
+
+    def not_formed(self) -> str:
+        return f"No ratio of “{self.of[0]}” to “{self.of[1]}” could be formed."
+
+    def found(self, claim: Claim, effect: Effect) -> str:
+        first, second = self.of
+        sure, ours = effect.sure, effect.interval_words if effect.estimate is None else times(effect.estimate)
+        measure = claim.measure
+        if measure.timed:
+            return f"“{first}” trains {ours} times the images/s of “{second}” ({sure})."
+        get = "come" if isinstance(measure, Converged) else "reach"
+        unit = measure.per_epoch(claim)[0]
+        return f"“{first}” needs {ours} times the {unit} of “{second}” to {get} {measure.goal(claim)} ({sure})."
+
+    def effect_name(self, claim: Claim) -> str:
+        return f"ratio of {claim.measure.per_epoch(claim)[0]}"
+
+    def seed_words(self, value: float) -> str:
+        return times(value)
+
+    def method(self, claim: Claim, scale: str) -> list[str]:
+        open_ = "With a censored run there is no t interval; a bound open to one side, of known confidence, takes its "
+        open_ += "place. "
+        if claim.measure.timed:
+            open_ = ""  # every replicate has images/s
+        return self.effect_method(claim, scale, "/", "log ratios", "log values", open_)
+
+    def axis_title(self, claim: Claim, of_one: bool) -> str:
+        unit = claim.measure.per_epoch(claim)[0]
+        arms = " / ".join(f"{unit} of {arm}" for arm in self.of)
+        return f"{arms if of_one else f'ratio of {unit}'}, log scale"
