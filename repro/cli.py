@@ -121,8 +121,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str], only: bool = False) -> int:
-    """Pages for all the project's claims and these, or for these only; a line for each of `done`, by scale; 4 where a
-    run failed."""
+    """Pages for all the project's claims, or `only` for these; a line for each of `done`, by scale; 4 where one failed."""
     from repro.questions.judge import said
     from repro.questions.trial import Trials
     from repro.report import write
@@ -133,8 +132,7 @@ def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, s
     others = [path for path in sorted((HOME / "claims").glob("*.yaml")) if path.resolve() not in here]
     theirs = _files(others) if others else []
     shelves = {name: Trials(table) for name, table in _shelves(args).items()}
-    made = {file.id for file in files} if only else None
-    write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE), made)
+    write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE), {file.id for file in files} if only else None)
     code, mine = 0, next(iter(shelves.values()))
     for file in (file for file in files if file.id in done):
         text, failed = said(file, done[file.id], mine, shelves["reference"])

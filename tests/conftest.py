@@ -1,8 +1,32 @@
 """What tests of several files are given."""
 
 import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
+
+from repro.data.known import KNOWN
+from repro.spec import arms, nets, resolve
+
+
+@pytest.fixture
+def change_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Make a known set another one for a test: `change_set("cifar10", shape=(3, 8, 8))`. What claims made of it, which
+    is kept for a whole process, is forgotten before and after."""
+
+    def forget() -> None:
+        resolve._run.cache_clear()
+        nets._FOUND.clear()
+        arms._FOUND.clear()
+
+    def change(kind: str, **what: Any) -> None:
+        monkeypatch.setitem(KNOWN, kind, replace(KNOWN[kind], **what))
+        forget()
+
+    yield change
+    forget()
 
 
 @pytest.fixture(scope="module")

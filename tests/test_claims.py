@@ -5,7 +5,6 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -960,9 +959,9 @@ def test_photos_without_a_crop_are_not_told_that_no_layer_fits(written):
     assert not [problem for problem in found if "does not fit" in problem.text]
 
 
-def test_a_net_whose_pooling_does_not_fit_the_images_is_refused(monkeypatch, written):
+def test_a_net_whose_pooling_does_not_fit_the_images_is_refused(change_set, written):
     """No known set is too small for its nets, so the set is made so: the third pool of 3 meets 2 x 2."""
-    monkeypatch.setitem(KNOWN, "cifar10", replace(KNOWN["cifar10"], shape=(3, 8, 8)))
+    change_set("cifar10", shape=(3, 8, 8))
     (found,) = (p for p in problems(written(plain(TRACE))) if "scale" not in p.text)
     assert found.line == read_line(plain(TRACE), ("model", "kind"), written)
     assert found.text == "model.kind: pool3 of size 3 does not fit its input of (64, 2, 2)"

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import StringIO
@@ -351,12 +351,11 @@ def setting(tmp_path: Path) -> Setting:
 
 
 @pytest.fixture
-def three_classes(monkeypatch: pytest.MonkeyPatch) -> Known:
+def three_classes(change_set: Callable[..., None]) -> Iterator[Known]:
     """ILSVRC-2012 with three classes and 18 photos, held to its counts alone as the real one is."""
-    small = replace(KNOWN["ilsvrc2012"], classes=CLASSES, train=12, test=6)
-    monkeypatch.setitem(KNOWN, "ilsvrc2012", small)
+    change_set("ilsvrc2012", classes=CLASSES, train=12, test=6)
     loading.batches.cache_clear()
-    yield small
+    yield KNOWN["ilsvrc2012"]
     loading.batches.cache_clear()
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from repro.errors import ReproError
 from repro.models import registry
 from repro.spec import checks, starts
-from repro.spec.claim import OF_THE_SENTENCE, Claim
+from repro.spec.claim import Claim
 from repro.spec.config import Closed
 from repro.spec.exact import ExactFile, load_exact
 from repro.spec.kinds import Kinds
@@ -149,23 +149,23 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
     claims: dict[checks.At, Claim] = {}
     resolved: dict[Laid, Claim] = {}
 
-    plain: dict[str, Any] = {}  # what the file says of the sentence, which nothing overrides, validated once
-
-    def validated(layers: Layers) -> Claim | None:
+    def validated(layers: Layers, before: dict[str, Any], known: Claim | None) -> Claim | None:
+        """`before`: data of which `known` was made; a section that is the same object need not be looked at again."""
+        same = {key: getattr(known, key) for key, value in layers.data.items() if known and before.get(key) is value}
         try:
-            return kinds.claim.model_validate(layers.data | plain)
+            return kinds.claim.model_validate(layers.data | same)
         except ValidationError as error:
             problems.extend(told(layers, error.errors(include_url=False, include_context=False)))
             return None
 
     def checked(scale: str | None, alternative: str | None, beside: str | None = None) -> Claim | None:
         layers = layered(document, kinds, scale, alternative, beside=beside)
-        claim, arms = validated(layers), {}
+        claim, arms = validated(layers, document.data, claims.get((None, None))), {}
         for arm in mapping(layers.data, "arms"):
-            with_arm = layered(document, kinds, scale, alternative, arm, beside=beside)
-            if armed := validated(with_arm):
+            with_arm = layers.with_arm(arm)
+            if armed := validated(with_arm, layers.data, claim):
                 wrong = starts.of_start(armed, with_arm)
-                earlier = validated(before := starting(with_arm)) if armed.start else armed
+                earlier = validated(before := starting(with_arm), with_arm.data, armed) if armed.start else armed
                 if armed.start and earlier:
                     wrong += starts.of_earlier(armed, earlier, with_arm, before)
                 problems.extend(wrong)
@@ -179,7 +179,6 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
         if not (claim := checked(scale, alternative)):
             continue
         claims[scale, alternative] = resolved[scale, alternative, None] = claim
-        plain |= {key: getattr(claim, key) for key in OF_THE_SENTENCE if key in document.data}
         for name in checks.beside(claim, alternative):
             if part := checked(scale, alternative, name):
                 resolved[scale, alternative, name] = part
@@ -187,7 +186,7 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
     recipes_only: dict[str | None, Claim] = {
         scale: claim
         for scale in mapping(document.data, "scales")
-        if (claim := validated(layered(document, kinds, scale, own=False)))
+        if (claim := validated(layered(document, kinds, scale, own=False), document.data, claims.get((None, None))))
     }
     problems += checks.of_overrides(base, claims, recipes_only)
     if problems:

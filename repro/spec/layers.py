@@ -46,6 +46,13 @@ class Layers:
                 del self.origin[older]
             self.origin[path] = Origin(by, (*loc, key) if written else loc, written)
 
+    def with_arm(self, arm: str) -> Layers:
+        """The same with an arm laid on."""
+        laid = Layers(self.document, self.kinds, dict(self.data), dict(self.origin))
+        where = self.origin["arms",].loc if ("arms",) in self.origin else ("arms",)
+        laid.lay(mapping(self.data, "arms", arm), f"arm {arm}", (*where, arm))
+        return laid
+
     def problem(self, loc: Loc, text: str, key: bool = False) -> Problem:
         """A problem at `loc` of the laid data, placed where the file says so, and told with who said it."""
         origin, rest = self._origin_of(loc)
@@ -155,14 +162,11 @@ def layered(
         if (base := base_of(data, scale)) in recipes.BASES:
             layers.lay(recipes.BASES[base], f"base {base} (repro/spec/recipes.py)", ("scales", scale, "base"), False)
         layers.lay(exceptions(data, scale) if own else {}, f"scale {scale}", ("scales", scale))
-    places = dict(alternatives(data))
+    places = dict(alternatives(data)) if alternative or beside else {}
     for name in (alternative, beside):
         if name in places:
             layers.lay(mapping(data, *places[name]), f"alternative {name}", places[name])
-    if arm:
-        where = layers.origin["arms",].loc if ("arms",) in layers.origin else ("arms",)
-        layers.lay(mapping(layers.data, "arms", arm), f"arm {arm}", (*where, arm))
-    return layers
+    return layers.with_arm(arm) if arm else layers
 
 
 def starting(layers: Layers) -> Layers:
