@@ -10,6 +10,7 @@ from typing import Any
 from repro.analysis.judge import Judgement
 from repro.analysis.measures import Observation, per_epoch
 from repro.analysis.tuning import Arm
+from repro.report import power
 from repro.report.assumptions import decides
 from repro.report.view import Shown
 from repro.spec.claim import Claim
@@ -30,7 +31,7 @@ def whole(file: ClaimFile, found: list[Shown]) -> dict[str, Any]:
                 "shelf": shown.shelf,
                 "shown": shown.scale,
                 "scales": {name: _verdict(judgement) for name, judgement in shown.scales.items()},
-                "judgement": _judgement(shown.judgement),
+                "judgement": _judgement(shown.judgement) | power.data(shown.judgement),
                 "alternatives": [
                     _judgement(judgement) | {"decides": decides(shown.judgement, judgement)}
                     for judgement in shown.alternatives

@@ -9,7 +9,7 @@ from typing import Any
 from repro.analysis.cases import GROUPS, Word
 from repro.analysis.coverage import Covered, summary
 from repro.analysis.facts import judge_facts
-from repro.report import charts, facts, prose, records
+from repro.report import charts, facts, multiplicity, prose, records
 from repro.report.parts import Entry, Line
 from repro.report.view import MARKS, Shown, axis, command, interval_words, next_scale, row
 from repro.spec.files import ClaimFile, ExactFile
@@ -38,6 +38,7 @@ def page(
         "summary": f"{many}: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "coverage": summary(rows),
+        "many": multiplicity.section([shown.judgement for shown in best if shown]),
         "legend": [(word, MARKS[word], meaning) for word, meaning in prose.legend()],
     }
 
