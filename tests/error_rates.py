@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 from math import comb, inf, log, sqrt
 from pathlib import Path
@@ -42,14 +43,14 @@ SEED = 2012
 SHIFTS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03)  # of a printed curve
 SIZES = (1.0, 0.0, 0.5, 1.5, 2.0, 3.0)  # of an ensemble's effect, times the printed one
 
-# A claim of every question, with ample seeds: 15 (of a count 40, of a curve 20), whose spread is half of the distance
+# A claim of every question, with ample seeds: 15, or as many as `AMPLE` says, whose spread is half of the distance
 # between no effect and `least`; of no effect and of a number, between it and the near end of the band.
 QUESTIONS = {
     "ratio": "relu_speedup", "difference, paired": "lrn_imagenet", "difference, unpaired": "two_towers",
     "change": "ten_views", "ensemble": "ensemble", "count": "tower_specialisation", "no effect": "dropout_average",
     "no effect, one side": "relu_input_scale", "number": "ilsvrc2012", "rate": "training_cost", "curve": "cifar_trace",
 }  # fmt: skip
-AMPLE = {"count": 40, "curve": 20}
+AMPLE = {"count": 40, "curve": 20, "ensemble": 8}  # nets of which 56 ensembles of five can be made
 
 World = Callable[[np.random.Generator, float], Evidence]
 
@@ -193,6 +194,7 @@ def curves_of(judgement: Judgement) -> Curves:
     return Curves(ours.mean(0), np.cov(ours, rowvar=False))
 
 
+@lru_cache  # two modules of tests ask for it
 def judged() -> list[Judgement]:
     """Return what the reference runs say, of every claim whose effect has an interval there."""
     trials = Trials(Store(ROOT / "runs" / "reference").table())
@@ -226,8 +228,8 @@ def lines(judgements: Sequence[Judgement], worlds: int = WORLDS) -> list[str]:
     files = {file.id: file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)}
     out = [
         f"By {worlds:,} worlds each, through the real effects and cases; a rate is known to about two points. Ample",
-        "seeds are 15 (of a count 40, of a curve 20) that spread by half of the distance between no effect and the",
-        "least effect; of no effect and of a number, between it and the near end of the band.",
+        "seeds are 15 (of a count 40, a curve 20, an ensemble 8) that spread by half of the distance between no effect",
+        "and the least effect; of no effect and of a number, between it and the near end of the band.",
         "",
         "| question | claim | true effect | words |",
         "|---|---|---|---|",

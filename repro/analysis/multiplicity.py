@@ -107,7 +107,9 @@ def _boundaries(e: Evidence, word: Word) -> list[Boundary]:
         found += outside if word == "differs" else []
     else:
         found = inside if group in ("holds", "agrees below paper scale") else outside
-    return [(bound, side) for bound, side in found if abs(bound) < inf and not (bound == 0 and in_logs(e.claim))]
+    # open ends, and of a share those that it cannot pass, are none
+    ends = (0.0, 1.0) if e.claim.rule.kind == "count" else (0.0,) if in_logs(e.claim) else ()
+    return [(bound, side) for bound, side in found if abs(bound) < inf and bound not in ends]
 
 
 def _p(part: Judgement, bound: float, side: int) -> float:
