@@ -20,9 +20,9 @@ def section(judgements: Sequence[Judgement]) -> Section | None:
     lost = [one.claim for one in found if not one.remains]
     left = f"All of them remain at {LEVEL:g}." if not lost else f"At {LEVEL:g} all remain but {listed(lost)}."
     text = (
-        f"Intervals decided {_counted(many, 'word')} here. Each misses with 5 %, so {LEVEL * many:.2g} of them may be "
-        "wrong by chance. The table has the one-sided p of each against the boundary that decided it, and Holm’s "
-        f"adjustment over all {many}, which keeps the chance of any wrong word below 5 %. {left}"
+        f"Intervals decided {_counted(many, 'word')} here. Each misses in 5 % of cases, so {LEVEL * many:.2g} of them "
+        "may miss by chance. The table has the one-sided p of each against the boundary that decided it, and Holm’s "
+        f"adjustment over all {many}, which keeps the chance of any wrong word at 5 % or less. {left}"
     )
     rows = tuple((one.claim, one.word, _boundary(one), _p(one.p), _p(one.adjusted)) for one in found)
     head = ("claim", "word", "boundary", "one-sided p", "by Holm")

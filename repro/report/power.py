@@ -87,13 +87,13 @@ def _foreseen(
 
 
 def first(found: Outlook, planned: bool = False) -> str:
-    """Return that the runs could not have told, where a true sentence is left open in more than half of worlds."""
+    """Return that the runs could not have told, where a true sentence is left open in more than half of repetitions."""
     if not found.could_not_tell:
         return ""
     runs = "The planned runs cannot tell" if planned else "These runs could not have told"
     text = (
         f"{runs} that the sentence is true: with {found.sampling.n} judging seeds one that is true as printed "
-        f"{'is' if planned else 'would have been'} left open in {percent(found.true_open)} of worlds."
+        f"{'is' if planned else 'would have been'} left open in {percent(found.true_open)} of repetitions."
     )
     against = denied(found.rows[1][1]) if len(found.rows) > 1 else 0.0
     return (
@@ -181,17 +181,17 @@ def _resolved(found: Outlook, whence: str) -> str:
         reached = "".join(f", {_away(shift)} in {percent(POWER)}" for shift in found.resolved)
         return (
             f"{of.n} curves whose mean offsets spread by {spread(of, claim)}, as those of {whose} did, tell a printed "
-            f"curve apart that lies {listed(caught)} of worlds{reached}."
+            f"curve apart that lies {listed(caught)} of repetitions{reached}."
         )
     at = f"With {of.n} judging seeds"
     if of.kind != "count":
         at += f" that spread by {spread(of, claim)}, as {whose} did,"
     what, word = _BEYOND[asks(claim)]
     if not found.resolved:
-        return f"{at} no effect, however large, gets {word} in {percent(POWER)} of worlds."
+        return f"{at} no effect, however large, gets {word} in {percent(POWER)} of repetitions."
     sizes = [amount(effect, claim) for effect in found.resolved]
     ends = [size.removesuffix(" points") for size in sizes[:-1]] + sizes[-1:]
-    return f"{at} {what} that gets {word} in {percent(POWER)} of worlds is {' or '.join(ends)}."
+    return f"{at} {what} that gets {word} in {percent(POWER)} of repetitions is {' or '.join(ends)}."
 
 
 def _away(shift: float) -> str:
@@ -213,7 +213,7 @@ def _made(found: Outlook) -> str:
     """Return that rates are simulated; nothing where they are exact."""
     if not found.worlds:
         return ""
-    return f"By simulation, {found.worlds:,} worlds at that spread, the one of the reference runs."
+    return f"By simulation: {found.worlds:,} repetitions at that spread, the one of the reference runs."
 
 
 def _words(found: Outlook) -> Grid:
@@ -225,7 +225,7 @@ def _words(found: Outlook) -> Grid:
 
     shown = found.rows if found.sampling.kind == "curve" else found.rows[:2]
     return Grid(
-        "How often each word is said of a true effect, in so many of 100 worlds",
+        "How often each word would be said if such runs were repeated, by the true effect",
         ("true effect", *words),
         tuple(row(effect, rates) for effect, rates in shown),
         numbers=frozenset(range(1, len(words) + 1)),
