@@ -163,6 +163,7 @@ def _plan(args: argparse.Namespace) -> int:
     from repro.execute import jobs, standing
     from repro.provenance import device_name
     from repro.questions.bases import lines
+    from repro.report import power
 
     claims, setting, workers = _prepared(files, args)
     finished, runs = standing(setting), setting.store.table()
@@ -184,6 +185,7 @@ def _plan(args: argparse.Namespace) -> int:
         then = f", looked at: {' and '.join(looks)}" if looks else ""
         print(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}{then}")
     _estimate(claims, setting, workers, _more(args))
+    print("\n".join(power.lines(claims, _shelves(args))))
     print("later rounds follow from these: rates are chosen first, then judged")
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repro.questions import curve, ensembles, errors, evaluations, order, shares, speed, times
+from repro.questions import counted, curve, ensembles, errors, evaluations, order, shares, speed, times
 from repro.questions.cases import BELOW, EFFECT, NO_EFFECT, VALUES, Case
 from repro.questions.facts import FACTS, FactCase
 from repro.spec import files
@@ -35,6 +35,7 @@ KINDS = Kinds(
         ensembles.Ensemble,
         order.Order,
     ),
+    exact=counted.Inspect,
 )
 # Every table of cases, in the order of legends.
 CASES: tuple[tuple[Case | FactCase, ...], ...] = (

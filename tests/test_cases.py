@@ -18,8 +18,9 @@ from repro.questions.evidence import Evidence
 from repro.questions.facts import FACTS as OF_FACTS
 from repro.questions.facts import Counted
 from repro.questions.observations import Arm
-from repro.questions.statistics import Effect, difference, exact_interval, mcnemar, ratio
+from repro.questions.statistics import Effect, count, difference, exact_interval, mcnemar, mean_of, ratio
 from repro.questions.traces import TraceTest
+from repro.questions.units import VALUE
 from repro.questions.verdict import verdict
 from repro.report import prose
 from repro.report.readme import words
@@ -252,6 +253,43 @@ def test_more_seeds_of_the_same_numbers_never_widen_an_interval():
                 assert found is not None
                 widths.append(found.high - found.low)
             assert widths == sorted(widths, reverse=True)
+        shown = [draw.random() < 0.5 for _ in a]
+        for kind in ("ratio", "value", "count"):
+            widths = []
+            for times in (1, 2, 4):
+                if kind == "ratio":
+                    found = ratio(seen(*a * times), seen(*b * times), 0.95, "seeds")
+                elif kind == "value":
+                    found = mean_of(seen(*a * times), 0.95, VALUE)
+                else:
+                    found = count(seen(*[0.01 if yes else 0.9 for yes in shown] * times), 0.05, 0.95)
+                assert found is not None
+                widths.append(found.high - found.low)
+            assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if FILES[name].claim.rule.asks == "no effect"])
+def test_arms_without_any_difference_reproduce_a_claim_of_no_effect_and_agree_with_it_below_paper_scale(name):
+    claim = FILES[name].at("paper")
+    assert not isinstance(claim.rule, TraceRule)
+    none = 1.0 if claim.rule.kind == "ratio" else 0.0
+    found = Effect(claim.rule.unit, none, none, none, 0.95, 5, "by hand", {})
+    assert verdict(Evidence(claim, "paper", found, (), 0)).word == "reproduced"
+    assert verdict(Evidence(claim, "small", found, (), 0)).word == "agrees at small scale"
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("scale", ["small", "paper"])
+def test_a_crash_is_an_error_at_every_scale_whatever_else_was_found(name, scale):
+    claim = FILES[name].at(scale if scale in FILES[name].claim.scales else None)
+    crashed = (Arm("net", None, 0.01, seen("failed", 0.4, 0.4, 0.4, 0.4), {}),)
+    if isinstance(claim.rule, TraceRule):
+        there = TraceTest(0.01, 3.0, 4, {}, 0.0, {}, -0.01, 0.01, 0.95, 20, [], [], [])
+        assert verdict(Evidence(claim, scale, None, (), 0, trace=there, failed=1)).word == "error"
+        return
+    there = effect(claim, 0.1, 0.2)
+    for to_do in (0, 3):
+        assert verdict(Evidence(claim, scale, there, crashed, to_do)).word == "error"
 
 
 def world(draw: random.Random, file: ClaimFile, scale: str) -> Evidence:

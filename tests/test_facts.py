@@ -23,11 +23,12 @@ from repro.contents import load
 from repro.models import alexnet, facts, nets, tables
 from repro.models import counts as alone
 from repro.models.counts import Found
+from repro.questions.counted import Fact
 from repro.questions.facts import Judged, counts, judge_facts, judged, word
+from repro.questions.quantities import OfNet
 from repro.report import write
 from repro.report.readme import results
 from repro.spec.files import ExactFile, SpecError, split
-from repro.spec.inspect import Fact, OfNet
 from repro.spec.problems import Problem
 from repro.spec.yaml import Loc, read
 from repro.train.seeds import generator

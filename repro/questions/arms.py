@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from repro.questions.base import Claim
-from repro.questions.rule import FEW, Rule, overriding
+from repro.questions.mistakes import band_mistakes, overriding, side_mistakes
+from repro.questions.rule import FEW, Rule
 from repro.questions.tuning import SLOWER
 from repro.questions.units import seed_list
 from repro.spec.layers import Layers
@@ -17,7 +18,7 @@ class TwoArms(Rule):
         return list(getattr(self, "over"))  # noqa: B009  # a field of each, with the rest of what they have
 
     def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
-        out = self._band_mistakes(layers)
+        out = band_mistakes(self, layers)
         of, over = self.compared(claim), self.together()
         for i, arm in enumerate(of):
             if arm not in claim.arms:
@@ -33,7 +34,7 @@ class TwoArms(Rule):
         if over and not self.side:
             text = "rule.over: has no weakest of several where the paper says that there is no effect"
             out.append(layers.problem(overriding(layers, "over", "direction"), text))
-        return out + self._side_mistakes(layers)
+        return out + side_mistakes(self, layers)
 
     def effect_method(self, claim: Claim, scale: str, sign: str, paired: str, values: str, more: str) -> list[str]:
         """Return how rates are chosen and how the effect is formed of both arms, in sentences."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from math import log
 from statistics import fmean, stdev
 
+from repro.questions.base import Claim
 from repro.questions.levels import STARTED, Level, files_of, goal_of
 from repro.questions.observations import Want, fixed_error
-from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
+from repro.spec.files import ClaimFile
 from repro.spec.looks import OF_FINAL, Evaluation
 from repro.spec.recipes import BASES
 from repro.spec.resolve import base_run, classes
@@ -102,6 +103,15 @@ def wanted(table: Table) -> list[Want]:
     if wants or (name := chosen(candidates(table))) is None:
         return wants
     return [want for seed in MORE if not (want := _want(name, seed)).satisfied_in(table)]
+
+
+def pilot(file: ClaimFile, scale: str, table: Table) -> float | None:
+    """Return the deviation of the error in ten views of the base on which a claim judges errors at this scale, over its
+    tuning seeds; None where it names none, judges something else, or its runs are not there."""
+    name = file.base_at(scale)
+    if name is None or not file.claim.measure.is_end:
+        return None
+    return next((c.deviation() for c in candidates(table) if c.name == name), None)
 
 
 def _want(name: str, seed: int) -> Want:

@@ -12,8 +12,10 @@ from repro.questions.base import Claim
 from repro.questions.cases import CURVES, EARLY, Case, holds
 from repro.questions.evidence import Evidence
 from repro.questions.measure import Measure
+from repro.questions.mistakes import band_mistakes
 from repro.questions.observations import Arm, Observation, Want
 from repro.questions.rule import Rule
+from repro.questions.statistics import Sampling, deviation
 from repro.questions.traces import trace, trace_test
 from repro.questions.units import DIFFERENCE, Unit, points, signed, typeset
 from repro.spec.layers import Layers
@@ -188,7 +190,7 @@ class TraceRule(Rule):
         return list(claim.arms)
 
     def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
-        out = self._band_mistakes(layers, "offset_within")
+        out = band_mistakes(self, layers, "offset_within")
         if not smoke and len(claim.seeds) < (needed := self.seeds_needed):
             text = f"seeds: {len(claim.seeds)} can never give p = {self.p_above:g}; expected {needed} or more"
             out.append(layers.problem(("seeds",), text))
@@ -213,6 +215,14 @@ class TraceRule(Rule):
     def run_ids(self, trial: Trial, evidence: Evidence) -> set[str]:
         name = next(iter(trial.arms))
         return {trial.config(name, seed).id for seed in trial.claim.seeds}
+
+    @property
+    def asks(self) -> Literal["number"]:
+        return "number"
+
+    def sampling(self, evidence: Evidence) -> Sampling | None:
+        found = evidence.trace
+        return None if found is None else Sampling("curve", found.n, (deviation(list(found.offsets.values())),))
 
     def cases(self, scale: str) -> tuple[Case, ...]:
         return CURVE

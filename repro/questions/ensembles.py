@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from repro.questions.base import Claim
 from repro.questions.errors import OF_IMAGES, OF_POINTS, OneArm
+from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
 from repro.questions.rule import Least
-from repro.questions.statistics import Effect, ensemble
+from repro.questions.statistics import Effect, Sampling, ensemble, student
 from repro.questions.units import DIFFERENCE, VALUE, Unit, seed_list
 from repro.spec.layers import Layers
 from repro.spec.problems import Problem
@@ -72,6 +74,12 @@ class Ensemble(OneArm):
         answers = 5 if claim.measure.metric.endswith("top5") else 1
         of = statistic(runs, self.size, answers=answers, gain=not self.alone)
         return ensemble(observations, self.size, of, self.confidence, self.unit)
+
+    def sampling(self, evidence: Evidence) -> Sampling | None:
+        if (effect := evidence.effect) is None or effect.high == effect.low:
+            return None
+        error = (effect.high - effect.low) / 2 / student(effect.confidence, effect.n - 1)
+        return Sampling("jackknife", effect.n, (error * sqrt(effect.n),))
 
     def found(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None

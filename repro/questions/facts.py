@@ -9,9 +9,9 @@ from typing import Literal
 
 from repro.models.counts import Found, shown
 from repro.questions.cases import Word
+from repro.questions.counted import Fact
 from repro.questions.verdict import Verdict
 from repro.spec.files import ExactFile
-from repro.spec.inspect import Fact
 
 FactWord = Literal["true as printed", "false as printed", "inconclusive"]
 TRUE: FactWord = "true as printed"

@@ -12,9 +12,10 @@ from pydantic import Field
 from repro.draw.parts import Grid, Section
 from repro.questions.base import Claim
 from repro.questions.cases import Case
+from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm, geometric_mean
 from repro.questions.rule import Least, Rule
-from repro.questions.statistics import Effect
+from repro.questions.statistics import Effect, Sampling
 from repro.questions.units import Unit, seed_list
 from repro.spec.layers import Layers
 from repro.spec.problems import Problem
@@ -31,7 +32,7 @@ def _written(value: float) -> str:
 
 TAU = Unit(
     "tau", 0.0, 1, _written, _written, _written, _written,
-    lambda low, high: f"{_written(low)} to {_written(high)}", lowest=-1.0,
+    lambda low, high: f"{_written(low)} to {_written(high)}", lowest=-1.0, most=1.0,
 )  # fmt: skip
 SEEDS = 2  # an arm's time is known to a factor of less than two from these (assumed); what is counted are the arms
 FEWEST = 5  # arms: the interval's variance, 0.437 / (n - 4), needs them
@@ -95,6 +96,9 @@ class Order(Rule):
         p = exact_p(times)
         method = f"Fieller, Hartley and Pearson's interval of tau over {n} arms; exact p {p:.2g}"
         return Effect(TAU, found, low, high, self.confidence, n, method, per_seed)
+
+    def sampling(self, evidence: Evidence) -> Sampling | None:
+        return None  # how arms lie apart is what is asked, not how seeds do
 
     def found(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None

@@ -5,16 +5,17 @@ What is the same for most rules stands here; each question's module has its own.
 
 from __future__ import annotations
 
-from math import inf, isinf
-from typing import TYPE_CHECKING, ClassVar
+from math import inf
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from repro.draw.charts import Axis
 from repro.questions.cases import BELOW, EFFECT, JUDGING_SEEDS, NO_EFFECT, VALUES, Case
 from repro.questions.evidence import Evidence
+from repro.questions.mistakes import band_mistakes, side_mistakes
 from repro.questions.observations import Arm
-from repro.questions.statistics import Effect
+from repro.questions.statistics import Effect, Sampling, deviation
 from repro.questions.units import RATE, VALUE, Unit, typeset
 from repro.spec.config import Closed
 from repro.spec.problems import Problem, nearest
@@ -124,43 +125,11 @@ class Rule(Closed):
 
     def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
         """Return what is wrong with the rule for the claim's measure and arms."""
-        out = self._band_mistakes(layers)
+        out = band_mistakes(self, layers)
         for i, arm in enumerate(self.compared(claim)):
             if arm not in claim.arms:
                 out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
-        return out if self.alone else out + self._side_mistakes(layers)
-
-    def _band_mistakes(self, layers: Layers, key: str = "within", target: str = "paper") -> list[Problem]:
-        given, (low, high) = str(getattr(self, key)).replace("None", "null"), self.band
-        number = self.number
-        if not low < high or given == "[null, null]":
-            text = f"rule.{key}: found {given}; expected [low, high] with low < high"
-            return [layers.problem(("rule", key), text)]
-        if number is not None and not low <= number <= high:
-            text = f"rule.{key}: {given} does not hold the paper's {number:g}"
-            return [layers.problem(overriding(layers, key, target), text)]
-        return []
-
-    def _side_mistakes(self, layers: Layers) -> list[Problem]:
-        """Direction, paper's number, band and the smallest effect fit each other."""
-        given, (low, high), none = str(getattr(self, "within")).replace("None", "null"), self.band, self.no_effect  # noqa: B009
-        if not self.side:
-            if low <= none <= high:
-                return []
-            text = f"rule.within: {given} does not hold {none:g}, no effect, which is what the paper says"
-            return [layers.problem(overriding(layers, "within", "direction"), text)]
-        if self.number is not None and (self.number > none) != (self.side > 0):
-            text = f"rule.direction: {self.number:g} is not {getattr(self, 'direction')}"  # noqa: B009
-            return [layers.problem(overriding(layers, "direction", "paper"), text)]
-        least, near = self.smallest, low if self.side > 0 else high
-        assert least is not None
-        if isinf(near) or near == 0:
-            text = f"rule.within: {given} is open on the side of no effect; expected a number there"
-            return [layers.problem(overriding(layers, "within", "direction"), text)]
-        if (near < least - 1e-9) if self.side > 0 else (near > least + 1e-9):
-            text = f"rule.within: {given} begins short of {least:.4g}, the smallest effect that bears the sentence out"
-            return [layers.problem(overriding(layers, "within", "paper"), text)]
-        return []
+        return out if self.alone else out + side_mistakes(self, layers)
 
     @property
     def no_effect(self) -> float:
@@ -218,6 +187,24 @@ class Rule(Closed):
             return ""
         number = "" if self.number is None else f" {self.unit.written(self.number)}"
         return f"{evidence.scale} scale has other photos and classes than the paper's{number}"
+
+    @property
+    def asks(self) -> Literal["effect", "no effect", "number"]:
+        """What the sentence says: that there is an effect, that there is none, or a number by itself."""
+        return "number" if self.alone else "effect" if self.side else "no effect"
+
+    def sampling(self, evidence: Evidence) -> Sampling | None:
+        """Return how the effect varies from one set of judging seeds to the next, by its own runs; None where there is
+        no interval, a bound of censored runs, or runs that all agree."""
+        effect = evidence.effect
+        if effect is None or effect.estimate is None:
+            return None
+        if getattr(self, "pairs", "seeds") == "none":
+            seen = [[o.value for o in arm.observations if o.value is not None] for arm in evidence.arms]
+        else:
+            seen = [list(effect.per_seed.values())]
+        spreads = tuple(deviation([self.unit.to_scale(value) for value in values]) for values in seen)
+        return Sampling("welch" if len(spreads) > 1 else "paired", effect.n, spreads) if any(spreads) else None
 
     def open_because(self, evidence: Evidence) -> str:
         """Return why no effect could be formed, or decides nothing, where that is not the interval's width."""
@@ -329,8 +316,3 @@ class Rule(Closed):
     def only(self) -> str:
         """Return where a word on the sentence can be said at all, if that is not everywhere."""
         return ". Only paper scale can speak of this number" if self.paper_alone else ""
-
-
-def overriding(layers: Layers, *keys: str) -> tuple[str, str]:
-    """Return the first of these keys of the rule that an override says: the mistake is its doing; else the first."""
-    return next((loc for key in keys if (loc := ("rule", key)) in layers.origin), ("rule", keys[0]))

@@ -9,8 +9,9 @@ from pydantic import Field
 from repro.questions.base import Claim
 from repro.questions.errors import OneArm
 from repro.questions.evaluations import Read
+from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
-from repro.questions.statistics import Effect, count
+from repro.questions.statistics import Effect, Sampling, count
 from repro.questions.units import COUNT, Unit, seed_list, typeset
 from repro.spec.looks import Kernels
 from repro.spec.scalars import Fraction, Name, UpToOne
@@ -86,6 +87,9 @@ class Count(OneArm):
 
     def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
         return count(arms[0].observations, self.at_most, self.confidence)
+
+    def sampling(self, evidence: Evidence) -> Sampling | None:
+        return None if evidence.effect is None else Sampling("count", evidence.effect.n)
 
     def found(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None

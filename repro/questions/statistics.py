@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import exp, fsum, inf, log, sqrt
 from statistics import fmean
+from typing import Literal
 
 from repro.questions.observations import Observation
 from repro.questions.units import COUNT, DIFFERENCE, RATIO, Unit
@@ -243,3 +244,32 @@ def seeds_needed(effect: float, spread: float, confidence: float, power: float =
     while 1 - nctdtr(n - 1, sqrt(n) * size, student(confidence, n - 1)) < power:
         n += 1
     return n
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an effect varies from one set of judging seeds to the next.
+
+    `spreads`: standard deviation of one observation (a paired difference, a log ratio, a value, a curve's offset), on
+    the scale of the interval; of Welch's two, of each arm; of a count none; of ensembles the jackknife's standard error
+    times the root of n.
+    """
+
+    kind: Literal["paired", "welch", "count", "jackknife", "curve"]
+    n: int
+    spreads: tuple[float, ...] = ()
+
+    @property
+    def error(self) -> float:
+        """Standard error of the effect; of a curve's offset, of one more curve's."""
+        if self.kind == "curve":
+            return self.spreads[0] * sqrt(1 + 1 / self.n)
+        return sqrt(sum(spread**2 for spread in self.spreads) / self.n)
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of its t interval."""
+        if self.kind != "welch":
+            return self.n - 1
+        squares = [spread**2 for spread in self.spreads]
+        return (self.n - 1) * sum(squares) ** 2 / sum(square**2 for square in squares)

@@ -57,6 +57,7 @@ class Unit:
     ending: str = ""  # the unit of a band, behind its ends
     logarithmic: bool = False
     lowest: float = -inf  # an open end below
+    most: float = inf  # the largest value that there is
 
     def to_scale(self, value: float) -> float:
         """Return the value on the scale on which intervals are symmetric."""
@@ -65,6 +66,10 @@ class Unit:
     def from_scale(self, value: float) -> float:
         """Return the value from that scale."""
         return exp(value) if self.logarithmic else value
+
+    def doubled(self, value: float) -> float:
+        """Return twice an effect, of a ratio its square, and no more than there can be."""
+        return min(self.from_scale(2 * self.to_scale(value)), self.most)
 
     def size(self, value: float) -> str:
         """Return an effect's size for people: `2.45`, `+0.7 points`, `80 % of runs`."""
@@ -125,7 +130,7 @@ VALUE = Unit(
 )  # fmt: skip
 COUNT = Unit(
     "count", None, 100, lambda v: f"{100 * v:g} % of runs", lambda v: f"{_rounded(v)} of runs", _rounded,
-    lambda v: f"{100 * v:.0f} %", lambda low, high: f"{100 * low:.0f} to {100 * high:.0f}", " of runs",
+    lambda v: f"{100 * v:.0f} %", lambda low, high: f"{100 * low:.0f} to {100 * high:.0f}", " of runs", most=1.0,
 )  # fmt: skip
 RATE = Unit(
     "rate", None, 1, lambda v: f"{images(v)} images/s", lambda v: f"{images(v)} images/s", images,

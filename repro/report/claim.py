@@ -12,7 +12,7 @@ from repro.questions.exhibit import Exhibit, axis, row
 from repro.questions.judge import Judgement
 from repro.questions.sections import effect
 from repro.questions.units import listed
-from repro.report import coverage, prose, records, settings
+from repro.report import coverage, power, prose, records, settings
 from repro.report.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.report.evidence import sections
 from repro.report.view import MARKS, TITLES, box, command, next_scale
@@ -27,12 +27,13 @@ def page(file: ClaimFile, every: dict[str, list[Exhibit]], missing: dict[str, Mi
     ordered = sorted((s for s in found if s.measured), key=lambda shown: not shown.speaks)
     parts = [{"shelf": s.shelf, "title": TITLES.get(s.shelf, s.shelf), "sections": sections(s)} for s in ordered]
     main = ordered[0] if ordered else found[-1]
-    others = records.others(file, every)
+    others, told = records.others(file, every), power.section(main, found)
     fixed: list[tuple[str, str, list[tuple[str, str]]]] = [
         *([("What others measured", "others", [])] if others else []),
         ("What the paper leaves open", "assumptions", []),
         ("What we do otherwise", "deviations", []),
         ("How it is judged", "rule", []),
+        *([(told.title, "power", [])] if told else []),
         ("Run it yourself", "again", []),
     ]
     contents: list[tuple[str, str, list[tuple[str, str]]]] = []
@@ -65,6 +66,8 @@ def page(file: ClaimFile, every: dict[str, list[Exhibit]], missing: dict[str, Mi
         "rule_scale": main.scale,
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,
+        "told": told,
+        "could_not": {shown.shelf: power.box(shown.judgement) for shown in found},
         "history": [_revision(revision) for revision in file.claim.history],
         "scales": [_scale(file, scale, found, missing.get(scale)) for scale in file.claim.scales],
     }

@@ -12,6 +12,7 @@ from repro.questions.curve import TraceRule
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement
 from repro.questions.observations import Arm, Observation
+from repro.report import power
 from repro.report.assumptions import decides
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
@@ -29,7 +30,7 @@ def whole(file: ClaimFile, found: list[Exhibit]) -> dict[str, Any]:
                 "shelf": shown.shelf,
                 "shown": shown.scale,
                 "scales": {name: _verdict(judgement) for name, judgement in shown.scales.items()},
-                "judgement": _judgement(shown.judgement),
+                "judgement": _judgement(shown.judgement) | power.data(shown.judgement),
                 "alternatives": [
                     _judgement(judgement) | {"decides": decides(shown.judgement, judgement)}
                     for judgement in shown.alternatives

@@ -12,7 +12,7 @@ from repro.draw.parts import Entry, Line
 from repro.questions.cases import GROUPS, Word
 from repro.questions.exhibit import Exhibit, axis, interval_words, row
 from repro.questions.facts import judge_facts
-from repro.report import facts, prose, records
+from repro.report import facts, multiplicity, prose, records
 from repro.report.view import MARKS, command, next_scale
 from repro.spec.files import ClaimFile, ExactFile
 
@@ -40,6 +40,7 @@ def page(
         "summary": f"{many}: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "coverage": summary(rows),
+        "many": multiplicity.section([shown.judgement for shown in best if shown]),
         "legend": [(word, MARKS[word], meaning) for word, meaning in prose.legend()],
     }
 

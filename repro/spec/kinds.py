@@ -29,6 +29,7 @@ class Kinds:
 
     measures: tuple[type[Closed], ...]
     rules: tuple[type[Closed], ...]
+    exact: type[Closed]  # the model of a claim of counted facts
 
     @cached_property
     def claim(self) -> type[Claim[Any, Any]]:

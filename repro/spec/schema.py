@@ -13,7 +13,6 @@ from typing import Any
 
 from repro.models import registry
 from repro.spec.claim import ARM_KEYS, BY_LAYER
-from repro.spec.inspect import Inspect
 from repro.spec.kinds import Kinds
 from repro.spec.recipes import BASES, UNDECIDED
 from repro.spec.yaml import Loc
@@ -33,7 +32,7 @@ class Schema:
         """The schema, by the kind of claim. Overrides are closed too: a misspelled dotted key is underlined."""
         claim, keys = self._kinds.claim, self._kinds.keys
         definitions: Node = {}
-        for model in (claim, Inspect):
+        for model in (claim, self._kinds.exact):
             definitions[model.__name__] = out = _plain(
                 model.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
             )

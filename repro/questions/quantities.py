@@ -1,8 +1,4 @@
-"""An exact claim as it stands in `claims/*.yaml` (`kind: inspect`): facts that arithmetic decides, without training.
-
-Each fact sets a printed value against a quantity of `repro.models.facts`, by a comparison written beforehand. Models
-are closed; a field's description is what the JSON Schema and the error for a missing key say.
-"""
+"""What can be counted of nets and sets, and how a count is compared with what is printed: closed models."""
 
 from __future__ import annotations
 
@@ -11,12 +7,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Discriminator, Field, Tag
 
 from repro.models import alexnet
-from repro.models.counts import Found
-from repro.models.facts import Way, find
-from repro.spec.claim import Choice, Deviation, Revision
+from repro.models.facts import Way
 from repro.spec.config import Closed
-from repro.spec.records import Sentence
-from repro.spec.scalars import Name, Number, Positive, Text
+from repro.spec.scalars import Number, Positive, Text
 
 Weighted = Literal["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
 Pooling = Literal["pool1", "pool2", "pool5"]
@@ -234,55 +227,10 @@ def _tag(which: str) -> Any:
     return Discriminator(tag)
 
 
-def _tagged(models: Any, which: str) -> Any:
-    """The union with a tag for each model, in angle brackets as in `repro.spec.claim`."""
+def tagged(models: Any, which: str) -> Any:
+    """The union with a tag for each model, in angle brackets as in `repro.spec.kinds`."""
     first, *rest = (Annotated[model, Tag(f"<{model.__name__}>")] for model in models.__args__)
     union: Any = first
     for model in rest:
         union = union | model
     return Annotated[union, _tag(which)]
-
-
-def _form(value: Any) -> str:
-    return "<list>" if isinstance(value, list) else "<yes or no>" if isinstance(value, bool) else "<number>"
-
-
-class Fact(Closed):
-    """One thing that the paper says and that can be counted."""
-
-    says: Text = Field(description="what the paper says, in our words")
-    section: Text | None = Field(None, description="where it says so; the claim's section by default")
-    quantity: _tagged(Quantities, "quantity") = Field(description="what is counted")  # type: ignore[valid-type]
-    printed: Annotated[
-        Annotated[bool, Tag("<yes or no>")]
-        | Annotated[list[Number], Tag("<list>"), Field(min_length=2)]
-        | Annotated[float, Tag("<number>"), Field(ge=0, le=1e12)],
-        Discriminator(_form),
-    ] = Field(description="what the paper has, in the quantity's unit")
-    compare: _tagged(Comparisons, "compare") = Field(description="how the two are compared, written beforehand")  # type: ignore[valid-type]
-    source: Text | None = Field(None, description="where the figures of the quantity stand, if not in the net's table")
-    because: Text = Field(description="the finding or its source, in a sentence or two")
-    headline: bool = Field(False, description="whether the sentence rests on it; without one it rests on all facts")
-
-    def found(self) -> Found:
-        """The quantity. ValueError where the net has nothing of that name, or the options do not fit."""
-        given = self.quantity.model_dump(exclude={"kind"})
-        net = {name: given.pop(name) for name in OfNet.model_fields if name in given}
-        return find(self.quantity.kind, net, given)
-
-
-class Inspect(Closed):
-    """A claim that arithmetic decides: a verdict per fact; those marked `headline` decide."""
-
-    id: Name = Field(description="the file's name without .yaml")
-    version: Number = Field(description="raised when the claim's meaning changes")
-    kind: Literal["inspect"] = Field(description="facts, without training or scales")
-    paper: Sentence = Field(description="the sentence on trial, and where it stands")
-    question: str = Field(description="what is counted, as a question", min_length=10)
-    facts: list[Fact] = Field(min_length=1, description="what is counted, each with its verdict")
-    history: list[Revision] = Field([], description="earlier versions: what changed, and which scales had runs")
-    nets: list[Literal["paper", "source", "torchvision"]] = Field(
-        default_factory=list, description="nets whose layers the page shows beside each other"
-    )
-    assumptions: list[Choice] = Field(default_factory=list, description="what the paper leaves open")
-    deviations: list[Deviation] = Field(default_factory=list, description="what we do otherwise than the paper")

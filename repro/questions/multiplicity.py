@@ -1,0 +1,141 @@
+"""Many claims: the one-sided p of every interval that decided a word, against the boundary that decided, and Holm's
+adjustment over all of them.
+
+One in twenty 95 % intervals misses by chance. A word that says more than one thing (inside both ends of the band)
+takes the largest p of them, as all have to hold (Berger 1982).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, log
+
+from scipy import special
+
+from repro.questions.cases import GROUPS, Word
+from repro.questions.evidence import Evidence
+from repro.questions.judge import AGAINST, Judgement
+from repro.questions.power import OPEN, sampling
+from repro.questions.statistics import Effect
+from repro.questions.units import COUNT, Unit
+
+Boundary = tuple[float, int]  # a bound of the effect, and the side on which the effect was found: 1 above, -1 below
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A word that an interval decided. `p`: one-sided, of an effect on the other side of `bound`; of a curve told apart
+    (`side` 0) that of its rank. `adjusted`: by Holm, over all words of the index."""
+
+    claim: str
+    word: Word
+    bound: float
+    side: int
+    unit: Unit
+    p: float
+    adjusted: float = 1.0
+
+    @property
+    def remains(self) -> bool:
+        """Whether the word would still be said at 5 % over all of them."""
+        return self.adjusted <= LEVEL
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p values, in the order given (Holm 1979): the k-th smallest of m times m - k + 1, never
+    below the one before, at most 1."""
+    out, before = [1.0] * len(ps), 0.0
+    for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        before = max(before, min(1.0, (len(ps) - rank) * ps[i]))
+        out[i] = before
+    return out
+
+
+def adjusted(judgements: Sequence[Judgement]) -> list[Decided]:
+    """Return the decided words of these judgements, one a claim, with p adjusted over them; smallest p first."""
+    found = [one for judgement in judgements if (one := decided(judgement)) is not None]
+    values = holm([one.p for one in found])
+    out = [Decided(o.claim, o.word, o.bound, o.side, o.unit, o.p, p) for o, p in zip(found, values, strict=True)]
+    return sorted(out, key=lambda one: (one.p, one.claim))
+
+
+def decided(judgement: Judgement) -> Decided | None:
+    """Return the word that an interval decided and its p; None where none did.
+
+    Of several comparisons judged together: for the sentence the largest p, as all have to hold; against it that of the
+    one that decides, times their number.
+    """
+    found = [_of_one(part, judgement.verdict.word) for part in judgement.parts]
+    there = [one for one in found if one is not None]
+    if not there or (len(there) < len(found) and judgement.verdict.word not in AGAINST):
+        return None
+    if judgement.verdict.word not in AGAINST:
+        return max(there, key=lambda one: one.p)
+    least = min(there, key=lambda one: one.p)
+    p = min(1.0, len(found) * least.p)
+    return Decided(least.claim, least.word, least.bound, least.side, least.unit, p)
+
+
+def _of_one(part: Judgement, word: Word) -> Decided | None:
+    evidence = part.evidence
+    if evidence.interval is None:
+        return None
+    if part.verdict.word in AGAINST or word not in AGAINST:
+        word = part.verdict.word
+    bounds = _boundaries(evidence, word)
+    if not bounds:
+        return None
+    unit = part.claim.rule.unit
+    if evidence.trace is not None and word == "differs":
+        return Decided(part.claim.id, word, 0.0, 0, unit, evidence.trace.p)
+    p, (bound, side) = max((_p(part, *boundary), boundary) for boundary in bounds)
+    return Decided(part.claim.id, word, bound, side, unit, p)
+
+
+def _boundaries(e: Evidence, word: Word) -> list[Boundary]:
+    """Return what has to hold of the effect for this word; nothing of one that no interval decides."""
+    (low, high), group = e.band, GROUPS[word]
+    inside = [(low, 1), (high, -1)]
+    assert e.interval is not None
+    outside = [(high, 1)] if e.interval[0] > high else [(low, -1)]
+    if group in (*OPEN, "not run", "not judged here"):
+        return []
+    if e.claim.rule.asks == "effect" and word != "reproduced":
+        short = group in ("does not hold", "disagrees below paper scale")
+        found = [(e.least, -e.side if short else e.side)]
+        found += outside if word == "differs" else []
+    else:
+        found = inside if group in ("holds", "agrees below paper scale") else outside
+    # open ends, and of a share those that it cannot pass, are none
+    unit = e.claim.rule.unit
+    ends = (0.0, 1.0) if unit is COUNT else (0.0,) if unit.logarithmic else ()
+    return [(bound, side) for bound, side in found if abs(bound) < inf and bound not in ends]
+
+
+def _p(part: Judgement, bound: float, side: int) -> float:
+    """Return the one-sided p of an effect at the bound or on its other side."""
+    effect, of, evidence = part.effect, sampling(part), part.evidence
+    if effect is not None and effect.unit is COUNT:
+        assert effect.estimate is not None
+        runs = round(effect.n * effect.estimate)
+        if side < 0:
+            return float(special.bdtr(runs, effect.n, bound))
+        return float(special.bdtrc(runs - 1, effect.n, bound)) if runs else 1.0
+    if effect is not None and effect.estimate is None:
+        return _of_bound(effect, evidence, bound, side)
+    if of is None:
+        return 0.0  # all runs agree to the last bit
+    middle = part.trace.offset if part.trace is not None else effect.estimate  # type: ignore[union-attr]
+    assert middle is not None
+    away = log(middle / bound) if part.claim.rule.unit.logarithmic else middle - bound
+    return float(special.stdtr(of.freedom, -side * away / of.error))
+
+
+def _of_bound(effect: Effect, evidence: Evidence, bound: float, side: int) -> float:
+    """Return the p of the sign test behind a bound of censored runs: of so few ratios on the wrong side of it."""
+    above, below = (arm.observations for arm in evidence.arms)
+    ratios = [a.at_least / b.at_least for a, b in zip(above, below, strict=True)]
+    wrong = sum(side * (ratio - bound) < 0 for ratio in ratios)
+    return float(special.bdtr(wrong, effect.n, 0.5))

@@ -1,0 +1,47 @@
+"""The index's section on many claims: the words that intervals decided, and which remain when taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from repro.draw.parts import Grid, Section
+from repro.questions.judge import Judgement
+from repro.questions.multiplicity import LEVEL, Decided, adjusted
+from repro.questions.units import listed
+
+
+def section(judgements: Sequence[Judgement]) -> Section | None:
+    """Return the section of these judgements, one a claim; None where no interval decided a word."""
+    found = adjusted(judgements)
+    if not found:
+        return None
+    many = len(found)
+    lost = [one.claim for one in found if not one.remains]
+    left = f"All of them remain at {LEVEL:g}." if not lost else f"At {LEVEL:g} all remain but {listed(lost)}."
+    text = (
+        f"Intervals decided {_counted(many, 'word')} here. Each misses in 5 % of cases, so {LEVEL * many:.2g} of them "
+        "may miss by chance. The table has the one-sided p of each against the boundary that decided it, and Holm’s "
+        f"adjustment over all {many}, which keeps the chance of any wrong word at 5 % or less. {left}"
+    )
+    rows = tuple((one.claim, one.word, _boundary(one), _p(one.p), _p(one.adjusted)) for one in found)
+    head = ("claim", "word", "boundary", "one-sided p", "by Holm")
+    note = (
+        "Alternatives, counted facts and words that leave a sentence open are not among them. Inside a band both ends "
+        "have to hold, and the larger p stands here."
+    )
+    grid = Grid("Words that intervals decided, the surest first", head, rows, numbers=frozenset({3, 4}), note=note)
+    return Section("many", "Many claims", (text,), (grid,))
+
+
+def _counted(many: int, what: str) -> str:
+    return f"{many} {what}{'s' * (many != 1)}"
+
+
+def _boundary(one: Decided) -> str:
+    if not one.side:
+        return "the author’s rank among ours"
+    return f"{'above' if one.side > 0 else 'below'} {one.unit.size(one.bound)}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
