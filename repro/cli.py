@@ -121,15 +121,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _write(files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str], only: bool = False) -> int:
-    """Pages for all the project's claims, or `only` for these; a line for each of `done`, by scale; 4 where one failed."""
+    """Pages for all the project's claims, or `only` these; a line for each of `done`, by scale; 4 where one failed."""
     from repro.questions.judge import said
     from repro.questions.trial import Trials
     from repro.report import write
     from repro.spec.catalogue import catalogue
 
     out = places.shelf("reports", args.out, args.reference)
-    here = {file.path.resolve() for file in files}
-    others = [path for path in sorted((HOME / "claims").glob("*.yaml")) if path.resolve() not in here]
+    others = sorted({path.resolve() for path in (HOME / "claims").glob("*.yaml")} - {f.path.resolve() for f in files})
     theirs = _files(others) if others else []
     shelves = {name: Trials(table) for name, table in _shelves(args).items()}
     write([*files, *theirs], shelves, out, catalogue(HOME / CATALOGUE), {file.id for file in files} if only else None)
