@@ -22,6 +22,12 @@ def out(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="where the pages go (default: reports/)")
 
 
+def machine(sub: argparse.ArgumentParser) -> None:
+    """What trains."""
+    sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
+    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+
+
 def where(sub: argparse.ArgumentParser) -> None:
     """Where data and runs are."""
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
@@ -120,13 +126,16 @@ PARTS = ("startup", "lrn", "step", "net", "sweep")  # of `repro.bench`
 
 EXAMPLES = """\
 examples:
-  python -m repro run claims/relu_speedup.yaml                 train, judge, report; the scale that fits this machine
-  python -m repro run claims/ --scale smoke                    prove the machinery in seconds a claim
-  python -m repro plan claims/relu_speedup.yaml --scale paper  what that would train here, and how long it takes
-  python -m repro show claims/relu_speedup.yaml --scale small  every value and where it comes from
-  python -m repro report                                       the pages again, from the runs there are
+  python -m repro run relu_speedup                 train, judge, report; the scale that fits this machine
+  python -m repro smoke                            every claim on a few digits: does the machinery work here?
+  python -m repro plan relu_speedup --scale paper  what that would train here, and how long it takes
+  python -m repro show relu_speedup --scale small  every value and where it comes from
+  python -m repro report                           the pages again, from the runs there are
 
-exit codes: 0 done, whatever the verdict; 2 usage or claim; 3 data missing; 4 a run failed; 130 interrupted (resumable)
+A CLAIM is an id, as `list` prints it, a file, or a folder of files.
+
+exit codes: 0 done, whatever the verdict; 2 usage or claim; 3 data missing; 4 a run failed; 130 interrupted (resumable);
+141 nobody reads on (as in `repro list | head -1`)
 """
 
 
@@ -147,22 +156,27 @@ def parser() -> argparse.ArgumentParser:
     run = verb("run", "train what claims want and lack, judge them and write their pages")
     plan = verb("plan", "say what `run` would train, and how long it takes on this machine")
     for sub in (run, plan):
-        sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="claim files, or folders of them")
+        sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="ids, files, or folders of files")
         sub.add_argument("--base", action="store_true", help="train the candidates for a base of small scale first")
         sub.add_argument("--scale", choices=SCALES, help="how much of it is done (default: what fits this machine)")
         sub.add_argument("--seeds", type=count, metavar="N", help="judge on N seeds: 0 to N-1")
-        sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
-        sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+        machine(sub)
         where(sub)
     run.add_argument("--budget", metavar="TIME", help="begin no run that cannot end in this time, such as 2h or 90m")
     out(run)
+    sub = verb("smoke", "run every claim on a few digits, in minutes on two cores: does the machinery work here?")
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    machine(sub)
+    sub.add_argument("--runs", type=Path, metavar="DIR", help="the shelf of your runs (default: runs/)")
+    out(sub)
+    sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False)
     finetuning(verb("finetune", "fine-tune the net on your photos, beside the same net from scratch"))
     sub = verb("list", "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
     sub = verb("coverage", "say what there is of every sentence, and what fills what is missing")
     shelf(sub)
     sub = verb("show", "print a claim's resolved configuration with the source of every value")
-    sub.add_argument("claim", type=Path, metavar="CLAIM", help="a claim file")
+    sub.add_argument("claim", type=Path, metavar="CLAIM", help="an id, or a file")
     sub.add_argument("--scale", choices=SCALES, help="lay a scale on")
     sub.add_argument("--arm", help="lay one arm on")
     sub.add_argument("--alternative", help="lay one alternative on")

@@ -72,3 +72,19 @@ def jobs(
         )
         for same in wants.values()
     ]
+
+
+def lines(planned: list[Job], runs: Table, device: str) -> list[str]:
+    """Return a line for each job: its run, what it is for, how far it has come on the shelf and how far it goes."""
+    out = []
+    for job in planned:
+        if job.alone:
+            out.append(f"  {job.id}  {job.label}, alone in a process of its own, on {device}")
+            continue
+        there = len(runs[job.id].epochs) if job.id in runs else 0
+        levels = {str(goal.level) for goal in job.goals if goal.level}
+        until = f", or until {' and '.join(sorted(levels))}" if levels else ""
+        looks = [evaluation.look.kind.replace("_", " ") for evaluation in job.evaluations]
+        then = f", looked at: {' and '.join(looks)}" if looks else ""
+        out.append(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}{then}")
+    return out

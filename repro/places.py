@@ -14,8 +14,28 @@ from repro.spec.recipes import ScaleName, meant_for
 if TYPE_CHECKING:  # pydantic takes longer to import than `--help` may
     from repro.spec.files import ClaimFile
 
-HOME = Path(repro.__file__).resolve().parent.parent  # the clone: claims/, runs/reference/, reports/reference/
+PACKAGE = Path(repro.__file__).resolve().parent
+CATALOGUE = Path("claims", "catalogue.csv")  # what makes a folder a clone
 SCALES: tuple[str, ...] = get_args(ScaleName)  # from the lowest
+
+
+def clone() -> Path | None:
+    """Return the clone that the package lies in, else the one that the current folder lies in; None without any.
+
+    Claims, reference runs and pages are read from there, and runs and pages of one's own go there.
+    """
+    here = Path.cwd().resolve()
+    return next((folder for folder in (PACKAGE.parent, here, *here.parents) if (folder / CATALOGUE).is_file()), None)
+
+
+def home() -> Path:
+    """Return the clone. ReproError where there is none, so that nothing is ever written beside an installed package."""
+    if (found := clone()) is None:
+        raise ReproError(
+            f"no clone of the project: {CATALOGUE} is neither here, nor above, nor beside the package; go into a clone,"
+            " or name the files of claims, and with --runs and --out where runs and pages go"
+        )
+    return found
 
 
 def roots(given: Path | None) -> tuple[Path, ...]:
@@ -31,8 +51,14 @@ def cache() -> Path:
 
 
 def shelf(name: str, given: Path | None, reference: bool) -> Path:
-    """`runs` or `reports`: the folder given, else the clone's, the user's own or the reference one."""
-    return given or (HOME / name / "reference" if reference else HOME / name)
+    """`runs` or `reports`: the folder given, else the clone's, the user's own or the reference one.
+
+    ReproError where that takes a clone and there is none; `reference` always takes one.
+    """
+    if given and not reference:
+        return given
+    mine = home() / name
+    return given or (mine / "reference" if reference else mine)
 
 
 def cores() -> int:
@@ -78,14 +104,18 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
 def claim(given: Path) -> Path:
     """Return the file of a claim that is named by its id, as `list` prints it; else the path as it is given.
 
-    ReproError of a name that is no id, with the nearest one.
+    An id wins over a folder of that name without claims in it. ReproError of what is neither, with the nearest id.
     """
-    if given.exists() or given.suffix or len(given.parts) > 1:
+    if given.is_file() or (given.is_dir() and any(given.glob("*.yaml"))):
         return given
-    path = HOME / "claims" / f"{given}.yaml"
-    if path.is_file():
-        return path
+    is_path = bool(given.suffix) or len(given.parts) > 1
+    folder = clone() if is_path or given.is_dir() else home()
+    ids = {path.stem: path for path in folder.glob("claims/*.yaml")} if folder else {}
+    if str(given) in ids:
+        return ids[str(given)]
+    if given.is_dir():
+        return given  # whoever loads it says what it lacks
     from repro.spec.problems import nearest
 
-    near = nearest(str(given), [claim.stem for claim in (HOME / "claims").glob("*.yaml")])
-    raise ReproError(f"{given}: neither a file nor a claim's id{near}; `repro list` shows the claims")
+    what = "no such file" if is_path else "neither a file nor a claim's id"
+    raise ReproError(f"{given}: {what}{nearest(given.stem, ids)}; `repro list` shows the claims")

@@ -10,14 +10,14 @@ Event = dict[str, Any]  # as `repro.execute` reports them
 
 
 @contextmanager
-def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
-    """A receiver of events; `say` prints a line."""
+def shown(say: Callable[[str], None], brief: bool = False) -> Iterator[Callable[[Event], None]]:
+    """A receiver of events; `say` prints a line. `brief`: nothing stays on the screen but what failed."""
     from rich.console import Console
 
     console = Console()
     # rich believes FORCE_COLOR to be a terminal; a display needs one that can be drawn over
     if not (console.is_interactive and console.is_terminal):
-        yield lambda event: _line(event, say)
+        yield lambda event: None if brief and event["event"] != "failed" else _line(event, say)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -31,6 +31,10 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
     with Progress(*columns, console=console) as live:
         tasks: dict[str, Any] = {}
 
+        def note(line: str) -> None:
+            if not brief:
+                live.console.print(line)
+
         def draw(event: Event) -> None:
             run, what = event["run"], event["event"]
             if what == "begin":
@@ -41,16 +45,16 @@ def shown(say: Callable[[str], None]) -> Iterator[Callable[[Event], None]]:
                 error = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
                 live.update(tasks[run], completed=event["epoch"], seen=error)
             elif what == "look":
-                live.console.print(_look(event))
+                note(_look(event))
             elif what == "finish" and run in tasks:
                 live.remove_task(tasks.pop(run))
-                live.console.print(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
+                note(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
             elif what == "pack":
                 if event["label"] not in tasks:
                     tasks[event["label"]] = live.add_task(event["label"], total=event["total"], seen="")
                 live.update(tasks[event["label"]], completed=event["done"], total=event["total"])
             elif what == "timed":
-                live.console.print(_timed(event))
+                note(_timed(event))
             elif what == "failed":
                 live.console.print(_failed(event))
 

@@ -72,7 +72,10 @@ MAY_IMPORT = {
     "provenance": {"errors", "train"},
     "cli": FACTS
     | {"spec", "store", "questions", "contents", "analysis", "report", "models", "data", "train", "execute"}
-    | {"bench", "budget", "doctor", "evaluate", "finetune", "flags", "places", "progress", "provenance"},
+    | {"bench", "budget", "doctor", "evaluate", "finetune", "flags", "places", "progress", "provenance", "verbs"},
+    "verbs": FACTS
+    | {"spec", "store", "questions", "contents", "analysis", "report", "execute"}
+    | {"budget", "jobs", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from small_runs import Curve
 from small_tables import ERRORS, claim_file, train
@@ -9,7 +11,6 @@ from small_tables import ERRORS, claim_file, train
 from repro.analysis.coverage import command
 from repro.contents import load
 from repro.errors import ReproError
-from repro.places import HOME
 from repro.questions import bases
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
@@ -19,8 +20,9 @@ from repro.spec.recipes import BASES, UNDECIDED
 from repro.spec.resolve import base_run
 from repro.store import Store, Table
 
+ROOT = Path(__file__).parent.parent
 SMALL = ERRORS.replace("  paper: {train", "  small: {base: source_60}\n  paper: {train")
-WITH_BASE = [f for p in sorted((HOME / "claims").glob("*.yaml")) if isinstance(f := load(p), ClaimFile)
+WITH_BASE = [f for p in sorted((ROOT / "claims").glob("*.yaml")) if isinstance(f := load(p), ClaimFile)
              and "small" in f.claim.scales and f.base_at("small")]  # fmt: skip
 
 
@@ -140,5 +142,5 @@ def test_a_base_that_is_none_is_refused(tmp_path, old, new, told):
 
 
 def test_every_claim_names_the_base_that_the_rule_takes_on_the_reference_shelf():
-    taken = bases.chosen(bases.candidates(Store(HOME / "runs" / "reference").table()))
+    taken = bases.chosen(bases.candidates(Store(ROOT / "runs" / "reference").table()))
     assert {file.base_at("small") for file in WITH_BASE} <= {taken or UNDECIDED}, "name it in claims/*.yaml"

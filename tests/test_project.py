@@ -27,10 +27,11 @@ def test_ci_is_an_executable_script_that_bash_can_read():
     subprocess.run(["bash", "-n", ROOT / ".ci/run"], check=True)
 
 
-def test_the_readme_stays_short_and_marks_where_results_go():
-    written = re.sub(r"<!-- (\w+) -->.*?<!-- /\1 -->", "", README, flags=re.DOTALL)
+def test_the_readme_stays_short_and_opens_with_what_is_asked_for():
+    written = re.sub(r"<!-- (\w+)(: [\w, ]+)? -->.*?<!-- /\1 -->", "", README, flags=re.DOTALL)
     assert len(written.splitlines()) < 120
-    assert README.index("<!-- results -->") < README.index("<!-- /results -->") < README.index("## ")
+    order = ["<!-- opening: ", "<!-- /opening -->", "## ", "```sh", "<!-- results -->", "<!-- /results -->"]
+    assert [README.index(mark) for mark in order] == sorted(README.index(mark) for mark in order)
 
 
 def test_every_link_in_the_readme_leads_somewhere():

@@ -53,7 +53,7 @@ def measured(
         else:
             result = said
     yield from speed.lines(speed.checked(result))
-    folder = places.HOME / speed.SHELF if reference else out
+    folder = places.home() / speed.SHELF if reference else out
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{part}.json"
@@ -68,5 +68,5 @@ def _may_be_kept(part: str, rounds: int | None) -> None:
         raise ReproError(
             f"--rounds {rounds}: found fewer than {speed.ROUNDS}, expected as many for the reference shelf"
         )
-    if not commit_of(places.HOME)[1]:
+    if not commit_of(places.home())[1]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")

@@ -47,12 +47,14 @@ class Examination:
         self.passed = self.passed and all(check.passed for check in found)
 
 
-def lines(store: Store, roots: tuple[Path, ...], cache: Path) -> list[str]:
-    """A line for each of them, the next command last."""
+def lines(store: Store | None, roots: tuple[Path, ...], cache: Path) -> list[str]:
+    """A line for each of them, the next command last. No store: there is no clone here, and none was named."""
     made = provenance("cuda" if torch.cuda.is_available() else "cpu")
     out = [f"{key:<12} {value}" for key, value in made.items()]
     out += [f"data         {kind}: {find(kind, roots, cache) or 'not found'}" for kind in KNOWN]
+    if store is None:
+        return [*out, "runs         no clone here", "next         go into a clone of the project"]
     out.append(f"runs         {len(store.table())} on {places.shown(store.root)}")
     lacking = find("cifar10", roots, cache) is None
-    command = "data get cifar10 --data data" if lacking else "run claims/relu_speedup.yaml"
+    command = "data get cifar10 --data data" if lacking else "run relu_speedup"
     return [*out, f"next         python -m repro {command}"]

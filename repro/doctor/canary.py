@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from repro import places
 from repro.bench import ours
 from repro.data.batches import Batches
 from repro.data.photobatches import PhotoBatches
@@ -89,7 +90,9 @@ def shipped() -> dict[str, Any]:
 
 
 def write() -> str:
-    """Write the losses of this machine into the package; return a line that says so."""
+    """Write the losses of this machine into the package; return a line that says so. ReproError outside a clone."""
+    if places.clone() != places.PACKAGE.parent:
+        raise ReproError("doctor --canary --reference: writes into the package, and this one lies in no clone; use one")
     made = provenance("cpu")
     content = {"machine": {key: made[key] for key in MACHINE}, "losses": losses()}
     replace(SHIPPED, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from repro.questions import bases
 from repro.questions.base import Claim
-from repro.questions.cases import WORST
+from repro.questions.cases import WORST, Word
 from repro.questions.evidence import Evidence
 from repro.questions.facts import judge_facts
 from repro.questions.observations import Arm, Want
@@ -186,21 +186,28 @@ def complete(judgement: Judgement) -> bool:
 
 
 def highest(file: ClaimFile, runs: Table | Trials) -> Judgement | None:
-    """The judgement at the highest complete scale; None where no scale is complete."""
-    return next(filter(complete, judgements(file, runs)), None)
+    """The judgement at the highest complete scale that can speak of the sentence; None where no such is complete."""
+    return next((found for found in judgements(file, runs) if complete(found) and found.scale != "smoke"), None)
 
 
 def reference(file: ClaimFile, runs: Table | Trials) -> str:
-    """What the runs that come with the project say, in a line."""
-    found = highest(file, runs)
-    return f"{found.verdict.word} at {found.scale} scale. {found.verdict.sentence}" if found else "not run yet"
+    """What the runs that come with the project say of the sentence, in a line."""
+    if (found := highest(file, runs)) is None:
+        return "not run yet"
+    at = "" if found.verdict.word.endswith(" scale") else f" at {found.scale} scale"
+    return f"{found.verdict.word}{at}. {found.verdict.sentence}"
 
 
-def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | Trials) -> tuple[str, bool]:
-    """(a claim's verdict from `runs`, as it is printed, whether it could not be measured)."""
-    exact = isinstance(file, ExactFile)
-    told = judge_facts(file) if isinstance(file, ExactFile) else judge(file, scale, runs).verdict
-    text = f"{file.id}, {scale}{'' if exact else ' scale'}: {told.word.upper()}. {told.sentence} ({told.why})"
-    if not isinstance(file, ExactFile) and scale == "smoke":
-        text += f"\nthe machinery works here; the reference verdict: {reference(file, of_reference)}"
-    return text, told.word == "error"
+def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | Trials) -> tuple[str, Word]:
+    """(a claim's verdict from `runs`, as it is printed, its word). At smoke scale nothing that was measured on digits
+    is told: that the machinery works, or what is wrong with it, and the reference verdict."""
+    if isinstance(file, ExactFile):
+        counted = judge_facts(file)
+        return f"{file.id}, {scale}: {counted.word.upper()}. {counted.sentence} ({counted.why})", counted.word
+    judged = judge(file, scale, runs)
+    told = judged.verdict
+    text = f"{told.word.upper()}. {told.sentence} ({told.why})"
+    if scale == "smoke":
+        works = "the machinery works here" if complete(judged) else f"{told.word.upper()} ({told.why})"
+        text = f"{works}. The reference verdict: {reference(file, of_reference)}"
+    return f"{file.id}, {scale} scale: {text}", told.word

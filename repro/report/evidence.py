@@ -94,18 +94,25 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
     )
 
 
-def _hours(table: Table, ids: set[str]) -> str:
-    """Core-hours, or hours of a GPU, of all these runs and evaluations, by device; of a run that went on elsewhere, all
-    of it by the last."""
-    hours: dict[tuple[str, str], float] = defaultdict(float)
+def hours(table: Table, ids: set[str]) -> dict[tuple[str, str], float]:
+    """What all these runs and evaluations took, by (device, unit): `core-hours`, or `hours` of a GPU.
+
+    Of a run that went on elsewhere all counts as the last device's.
+    """
+    out: dict[tuple[str, str], float] = defaultdict(float)
     for run in (table[i] for i in sorted(ids)):
         made, looked = run.sessions[-1], (run.result or {}).get("seconds", 0.0)
         seconds = looked if run.is_evaluation else sum(row["seconds"] for row in run.epochs) + run.seconds_timed
         cpu = made["device"] == "cpu"
         device = str(made["processor"] if cpu else made["device"])
         unit, threads = ("core-hours", made["threads"]) if cpu else ("hours", 1)
-        hours[device.partition(" (")[0], unit] += seconds * threads / 3600
-    return listed([f"{value:.3g} {unit} of {device}" for (device, unit), value in sorted(hours.items())])
+        out[device.partition(" (")[0], unit] += seconds * threads / 3600
+    return out
+
+
+def _hours(table: Table, ids: set[str]) -> str:
+    spent = sorted(hours(table, ids).items())
+    return listed([f"{value:.3g} {unit} of {device}" for (device, unit), value in spent])
 
 
 def _cost(table: Table, ids: set[str]) -> str:

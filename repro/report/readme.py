@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from repro.errors import ReproError
 from repro.questions.trial import Trials
-from repro.report import facts, prose, records, speed
+from repro.report import facts, opening, prose, records, speed
 from repro.report.view import show
+from repro.spec.catalogue import catalogue
 from repro.spec.files import AnyFile, split
 from repro.store import Table, replace
 
-RESULTS, SPEED, WORDS = "results", "speed", "words"
+OPENING, RESULTS, SPEED, WORDS = "opening", "results", "speed", "words"
 
 
 def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
     """Write the tables of the README in `home` anew."""
-    update(home / "README.md", results(claims, runs))
-    update(home / "README.md", speed.tables(home), SPEED)
-    update(home / "README.md", words(), WORDS)
+    readme = home / "README.md"
+    entries = catalogue(home / "claims" / "catalogue.csv")
+    update(readme, opening.table(named(readme), entries, claims, runs), OPENING)
+    update(readme, results(claims, runs))
+    update(readme, speed.tables(home), SPEED)
+    update(readme, words(), WORDS)
 
 
 def words() -> str:
@@ -60,14 +65,22 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
+def named(readme: Path) -> list[str]:
+    """Return the claims that stand at the head of a README, in the order in which its marker names them."""
+    found = re.search(rf"<!-- {OPENING}: ([\w, ]+) -->", readme.read_text())
+    return [name.strip() for name in found[1].split(",")] if found else []
+
+
 def update(readme: Path, text: str, name: str = RESULTS) -> None:
     """Put `text` between the markers `name` of a README, where it is not there already."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before = readme.read_text()
-    if before.count(begin) != 1 or before.count(end) != 1 or before.index(begin) > before.index(end):
-        raise ReproError(f"{readme}: expected one {begin} and, below it, one {end}: the table goes between them")
-    head, rest = before.split(begin)
+    before, end = readme.read_text(), f"<!-- /{name} -->"
+    begin = re.findall(rf"<!-- {name}(?:: [\w, ]+)? -->", before)
+    if len(begin) != 1 or before.count(end) != 1 or before.index(begin[0]) > before.index(end):
+        raise ReproError(
+            f"{readme}: expected one <!-- {name} --> and, below it, one {end}: the table goes between them"
+        )
+    head, rest = before.split(begin[0])
     tail = rest.split(end)[1]
-    after = f"{head}{begin}\n{text.strip()}\n{end}{tail}"
+    after = f"{head}{begin[0]}\n{text.strip()}\n{end}{tail}"
     if after != before:
         replace(readme, after)

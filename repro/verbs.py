@@ -1,0 +1,236 @@
+"""The verbs that plan, train, judge and report. What they have to say they hand to `say`, line by line: cli.py prints.
+
+Nothing heavy is imported before a verb needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from math import ceil
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from repro import places
+from repro.errors import ReproError
+
+if TYPE_CHECKING:
+    from repro.questions.cases import Word
+    from repro.spec.catalogue import Entry
+    from repro.spec.files import AnyFile, ClaimFile
+    from repro.store import Store, Table
+
+Say = Callable[[str], None]
+
+
+def load(paths: Sequence[Path]) -> list[AnyFile]:
+    """Return claims named by ids, files and folders, or the project's."""
+    from repro.contents import load_all
+
+    return load_all([places.claim(path) for path in paths] or [places.home() / "claims"])
+
+
+def catalogue() -> list[Entry]:
+    """Return the rows of the clone's catalogue; none where there is no clone."""
+    from repro.spec import catalogue
+
+    return catalogue.catalogue(home / places.CATALOGUE) if (home := places.clone()) else []
+
+
+def store(args: argparse.Namespace) -> Store:
+    """Return the shelf that runs are kept on. ReproError where there is no clone and none is named."""
+    from repro.store import Store
+
+    return Store(places.shelf("runs", args.runs, args.reference))
+
+
+def out(args: argparse.Namespace) -> Path:
+    """Return the folder that pages go to. ReproError where there is no clone and none is named."""
+    return places.shelf("reports", args.out, args.reference)
+
+
+def shelves(args: argparse.Namespace) -> dict[str, Table]:
+    """Return tables of runs as pages show them: the user's own first, then those that come with the project."""
+    from repro.store import Store
+
+    home = places.clone()
+    reference = {"reference": Store(home / "runs" / "reference").table() if home else {}}
+    return reference if args.reference else {"yours": store(args).table()} | reference
+
+
+def run(args: argparse.Namespace, say: Say) -> int:
+    """Train what claims want and lack, judge them and write their pages; 4 where one could not be measured."""
+    from repro.spec.files import split
+
+    store(args), out(args)  # where they cannot be, this refuses before anything is done
+    files, exact = split(load(args.claims) if args.claims else [])
+    done = {file.id: "counted" for file in exact}
+    if files or not exact:  # else nothing is trained, and torch not loaded
+        from repro import budget
+        from repro.execute import execute
+        from repro.progress import shown
+        from repro.questions.bases import lines
+
+        time = budget.seconds(args.budget) if args.budget else None
+        setting, workers = _setting(args)
+        claims = _scaled(files, args, setting, say)
+        more, limit = _more(args), budget.Budget(time, setting.device) if time else None
+        if _estimate(claims, setting, workers, more, say):
+            with shown(say) as show:
+                trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
+            say(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
+            if limit and _estimate(claims, setting, workers, more, say, "left, as they cannot end in the time given"):
+                say(f"go on: python -m repro {shlex.join(sys.argv[1:])}")
+        if args.base:
+            say("\n" + "\n".join(lines(setting.store.table())))
+        files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}
+    return 4 if "error" in _judged([*exact, *files], args, done, say).values() else 0
+
+
+def smoke(args: argparse.Namespace, say: Say) -> int:
+    """Take every claim through training, verdict and page on a few digits, or count it; 4 where one of them fails."""
+    from repro.execute import execute
+    from repro.progress import shown
+    from repro.report.prose import duration
+    from repro.spec.files import split
+
+    begun = monotonic()
+    store(args), out(args)
+    files, exact = split(load(args.claims))
+    setting, workers = _setting(args)
+    say(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count, with {workers} worker(s)")
+    with shown(say, brief=True) as show:
+        execute([(file, args.scale) for file in files], setting, workers=workers, report=show)
+    done = {file.id: args.scale for file in files} | {file.id: "counted" for file in exact}
+    words = _judged([*exact, *files], args, done, say)
+    wrong = [id for id, word in words.items() if word in ("error", "not run")]
+    state = f"{len(wrong)} could not be measured ({', '.join(wrong)})" if wrong else "the machinery works here"
+    say(f"{len(words)} claim{'s' * (len(words) != 1)}: {state}, in {duration(monotonic() - begun)}")
+    return 4 if wrong else 0
+
+
+def report(args: argparse.Namespace, say: Say) -> int:
+    """Write the pages from the runs there are."""
+    _judged(load(args.claims), args, {}, say, only=bool(args.claims))
+    return 0
+
+
+def plan(args: argparse.Namespace, say: Say) -> int:
+    """Say what `run` would train, and how long it takes on this machine."""
+    from repro.spec.files import split
+
+    store(args)
+    files, exact = split(load(args.claims) if args.claims else [])
+    for fact in exact:
+        say(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
+    if exact and not files and not args.base:
+        return 0
+    from repro import jobs
+    from repro.execute import standing
+    from repro.provenance import device_name
+    from repro.questions.bases import lines
+    from repro.report import power
+
+    setting, workers = _setting(args)
+    claims = _scaled(files, args, setting, say)
+    finished, runs, device = standing(setting), setting.store.table(), device_name(setting.provenance)
+    resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
+    say(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
+    for file, scale in claims:
+        if file.undecided(scale):
+            say(f"{file.id}: no run is planned: the base of its {scale} scale is not chosen yet; see plan --base")
+    if args.base:
+        say("\n".join(lines(finished)))
+    for line in jobs.lines(jobs.jobs(claims, finished, device, _more(args)), runs, device):
+        say(line)
+    _estimate(claims, setting, workers, _more(args), say)
+    say("\n".join(power.lines(claims, shelves(args))))
+    say("later rounds follow from these: rates are chosen first, then judged")
+    return 0
+
+
+def _setting(args: argparse.Namespace) -> tuple[Any, int]:
+    """Where and on what runs are trained, and how many workers."""
+    from repro.execute import Setting
+    from repro.provenance import device_of, provenance
+
+    device = device_of(args.device)
+    made = provenance(device)
+    if args.reference and not made["clean"]:
+        raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
+    setting = Setting(store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
+    return setting, args.workers or (1 if device == "cuda" else places.cores())
+
+
+def _scaled(
+    files: Sequence[ClaimFile], args: argparse.Namespace, setting: Any, say: Say
+) -> list[tuple[ClaimFile, str]]:
+    """Each claim with its scale, which a line says."""
+    if not files and not args.base:
+        raise ReproError(f"{args.verb}: nothing is named; expected ids of claims, files or folders, or --base")
+    chosen = []
+    for file in [file.with_seeds(args.seeds) if args.seeds else file for file in files]:
+        scale, why = places.fitting_scale(file, args.scale, setting.device, setting.roots)
+        others = ", ".join(s for s in file.claim.scales if s != scale)
+        say(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}")
+        chosen.append((file, scale))
+    return chosen
+
+
+def _more(args: argparse.Namespace) -> Any:
+    """What is wanted beside claims: the candidates for a base, where they are asked for."""
+    if not args.base:
+        return None
+    from repro.questions.bases import wanted
+
+    return wanted
+
+
+def _estimate(
+    claims: list[tuple[ClaimFile, str]],
+    setting: Any,
+    workers: int,
+    more: Any,
+    say: Say,
+    what: str = "to train in this round",
+) -> int:
+    """How many runs are to be trained next; says so, and how long it takes at most."""
+    from repro.execute import remaining
+
+    runs, seconds = remaining(claims, setting, workers, more)
+    each = seconds / workers
+    at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
+    found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
+    say(found if runs else "nothing to train: every run that is wanted is there")
+    return runs
+
+
+def _judged(
+    files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str], say: Say, only: bool = False
+) -> dict[str, Word]:
+    """Pages for all the project's claims, or `only` these; a line for each of `done`, by scale; the words of these."""
+    from repro.questions.judge import said
+    from repro.questions.trial import Trials
+    from repro.report import write
+
+    folder, home = out(args), places.clone()
+    here = {file.path.resolve() for file in files}
+    others = sorted({path.resolve() for path in home.glob("claims/*.yaml")} - here) if home else []
+    theirs = load(others) if others else []
+    tried = {name: Trials(table) for name, table in shelves(args).items()}
+    write([*files, *theirs], tried, folder, catalogue(), {file.id for file in files} if only else None)
+    words, mine = {}, next(iter(tried.values()))
+    if done:
+        say("")
+    for file in (file for file in files if file.id in done):
+        text, words[file.id] = said(file, done[file.id], mine, tried["reference"])
+        say(text)
+    if args.reference:
+        from repro.report.readme import renew
+
+        renew(places.home(), [*files, *theirs], tried["reference"])
+    say(f"\nreport: {places.shown(folder / 'index.html')}")
+    return words

@@ -1,0 +1,121 @@
+"""The table that README opens with: what is asked for, from recorded runs alone, and what is not known said so."""
+
+from __future__ import annotations
+
+import json
+from math import log2
+from pathlib import Path
+
+import pytest
+from small_runs import fill, straight
+from small_tables import CLAIM, claim_file, reaching
+
+from repro.contents import load
+from repro.errors import ReproError
+from repro.questions.judge import judge
+from repro.report import opening
+from repro.report.readme import OPENING, named, update
+from repro.spec.catalogue import Entry, catalogue
+from repro.spec.files import ClaimFile
+from repro.store import Store, Table
+
+ROOT = Path(__file__).parent.parent
+ENTRIES = catalogue(ROOT / "claims" / "catalogue.csv")
+CLAIMS = [load(path) for path in sorted((ROOT / "claims").glob("*.yaml"))]
+SHELF = Store(ROOT / "runs" / "reference").table()
+SPEED = Entry("B", "speed", "3.1", "the ReLU net | is faster")
+RELU_FASTER = reaching(lambda arm, rate, seed: (6 if arm == "relu" else 36) * 1.4 ** abs(log2(rate / 0.002)))
+
+
+def cells(file: ClaimFile, runs: Table) -> list[str]:
+    *_, row = opening.table(["speed"], [SPEED], [file], runs).splitlines()
+    return row.strip("| ").split(" | ")
+
+
+def hours(runs: Table) -> float:
+    """Every epoch of these takes two seconds of one thread."""
+    return sum(2 * len(run.epochs) for run in runs.values()) / 3600
+
+
+def on(device: str, runs: Path) -> None:
+    """Make every run of a shelf one of this GPU."""
+    for path in runs.glob("*/run.json"):
+        about = json.loads(path.read_text())
+        for session in about["sessions"]:
+            session["device"] = device
+        path.write_text(json.dumps(about))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> ClaimFile:
+    return claim_file(tmp_path)
+
+
+def test_the_readme_opens_with_these_claims_in_this_order():
+    assert named(ROOT / "README.md") == [
+        "relu_speedup", "lrn_imagenet", "lrn_cifar10", "overlapping_pooling", "dropout_iterations", "bias_one",
+    ]  # fmt: skip
+
+
+def test_the_opening_of_the_readme_is_that_of_the_committed_runs():
+    text = opening.table(named(ROOT / "README.md"), ENTRIES, CLAIMS, SHELF)
+    assert text.strip() in (ROOT / "README.md").read_text(), "run: python -m repro report --reference"
+
+
+def test_a_claim_without_runs_has_its_command_and_nothing_else_that_looks_measured(file):
+    assert cells(file, {}) == [
+        "[The ReLU net \\| is faster](reports/reference/speed.html) (§3.1)",
+        "6 times", "–", "not run yet", "`repro run speed --scale small`", "not measured", "not measured",
+    ]  # fmt: skip
+
+
+def test_a_smoke_run_is_no_result(file, tmp_path):
+    table = fill(tmp_path / "runs", file, "smoke", straight(0.05)).table()
+    assert cells(file, table)[2:] == cells(file, {})[2:]
+
+
+def test_a_verdict_has_its_interval_and_the_hours_of_the_runs_behind_it(file, tmp_path):
+    table = fill(tmp_path / "runs", file, "paper", RELU_FASTER).table()
+    _, _, ours, word, command, cpu, gpu = cells(file, table)
+    assert ours.endswith(", paper scale, n = 5")
+    assert (word, command, gpu) == ("`reproduced`", "`repro run speed --scale paper`", "not measured")
+    assert cpu == f"{hours(table):.3g} core-hours"
+
+
+def test_hours_of_a_gpu_stand_in_their_own_column_and_those_of_another_scale_name_it(file, tmp_path):
+    fill(tmp_path / "paper", file, "paper", RELU_FASTER)
+    on("A GPU", tmp_path / "paper")
+    paper = Store(tmp_path / "paper").table()
+    assert cells(file, paper)[5:] == ["not measured", f"{hours(paper):.3g} hours"]
+    seeds = range(5, 10)  # of small scale alone
+    other = claim_file(tmp_path / "other", ("small: {", f"small: {{seeds: {list(seeds)}, train.batch: 64, "))
+    small = fill(tmp_path / "other" / "runs", other, "small", RELU_FASTER).table()
+    assert not small.keys() & paper.keys()
+    assert cells(other, small | paper)[5:] == [
+        f"{hours(small):.3g} core-hours; at small scale", f"{hours(paper):.3g} hours",
+    ]  # fmt: skip
+
+
+def test_alternatives_are_told_apart_and_what_is_missing_of_them_is_said(tmp_path):
+    decay = "assumptions:\n  - {what: decay, ours: none, alternatives: {decay: {train.weight_decay: 0.001}}}\nscales:"
+    file = claim_file(tmp_path, ("scales:", decay), ("paper: {}", "paper: {alternatives: [decay]}"), text=CLAIM)
+    table = fill(tmp_path / "runs", file, "paper", RELU_FASTER).table()
+    ours = {id: table[id] for id in judge(file, "paper", table).run_ids}
+    assert len(ours) * 2 == len(table)
+    assert cells(file, table)[5] == f"{hours(ours):.3g} core-hours; {hours(table):.3g} with the alternatives"
+    assert cells(file, ours)[5] == f"{hours(ours):.3g} core-hours; without the alternatives, of which some are not run"
+
+
+def test_an_opening_names_trained_claims_of_the_catalogue_alone(file):
+    for id in ("sped", "conv_share"):
+        with pytest.raises(ReproError, match=id):
+            opening.table([id], ENTRIES, [*CLAIMS, file], {})
+
+
+def test_the_marker_that_names_the_claims_stays_where_the_table_is_renewed(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("# Title\n\n<!-- opening: speed, late -->\nold\n<!-- /opening -->\n\nMore\n")
+    assert named(readme) == ["speed", "late"]
+    for _ in range(2):
+        update(readme, "new\n", OPENING)
+    assert readme.read_text() == "# Title\n\n<!-- opening: speed, late -->\nnew\n<!-- /opening -->\n\nMore\n"
