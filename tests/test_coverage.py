@@ -37,9 +37,9 @@ def row(rows: list[Covered], name: str) -> Covered:
     return next(row for row in rows if row.entry.id == name)
 
 
-def test_the_catalogue_has_34_sentences_for_claims_and_13_rows_without():
-    assert Counter(entry.part for entry in ENTRIES) == {"A": 6, "B": 5, "C": 22, "D": 3, "E": 1, "F": 10}
-    assert sum(entry.is_claim for entry in ENTRIES) == 34
+def test_the_catalogue_has_35_sentences_for_claims_and_13_rows_without():
+    assert Counter(entry.part for entry in ENTRIES) == {"A": 6, "B": 5, "C": 23, "D": 3, "E": 1, "F": 10}
+    assert sum(entry.is_claim for entry in ENTRIES) == 35
 
 
 def test_every_claim_has_its_row_and_every_row_of_a_sentence_its_claim():
