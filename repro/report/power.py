@@ -12,10 +12,11 @@ from scipy.special import chdtri
 from repro.draw.parts import Grid
 from repro.questions.base import Claim
 from repro.questions.bases import pilot
+from repro.questions.cases import GROUPS
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, judgements
 from repro.questions.outlook import Outlook, foreseen, outlook, outlook_of
-from repro.questions.power import POWER, Rates, as_printed, denied, otherwise, told
+from repro.questions.power import AGAINST, OPEN, POWER, Rates, as_printed, denied, otherwise, told
 from repro.questions.statistics import Sampling
 from repro.questions.trial import Trials
 from repro.questions.units import COUNT, listed
@@ -51,7 +52,9 @@ def section(main: Exhibit, found: Sequence[Exhibit]) -> Told | None:
     if of is None:
         return Told(title, "", (_unknown(judgement, planned),), None)
     text = " ".join(filter(None, [_resolved(of, known[1] if known else ""), _sure(of), _made(of)]))
-    return Told(title, first(of, planned), (text,), _words(of))
+    if of.could_not_tell and _told(judgement):
+        text = f"An effect as printed would have been left open in {percent(of.true_open)} of repetitions. {text}"
+    return Told(title, "" if _told(judgement) else first(of, planned), (text,), _words(of))
 
 
 def lines(claims: Sequence[tuple[ClaimFile, str]], tables: Mapping[str, Table]) -> list[str]:
@@ -104,8 +107,14 @@ def first(found: Outlook, planned: bool = False) -> str:
 
 def box(judgement: Judgement) -> str:
     """Return the same for the verdict's box, where there is a verdict."""
-    found = outlook(judgement) if judgement.scale != "smoke" else None
+    found = outlook(judgement) if judgement.scale != "smoke" and not _told(judgement) else None
     return first(found) if found else ""
+
+
+def _told(judgement: Judgement) -> bool:
+    """Whether the runs told that the sentence is true, however rarely such runs would."""
+    group = GROUPS[judgement.verdict.word]
+    return group not in (*OPEN, *AGAINST, "not run", "not judged here")
 
 
 def data(judgement: Judgement) -> dict[str, Any]:
