@@ -11,6 +11,7 @@ from repro.questions.exhibit import Exhibit
 from repro.questions.judge import SCALES, complete, judge, judgements
 from repro.questions.trial import Trials
 from repro.report import prose
+from repro.report.belief import belief
 from repro.spec.files import ClaimFile
 from repro.store import Table
 
@@ -78,6 +79,7 @@ class Box:
     headline: str
     sentence: str
     why: str
+    belief: str  # what a reader may now believe; empty where nothing was judged
     facts: tuple[str, ...]
     quiet: bool  # it says nothing of the sentence
     command: str  # what is still to be done, or nothing
@@ -115,6 +117,7 @@ def box(shown: Exhibit, others: list[Exhibit]) -> Box:
         headline[0].upper() + headline[1:],
         sentence,
         why[0].upper() + why[1:] if why[1:2].isalpha() else why,
+        belief(shown.judgement) if shown.speaks else "",
         tuple(facts),
         smoke,
         to_do,

@@ -1,0 +1,39 @@
+"""What may be believed after a verdict: a sentence for every word that says something, and for no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from repro.contents import load_all
+from repro.questions.cases import GROUPS, Word
+from repro.questions.judge import judge
+from repro.report.belief import belief
+from repro.spec.files import ClaimFile
+
+ROOT = Path(__file__).parent.parent
+FILES = [file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)]
+SILENT = ("facts", "not judged here", "not run")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.id)
+def test_every_word_that_says_something_of_a_sentence_says_what_may_be_believed(file):
+    scale = next(iter(scale for scale in file.claim.scales if scale != "smoke"))
+    judged = judge(file, scale, {})
+    for word in get_args(Word):
+        text = belief(replace(judged, verdict=replace(judged.verdict, word=word)))
+        assert bool(text) == (GROUPS[word] not in SILENT)
+        assert "{" not in text
+
+
+def test_words_for_and_against_never_say_the_same():
+    for file in FILES:
+        judged = judge(file, "smoke", {})
+        said = {
+            GROUPS[word]: belief(replace(judged, verdict=replace(judged.verdict, word=word))) for word in get_args(Word)
+        }
+        assert said["holds"] != said["does not hold"]
+        assert said["agrees below paper scale"] != said["disagrees below paper scale"]
