@@ -85,8 +85,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _coverage(args: argparse.Namespace) -> int:
-    from repro.analysis.coverage import coverage
     from repro.contents import load_valid
+    from repro.questions.coverage import coverage
     from repro.report.coverage import lines
 
     files, invalid = load_valid(places.home() / "claims")

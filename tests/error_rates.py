@@ -1,7 +1,7 @@
 """How often each word is said in simulated worlds whose true effect is known: `python -m tests.error_rates`.
 
 Observations are drawn and go through the real effects and cases. The command, a maintainer's, writes the table in
-claims/README.md and, for ensembles and printed curves, repro/analysis/simulated.json, which pages read. It takes the
+claims/README.md and, for ensembles and printed curves, repro/questions/simulated.json, which pages read. It takes the
 number of seeds and the spread of judged claims from the reference shelf: run it after runs are added there.
 """
 

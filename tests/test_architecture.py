@@ -28,8 +28,7 @@ MAY_IMPORT = {
     "draw": {"errors", "store"},
     "questions": FACTS | {"spec", "store", "draw"},
     "contents": {"spec", "questions"},
-    "analysis": FACTS | {"spec", "store", "questions"},
-    "report": FACTS | {"spec", "store", "draw", "questions", "contents", "analysis"},
+    "report": FACTS | {"spec", "store", "draw", "questions", "contents"},
     "models": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"models", "data"},
@@ -71,16 +70,16 @@ MAY_IMPORT = {
     "doctor": FACTS | {"spec", "store", "report", "models", "data", "train", "bench", "places", "provenance"},
     "provenance": {"errors", "train"},
     "cli": FACTS
-    | {"spec", "store", "questions", "contents", "analysis", "report", "models", "data", "train", "execute"}
+    | {"spec", "store", "questions", "contents", "report", "models", "data", "train", "execute"}
     | {"bench", "budget", "doctor", "evaluate", "finetune", "flags", "places", "progress", "provenance", "verbs"},
     "verbs": FACTS
-    | {"spec", "store", "questions", "contents", "analysis", "report", "execute"}
+    | {"spec", "store", "questions", "contents", "report", "execute"}
     | {"budget", "jobs", "places", "progress", "provenance"},
     "__main__": {"cli"},
     "__init__": set(),
 }
 TORCH_FREE = {"errors", "tables", "known", "facts", "minibatches", "spec", "store", "draw", "questions", "contents"}
-TORCH_FREE |= {"analysis", "report"}
+TORCH_FREE |= {"report"}
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
     "repro.models.tables": "tables",

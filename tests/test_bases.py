@@ -8,10 +8,10 @@ import pytest
 from small_runs import Curve
 from small_tables import ERRORS, claim_file, train
 
-from repro.analysis.coverage import command
 from repro.contents import load
 from repro.errors import ReproError
 from repro.questions import bases
+from repro.questions.coverage import command
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
 from repro.spec.config import RunConfig

@@ -12,9 +12,9 @@ import pytest
 from small_runs import fill, straight
 from small_tables import CLAIM
 
-from repro.analysis.coverage import Covered, coverage, summary
 from repro.contents import load, load_valid
 from repro.errors import ReproError
+from repro.questions.coverage import Covered, coverage, summary
 from repro.report import write
 from repro.report.coverage import cost, lines
 from repro.spec.catalogue import Entry, catalogue

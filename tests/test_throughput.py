@@ -11,7 +11,6 @@ import pytest
 from scipy.stats import t as student
 from small_runs import PROVENANCE
 
-from repro.analysis.coverage import coverage
 from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
@@ -19,6 +18,7 @@ from repro.errors import ReproError
 from repro.execute import Setting, execute, jobs, remaining
 from repro.models import cuda_convnet, tables
 from repro.provenance import device_name, provenance
+from repro.questions.coverage import coverage
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
 from repro.report import write

@@ -137,13 +137,13 @@ def test_options_that_it_lacks_are_refused_at_their_line(old, new, says, tmp_pat
 
 
 def test_beside_the_tables_of_layers_no_code_that_trains_or_judges_names_a_net():
-    """DESIGN: the same machinery serves the next paper. The facts of one net (`inspect`) are its own."""
+    """DESIGN: the same machinery serves the next paper. The quantities of one net are its own."""
     files = [ROOT / "repro" / f"{name}.py" for name in ("store", "execute", "workers")]
-    files += [path for part in ("spec", "analysis", "train") for path in (ROOT / "repro" / part).glob("*.py")]
+    files += [path for part in ("spec", "questions", "train") for path in (ROOT / "repro" / part).glob("*.py")]
     named = {
         f"{path.name}: {word}"
         for path in files
-        if path.name != "inspect.py"
+        if path.name != "quantities.py"
         for word in re.findall(r"\b(?:alexnet|vgg11|vgg)\b", path.read_text(), re.IGNORECASE)
     }
     assert not named

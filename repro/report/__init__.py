@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from repro.analysis.coverage import coverage as covered
+from repro.questions.coverage import coverage as covered
 from repro.questions.trial import Trials
 from repro.report import claim, coverage, facts, fidelity, index
 from repro.report.export import rows_csv, whole

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from repro.analysis.coverage import Missing
 from repro.draw import charts
 from repro.draw.parts import Figure
 from repro.questions.cases import WORST
+from repro.questions.coverage import Missing
 from repro.questions.exhibit import Exhibit, axis, row
 from repro.questions.judge import Judgement
 from repro.questions.sections import effect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from repro.analysis.coverage import WORKS, Covered, Missing, State, summary
+from repro.questions.coverage import WORKS, Covered, Missing, State, summary
 from repro.report import prose
 from repro.report.view import MARKS
 

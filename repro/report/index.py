@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from repro.analysis.coverage import Covered, summary
 from repro.draw import charts
 from repro.draw.parts import Entry, Line
 from repro.questions.cases import GROUPS, Word
+from repro.questions.coverage import Covered, summary
 from repro.questions.exhibit import Exhibit, axis, interval_words, row
 from repro.questions.facts import judge_facts
 from repro.report import facts, multiplicity, prose, records

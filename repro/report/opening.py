@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from repro.analysis.coverage import Cost, coverage
 from repro.errors import ReproError
 from repro.questions import bases
+from repro.questions.coverage import Cost, coverage
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete, judge
 from repro.questions.trial import Trials

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from repro.analysis.coverage import command
 from repro.questions.cases import Word
+from repro.questions.coverage import command
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import SCALES, complete, judge, judgements
 from repro.questions.trial import Trials
