@@ -14,10 +14,10 @@ from small_runs import updates_an_epoch as made_updates
 from small_tables import EARLY, ERRORS, LATE, claim_file, lengths, looked_at, play, run_of, train
 
 from repro.questions.judge import judge
-from repro.questions.levels import Level, chance, converged
+from repro.questions.levels import Level, chance, converged, updates_an_epoch
 from repro.questions.observations import Observation, Want
 from repro.questions.plan import wanted
-from repro.questions.times import MOST, updates_an_epoch
+from repro.questions.times import MOST
 from repro.spec.claim import Claim
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from repro.contents import load
+from repro.questions.levels import updates_an_epoch
 from repro.questions.plan import wanted
-from repro.questions.times import updates_an_epoch
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile, run_config
 from repro.spec.resolve import image, training_images

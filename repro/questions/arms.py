@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from repro.questions.base import Claim
-from repro.questions.mistakes import band_mistakes, overriding, side_mistakes
+from repro.questions.mistakes import overriding
 from repro.questions.rule import FEW, Rule
 from repro.questions.tuning import SLOWER
 from repro.questions.units import seed_list
@@ -18,11 +18,8 @@ class TwoArms(Rule):
         return list(getattr(self, "over"))  # noqa: B009  # a field of each, with the rest of what they have
 
     def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
-        out = band_mistakes(self, layers)
+        out = super().mistakes(claim, layers, smoke)
         of, over = self.compared(claim), self.together()
-        for i, arm in enumerate(of):
-            if arm not in claim.arms:
-                out.append(layers.problem(("rule", "of", i), f"rule.of: no arm {arm}{nearest(arm, claim.arms)}"))
         if of[0] == of[1]:
             out.append(layers.problem(("rule", "of"), f"rule.of: {of[0]} against itself"))
         for i, name in enumerate(over):
@@ -34,7 +31,7 @@ class TwoArms(Rule):
         if over and not self.side:
             text = "rule.over: has no weakest of several where the paper says that there is no effect"
             out.append(layers.problem(overriding(layers, "over", "direction"), text))
-        return out + side_mistakes(self, layers)
+        return out
 
     def effect_method(self, claim: Claim, scale: str, sign: str, paired: str, values: str, more: str) -> list[str]:
         """Return how rates are chosen and how the effect is formed of both arms, in sentences."""

@@ -14,7 +14,7 @@ from math import log
 from statistics import fmean, stdev
 
 from repro.questions.base import Claim
-from repro.questions.levels import STARTED, Level, files_of, goal_of
+from repro.questions.levels import STARTED, Level, files_of, goal_of, updates_an_epoch
 from repro.questions.observations import Want, fixed_error
 from repro.spec.config import RunConfig
 from repro.spec.files import ClaimFile
@@ -140,7 +140,7 @@ def left(of: Claim | RunConfig, rows: list[dict]) -> float | None:
     """Return the update at which a run left 0.9 ln C; None where it did not in the updates recorded one by one."""
     files, chance = files_of(of), log(len(classes(of.data)))
     time = Level("train_loss", STARTED * chance, files, chance, window=WINDOW).time(rows)
-    return None if time is None else time * sum(map(len, files))
+    return None if time is None else time * updates_an_epoch(of)
 
 
 def lines(table: Table) -> list[str]:

@@ -11,6 +11,7 @@ from repro.draw.charts import Axis
 from repro.questions.base import Claim
 from repro.questions.cases import CURVES, EARLY, Case, holds
 from repro.questions.evidence import Evidence
+from repro.questions.levels import updates_an_epoch
 from repro.questions.measure import Measure
 from repro.questions.mistakes import band_mistakes
 from repro.questions.observations import Arm, Observation, Want
@@ -22,7 +23,7 @@ from repro.spec.layers import Layers
 from repro.spec.problems import Problem
 from repro.spec.resolve import training_images
 from repro.spec.scalars import Fraction, Share
-from repro.train.minibatches import RECORDED, batch_sizes
+from repro.train.minibatches import RECORDED
 
 if TYPE_CHECKING:
     from repro.draw.parts import Section
@@ -47,9 +48,7 @@ class TraceMeasure(Measure):
         if needed > RECORDED:
             text = f"measure.every: {printed} points need {needed} updates; only the first {RECORDED} are recorded"
             return [layers.problem(("measure", "every"), text)]
-        updates = len(
-            batch_sizes(training_images(claim.data), batch=claim.train.batch, file_images=claim.train.file_images)
-        )
+        updates = updates_an_epoch(claim)
         found, epochs = claim.train.epochs, ceil(needed / updates)
         if found < epochs:
             text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"

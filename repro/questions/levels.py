@@ -46,6 +46,11 @@ class Level:
         mean = f", mean of {self.window} updates" if self.window else ""
         return f"{self.metric.replace('_', ' ')} {self.value:.4g}{mean}"
 
+    @property
+    def updates(self) -> int:
+        """Updates of an epoch."""
+        return sum(map(len, self.files))
+
     def points(self, rows: Rows) -> Points:
         """Return (epochs, the metric made monotone) over time, from the start on where that is time 0."""
         found = list(self._windows(rows) if self.window else self._intervals(rows))
@@ -60,7 +65,7 @@ class Level:
         for time, value in self.points(rows):
             if value < self.value or (value == self.value and not self.window):
                 if before is None or self.window:
-                    return max(time, 1 / sum(map(len, self.files)))  # assumed: no net learns in less than an update
+                    return max(time, 1 / self.updates)  # assumed: no net learns in less than an update
                 share = (before[1] - self.value) / (before[1] - value)
                 return before[0] + (time - before[0]) * share
             before = time, value
@@ -72,7 +77,7 @@ class Level:
 
     def _intervals(self, rows: Rows) -> Iterator[tuple[float, float]]:
         """Yield (epochs, mean of an interval): of data files or of whole epochs."""
-        updates = sum(map(len, self.files))
+        updates = self.updates
         for row in rows:
             epoch = row["epoch"]
             if self.at == "files" and len(row["updates"]) == updates:
@@ -92,7 +97,7 @@ class Level:
 
     def _windows(self, rows: Rows) -> Iterator[tuple[float, float]]:
         """Yield (epochs, mean loss of the last `window` updates) for each update of those recorded one by one."""
-        an_epoch, losses = sum(map(len, self.files)), list[float]()
+        an_epoch, losses = self.updates, list[float]()
         back = 0 if self.at == "end" else self.window / 2
         for row in rows:
             for update, loss, _ in row["updates"]:
@@ -112,6 +117,11 @@ def files_of(claim: Claim[Any, Any] | RunConfig) -> tuple[tuple[int, ...], ...]:
     """Return the sizes of the minibatches of each data file of an epoch, before any held-out images are folded in."""
     rule = claim.train
     return _files_of(training_images(claim.data), rule.batch, rule.file_images)
+
+
+def updates_an_epoch(claim: Claim[Any, Any] | RunConfig) -> int:
+    """Return the updates of one epoch, before any held-out images are folded in."""
+    return sum(map(len, files_of(claim)))
 
 
 @cache  # a plan asks for those of the same few training rules thousands of times

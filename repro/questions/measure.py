@@ -233,7 +233,9 @@ class Measure(Closed):
 
     def note(self, claim: Claim) -> str:
         """Return what marks on a curve mean; nothing where there are none."""
-        return ""
+        if not self.has_level:
+            return ""
+        return f"Dotted line and dots: {self.goal(claim)}, reached; below them each arm's geometric mean."
 
     def sections(self, shown: Exhibit) -> list[Section]:
         """Return the sections of a page on what was measured."""

@@ -104,7 +104,7 @@ class Order(Rule):
         assert effect.estimate is not None
         return (
             f"Kendall's tau between the order predicted and the order found of {effect.n} arms is "
-            f"{effect.estimate:.2f} ({effect.sure}; {effect.method.rpartition('; ')[2]})."
+            f"{effect.estimate:.2f} ({effect.sure}; {effect.method})."
         )
 
     def method(self, claim: Claim, scale: str) -> list[str]:

@@ -5,6 +5,7 @@ What is the same for most rules stands here; each question's module has its own.
 
 from __future__ import annotations
 
+from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -214,11 +215,8 @@ class Rule(Closed):
         lost = {"diverged": "diverged", "not started": "learned nothing: their training loss stays at chance’s"}
         if not any(o.censored for o in observations):
             return "a single judging seed has no interval; the least that has one is two"
-        statuses = dict.fromkeys(o.status for o in observations if o.status in lost)
-        each = [
-            f"{sum(o.status == status for o in observations)} of {len(observations)} runs {lost[status]}"
-            for status in statuses
-        ]
+        counts = Counter(o.status for o in observations if o.status in lost)
+        each = [f"{n} of {len(observations)} runs {lost[status]}" for status, n in counts.items()]
         return f"{'; '.join(each)}; they have no error to compare"
 
     # How it is told and drawn.

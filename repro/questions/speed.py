@@ -6,7 +6,7 @@ every verdict names its own.
 
 from __future__ import annotations
 
-from math import ceil, exp, inf, log
+from math import exp, inf, log
 from statistics import median
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from pydantic import Field
 from repro.questions.base import Claim
 from repro.questions.errors import OneArm
 from repro.questions.evidence import Evidence
+from repro.questions.levels import updates_an_epoch
 from repro.questions.measure import Measure
 from repro.questions.observations import Arm, Observation, Want
 from repro.questions.statistics import Effect, paired_interval
@@ -23,7 +24,6 @@ from repro.spec.config import TimingConfig
 from repro.spec.files import run_config
 from repro.spec.layers import Layers
 from repro.spec.problems import Problem
-from repro.spec.resolve import training_images
 from repro.spec.scalars import Fraction, Name, Number, Positive, Text
 from repro.store import Table
 
@@ -54,9 +54,7 @@ class Throughput(Measure):
         out = []
         if claim.tune is not None:
             out.append(layers.problem(("tune",), "tune: a timing has no rate to choose; take it away", key=True))
-        whole, rest = divmod(training_images(claim.data), claim.train.file_images)  # files: each has a short last one
-        most = whole * ceil(claim.train.file_images / claim.train.batch) + ceil(rest / claim.train.batch)
-        if self.updates > most:
+        if self.updates > (most := updates_an_epoch(claim)):
             text = f"measure.updates: found {self.updates}; expected at most {most}, the updates of an epoch"
             out.append(layers.problem(("measure", "updates"), text))
         return out

@@ -10,7 +10,17 @@ from pydantic import Field
 
 from repro.questions.arms import TwoArms
 from repro.questions.base import Claim
-from repro.questions.levels import Goal, Level, Place, chance, converged, files_of, goal_of, held_out_errors
+from repro.questions.levels import (
+    Goal,
+    Level,
+    Place,
+    chance,
+    converged,
+    files_of,
+    goal_of,
+    held_out_errors,
+    updates_an_epoch,
+)
 from repro.questions.measure import Measure, Points
 from repro.questions.observations import Arm, Observation
 from repro.questions.rule import Least
@@ -18,10 +28,10 @@ from repro.questions.statistics import Effect, ratio
 from repro.questions.units import RATIO, Unit, times
 from repro.spec.layers import Layers
 from repro.spec.problems import Problem
-from repro.spec.resolve import classes, training_images
+from repro.spec.resolve import classes
 from repro.spec.scalars import Fraction, Name, Positive
 from repro.store import Run, Table
-from repro.train.minibatches import RECORDED, batch_sizes
+from repro.train.minibatches import RECORDED
 
 if TYPE_CHECKING:
     from repro.questions.evidence import Evidence
@@ -68,9 +78,6 @@ class EpochsTo(Measure):
 
     def printed_level(self) -> float:
         return self.level
-
-    def note(self, claim: Claim) -> str:
-        return f"Dotted line and dots: {self.goal(claim)}, reached; below them each arm's geometric mean."
 
     def measured(self, claim: Claim) -> str:
         places = {
@@ -119,9 +126,6 @@ class UpdatesTo(Measure):
 
     def seen_until(self, claim: Claim, limit: float) -> float:
         return min(limit, RECORDED / updates_an_epoch(claim))  # what no record shows cannot be looked at
-
-    def note(self, claim: Claim) -> str:
-        return f"Dotted line and dots: {self.goal(claim)}, reached; below them each arm's geometric mean."
 
     def measured(self, claim: Claim) -> str:
         most = min(RECORDED, claim.train.epochs * int(self.per_epoch(claim)[1]))
@@ -193,12 +197,6 @@ class Converged(Measure):
             "epoch, in test mode, as medians of three; a run goes on for twice the time found, so that its lowest is "
             f"known, but for {MOST * claim.train.epochs} epochs at most. One that still improves there {CENSORED}"
         )
-
-
-def updates_an_epoch(claim: Claim) -> int:
-    """Return the updates of one epoch of the claim's runs."""
-    rule = claim.train
-    return len(batch_sizes(training_images(claim.data), batch=rule.batch, file_images=rule.file_images))
 
 
 class Ratio(TwoArms):

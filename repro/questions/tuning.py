@@ -65,7 +65,7 @@ def _learning(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]
             for arm in claim.arms:
                 level = Level("train_loss", STARTED * chance, files_of(claim), chance, "middle")
                 last = epochs_of(claim, arm)
-                limit = min(ceil(last / 2), ceil(RECORDED / sum(map(len, level.files))))
+                limit = min(ceil(last / 2), ceil(RECORDED / level.updates))
                 found = []
                 for seed in seeds:
                     config = run_config(claim, arm, seed=seed, lr=rate)

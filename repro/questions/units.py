@@ -10,11 +10,6 @@ from dataclasses import dataclass
 from math import exp, inf, isinf, log
 
 
-def identity(value: float) -> float:
-    """Return the value itself."""
-    return value
-
-
 def times(value: float) -> str:
     """Return a ratio with three digits: `6.59`."""
     return "any" if isinf(value) else f"{value:.3g}"
