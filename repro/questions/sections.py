@@ -46,22 +46,28 @@ def effect(id: str, shown: list[Exhibit], whose: str = "") -> Figure | None:
     return Figure(drawing, "", note + others.marked(on, drawn, marks))
 
 
+def at_smoke_scale(shown: Exhibit) -> list[Section]:
+    """The effect where it says nothing of the sentence, which no verdict's head then draws; none where it speaks."""
+    drawn = None if shown.speaks else effect(f"{shown.shelf}-effect", [shown])
+    if drawn is None:
+        return []
+    text = "Whatever it is: smoke scale cannot speak of the sentence."
+    return [Section(f"{shown.shelf}-effect", "The effect", (text,), (drawn,))]
+
+
 def sections(shown: Exhibit) -> list[Section]:
     """Curves, tuning and judged runs of one shelf."""
     figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
     # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
     redone = figure and shown.speaks and not shown.judgement.claim.measure.is_look
     title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
-    out: list[Section | None] = []
+    out: list[Section | None] = [*at_smoke_scale(shown)]
     together = shown.judgement.together
     of_all = (
         (f"Of the weakest of {len(together)} comparisons, {shown.judgement.name}; the others' runs are in the CSV.",)
         if together
         else ()
     )
-    if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
-        text = "Whatever it is: smoke scale cannot speak of the sentence."
-        out.append(Section(f"{shown.shelf}-effect", "The effect", (text,), (drawn,)))
     if any(o.run in shown.table and shown.table[o.run].epochs for arm in arms for o in arm.observations):
         out.append(Section(f"{shown.shelf}-curves", title, of_all, (learning(shown),)))
     if any(arm.tuning and arm.tuning.rates for arm in arms):

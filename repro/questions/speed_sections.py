@@ -7,7 +7,7 @@ from statistics import median
 from repro.draw.parts import Grid, Row, Section
 from repro.questions.exhibit import Exhibit
 from repro.questions.observations import Observation
-from repro.questions.sections import effect
+from repro.questions.sections import at_smoke_scale
 from repro.questions.speed import Rate, Throughput, geometric_rate
 from repro.questions.units import images, times
 from repro.store import Table
@@ -15,10 +15,7 @@ from repro.store import Table
 
 def sections(shown: Exhibit) -> list[Section]:
     """The replicates of one shelf on the device that is shown, what follows from them, and the other devices."""
-    out = []
-    if not shown.speaks and (drawn := effect(f"{shown.shelf}-effect", [shown])) is not None:
-        whatever = "Whatever it is: smoke scale cannot speak of the sentence."
-        out.append(Section(f"{shown.shelf}-effect", "The effect", (whatever,), (drawn,)))
+    out = at_smoke_scale(shown)
     if (days := _days(shown)) is not None:
         out.append(Section(f"{shown.shelf}-days", "The whole training", parts=(days,)))
     text = [f"Timing {o.run} failed twice: {why}." for o in _seen(shown) if (why := _failed(shown, o))]
