@@ -67,9 +67,9 @@ def _line(text: str) -> None:
 
 
 def _finetune(args: argparse.Namespace) -> int:
+    from repro.engine.provenance import device_of
     from repro.finetune import finetune
     from repro.progress import shown
-    from repro.provenance import device_of
 
     with shown(_line) as show:
         told = finetune(wish(args), device_of(args.device), show)
@@ -86,8 +86,8 @@ def _list(args: argparse.Namespace) -> int:
 
 def _coverage(args: argparse.Namespace) -> int:
     from repro.contents import load_valid
+    from repro.pages.coverage import lines
     from repro.questions.coverage import coverage
-    from repro.report.coverage import lines
 
     files, invalid = load_valid(places.home() / "claims")
     print("\n".join(lines(coverage(verbs.catalogue(), files, verbs.shelves(args), invalid))))
@@ -95,8 +95,8 @@ def _coverage(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from repro.claim.files import ExactFile, sources
     from repro.questions.facts import lines
-    from repro.spec.files import ExactFile, sources
 
     (file,) = verbs.load([args.claim])
     for flag in ("alternative", "arm") if isinstance(file, ExactFile) else ("scale", "alternative", "arm"):
@@ -141,7 +141,7 @@ def _gc(args: argparse.Namespace) -> int:
 
 def _bench(args: argparse.Namespace) -> int:
     from repro.bench import measured
-    from repro.provenance import device_of
+    from repro.engine.provenance import device_of
 
     given = {key: getattr(args, key) for key in ("workers", "rounds", "give_up", "out", "reference")}
     for line in measured(args.part, device_of(args.device), **given):
@@ -150,8 +150,8 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from repro.evaluate import said
-    from repro.provenance import device_of
+    from repro.engine.provenance import device_of
+    from repro.published import said
 
     for line in said(args.model, args.weights, args.photos, places.roots(args.data), device_of(args.device)):
         _line(line)
@@ -160,7 +160,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _doctor(args: argparse.Namespace) -> int:
     from repro.doctor import Examination, lines
-    from repro.provenance import device_of
+    from repro.engine.provenance import device_of
 
     if not args.canary and not args.device:
         store = verbs.store(args) if args.runs or places.clone() else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from repro.claim import files
+from repro.claim.files import AnyFile
+from repro.claim.kinds import Kinds
 from repro.questions import counted, curve, ensembles, errors, evaluations, order, shares, speed, times
 from repro.questions.cases import BELOW, EFFECT, NO_EFFECT, VALUES, Case
 from repro.questions.facts import FACTS, FactCase
-from repro.spec import files
-from repro.spec.files import AnyFile
-from repro.spec.kinds import Kinds
 
 KINDS = Kinds(
     measures=(
@@ -49,12 +49,12 @@ CASES: tuple[tuple[Case | FactCase, ...], ...] = (
 
 
 def load(path: Path) -> AnyFile:
-    """Return one claim, read and checked; see `repro.spec.files.load`."""
+    """Return one claim, read and checked; see `repro.claim.files.load`."""
     return files.load(path, KINDS)
 
 
 def load_all(paths: list[Path]) -> list[AnyFile]:
-    """Return the claims of files and folders; see `repro.spec.files.load_all`."""
+    """Return the claims of files and folders; see `repro.claim.files.load_all`."""
     return files.load_all(paths, KINDS)
 
 

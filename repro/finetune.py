@@ -1,7 +1,7 @@
 """Fine-tuning on any photos: weights in, some layers afresh, some trained, beside it the same net from scratch.
 
-Both are runs as a claim's are (`repro.execute.train`), on a shelf of their own; what weights they start from, which
-layers start afresh and which are trained stand in their configurations (`RunConfig.start`, `train.freeze`,
+Both are runs as a claim's are (`repro.engine.execute.train`), on a shelf of their own; what weights they start from,
+which layers start afresh and which are trained stand in their configurations (`RunConfig.start`, `train.freeze`,
 `train.layer_lr`), as in the claim `pretraining`.
 """
 
@@ -16,24 +16,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from repro import execute, starts
-from repro.data import photo
-from repro.data.photobatches import PhotoBatches
-from repro.data.photopack import FIFTH, measuring
-from repro.data.photopasses import ascending
-from repro.data.photos import open_source
-from repro.data.photosets import Photos, load_photos
+from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
+from repro.data.photos import prepare
+from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.files import open_source
+from repro.data.photos.maps import Photos, load_photos
+from repro.data.photos.packing import FIFTH, measuring
+from repro.data.photos.passes import ascending
+from repro.engine import execute, starts
+from repro.engine.provenance import provenance
+from repro.engine.tensorboard import exported
 from repro.errors import ReproError, RunError
 from repro.flags import Wish
-from repro.models import library, registry, tables, weights
+from repro.nets import library, registry, tables, weights
+from repro.pages.answers import Told, Tried
+from repro.pages.finetune import write
 from repro.places import cache
-from repro.provenance import provenance
 from repro.questions.levels import Goal
-from repro.report.answers import Told, Tried
-from repro.report.finetune import write
-from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
 from repro.store import CHECKPOINT, Store, replace
-from repro.tensorboard import exported
 from repro.train import loop
 from repro.train.machine import settle_process
 from repro.train.seeds import generator
@@ -266,7 +266,9 @@ def _names(where: Path, photos: Photos) -> tuple[str, ...] | None:
     chunks = [chunk for chunk in source.chunks if source.split_off or chunk.split == "test"]
     if sum(map(len, chunks)) > NAMED:
         return None
-    read = [(name, label, photo.digest(encoded, label)) for chunk in chunks for name, label, encoded in chunk.photos()]
+    read = [
+        (name, label, prepare.digest(encoded, label)) for chunk in chunks for name, label, encoded in chunk.photos()
+    ]
     digests = np.frombuffer(b"".join(digest for _, _, digest in read), np.uint8).reshape(len(read), 32)
     rows = np.arange(len(read))
     if source.split_off:

@@ -64,7 +64,7 @@ class Wish:
     epochs: int = 30  # assumed
     batch: int = 128  # §5
     seed: int = 0
-    model: dict[str, Any] = field(default_factory=dict)  # of `repro.spec.config.RunModel`: kind, reading, width, init
+    model: dict[str, Any] = field(default_factory=dict)  # of `repro.claim.config.RunModel`: kind, reading, width, init
     crop: int | None = None
     pixels: str | None = None  # raw, standardised
     scratch: bool = True

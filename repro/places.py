@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import repro
+from repro.claim.recipes import ScaleName, meant_for
 from repro.data.known import find, how_to_get
 from repro.errors import DataError, ReproError
-from repro.spec.recipes import ScaleName, meant_for
 
 if TYPE_CHECKING:  # pydantic takes longer to import than `--help` may
-    from repro.spec.files import ClaimFile
+    from repro.claim.files import ClaimFile
 
 PACKAGE = Path(repro.__file__).resolve().parent
 CATALOGUE = Path("claims", "catalogue.csv")  # what makes a folder a clone
@@ -115,7 +115,7 @@ def claim(given: Path) -> Path:
         return ids[str(given)]
     if given.is_dir():
         return given  # whoever loads it says what it lacks
-    from repro.spec.problems import nearest
+    from repro.claim.problems import nearest
 
     what = "no such file" if is_path else "neither a file nor a claim's id"
     raise ReproError(f"{given}: {what}{nearest(given.stem, ids)}; `repro list` shows the claims")

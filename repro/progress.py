@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-Event = dict[str, Any]  # as `repro.execute` reports them
+Event = dict[str, Any]  # as `repro.engine.execute` reports them
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from repro import places
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
+    from repro.claim.catalogue import Entry
+    from repro.claim.files import AnyFile, ClaimFile
     from repro.questions.cases import Word
-    from repro.spec.catalogue import Entry
-    from repro.spec.files import AnyFile, ClaimFile
     from repro.store import Store, Table
 
 Say = Callable[[str], None]
@@ -35,7 +35,7 @@ def load(paths: Sequence[Path]) -> list[AnyFile]:
 
 def catalogue() -> list[Entry]:
     """Return the rows of the clone's catalogue; none where there is no clone."""
-    from repro.spec import catalogue
+    from repro.claim import catalogue
 
     return catalogue.catalogue(home / places.CATALOGUE) if (home := places.clone()) else []
 
@@ -63,14 +63,14 @@ def shelves(args: argparse.Namespace) -> dict[str, Table]:
 
 def run(args: argparse.Namespace, say: Say) -> int:
     """Train what claims want and lack, judge them and write their pages; 4 where one could not be measured."""
-    from repro.spec.files import split
+    from repro.claim.files import split
 
     store(args), out(args)  # where they cannot be, this refuses before anything is done
     files, exact = split(load(args.claims) if args.claims else [])
     done = {file.id: "counted" for file in exact}
     if files or not exact:  # else nothing is trained, and torch not loaded
-        from repro import budget
-        from repro.execute import execute
+        from repro.engine import budget
+        from repro.engine.execute import execute
         from repro.progress import shown
         from repro.questions.bases import lines
 
@@ -92,10 +92,10 @@ def run(args: argparse.Namespace, say: Say) -> int:
 
 def smoke(args: argparse.Namespace, say: Say) -> int:
     """Take every claim through training, verdict and page on a few digits, or count it; 4 where one of them fails."""
-    from repro.execute import execute
+    from repro.claim.files import split
+    from repro.engine.execute import execute
+    from repro.pages.prose import duration
     from repro.progress import shown
-    from repro.report.prose import duration
-    from repro.spec.files import split
 
     begun = monotonic()
     store(args), out(args)
@@ -120,7 +120,7 @@ def report(args: argparse.Namespace, say: Say) -> int:
 
 def plan(args: argparse.Namespace, say: Say) -> int:
     """Say what `run` would train, and how long it takes on this machine."""
-    from repro.spec.files import split
+    from repro.claim.files import split
 
     store(args)
     files, exact = split(load(args.claims) if args.claims else [])
@@ -128,11 +128,11 @@ def plan(args: argparse.Namespace, say: Say) -> int:
         say(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
     if exact and not files and not args.base:
         return 0
-    from repro import jobs
-    from repro.execute import standing
-    from repro.provenance import device_name
+    from repro.engine import jobs
+    from repro.engine.execute import standing
+    from repro.engine.provenance import device_name
+    from repro.pages import power
     from repro.questions.bases import lines
-    from repro.report import power
 
     setting, workers = _setting(args)
     claims = _scaled(files, args, setting, say)
@@ -154,8 +154,8 @@ def plan(args: argparse.Namespace, say: Say) -> int:
 
 def _setting(args: argparse.Namespace) -> tuple[Any, int]:
     """Where and on what runs are trained, and how many workers."""
-    from repro.execute import Setting
-    from repro.provenance import device_of, provenance
+    from repro.engine.execute import Setting
+    from repro.engine.provenance import device_of, provenance
 
     device = device_of(args.device)
     made = provenance(device)
@@ -198,7 +198,7 @@ def _estimate(
     what: str = "to train in this round",
 ) -> int:
     """How many runs are to be trained next; says so, and how long it takes at most."""
-    from repro.execute import remaining
+    from repro.engine.execute import remaining
 
     runs, seconds = remaining(claims, setting, workers, more)
     each = seconds / workers
@@ -212,9 +212,9 @@ def _judged(
     files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str], say: Say, only: bool = False
 ) -> dict[str, Word]:
     """Pages for all the project's claims, or `only` these; a line for each of `done`, by scale; the words of these."""
+    from repro.pages import write
     from repro.questions.judge import said
     from repro.questions.trial import Trials
-    from repro.report import write
 
     folder, home = out(args), places.clone()
     here = {file.path.resolve() for file in files}
@@ -229,7 +229,7 @@ def _judged(
         text, words[file.id] = said(file, done[file.id], mine, tried["reference"])
         say(text)
     if args.reference:
-        from repro.report.readme import renew
+        from repro.pages.readme import renew
 
         renew(places.home(), [*files, *theirs], tried["reference"])
     say(f"\nreport: {places.shown(folder / 'index.html')}")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from repro.claim import arms, nets, resolve
 from repro.data.known import KNOWN
-from repro.spec import arms, nets, resolve
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from repro.claim.files import ClaimFile
 from repro.contents import load_all
+from repro.pages.power import percent, spread
+from repro.pages.readme import update
 from repro.questions.base import Claim
 from repro.questions.cases import first
 from repro.questions.evidence import Evidence
@@ -32,9 +35,6 @@ from repro.questions.speed import geometric_rate
 from repro.questions.statistics import Effect, Sampling, count, difference, ensemble, mean_of, ratio
 from repro.questions.traces import trace_test
 from repro.questions.trial import Trials
-from repro.report.power import percent, spread
-from repro.report.readme import update
-from repro.spec.files import ClaimFile
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""The kernels of `repro.models.fused` on the CPU, by Triton's interpreter: a process of its own, for test_fused.py.
+"""The kernels of `repro.nets.fused` on the CPU, by Triton's interpreter: a process of its own, for test_fused.py.
 
 TRITON_INTERPRET is read when a kernel is decorated. What is computed here is written to a file and judged there.
 """
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from repro.models import fused
+from repro.nets import fused
 from repro.train.seeds import generator
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from repro.data.photos import open_source
-from repro.data.photosets import Photos, load_photos
+from repro.data.photos.files import open_source
+from repro.data.photos.maps import Photos, load_photos
 
 CLASSES = ("n01", "n02", "n03")
 SIZE = 16

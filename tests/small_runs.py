@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile
+from repro.claim.resolve import training_images
 from repro.questions.observations import Want
 from repro.questions.plan import wanted
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile
-from repro.spec.resolve import training_images
 from repro.store import Store
 from repro.train.minibatches import RECORDED, batch_sizes
 

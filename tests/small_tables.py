@@ -9,12 +9,12 @@ from pathlib import Path
 
 from small_runs import PROVENANCE, Curve, Failed, _row, views
 
+from repro.claim.config import RunConfig
+from repro.claim.evaluation import Evaluation
+from repro.claim.files import ClaimFile
 from repro.contents import load
 from repro.questions.observations import Observation, Want
 from repro.questions.plan import wanted
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile
-from repro.spec.looks import Evaluation
 from repro.store import Run, Table
 
 LEVEL, START = 0.25, 0.9  # the level of CLAIM, and the error of chance

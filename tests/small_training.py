@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from repro.data.augment import Draws
-from repro.data.photobatches import PhotoBatches
-from repro.data.photosets import Photos, from_images
+from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.maps import Photos, from_images
 from repro.data.sets import load
-from repro.models import registry, tables
+from repro.nets import registry, tables
 from repro.train import loop
 
 STORED, CROP = 32, 28  # of the digits; a border of 4

@@ -8,7 +8,8 @@ from small_masks import put_masks
 from torch import nn
 from torch.nn import functional as F
 
-from repro.models import alexnet, layers, nets, registry, tables
+from repro.nets import layers, modules, registry, tables
+from repro.papers.alexnet2012 import alexnet
 from repro.train.seeds import generator
 
 IMAGE = (3, 224, 224)
@@ -18,7 +19,7 @@ SMALL = {"classes": 10, "width": 0.25}
 
 def built(seed: int = 0, image: tuple[int, int, int] = (3, 75, 75), **options) -> nn.Sequential:
     options = {"reading": "source"} | SMALL | options
-    return nets.build("alexnet", image=image, draw=lambda name: generator(seed, "init", name), **options)
+    return modules.build("alexnet", image=image, draw=lambda name: generator(seed, "init", name), **options)
 
 
 def total(counts: dict[str, int]) -> int:

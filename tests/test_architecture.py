@@ -12,86 +12,45 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LONGEST = 330  # lines: "about 300" with some room
 
-# What each part of the package may import of the others. `tables` (the tables of layers in repro/models/ and what is
-# read off them) and `known` (repro/data/known.py) are plain facts without torch, parts of their own, which their
-# packages may use too; so are what is counted on them (repro/models/facts.py) and the arithmetic of minibatches
-# (repro/train/minibatches.py).
-FACTS = {"errors", "tables", "known", "facts", "minibatches"}
+# The rooms of the package and which others each may import. Three kinds of plain facts, without torch, are parts of
+# their own, for their rooms and others use them alike: `tables` (rows of nets), `known` (data sets), `minibatches`.
+FACTS = {"errors", "tables", "known", "minibatches"}
+JUDGING = FACTS | {"claim", "papers", "store", "draw", "questions"}
+ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine"}
 MAY_IMPORT = {
     "errors": set(),
+    "places": FACTS | {"claim"},
     "tables": {"errors"},
     "known": {"errors"},
-    "facts": {"errors", "tables", "known"},
     "minibatches": set(),
-    "spec": FACTS,
-    "store": FACTS | {"spec"},
+    "claim": FACTS | {"papers"},
+    "papers": FACTS | {"claim"},
+    "store": {"errors", "claim"},
     "draw": {"errors", "store"},
-    "questions": FACTS | {"spec", "store", "draw"},
-    "contents": {"spec", "questions"},
-    "report": FACTS | {"spec", "store", "draw", "questions", "contents"},
-    "models": {"errors", "tables"},
+    "questions": JUDGING,
+    "contents": {"claim", "papers", "questions"},
+    "pages": JUDGING | {"contents"},
+    "nets": {"errors", "tables", "papers"},
     "data": {"errors", "known"},
-    "train": FACTS | {"models", "data"},
-    "beforehand": FACTS | {"spec", "models", "train"},
-    "starts": FACTS | {"spec", "store", "models", "data", "train"},
-    "evaluations": FACTS | {"spec", "store", "train"},
-    "jobs": FACTS | {"spec", "store", "questions"},
-    "budget": FACTS | {"spec", "jobs", "probe", "workers"},
-    "execute": FACTS
-    | {"spec", "store", "questions", "models", "data", "train", "beforehand", "evaluations", "probe", "provenance"}
-    | {"budget", "jobs", "starts", "workers"},
-    # a run or two of a configuration of its own, and their page: what `execute` and `report` are to claims
-    "finetune": FACTS
-    | {
-        "spec",
-        "store",
-        "questions",
-        "models",
-        "data",
-        "train",
-        "execute",
-        "starts",
-        "report",
-        "flags",
-        "places",
-        "provenance",
-    }
-    | {"tensorboard"},
-    "probe": FACTS | {"spec", "data", "train"},
-    "bench": FACTS
-    | {"spec", "store", "questions", "contents", "report", "models", "data", "train", "execute", "places"}
-    | {"provenance"},
+    "train": FACTS | {"nets", "data"},
+    "engine": ENGINE,
+    # What has runs and pages of its own, beside those of claims.
+    "finetune": ENGINE | {"pages", "flags"},
+    "published": ENGINE | {"pages"},
+    "doctor": ENGINE | {"pages", "bench"},
+    "bench": ENGINE | {"pages"},
     "flags": {"places"},
-    "tensorboard": {"errors", "store"},
     "progress": set(),
-    "places": FACTS | {"spec"},
-    "evaluate": FACTS | {"models", "data", "places"},
-    "workers": {"errors"},
-    "doctor": FACTS | {"spec", "store", "report", "models", "data", "train", "bench", "places", "provenance"},
-    "provenance": {"errors", "train"},
-    "cli": FACTS
-    | {"spec", "store", "questions", "contents", "report", "models", "data", "train", "execute"}
-    | {"bench", "budget", "doctor", "evaluate", "finetune", "flags", "places", "progress", "provenance", "verbs"},
-    "verbs": FACTS
-    | {"spec", "store", "questions", "contents", "report", "execute"}
-    | {"budget", "jobs", "places", "progress", "provenance"},
+    "verbs": ENGINE | {"pages", "progress"},
+    "cli": ENGINE | {"pages", "bench", "doctor", "published", "finetune", "flags", "progress", "verbs"},
     "__main__": {"cli"},
     "__init__": set(),
 }
-TORCH_FREE = {"errors", "tables", "known", "facts", "minibatches", "spec", "store", "draw", "questions", "contents"}
-TORCH_FREE |= {"report"}
+TORCH_FREE = JUDGING | {"contents", "pages"}
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
-    "repro.models.tables": "tables",
-    "repro.models.cuda_convnet": "tables",
-    "repro.models.alexnet": "tables",
-    "repro.models.registry": "tables",
-    "repro.models.vgg": "tables",
-    "repro.models.counts": "facts",
-    "repro.models.facts": "facts",
-    "repro.models.differences": "tables",
-    "repro.models.differences_training": "tables",
-    "repro.models.fidelity": "tables",
+    "repro.nets.tables": "tables",
+    "repro.nets.registry": "papers",
     "repro.data.known": "known",
     "repro.train.minibatches": "minibatches",
 }
@@ -118,7 +77,7 @@ def imports_of(source: str, module: str, package: bool = False) -> Iterator[tupl
             base = here[: len(here) - node.level + 1] if node.level else []
             name = ".".join([*base, *filter(None, [node.module])])
             modules = [f"{name}.{alias.name}" for alias in node.names]
-            # `from repro.models import tables` imports the module; its package is loaded too: see loaded_with.
+            # `from repro.nets import tables` imports the module; its package is loaded too: see loaded_with.
             yield from ((inner if inner in SOURCES else name, node.lineno) for inner in modules)
         elif (
             isinstance(node, ast.Call)
@@ -159,8 +118,8 @@ def inside():
     from ..errors import ReproError
     importlib.import_module("timm")
 """
-    found = {name for name, _ in imports_of(source, "repro.models.nets")}
-    assert {"torch.nn", "repro.errors", "repro.models.tables", "timm"} <= found
+    found = {name for name, _ in imports_of(source, "repro.nets.modules")}
+    assert {"torch.nn", "repro.errors", "repro.nets.tables", "timm"} <= found
 
 
 def test_every_part_of_the_package_has_a_rule():
@@ -222,9 +181,9 @@ def test_models_and_data_know_neither_yaml_nor_the_store():
     wrong = [
         f"{at(module, line)}: {target}"
         for module in SOURCES
-        if part_of(module) in {"models", "data", "tables", "known"}
+        if part_of(module) in {"nets", "data", "tables", "known"}
         for target, line in imports(module)
-        if target.split(".")[0] in {"yaml", "pydantic"} or target.startswith(("repro.spec", "repro.store"))
+        if target.split(".")[0] in {"yaml", "pydantic"} or target.startswith(("repro.claim", "repro.store"))
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -8,16 +8,16 @@ import pytest
 from small_runs import Curve
 from small_tables import ERRORS, claim_file, train
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
+from repro.claim.recipes import BASES, UNDECIDED
+from repro.claim.resolve import base_run
 from repro.contents import load
 from repro.errors import ReproError
 from repro.questions import bases
 from repro.questions.coverage import command
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
-from repro.spec.recipes import BASES, UNDECIDED
-from repro.spec.resolve import base_run
 from repro.store import Store, Table
 
 ROOT = Path(__file__).parent.parent

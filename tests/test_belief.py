@@ -8,11 +8,11 @@ from typing import get_args
 
 import pytest
 
+from repro.claim.files import ClaimFile
 from repro.contents import load_all
+from repro.pages.belief import belief
 from repro.questions.cases import GROUPS, Word
 from repro.questions.judge import judge
-from repro.report.belief import belief
-from repro.spec.files import ClaimFile
 
 ROOT = Path(__file__).parent.parent
 FILES = [file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)]

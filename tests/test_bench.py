@@ -16,8 +16,8 @@ from torch import nn
 from repro import bench
 from repro.bench import compiled, rivals, step, sweep, turns
 from repro.errors import ReproError, RunError
-from repro.models import nets
-from repro.report import speed
+from repro.nets import modules
+from repro.pages import speed
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
@@ -150,9 +150,9 @@ def test_the_plain_nets_have_the_multiply_adds_and_parameters_of_ours():
         with torch.device("meta"):
             net = rivals.plain_net(kind)
         side = rivals.SIDES[kind]
-        rows_of_ours = nets.registry.table(kind, classes=rivals.CLASSES[kind], **rivals.OPTIONS.get(kind, {}))
+        rows_of_ours = modules.registry.table(kind, classes=rivals.CLASSES[kind], **rivals.OPTIONS.get(kind, {}))
         with torch.device("meta"):
-            ours = nets.module(rows_of_ours, (3, side, side))
+            ours = modules.module(rows_of_ours, (3, side, side))
         assert [p.shape for p in net.parameters()] == [p.shape for p in ours.parameters()]
         assert sum(p.numel() for p in net.parameters()) == parameters
 
@@ -166,7 +166,7 @@ def test_torchvisions_net_counts_its_multiply_adds_as_we_count_ours():
 
 def test_the_rival_with_torchs_norm_computes_the_same_gradients():
     def built() -> nn.Sequential:
-        return nets.build("alexnet", reading="paper", classes=10, width=0.125, image=(3, 67, 67),
+        return modules.build("alexnet", reading="paper", classes=10, width=0.125, image=(3, 67, 67),
                           draw=lambda name: generator(0, "init", name)).double()  # fmt: skip
 
     x = 60 * torch.randn(2, 3, 67, 67, generator=generator(0, "x"), dtype=torch.float64)

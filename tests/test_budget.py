@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from repro.budget import Budget, seconds
+from repro.claim.resolve import base_run
+from repro.engine.budget import Budget, seconds
+from repro.engine.jobs import Job
 from repro.errors import ReproError
-from repro.jobs import Job
 from repro.questions.levels import Goal
-from repro.spec.resolve import base_run
 
 
 class Clock:

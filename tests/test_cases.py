@@ -11,7 +11,13 @@ import pytest
 from scipy import stats
 from small_tables import seen
 
+from repro.claim.files import ClaimFile
+from repro.claim.model import Claim
+from repro.claim.problems import SpecError
 from repro.contents import load, load_all
+from repro.pages import prose
+from repro.pages.readme import words
+from repro.pages.view import MARKS
 from repro.questions.cases import GROUPS, WORST, Word, first
 from repro.questions.curve import TraceRule
 from repro.questions.evidence import Evidence
@@ -22,12 +28,6 @@ from repro.questions.statistics import Effect, count, difference, exact_interval
 from repro.questions.traces import TraceTest
 from repro.questions.units import VALUE
 from repro.questions.verdict import verdict
-from repro.report import prose
-from repro.report.readme import words
-from repro.report.view import MARKS
-from repro.spec.claim import Claim
-from repro.spec.files import ClaimFile
-from repro.spec.problems import SpecError
 
 ROOT = Path(__file__).parent.parent
 FILES = {file.id: file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)}

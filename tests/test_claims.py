@@ -12,16 +12,17 @@ import jsonschema
 import pytest
 import yaml
 
+from repro.claim import recipes
+from repro.claim.config import addressed
+from repro.claim.files import ClaimFile, SpecError, run_config, sources
+from repro.claim.model import Claim, TrainSpec
+from repro.claim.problems import Problem
+from repro.claim.yaml import Document, Loc, read
 from repro.contents import KINDS, load
 from repro.data.known import KNOWN
 from repro.errors import ReproError
-from repro.models import cuda_convnet, tables
-from repro.spec import recipes
-from repro.spec.claim import Claim, TrainSpec
-from repro.spec.config import addressed
-from repro.spec.files import ClaimFile, SpecError, run_config, sources
-from repro.spec.problems import Problem
-from repro.spec.yaml import Document, Loc, read
+from repro.nets import tables
+from repro.papers.alexnet2012 import cuda_convnet
 
 CLAIMS = Path(__file__).parent.parent / "claims"
 # claims that are trained; tests/test_facts.py has those that are counted
@@ -1048,7 +1049,7 @@ def test_every_value_has_its_source():
     assert rows["precision"] == ("fp32", "default: arithmetic of the training; fp32 has TF32 off")
     assert rows["rule.pairs"][1].startswith("default: ")
     smoke = {key: (value, source) for key, value, source in sources(file, "smoke")}
-    assert smoke["data.images"] == (256, "scale smoke of cifar10 (repro/spec/recipes.py)")
+    assert smoke["data.images"] == (256, "scale smoke of cifar10 (repro/claim/recipes.py)")
     base = {key: (value, source) for key, value, source in sources(file)}
     assert base["model.init.conv1"] == (0.0001, line("model", "init", "conv1"))
     assert base["data.images"][0] is None

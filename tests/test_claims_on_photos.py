@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from small_runs import fill
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
-from repro.models import alexnet, tables
-from repro.report import write
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
+from repro.nets import tables
+from repro.pages import write
+from repro.papers.alexnet2012 import alexnet
 from repro.store import Table
 
 CLAIMS = Path(__file__).parent.parent / "claims"

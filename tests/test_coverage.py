@@ -12,13 +12,13 @@ import pytest
 from small_runs import fill, straight
 from small_tables import CLAIM
 
+from repro.claim.catalogue import Entry, catalogue
+from repro.claim.files import ClaimFile
 from repro.contents import load, load_valid
 from repro.errors import ReproError
+from repro.pages import write
+from repro.pages.coverage import cost, lines
 from repro.questions.coverage import Covered, coverage, summary
-from repro.report import write
-from repro.report.coverage import cost, lines
-from repro.spec.catalogue import Entry, catalogue
-from repro.spec.files import ClaimFile
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = catalogue(ROOT / "claims" / "catalogue.csv")

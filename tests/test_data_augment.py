@@ -15,7 +15,7 @@ from repro.data.augment import (
     outcomes,
     ten_views,
 )
-from repro.data.photosets import sums_of
+from repro.data.photos.maps import sums_of
 
 
 def generator(seed: int) -> torch.Generator:

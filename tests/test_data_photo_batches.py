@@ -8,9 +8,9 @@ from small_training import minibatches
 
 from repro.data.augment import Draws, draw
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
-from repro.data.photosets import Photos, from_images
-from repro.data.photostream import stream
+from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.maps import Photos, from_images
+from repro.data.photos.stream import stream
 from repro.data.sets import load as load_images
 
 STORED, CROP = 20, 16  # a border of 4

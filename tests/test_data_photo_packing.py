@@ -27,11 +27,11 @@ from small_photos import (
     write_parquet,
 )
 
-from repro.data import photo
 from repro.data.known import KNOWN, Known, find, how_to_get
-from repro.data.photopack import pack
-from repro.data.photos import open_source
-from repro.data.photosets import load_photos, open_pack
+from repro.data.photos import prepare
+from repro.data.photos.files import open_source
+from repro.data.photos.maps import load_photos, open_pack
+from repro.data.photos.packing import pack
 from repro.errors import DataError, ReproError
 
 PHOTOS = make()
@@ -74,7 +74,7 @@ def test_a_pack_holds_the_photos_made_ready_in_the_order_of_their_digests(tmp_pa
         rows = sorted((hashlib.sha256(data + bytes([label, 0, 0, 0])).digest(), label, data)
                       for _, label, data in PHOTOS[split])  # fmt: skip
         assert y.tolist() == [label for _, label, _ in rows]
-        assert np.array_equal(x, np.stack([photo.ready(data, SIZE).pixels for _, _, data in rows]))
+        assert np.array_equal(x, np.stack([prepare.ready(data, SIZE).pixels for _, _, data in rows]))
     assert isinstance(photos.train_x, np.memmap)
     whole = photos.train_x.astype(np.int64)
     assert np.array_equal(photos.sums, whole.sum(0))
@@ -117,7 +117,7 @@ def test_the_manifest_says_how_and_what_was_packed(tmp_path):
     photos["train"][1] = ("press.jpg", 0, encoded(picture(51, mode="CMYK")))
     photos["val"][0] = ("tiny.png", 0, encoded(picture(52, 12, 10), "PNG"))
     said = load(as_folders(photos, tmp_path / "photos"), tmp_path / "cache").manifest
-    assert said["recipe"] == photo.recipe(SIZE)
+    assert said["recipe"] == prepare.recipe(SIZE)
     assert said["recipe"]["pillow"]
     assert said["classes"] == list(CLASSES)
     assert said["photos"] == {"train": 12, "test": 6}
@@ -135,7 +135,7 @@ def test_where_no_split_measures_every_fifth_of_each_class_by_digest_does(tmp_pa
     assert photos.manifest["split_off"]
     digests = [hashlib.sha256(data + bytes([label, 0, 0, 0])).digest() for _, label, data in rows]
     fifth = [sorted(d for d, (_, label, _) in zip(digests, rows, strict=True) if label == of)[4::5] for of in range(3)]
-    held = [photo.ready(rows[digests.index(d)][2], SIZE).pixels for d in sorted(d for one in fifth for d in one)]
+    held = [prepare.ready(rows[digests.index(d)][2], SIZE).pixels for d in sorted(d for one in fifth for d in one)]
     assert np.array_equal(photos.test_x, np.stack(held))
     few = [row for row in rows if row[1] != 1 or int(row[0][:-4]) < 12]
     with pytest.raises(DataError, match="found fewer than five photos of class n02; expected five or more"):
@@ -260,8 +260,8 @@ def test_a_known_set_without_content_is_held_to_its_counts_and_known_by_its_mani
 PACKER = """
 import sys
 from pathlib import Path
-from repro.data.photopack import pack
-from repro.data.photos import open_source
+from repro.data.photos.packing import pack
+from repro.data.photos.files import open_source
 
 def stop(stage, done, total):
     if stage == sys.argv[3] and done >= int(sys.argv[4]):
@@ -307,10 +307,10 @@ def test_a_kill_while_rows_move_over_unusable_ones_begins_the_second_pass_again(
         moved.append(path)
         leave_out(path, rows)
 
-    from repro.data import photopack
-    from repro.data.photopasses import leave_out
+    from repro.data.photos.files import packing
+    from repro.data.photos.passes import leave_out
 
-    monkeypatch.setattr(photopack, "leave_out", kill_after_the_first)
+    monkeypatch.setattr(packing, "leave_out", kill_after_the_first)
     with pytest.raises(KeyboardInterrupt):
         pack(open_source(where), tmp_path / "killed", kind="photos", size=SIZE, workers=1)
     monkeypatch.undo()
@@ -455,7 +455,7 @@ def test_imagenette_is_the_set_that_the_table_knows():
     source = open_source(Path(REPRO_DATA) / "imagenette", known)
     found: dict[str, list] = {"train": [], "test": []}
     for chunk in source.chunks:
-        found[chunk.split] += [photo.digest(data, label) for _, label, data in chunk.photos()]
+        found[chunk.split] += [prepare.digest(data, label) for _, label, data in chunk.photos()]
     assert {split: len(digests) for split, digests in found.items()} == {"train": known.train, "test": known.test}
     total = hashlib.sha256()
     for split in ("train", "test"):

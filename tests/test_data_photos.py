@@ -30,10 +30,10 @@ from small_set import make as make_cifar
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import calculate_md5
 
-from repro.data import photo
 from repro.data.known import KNOWN, find, of_kind
-from repro.data.photos import open_source
-from repro.data.photosets import load_photos
+from repro.data.photos import prepare
+from repro.data.photos.files import open_source
+from repro.data.photos.maps import load_photos
 from repro.data.sets import get
 from repro.data.timmsets import open_timm
 from repro.errors import DataError, ReproError
@@ -47,7 +47,7 @@ PHOTOS = make()
 @pytest.mark.parametrize(("width", "height"), [(60, 32), (32, 60), (33, 32), (32, 32), (21, 50), (16, 16), (64, 16)])
 def test_the_short_side_comes_to_the_size_and_the_centre_is_cut_out(width, height):
     image = picture(1, width, height)
-    one = photo.ready(encoded(image, "PNG"), 16)
+    one = prepare.ready(encoded(image, "PNG"), 16)
     assert one.pixels.shape == (16, 16, 3)
     assert one.pixels.dtype == np.uint8
     short = min(width, height)
@@ -60,7 +60,7 @@ def test_the_short_side_comes_to_the_size_and_the_centre_is_cut_out(width, heigh
 
 def test_a_photo_below_the_size_is_enlarged_and_says_so():
     image = picture(1, 12, 10)
-    one = photo.ready(encoded(image, "PNG"), 16)
+    one = prepare.ready(encoded(image, "PNG"), 16)
     bigger = np.asarray(image.resize((19, 16), Image.Resampling.BICUBIC))
     assert one.enlarged
     assert np.array_equal(one.pixels, bigger[:, 1:17])
@@ -78,23 +78,23 @@ def test_every_kind_of_colour_becomes_rgb_and_its_mode_is_told():
         "RGBA": encoded(rgb.convert("RGBA"), "PNG"),
     }
     for mode, data in cases.items():
-        one = photo.ready(data, 16)
+        one = prepare.ready(data, 16)
         assert one.mode == mode
         assert one.pixels.shape == (16, 16, 3)
-    grey = photo.ready(cases["L"], 16).pixels
+    grey = prepare.ready(cases["L"], 16).pixels
     assert np.array_equal(grey[..., 0], grey[..., 2])
-    assert np.array_equal(photo.ready(cases["RGBA"], 16).pixels, np.asarray(rgb))
-    off = photo.ready(cases["CMYK"], 16).pixels.astype(int) - np.asarray(red)
+    assert np.array_equal(prepare.ready(cases["RGBA"], 16).pixels, np.asarray(rgb))
+    off = prepare.ready(cases["CMYK"], 16).pixels.astype(int) - np.asarray(red)
     assert np.abs(off).max() <= 4  # JPEG of one even colour: not inverted, not tinted
 
 
 def test_alpha_and_transparent_palettes_lose_their_alpha_without_a_warning():
     rgba = picture(2, 16, 16).convert("RGBA")
     rgba.putalpha(0)
-    assert np.array_equal(photo.ready(encoded(rgba, "PNG"), 16).pixels, np.asarray(rgba)[..., :3])
+    assert np.array_equal(prepare.ready(encoded(rgba, "PNG"), 16).pixels, np.asarray(rgba)[..., :3])
     palette = picture(2, 16, 16).convert("P", palette=Image.Palette.ADAPTIVE)
     data = encoded(palette, "PNG", transparency=bytes([0, 128] + [255] * 200))
-    assert photo.ready(data, 16).pixels.shape == (16, 16, 3)
+    assert prepare.ready(data, 16).pixels.shape == (16, 16, 3)
 
 
 def test_metadata_about_turning_is_not_applied():
@@ -102,7 +102,7 @@ def test_metadata_about_turning_is_not_applied():
     exif = Image.Exif()
     exif[0x0112] = 3  # turned by 180 degrees
     plain, turned = encoded(image, quality=95), encoded(image, quality=95, exif=exif)
-    assert np.array_equal(photo.ready(plain, 16).pixels, photo.ready(turned, 16).pixels)
+    assert np.array_equal(prepare.ready(plain, 16).pixels, prepare.ready(turned, 16).pixels)
 
 
 UNUSABLE = {
@@ -116,8 +116,8 @@ UNUSABLE = {
 
 @pytest.mark.parametrize(("data", "why"), UNUSABLE.values(), ids=UNUSABLE)
 def test_a_photo_that_cannot_be_taken_says_why(data, why):
-    with pytest.raises(photo.Unusable, match=why):
-        photo.ready(data, 16)
+    with pytest.raises(prepare.Unusable, match=why):
+        prepare.ready(data, 16)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 9), (256, 4), (146, 146), (3, 50, 50)])
@@ -126,7 +126,7 @@ def test_sums_of_products_are_those_of_whole_numbers(shape):
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     for these in (pixels, np.full_like(pixels, 255)):
         flat = these.reshape(-1, 3).astype(np.int64)
-        assert np.array_equal(photo.channel_products(these), flat.T @ flat)
+        assert np.array_equal(prepare.channel_products(these), flat.T @ flat)
 
 
 # Sources

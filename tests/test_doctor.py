@@ -12,8 +12,8 @@ import torch
 
 from repro import cli
 from repro.doctor import Examination, canary, checks
-from repro.models import nets
-from repro.report import doctor as page
+from repro.nets import modules
+from repro.pages import doctor as page
 from repro.train import loop
 
 ROOT = Path(__file__).parent.parent
@@ -197,8 +197,8 @@ def test_a_layout_lays_out_kernels_velocities_and_images_and_changes_no_loss_bey
 
 
 def test_the_layout_is_a_constant_for_each_kind_of_device():
-    assert nets.LAYOUT.keys() == {"cpu", "cuda"}
-    assert nets.layout("meta") == nets.layout("cpu")
+    assert modules.LAYOUT.keys() == {"cpu", "cuda"}
+    assert modules.layout("meta") == modules.layout("cpu")
 
 
 # The marker of tests that need a GPU

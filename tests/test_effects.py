@@ -11,10 +11,10 @@ import pytest
 from scipy import special, stats
 from small_tables import claim_file, run_of, seen
 
+from repro.claim.files import ClaimFile, run_config
 from repro.questions.observations import Observation
 from repro.questions.statistics import Effect, difference, paired_interval, ratio, seeds_needed, welch_interval
 from repro.questions.traces import TraceTest, trace, trace_test
-from repro.spec.files import ClaimFile, run_config
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.contents import load
 from repro.errors import ReproError
 from repro.questions import answers as ensembles
 from repro.questions.judge import judge
 from repro.questions.observations import Observation
 from repro.questions.statistics import ensemble, exact_interval, mcnemar
-from repro.spec.files import ClaimFile, SpecError, run_config
 from repro.store import Run, Store
 
 CLAIMS = Path(__file__).parent.parent / "claims"

@@ -10,7 +10,7 @@ import small_photos
 import torch
 import torchvision
 
-from repro import cli, evaluate
+from repro import cli, published
 from repro.data.known import KNOWN
 from repro.errors import DataError, ReproError
 
@@ -34,9 +34,9 @@ def folder(tmp_path_factory) -> Path:
     return small_photos.as_folders(photos, tmp_path_factory.mktemp("photos"))
 
 
-def last(file: Path, photos: Path | str, model: str = KIND, **keywords) -> evaluate.Found:
+def last(file: Path, photos: Path | str, model: str = KIND, **keywords) -> published.Found:
     keywords = {"roots": (), "device": "cpu", "workers": 0} | keywords
-    return list(evaluate.evaluate(model, file, str(photos), **keywords))[-1]
+    return list(published.evaluate(model, file, str(photos), **keywords))[-1]
 
 
 def by_torchvision(file: Path, folder: Path) -> int:
@@ -61,7 +61,7 @@ def test_photos_that_do_not_decode_are_left_out_and_named(file, tmp_path):
     photos = small_photos.replaced(small_photos.make(train=1, test=5), "val", 3, lambda data: data[:40])
     found = last(file, small_photos.as_folders(photos, tmp_path))
     assert (found.total, found.images) == (15, 14)
-    assert "1 photos do not decode and are left out: n01/0_" in evaluate.lines(found)[-1]
+    assert "1 photos do not decode and are left out: n01/0_" in published.lines(found)[-1]
 
 
 def test_parquet_and_folders_give_the_same_counts(file, folder, tmp_path):
@@ -76,7 +76,7 @@ def test_the_split_that_measures_is_enough_in_folders_and_in_parquet(tmp_path, m
     small_photos.as_folders({"val": rows}, tmp_path / "a" / "ilsvrc2012")
     small_photos.write_parquet(tmp_path / "b" / "ilsvrc2012" / "data" / "validation-00000-of-00001.parquet", rows)
     for root in ("a", "b"):
-        chunks, classes = evaluate.measuring("ilsvrc2012", (tmp_path / root,))
+        chunks, classes = published.measuring("ilsvrc2012", (tmp_path / root,))
         assert (sum(map(len, chunks)), classes) == (12, 3)
 
 
@@ -96,7 +96,7 @@ def test_a_net_of_timm_sees_photos_as_timm_prepares_them(folder, tmp_path):
 def test_caffes_net_sees_the_centre_of_photos_less_the_mean_colour():
     from PIL import Image
 
-    x = evaluate._caffes(Image.new("RGB", (300, 200), (200, 100, 50)))
+    x = published._caffes(Image.new("RGB", (300, 200), (200, 100, 50)))
     assert x.shape == (3, 227, 227)
     assert x[:, 0, 0].tolist() == pytest.approx([200 - 122.67891434, 100 - 116.66876762, 50 - 104.00698793], abs=1e-4)
 
@@ -112,8 +112,8 @@ def test_published_weights_are_known_by_their_hash_and_shown_beside_what_is_docu
     monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: [entry])
     found = last(file, folder)
     assert found.documented == (67.668, 87.402)
-    assert "documented 67.668 %" in evaluate.lines(found)[1]
-    assert evaluate.lines(found)[-1].startswith("documented on the 50,000 validation photos")
+    assert "documented 67.668 %" in published.lines(found)[1]
+    assert published.lines(found)[-1].startswith("documented on the 50,000 validation photos")
 
 
 def test_heads_that_only_training_sees_are_passed_over_in_published_weights(folder, tmp_path, monkeypatch):
@@ -134,8 +134,8 @@ def test_heads_that_only_training_sees_are_passed_over_in_published_weights(fold
 def test_what_torchvision_documents_of_its_alexnet_is_what_the_issue_names():
     said = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["_metrics"]["ImageNet-1K"]
     assert (said["acc@1"], said["acc@5"]) == (56.522, 79.066)
-    found = evaluate.Found("x", 1000, 50_000, 50_000, 28_261, 39_530, (), (said["acc@1"], said["acc@5"]))
-    _, top1, top5 = evaluate.lines(found)
+    found = published.Found("x", 1000, 50_000, 50_000, 28_261, 39_530, (), (said["acc@1"], said["acc@5"]))
+    _, top1, top5 = published.lines(found)
     # Wilson's interval by hand: (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
     assert "top-1 error 43.478 % (95 % interval 43.044 % to 43.913 %)" in top1
     assert "documented 56.522 %, inside the interval, +0 photos" in top1

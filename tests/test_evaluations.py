@@ -12,15 +12,16 @@ import safetensors.torch
 import torch
 from small_training import ALEXNET, crops, digits, rows, trainer
 
-from repro import evaluations
+from repro.claim.evaluation import Evaluation, TenViews
+from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.contents import load
-from repro.data.photosets import Photos
-from repro.execute import Setting, execute, jobs, standing
-from repro.models import alexnet, layers
-from repro.provenance import provenance
+from repro.data.photos.maps import Photos
+from repro.engine import evaluations
+from repro.engine.execute import Setting, execute, jobs, standing
+from repro.engine.provenance import provenance
+from repro.nets import layers
+from repro.papers.alexnet2012 import alexnet
 from repro.questions.judge import judge
-from repro.spec.files import ClaimFile, SpecError, run_config
-from repro.spec.looks import Evaluation, TenViews
 from repro.store import CHECKPOINT, Store
 from repro.train import looks, loop, testing
 from repro.train.seeds import generator

@@ -15,18 +15,18 @@ import pytest
 import safetensors.torch
 import torch
 
-from repro import beforehand
-from repro import execute as executing
-from repro.budget import Budget
+from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
+from repro.engine import beforehand
+from repro.engine import execute as executing
+from repro.engine.budget import Budget
+from repro.engine.execute import Job, Setting, execute, jobs, remaining, standing
+from repro.engine.probe import probe
+from repro.engine.provenance import commit_of, provenance
 from repro.errors import DataError, ReproError, RunError
-from repro.execute import Job, Setting, execute, jobs, remaining, standing
-from repro.probe import probe
-from repro.provenance import commit_of, provenance
 from repro.questions.levels import Goal
-from repro.spec.files import ClaimFile, run_config
 from repro.store import CHECKPOINT, Store
 from repro.train import loop
 

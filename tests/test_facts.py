@@ -19,18 +19,19 @@ import pytest
 import torch
 import yaml
 
+from repro.claim.files import ExactFile, SpecError, split
+from repro.claim.problems import Problem
+from repro.claim.yaml import Loc, read
 from repro.contents import load
-from repro.models import alexnet, facts, nets, tables
-from repro.models import counts as alone
-from repro.models.counts import Found
+from repro.nets import modules, tables
+from repro.pages import write
+from repro.pages.readme import results
+from repro.papers.alexnet2012 import alexnet, facts
+from repro.papers.alexnet2012 import counts as alone
+from repro.papers.alexnet2012.counts import Found
 from repro.questions.counted import Fact
 from repro.questions.facts import Judged, counts, judge_facts, judged, word
 from repro.questions.quantities import OfNet
-from repro.report import write
-from repro.report.readme import results
-from repro.spec.files import ExactFile, SpecError, split
-from repro.spec.problems import Problem
-from repro.spec.yaml import Loc, read
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
@@ -64,7 +65,7 @@ def test_there_are_the_six_exact_claims_of_the_paper():
 
 def test_every_count_of_the_net_is_that_of_the_built_module():
     rows = net()
-    built = nets.build(
+    built = modules.build(
         "alexnet", reading="source", classes=1000, image=IMAGE, draw=lambda name: generator(0, "init", name)
     ).eval()
     held = {name.rpartition(".")[0]: p.numel() for name, p in built.named_parameters() if name.endswith("weight")}

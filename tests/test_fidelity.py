@@ -11,15 +11,16 @@ import pytest
 import torch
 from torch import nn
 
+from repro.claim.model import DataSpec, ModelSpec, TrainSpec
 from repro.data import augment
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
-from repro.data.photosets import from_images
+from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.maps import from_images
 from repro.data.sets import load
-from repro.models import alexnet, cuda_convnet, fidelity, tables
-from repro.models.fidelity import DIFFERENCES, DRAWN, PARTS, filled
-from repro.report.fidelity import page, training_defaults
-from repro.spec.claim import DataSpec, ModelSpec, TrainSpec
+from repro.nets import tables
+from repro.pages.fidelity import page, training_defaults
+from repro.papers.alexnet2012 import alexnet, cuda_convnet, fidelity
+from repro.papers.alexnet2012.fidelity import DIFFERENCES, DRAWN, PARTS, filled
 from repro.train import loop, sgd, testing
 from repro.train.looks import look
 from repro.train.seeds import generator

@@ -18,11 +18,11 @@ import torch
 from PIL import Image
 from small_photos import encoded, picture, write_parquet
 
-from repro import starts
+from repro.engine import starts
 from repro.errors import DataError, ReproError
 from repro.finetune import finetune
 from repro.flags import Wish
-from repro.models import nets
+from repro.nets import modules
 from repro.store import CHECKPOINT, Store
 
 ROOT = Path(__file__).parent.parent
@@ -354,5 +354,7 @@ def test_the_weights_file_is_plain_safetensors_with_json_that_says_what_it_is(ma
     about = starts.about_of(made / "first" / "best.safetensors")
     assert json.loads(json.dumps(about)) == about
     model = about["config"]["model"]
-    names = nets.build(**model, classes=3, image=(3, 80, 80), draw=lambda name: torch.Generator()).state_dict().keys()
+    names = (
+        modules.build(**model, classes=3, image=(3, 80, 80), draw=lambda name: torch.Generator()).state_dict().keys()
+    )
     assert safetensors.torch.load_file(made / "first" / "best.safetensors").keys() == names

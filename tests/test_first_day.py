@@ -11,8 +11,8 @@ import pytest
 from small_runs import Failed, fill, straight
 from small_tables import claim_file, play, reaching
 
-from repro import cli, execute
-from repro import report as pages
+from repro import cli, pages
+from repro.engine import execute
 from repro.questions.judge import said
 
 ROOT = Path(__file__).parent.parent

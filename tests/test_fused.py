@@ -13,8 +13,8 @@ from interpreted_kernels import MOMENTUM, NORMS, RATES, UPDATES, Norm, drawn, gr
 from launches import Launches
 from torch import nn
 
-from repro.models import fused
-from repro.models.layers import CrossMapNorm
+from repro.nets import fused
+from repro.nets.layers import CrossMapNorm
 from repro.train.seeds import generator
 from repro.train.sgd import PaperSGD
 
@@ -135,7 +135,7 @@ def test_without_triton_nets_and_training_load_and_their_operators_run():
 import sys
 sys.modules["triton"] = None
 import torch
-from repro.models import fused, layers
+from repro.nets import fused, layers
 from repro.train import sgd
 assert not fused.available()
 x = torch.ones(1, 6, 2, 2, device="meta", requires_grad=True)
@@ -216,7 +216,7 @@ def test_the_kernels_compile_for_a_gpu_and_load_four_numbers_at_once(monkeypatch
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource, compile
 
-    from repro.models import gpu_kernels
+    from repro.nets import gpu_kernels
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     if name == "update":

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from repro.claim.files import ClaimFile
 from repro.contents import load_all
 from repro.questions.judge import complete, judge
 from repro.questions.trial import Trials
-from repro.spec.files import ClaimFile
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from repro.models import layers
-from repro.models.layers import ContrastNorm, CrossMapNorm, Dropout, GroupedLinear, LocallyConnected
+from repro.nets import layers
+from repro.nets.layers import ContrastNorm, CrossMapNorm, Dropout, GroupedLinear, LocallyConnected
 from repro.train.masks import Masks
 from repro.train.seeds import generator
 

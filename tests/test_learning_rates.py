@@ -8,15 +8,16 @@ import pytest
 from small_runs import Curve
 from small_tables import claim_file, play, train
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
+from repro.claim.model import ModelSpec
 from repro.contents import load
 from repro.errors import ReproError
-from repro.models import alexnet, cuda_convnet, tables
+from repro.nets import tables
+from repro.papers.alexnet2012 import alexnet, cuda_convnet
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
 from repro.questions.tuning import tune
-from repro.spec.claim import ModelSpec
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
 
 CLAIM = """

@@ -10,14 +10,14 @@ import torch
 from small_training import crops, digits, rows
 from torch import nn
 
-from repro.beforehand import check_library_nets
+from repro.claim.files import SpecError, run_config, sources
 from repro.contents import load
+from repro.engine.beforehand import check_library_nets
+from repro.engine.execute import Setting, execute
+from repro.engine.provenance import provenance
 from repro.errors import ReproError
-from repro.execute import Setting, execute
-from repro.models import library, registry
-from repro.provenance import provenance
-from repro.report import evidence
-from repro.spec.files import SpecError, run_config, sources
+from repro.nets import library, registry
+from repro.pages import evidence
 from repro.store import Store
 from repro.train import loop
 from repro.train.seeds import generator
@@ -148,7 +148,7 @@ import sys
 sys.modules.update(torch=None)
 from pathlib import Path
 from repro.contents import load
-from repro.spec.files import SpecError
+from repro.claim.files import SpecError
 try:
     load(Path({str(path)!r}))
 except SpecError as error:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from repro.claim.config import RunConfig, RunModel
+from repro.claim.evaluation import TenViews
+from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.cli import main
 from repro.contents import load
-from repro.models import registry, tables
+from repro.nets import registry, tables
 from repro.questions.plan import wanted
-from repro.spec.config import RunConfig, RunModel
-from repro.spec.files import ClaimFile, SpecError, run_config
-from repro.spec.looks import TenViews
 
 CLAIM = Path(__file__).parent.parent / "claims" / "lrn_cifar10.yaml"
 

@@ -13,14 +13,14 @@ import pytest
 from small_runs import updates_an_epoch as made_updates
 from small_tables import EARLY, ERRORS, LATE, claim_file, lengths, looked_at, play, run_of, train
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
+from repro.claim.model import Claim
 from repro.questions.judge import judge
 from repro.questions.levels import Level, chance, converged, updates_an_epoch
 from repro.questions.observations import Observation, Want
 from repro.questions.plan import wanted
 from repro.questions.times import MOST
-from repro.spec.claim import Claim
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
 from repro.store import Run
 
 Loss = Callable[[int], float]

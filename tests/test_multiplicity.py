@@ -11,7 +11,9 @@ from error_rates import ROOT, judged
 from scipy import stats
 from small_tables import seen
 
+from repro.claim.files import ClaimFile
 from repro.contents import load_all
+from repro.pages import multiplicity
 from repro.questions.evidence import Evidence
 from repro.questions.judge import Judgement
 from repro.questions.multiplicity import adjusted, decided, holm
@@ -20,8 +22,6 @@ from repro.questions.statistics import Effect, count, difference, mean_of, ratio
 from repro.questions.traces import TraceTest
 from repro.questions.units import DIFFERENCE
 from repro.questions.verdict import verdict
-from repro.report import multiplicity
-from repro.spec.files import ClaimFile
 
 FILES = {file.id: file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)}
 

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from repro.models import cuda_convnet, nets, tables
-from repro.models.layers import SameMapNorm
+from repro.nets import modules, tables
+from repro.nets.layers import SameMapNorm
+from repro.papers.alexnet2012 import cuda_convnet
 from repro.train import loop
 from repro.train.seeds import generator
 
@@ -147,7 +148,7 @@ def test_a_net_is_its_table_names_shapes_and_counts(kind, activation):
     named = {row.name: leaving for row, _, leaving in tables.shapes(rows, IMAGE) if hasattr(row, "name")}
     assert {name: shape for name, shape in found.items() if name in named} == named
     kinds = [type(layer) for layer in net]
-    assert kinds.count(nets.ACTIVATIONS[activation]) == sum(isinstance(row, tables.Activation) for row in rows)
+    assert kinds.count(modules.ACTIVATIONS[activation]) == sum(isinstance(row, tables.Activation) for row in rows)
 
 
 def pooled_by_hand(x: np.ndarray, size: int, stride: int, what) -> np.ndarray:
@@ -166,7 +167,7 @@ def pooled_by_hand(x: np.ndarray, size: int, stride: int, what) -> np.ndarray:
 def test_pooling_rounds_up_clips_its_windows_and_averages_over_what_is_left(side, leaves):
     x = drawn(0, "pool", 2, 3, side, side)
     for kind, what in (("max", np.max), ("average", np.mean)):
-        net = nets.module((tables.Pool("pool", kind),), (3, side, side))
+        net = modules.module((tables.Pool("pool", kind),), (3, side, side))
         expected = pooled_by_hand(x.numpy(), 3, 2, what)
         assert expected.shape == (2, 3, leaves, leaves)
         np.testing.assert_allclose(net(x).numpy(), expected, rtol=1e-14)

@@ -10,13 +10,13 @@ import pytest
 from small_runs import fill, straight
 from small_tables import CLAIM, claim_file, reaching
 
+from repro.claim.catalogue import Entry, catalogue
+from repro.claim.files import ClaimFile
 from repro.contents import load
 from repro.errors import ReproError
+from repro.pages import opening
+from repro.pages.readme import OPENING, named, update
 from repro.questions.judge import judge
-from repro.report import opening
-from repro.report.readme import OPENING, named, update
-from repro.spec.catalogue import Entry, catalogue
-from repro.spec.files import ClaimFile
 from repro.store import Store, Table
 
 ROOT = Path(__file__).parent.parent

@@ -10,13 +10,13 @@ import pytest
 from scipy import stats
 from small_tables import seen
 
+from repro.claim.files import ClaimFile
 from repro.contents import load
 from repro.questions.evidence import Evidence
 from repro.questions.judge import judge
 from repro.questions.observations import Arm
 from repro.questions.order import Order, exact_p, interval, tau
 from repro.questions.verdict import verdict
-from repro.spec.files import ClaimFile
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,13 +10,13 @@ from small_tables import ERRORS, claim_file
 from test_claims_on_photos import page, text_of
 from test_report import opened
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
+from repro.claim.problems import SpecError
 from repro.contents import load_all
 from repro.draw import charts
-from repro.report import records, view, write
-from repro.report.readme import results
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
-from repro.spec.problems import SpecError
+from repro.pages import records, view, write
+from repro.pages.readme import results
 
 CLAIMS = Path(__file__).parent.parent / "claims"
 FILES = {file.id: file for file in load_all([CLAIMS]) if isinstance(file, ClaimFile)}

@@ -17,10 +17,10 @@ import vl_convert
 from small_runs import fill
 from test_report import SPEED, Page, beside_the_bundle, claim, contents, ratio_of
 
+from repro.claim.files import AnyFile
 from repro.contents import load
 from repro.draw import svg
-from repro.report import write
-from repro.spec.files import AnyFile
+from repro.pages import write
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent

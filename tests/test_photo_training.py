@@ -19,22 +19,22 @@ from small_photos import load as load_small
 from small_training import ALEXNET, CROP, STORED, crops, digits, rows, trainer
 from torch.nn import functional as F
 
-from repro import execute as executing
 from repro import progress
-from repro.beforehand import check_initial_values
+from repro.claim.files import ClaimFile, split
 from repro.contents import load
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.known import KNOWN, Known, find_source
-from repro.data.photosets import Photos
+from repro.data.photos.maps import Photos
 from repro.data.sets import load as load_set
+from repro.engine import execute as executing
+from repro.engine.beforehand import check_initial_values
+from repro.engine.execute import Setting, execute
+from repro.engine.provenance import provenance
 from repro.errors import DataError
-from repro.execute import Setting, execute
-from repro.models import layers, registry, tables
-from repro.provenance import provenance
+from repro.nets import layers, registry, tables
+from repro.pages import write
 from repro.questions.judge import judge
-from repro.report import write
-from repro.spec.files import ClaimFile, split
 from repro.store import Store
 from repro.train import looks, loop, testing
 from repro.train.minibatches import batch_sizes

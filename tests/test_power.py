@@ -11,13 +11,13 @@ import pytest
 from error_rates import AMPLE, QUESTIONS, ROOT, ample, judged, lines, rates, world
 from scipy import special, stats
 
+from repro.claim.files import ClaimFile
 from repro.contents import load_all
+from repro.pages import power as pages
 from repro.questions.bases import Candidate, Trained
 from repro.questions.outlook import TABLE, foreseen, outlook
 from repro.questions.power import Power, as_printed, otherwise, sampling
 from repro.questions.statistics import Sampling
-from repro.report import power as pages
-from repro.spec.files import ClaimFile
 
 FILES = {file.id: file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)}
 JUDGED = {judgement.claim.id: judgement for judgement in judged()}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from repro.claim.catalogue import catalogue
+from repro.claim.config import RunConfig, TimingConfig
+from repro.claim.evaluation import Evaluation
 from repro.contents import load
-from repro.report import speed, write
-from repro.report.readme import results
-from repro.spec.catalogue import catalogue
-from repro.spec.config import RunConfig, TimingConfig
-from repro.spec.looks import Evaluation
+from repro.pages import speed, write
+from repro.pages.readme import results
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent

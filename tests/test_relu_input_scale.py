@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from small_runs import fill, straight
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
+from repro.pages import write
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
-from repro.report import write
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
 from repro.store import Store
 
 CLAIMS = Path(__file__).parent.parent / "claims"

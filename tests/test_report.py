@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from small_runs import Curve, Failed, fill, straight
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile
 from repro.contents import load, load_all
 from repro.errors import ReproError
-from repro.report import write
-from repro.report.assumptions import asks_otherwise
-from repro.report.readme import results, update
-from repro.report.view import MARKS
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile
+from repro.pages import write
+from repro.pages.assumptions import asks_otherwise
+from repro.pages.readme import results, update
+from repro.pages.view import MARKS
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -191,8 +191,8 @@ def in_another_process(stores: dict[str, Store], out: Path, environment: dict[st
     program = """
 import sys
 from pathlib import Path
-from repro.report import write
-from repro.report.assumptions import asks_otherwise
+from repro.pages import write
+from repro.pages.assumptions import asks_otherwise
 from repro.contents import load
 from repro.store import Store
 root, out, trace = map(Path, sys.argv[1:])
@@ -456,7 +456,7 @@ def test_headings_are_in_order_and_tables_and_drawings_have_names(pages):
 
 def test_words_and_lines_stand_out_from_the_ground_in_light_and_dark_and_print():
     """WCAG 2.2 AA: 4.5 for text, 3 for what is drawn."""
-    style = (ROOT / "repro/report/static/page.css").read_text()
+    style = (ROOT / "repro/pages/static/page.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     assert len(blocks) == 3
     for block in blocks:

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
 from repro.draw import kernels
 from repro.draw.curves import Curve, means
+from repro.pages import write
 from repro.questions.judge import judge
-from repro.report import write
-from repro.spec.files import ClaimFile, run_config
 from repro.store import Store, Table
 
 CLAIMS = Path(__file__).parent.parent / "claims"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
+from repro.claim.resolve import image, training_images
 from repro.contents import load
 from repro.questions.levels import updates_an_epoch
 from repro.questions.plan import wanted
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
-from repro.spec.resolve import image, training_images
 
 CLAIMS = Path(__file__).parent.parent / "claims"
 FILES: dict[str, ClaimFile] = {

@@ -8,17 +8,17 @@ import safetensors.torch
 import torch
 from small_training import crops, digits, minibatches, rows, trainer
 
+from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
+from repro.claim.evaluation import Evaluation, TenViews
+from repro.claim.files import run_config
+from repro.claim.resolve import TABLED
 from repro.contents import load
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
-from repro.data.photosets import Photos
+from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.maps import Photos
 from repro.data.sets import load as load_images
 from repro.questions.levels import Goal
 from repro.questions.observations import Want
-from repro.spec.config import RunConfig, RunData, RunModel, RunTrain, Start
-from repro.spec.files import run_config
-from repro.spec.looks import Evaluation, TenViews
-from repro.spec.resolve import TABLED
 from repro.store import Run
 from repro.train import loop
 from repro.train.schedule import DIVISIONS, Schedule

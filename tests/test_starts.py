@@ -11,22 +11,22 @@ import torch
 from sklearn.datasets import load_digits
 from small_training import crops, digits, trainer
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
+from repro.claim.resolve import epochs_of, images, net, training_images
 from repro.contents import load
 from repro.data.known import KNOWN
-from repro.data.photosets import from_images
+from repro.data.photos.maps import from_images
 from repro.data.sets import load as load_set
+from repro.engine.execute import Job, Setting, execute, jobs, standing, train
+from repro.engine.provenance import provenance
+from repro.engine.starts import about_of, best_epoch
 from repro.errors import ReproError
-from repro.execute import Job, Setting, execute, jobs, standing, train
-from repro.models import tables
-from repro.provenance import provenance
+from repro.nets import tables
+from repro.pages.evidence import behind
 from repro.questions.levels import Goal
 from repro.questions.observations import Want
 from repro.questions.plan import wanted
-from repro.report.evidence import behind
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
-from repro.spec.resolve import epochs_of, images, net, training_images
-from repro.starts import about_of, best_epoch
 from repro.store import CHECKPOINT, KEPT, Store
 from repro.train.minibatches import batch_sizes
 
@@ -317,7 +317,7 @@ def test_a_run_starts_exactly_from_those_weights_and_its_layers_afresh_from_thei
 
 
 def trainer_of(config: RunConfig, setting: Setting):
-    from repro.execute import batches
+    from repro.engine.execute import batches
     from repro.train import loop
 
     return loop.trainer(

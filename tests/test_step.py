@@ -17,10 +17,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
-from repro.data.photosets import Photos
+from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.maps import Photos
 from repro.data.sets import Images, load
-from repro.models import layers, nets, registry, tables
+from repro.nets import layers, modules, registry, tables
 from repro.train import loop
 from repro.train.order import permutation
 from repro.train.seeds import generator
@@ -160,7 +160,7 @@ def test_an_epoch_of_steps_is_the_plain_loop_bit_for_bit_where_there_is_no_dropo
 
 def test_the_forward_pass_in_bf16_has_bf16_products_and_fp32_weights_and_answers_on_a_gpu_too(monkeypatch):
     """On tensors that claim to lie on a GPU and have no values; every backward pass would ask the driver."""
-    net = nets.build("alexnet", reading="paper", classes=10, width=0.125, image=(3, 67, 67),
+    net = modules.build("alexnet", reading="paper", classes=10, width=0.125, image=(3, 67, 67),
                      draw=lambda name: generator(0, "init", name))  # fmt: skip
     # no driver says so here; with one these are what it says
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from repro.claim.config import RunConfig, RunData, RunModel, RunTrain
 from repro.errors import ReproError
-from repro.spec.config import RunConfig, RunData, RunModel, RunTrain
 from repro.store import CHECKPOINT, Store, replace
 
 HERE = {"numerics": 1, "commit": "a", "device": "cpu"}

@@ -11,20 +11,21 @@ import pytest
 from scipy.stats import t as student
 from small_runs import PROVENANCE
 
+from repro.claim.catalogue import Entry
+from repro.claim.config import TimingConfig
+from repro.claim.files import ClaimFile
 from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
+from repro.engine.execute import Setting, execute, jobs, remaining
+from repro.engine.provenance import device_name, provenance
 from repro.errors import ReproError
-from repro.execute import Setting, execute, jobs, remaining
-from repro.models import cuda_convnet, tables
-from repro.provenance import device_name, provenance
+from repro.nets import tables
+from repro.pages import write
+from repro.papers.alexnet2012 import cuda_convnet
 from repro.questions.coverage import coverage
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
-from repro.report import write
-from repro.spec.catalogue import Entry
-from repro.spec.config import TimingConfig
-from repro.spec.files import ClaimFile
 from repro.store import Store
 from repro.train import loop, throughput
 from repro.train.step import Step

@@ -11,14 +11,14 @@ import pytest
 from small_runs import Curve
 from small_tables import PHOTOS, claim_file, play, reaching, seen
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, SpecError
 from repro.contents import load
+from repro.pages import write
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
 from repro.questions.statistics import difference
 from repro.questions.times import Ratio
-from repro.report import write
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, SpecError
 from repro.store import Table
 
 OVER = "over: [second, third]"

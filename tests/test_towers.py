@@ -9,7 +9,8 @@ import torch.distributed as dist
 from small_masks import put_masks
 from torch.nn import functional as F
 
-from repro.models import nets, registry, towers
+from repro.engine import towers
+from repro.nets import modules, registry
 from repro.train.seeds import generator
 
 NET = {"kind": "alexnet", "classes": 10, "image": (3, 67, 67), "width": 0.125}
@@ -63,7 +64,7 @@ def on_cpu(tmp_path_factory):
 
 
 def assert_same(found: list[dict], device: torch.device, case: str, tolerance: float) -> None:
-    expected = step(nets.build(**NET | CASES[case], draw=draw), device)
+    expected = step(modules.build(**NET | CASES[case], draw=draw), device)
     rows = registry.table("alexnet", classes=10, width=NET["width"], **CASES[case])
     for tower, seen in enumerate(both[case] for both in found):
         assert seen.keys() - {"talks"} == expected.keys()

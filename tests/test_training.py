@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from repro.data.batches import Batches
 from repro.data.sets import Images, load
-from repro.models import nets
-from repro.provenance import provenance
+from repro.engine.provenance import provenance
+from repro.nets import modules
 from repro.train import loop, testing
 from repro.train.minibatches import batch_sizes
 from repro.train.order import permutation
@@ -174,7 +174,7 @@ def test_test_images_are_looked_at_after_every_epoch_where_that_is_asked_for(dig
 def test_a_unit_counts_as_saturated_where_its_slope_is_below_a_fiftieth_of_the_steepest(digits):
     run = trainer(digits)
     for activation, steepest, gone in (("tanh", 0.989, 0.991), ("logistic", 0.994, 0.996)):
-        run.net = nets.build(
+        run.net = modules.build(
             "cuda_convnet_19pct", activation=activation, width=0.25, init="he", classes=10, image=(3, 32, 32),
             draw=lambda name: generator(0, "init", name),
         )  # fmt: skip

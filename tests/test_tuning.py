@@ -12,12 +12,12 @@ import pytest
 from small_runs import Failed
 from small_tables import MIRROR, RULE, Diverges, Times, claim_file, lengths, play, reaching, train
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
 from repro.questions.judge import judge
 from repro.questions.observations import Rate, Tuning, Want
 from repro.questions.plan import wanted
 from repro.questions.tuning import FIRST_PASS, NEAR, SLOWER
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
 
 RATES = (0.001, 0.002, 0.004, 0.008)

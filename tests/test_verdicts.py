@@ -13,6 +13,9 @@ from scipy import stats
 from small_runs import Failed
 from small_tables import APART, ERRORS, MIRROR, RULE, TURNED, claim_file, play, reaching, run_of, seen
 
+from repro.claim.files import ClaimFile, run_config
+from repro.claim.model import Claim
+from repro.pages import write
 from repro.questions.evidence import Evidence
 from repro.questions.judge import highest, judge
 from repro.questions.observations import Arm, Observation
@@ -20,9 +23,6 @@ from repro.questions.plan import wanted
 from repro.questions.statistics import difference, ratio
 from repro.questions.traces import TraceTest, trace_test
 from repro.questions.verdict import Verdict, grade, verdict
-from repro.report import write
-from repro.spec.claim import Claim
-from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
 
 TRACE = """

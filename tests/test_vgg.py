@@ -13,11 +13,13 @@ import torchvision
 from small_runs import fill
 from test_claims_on_photos import claim, page
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.contents import load
-from repro.models import alexnet, nets, registry, tables, vgg
-from repro.models.layers import CrossMapNorm, Scale
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, SpecError, run_config
+from repro.nets import modules, registry, tables
+from repro.nets.layers import CrossMapNorm, Scale
+from repro.papers.alexnet2012 import alexnet
+from repro.papers.vgg2014 import vgg
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +32,7 @@ def theirs() -> torch.nn.Module:
 
 
 def built(image: tuple[int, int, int] = (3, 32, 32), classes: int = 10, **options) -> torch.nn.Sequential:
-    return nets.build("vgg11", classes=classes, image=image, draw=lambda name: generator(0, name), **options)
+    return modules.build("vgg11", classes=classes, image=image, draw=lambda name: generator(0, name), **options)
 
 
 def test_the_table_has_the_parameters_of_torchvision_s_vgg11_layer_by_layer():
@@ -68,11 +70,11 @@ def test_with_torchvision_s_weights_it_answers_as_torchvision_s_net():
     other = torchvision.models.vgg11(num_classes=10).eval()
     rows = vgg.table(classes=10, dropout=0.0)
     with torch.device("meta"):
-        net = nets.module(rows, IMAGE)
+        net = modules.module(rows, IMAGE)
     net = net.to_empty(device="cpu")
-    modules = [m for m in other.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    weights_of_theirs = [m for m in other.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
     with torch.no_grad():
-        for row, module in zip(tables.weighted(rows), modules, strict=True):
+        for row, module in zip(tables.weighted(rows), weights_of_theirs, strict=True):
             net.get_parameter(f"{row.name}.weight").copy_(module.weight)
             net.get_parameter(f"{row.name}.bias").copy_(module.bias)
         x = torch.randn(1, *IMAGE, generator=torch.Generator().manual_seed(0))
@@ -176,7 +178,7 @@ def test_an_untrained_net_answers_as_chance_does():
 
 
 def test_the_named_options_of_every_net_are_keys_of_a_claim_s_model():
-    from repro.spec.claim import ModelSpec
+    from repro.claim.model import ModelSpec
 
     assert set(registry.ALL_OPTIONS) <= set(ModelSpec.model_fields)
     assert set(registry.OPTIONS) == set(registry.KINDS)

@@ -13,7 +13,8 @@ from small_training import crops, digits
 from torch import nn
 
 from repro.errors import DataError, ReproError
-from repro.models import alexnet, tables, weights
+from repro.nets import tables, weights
+from repro.papers.alexnet2012 import alexnet
 from repro.train import loop
 
 CAFFE = {"kind": "bvlc_alexnet", "width": 0.0625, "init": "he"}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from repro.claim.yaml import Document, read
 from repro.errors import ReproError
-from repro.spec.yaml import Document, read
 
 CLAIM = """\
 # a comment first
@@ -201,7 +201,7 @@ def test_the_pure_python_parser_reads_the_same(tmp_path):
     file = tmp_path / "x.yaml"
     file.write_text(CLAIM)
     program = (
-        "import sys, yaml; del yaml.CSafeLoader; from repro.spec.yaml import read; d = read(sys.argv[1]); "
+        "import sys, yaml; del yaml.CSafeLoader; from repro.claim.yaml import read; d = read(sys.argv[1]); "
         "print(d.data, d.place(('seeds', 2)), d.place(('train', 'epochs'), key=True))"
     )
     done = subprocess.run([sys.executable, "-c", program, file], capture_output=True, text=True, check=True)

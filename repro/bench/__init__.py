@@ -9,9 +9,9 @@ from typing import Any
 
 from repro import places
 from repro.bench import compiled, lrn, startup, step, sweep
+from repro.engine.provenance import commit_of
 from repro.errors import ReproError, RunError
-from repro.provenance import commit_of
-from repro.report import speed
+from repro.pages import speed
 from repro.store import replace
 
 LINES = {"startup": startup.measure, "lrn": lrn.measure}  # benches that keep no result

@@ -12,7 +12,7 @@ from statistics import median
 import torch
 from torch import nn
 
-from repro.models.layers import CrossMapNorm
+from repro.nets.layers import CrossMapNorm
 
 SHAPES = {"lrn1": (16, 96, 55, 55), "lrn2": (16, 256, 27, 27)}
 ROUNDS = 9  # assumed

@@ -12,9 +12,9 @@ from torch import nn
 from repro.bench.rivals import CLASSES, LR, SIDES
 from repro.bench.turns import Contender, of_rows
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
+from repro.data.photos.crops import PhotoBatches
 from repro.data.sets import Images
-from repro.models import nets, registry, tables
+from repro.nets import modules, registry, tables
 from repro.train import loop, throughput
 
 NAMES = {torch.channels_last: "channels last", torch.contiguous_format: "contiguous"}
@@ -91,4 +91,4 @@ def contender(
 
 def other_layout(device: str) -> torch.memory_format:
     """The memory layout that is not the one of the device."""
-    return torch.contiguous_format if nets.layout(device) == torch.channels_last else torch.channels_last
+    return torch.contiguous_format if modules.layout(device) == torch.channels_last else torch.channels_last

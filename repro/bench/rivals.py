@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from repro.bench.turns import Contender, of_rows, update_multiply_adds
 from repro.data.batches import Batch
-from repro.models import layers, registry
+from repro.nets import layers, registry
 
 LR = 1e-6  # noise teaches nothing: weights only have to stay finite
 SIDES = {"cuda_convnet_19pct": 32, "alexnet": 224}  # pixels

@@ -12,9 +12,9 @@ import torch
 import torchvision
 from torch import nn
 
+from repro.engine.provenance import provenance
 from repro.errors import RunError
-from repro.models import tables
-from repro.provenance import provenance
+from repro.nets import tables
 from repro.train import throughput
 
 BATCH = 128  # §5

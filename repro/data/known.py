@@ -1,7 +1,7 @@
 """The sets this project knows, what their packed images hash to, and where to look for their files. No torch here.
 
-Photos (`Known.photos`) are packed at a size, into a folder of their own for each (`repro.data.photosets`); small images
-are packed as they are, into one file.
+Photos (`Known.photos`) are packed at a size, into a folder of their own for each (`repro.data.photos.maps`); small
+images are packed as they are, into one file.
 """
 
 import importlib.util
@@ -19,14 +19,14 @@ class Known:
     `content` is the sha256 of the packed set (`repro.data.pack.content`): it depends on pixels and labels alone, never
     on the container, the order or the names of the files they came in. `shape` is (channels, height, width).
 
-    Photos: `content` is over encoded bytes and labels (`repro.data.photopack.content`), whatever size they are packed
-    at; empty where no copy was at hand to take it from, and the set is held to its counts and known by its pack's
-    manifest. `shape` is what the files hold, (3, 0, 0) where that varies. `classes` are numbers where names come with
-    the data. `train_of` and `test_of`: how many of `train` and `test` are of each class, empty where that is not known;
-    only of these sets can some classes be taken. `folders`: names of the class folders, in the order of the labels.
-    `places`: where it may lie in a root.
-    `within`: counts are held to so many photos either way, where only rounded ones are printed. `split_off`: the set
-    comes without splits, in class folders; of each class every so-manieth photo by digest is for testing.
+    Photos: `content` is over encoded bytes and labels (`repro.data.photos.packing.content`), whatever size they are
+    packed at; empty where no copy was at hand to take it from, and the set is held to its counts and known by its
+    pack's manifest. `shape` is what the files hold, (3, 0, 0) where that varies. `classes` are numbers where names come
+    with the data. `train_of` and `test_of`: how many of `train` and `test` are of each class, empty where that is not
+    known; only of these sets can some classes be taken. `folders`: names of the class folders, in the order of the
+    labels. `places`: where it may lie in a root. `within`: counts are held to so many photos either way, where only
+    rounded ones are printed. `split_off`: the set comes without splits, in class folders; of each class every so-
+    manieth photo by digest is for testing.
     """
 
     kind: str

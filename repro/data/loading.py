@@ -12,9 +12,9 @@ import torch
 
 from repro.data.batches import Batches
 from repro.data.known import KNOWN, MANIFEST, packed, packed_photos
-from repro.data.photobatches import PhotoBatches
-from repro.data.photopack import Progress
-from repro.data.photosets import from_images, load_photos
+from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.maps import from_images, load_photos
+from repro.data.photos.packing import Progress
 from repro.data.sets import Images, load
 
 NAMED = 20  # assumed: so many of the photos left out are named with a run, the rest counted

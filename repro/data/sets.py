@@ -38,7 +38,7 @@ def load(
     Raises DataError where the set is missing, damaged, or not the one it claims to be.
     """
     known = known or of_kind(kind)
-    assert not known.photos, f"{kind} are photos: repro.data.photosets loads them"
+    assert not known.photos, f"{kind} are photos: repro.data.photos.maps loads them"
     path = packed(known, cache)
     splits, damage = None, ""
     if path.is_file():

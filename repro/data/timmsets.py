@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.data.known import EVALUATION
-from repro.data.photos import CHUNK, Chunk, Photo, Source
+from repro.data.photos.files import CHUNK, Chunk, Photo, Source
 from repro.errors import DataError
 
 

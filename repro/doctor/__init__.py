@@ -11,8 +11,8 @@ import torch
 from repro import places
 from repro.data.known import KNOWN, find
 from repro.doctor import canary, checks
-from repro.provenance import provenance
-from repro.report import doctor as page
+from repro.engine.provenance import provenance
+from repro.pages import doctor as page
 from repro.store import Store
 
 

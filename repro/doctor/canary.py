@@ -17,12 +17,12 @@ import torch
 from repro import places
 from repro.bench import ours
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
-from repro.data.photosets import from_images
+from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.maps import from_images
 from repro.data.sets import Images
+from repro.engine.provenance import provenance
 from repro.errors import ReproError
-from repro.provenance import provenance
-from repro.report.doctor import Check, largest
+from repro.pages.doctor import Check, largest
 from repro.store import replace
 from repro.train import loop
 from repro.train.machine import settle_process

@@ -16,9 +16,9 @@ import torch
 
 from repro.bench import ours, rivals
 from repro.bench.turns import Contender
-from repro.models import nets
-from repro.report.doctor import Check, largest
-from repro.report.speed import ratios, spread, verdict
+from repro.nets import modules
+from repro.pages.doctor import Check, largest
+from repro.pages.speed import ratios, spread, verdict
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
 
@@ -139,7 +139,7 @@ def _held(device: str) -> int:
 
 def _speed(case: Case, precision: str, device: str) -> Iterator[Check]:
     """Images/s of ours in both memory layouts, and of plain PyTorch in both."""
-    layout, other = nets.layout(device), ours.other_layout(device)
+    layout, other = modules.layout(device), ours.other_layout(device)
     classes = rivals.CLASSES[case.kind]
     batches = ours.noise(case.timed, case.pixels, classes, device)
     contenders = [

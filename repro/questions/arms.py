@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem, nearest
 from repro.questions.base import Claim
 from repro.questions.mistakes import overriding
 from repro.questions.rule import FEW, Rule
 from repro.questions.tuning import SLOWER
 from repro.questions.units import seed_list
-from repro.spec.layers import Layers
-from repro.spec.problems import Problem, nearest
 
 
 class TwoArms(Rule):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from repro.claim import model
 from repro.questions.measure import Measure
 from repro.questions.rule import Rule
-from repro.spec import claim
 
-Claim = claim.Claim[Measure, Rule]
+Claim = model.Claim[Measure, Rule]

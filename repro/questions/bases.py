@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from math import log
 from statistics import fmean, stdev
 
+from repro.claim.config import RunConfig
+from repro.claim.evaluation import OF_FINAL, Evaluation
+from repro.claim.files import ClaimFile
+from repro.claim.recipes import BASES
+from repro.claim.resolve import base_run, classes
 from repro.questions.base import Claim
 from repro.questions.levels import STARTED, Level, files_of, goal_of, updates_an_epoch
 from repro.questions.observations import Want, fixed_error
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile
-from repro.spec.looks import OF_FINAL, Evaluation
-from repro.spec.recipes import BASES
-from repro.spec.resolve import base_run, classes
 from repro.store import Table
 
 SEEDS = (100, 101, 102)  # tuning seeds: no judging seed of any claim

@@ -1,7 +1,7 @@
 """Counted facts: a claim of kind `inspect`, which arithmetic decides, without training.
 
-Each fact sets a printed value against a quantity of `repro.models.facts`, by a comparison written beforehand. Models
-are closed; a field's description is what the JSON Schema and the error for a missing key say.
+Each fact sets a printed value against a quantity of `repro.papers.alexnet2012.facts`, by a comparison written
+beforehand. Models are closed; a field's description is what the JSON Schema and the error for a missing key say.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from repro.models.counts import Found
-from repro.models.facts import find
+from repro.claim.config import Closed
+from repro.claim.model import Choice, Deviation, Revision
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
+from repro.claim.records import Sentence
+from repro.claim.scalars import Name, Number, Text
+from repro.papers.alexnet2012.counts import Found
+from repro.papers.alexnet2012.facts import find
 from repro.questions.quantities import Comparisons, OfNet, Quantities, tagged
-from repro.spec.claim import Choice, Deviation, Revision
-from repro.spec.config import Closed
-from repro.spec.layers import Layers
-from repro.spec.problems import Problem
-from repro.spec.records import Sentence
-from repro.spec.scalars import Name, Number, Text
 
 
 def _form(value: Any) -> str:

@@ -13,15 +13,15 @@ from functools import cached_property, partial
 from statistics import median
 from typing import Any
 
+from repro.claim.catalogue import NO_CLAIMS, Entry
+from repro.claim.config import TimingConfig
+from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.questions import bases
 from repro.questions.facts import judge_facts
 from repro.questions.judge import SCALES, Judgement, complete, judge
 from repro.questions.observations import Want
 from repro.questions.plan import wanted
 from repro.questions.trial import Trials
-from repro.spec.catalogue import NO_CLAIMS, Entry
-from repro.spec.config import TimingConfig
-from repro.spec.files import AnyFile, ClaimFile, ExactFile
 from repro.store import Run, Table
 
 WORKS = "works"  # of smoke scale, in place of a verdict: the machinery was proved

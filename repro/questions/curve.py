@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
+from repro.claim.resolve import training_images
+from repro.claim.scalars import Fraction, Share
 from repro.draw.charts import Axis
 from repro.questions.base import Claim
 from repro.questions.cases import CURVES, EARLY, Case, holds
@@ -19,10 +23,6 @@ from repro.questions.rule import Rule
 from repro.questions.statistics import Sampling, deviation
 from repro.questions.traces import trace, trace_test
 from repro.questions.units import DIFFERENCE, Unit, points, signed, typeset
-from repro.spec.layers import Layers
-from repro.spec.problems import Problem
-from repro.spec.resolve import training_images
-from repro.spec.scalars import Fraction, Share
 from repro.train.minibatches import RECORDED
 
 if TYPE_CHECKING:

@@ -7,6 +7,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
+from repro.claim.scalars import Fraction, Name, Share
 from repro.questions.base import Claim
 from repro.questions.errors import OF_IMAGES, OF_POINTS, OneArm
 from repro.questions.evidence import Evidence
@@ -14,9 +17,6 @@ from repro.questions.observations import Arm
 from repro.questions.rule import Least
 from repro.questions.statistics import Effect, Sampling, ensemble, student
 from repro.questions.units import DIFFERENCE, VALUE, Unit, seed_list
-from repro.spec.layers import Layers
-from repro.spec.problems import Problem
-from repro.spec.scalars import Fraction, Name, Share
 from repro.store import Table
 
 

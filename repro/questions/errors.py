@@ -7,6 +7,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.config import RunConfig
+from repro.claim.evaluation import OF_FINAL, Evaluation
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
+from repro.claim.resolve import epochs_of
+from repro.claim.scalars import Fraction, Name, Share
 from repro.questions.arms import TwoArms
 from repro.questions.base import Claim
 from repro.questions.levels import Level
@@ -15,12 +21,6 @@ from repro.questions.observations import Arm, fixed_error
 from repro.questions.rule import FEW, Least, Rule
 from repro.questions.statistics import Effect, difference, mean_of
 from repro.questions.units import DIFFERENCE, VALUE, Unit, listed, seed_list
-from repro.spec.config import RunConfig
-from repro.spec.layers import Layers
-from repro.spec.looks import OF_FINAL, Evaluation
-from repro.spec.problems import Problem
-from repro.spec.resolve import epochs_of
-from repro.spec.scalars import Fraction, Name, Share
 from repro.store import Table
 from repro.train.minibatches import is_tested
 

@@ -7,7 +7,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
-from repro.models import registry
+from repro.claim.config import RunConfig
+from repro.claim.evaluation import Evaluation, Look, Neighbours, TenViews, ThinnedNets
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
+from repro.claim.resolve import images, training_images
+from repro.claim.scalars import Fraction, Name, Share
+from repro.nets import registry
 from repro.questions.base import Claim
 from repro.questions.errors import OF_POINTS, OneArm
 from repro.questions.measure import Measure
@@ -15,12 +21,6 @@ from repro.questions.observations import Arm
 from repro.questions.rule import Least
 from repro.questions.statistics import Effect, mean_of
 from repro.questions.units import DIFFERENCE, Unit, points, typeset
-from repro.spec.config import RunConfig
-from repro.spec.layers import Layers
-from repro.spec.looks import Evaluation, Look, Neighbours, TenViews, ThinnedNets
-from repro.spec.problems import Problem
-from repro.spec.resolve import images, training_images
-from repro.spec.scalars import Fraction, Name, Share
 from repro.store import Table
 
 _LOOKS: TypeAdapter[Look] = TypeAdapter(Look)  # made once: to make one takes longer than to read with it

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repro.claim.files import ClaimFile
 from repro.draw.charts import Axis, Row
 from repro.questions.judge import Judgement, complete
-from repro.spec.files import ClaimFile
 from repro.store import Table
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import floor, isclose, isinf
 from typing import Literal
 
-from repro.models.counts import Found, shown
+from repro.claim.files import ExactFile
+from repro.papers.alexnet2012.counts import Found, shown
 from repro.questions.cases import Word
 from repro.questions.counted import Fact
 from repro.questions.verdict import Verdict
-from repro.spec.files import ExactFile
 
 FactWord = Literal["true as printed", "false as printed", "inconclusive"]
 TRUE: FactWord = "true as printed"

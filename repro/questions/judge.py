@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, get_args
 
+from repro.claim.files import AnyFile, ClaimFile, ExactFile
+from repro.claim.recipes import ScaleName
 from repro.questions import bases
 from repro.questions.base import Claim
 from repro.questions.cases import WORST, Word
@@ -18,8 +20,6 @@ from repro.questions.plan import wanted
 from repro.questions.statistics import Effect
 from repro.questions.trial import Trial, Trials
 from repro.questions.verdict import Verdict, verdict
-from repro.spec.files import AnyFile, ClaimFile, ExactFile
-from repro.spec.recipes import ScaleName
 from repro.store import Table
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from repro.claim.resolve import classes
 from repro.draw import curves
 from repro.draw.curves import Curve, Mark
 from repro.draw.parts import Figure
@@ -11,7 +12,6 @@ from repro.questions.levels import chance
 from repro.questions.measure import SERIES
 from repro.questions.observations import Arm, Observation
 from repro.questions.units import listed
-from repro.spec.resolve import classes
 from repro.store import Run
 
 STROKES = ("solid", "dashed", "dotted", "dash-dotted")

@@ -16,9 +16,9 @@ from math import ceil, fsum, inf, log
 from statistics import median
 from typing import Any, Literal
 
-from repro.spec.claim import Claim
-from repro.spec.config import RunConfig
-from repro.spec.resolve import classes, training_images
+from repro.claim.config import RunConfig
+from repro.claim.model import Claim
+from repro.claim.resolve import classes, training_images
 from repro.train.minibatches import batch_sizes
 
 STARTED = 0.9  # DESIGN, not started: a mean training loss that is not below so much of ln C has learned nothing

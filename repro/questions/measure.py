@@ -9,20 +9,20 @@ from math import ceil
 from statistics import fmean
 from typing import TYPE_CHECKING, ClassVar
 
+from repro.claim.config import Closed, RunConfig
+from repro.claim.evaluation import Evaluation
+from repro.claim.resolve import epochs_of
 from repro.questions.levels import Goal, Level, goal_of
 from repro.questions.observations import Arm, Observation, Want, geometric_mean
-from repro.spec.config import Closed, RunConfig
-from repro.spec.looks import Evaluation
-from repro.spec.resolve import epochs_of
 from repro.store import Run, Table
 
 if TYPE_CHECKING:
+    from repro.claim.overlays import Layers
+    from repro.claim.problems import Problem
     from repro.draw.parts import Section
     from repro.questions.base import Claim
     from repro.questions.exhibit import Exhibit
     from repro.questions.trial import Trial
-    from repro.spec.layers import Layers
-    from repro.spec.problems import Problem
 
 Points = list[tuple[float, float]]
 # What sentences call the series that runs record.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import isinf
 from typing import TYPE_CHECKING
 
-from repro.spec.layers import Layers
-from repro.spec.problems import Problem
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
 
 if TYPE_CHECKING:
     from repro.questions.rule import Rule

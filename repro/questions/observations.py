@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, fsum, inf, log
 
+from repro.claim.config import RunConfig, TimingConfig
+from repro.claim.evaluation import Evaluation
 from repro.questions.levels import Goal, Level, goal_of
-from repro.spec.config import RunConfig, TimingConfig
-from repro.spec.looks import Evaluation
 from repro.store import Table
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
+from repro.claim.scalars import Fraction, Name, Share
 from repro.draw.parts import Grid, Section
 from repro.questions.base import Claim
 from repro.questions.cases import Case
@@ -17,9 +20,6 @@ from repro.questions.observations import Arm, geometric_mean
 from repro.questions.rule import Least, Rule
 from repro.questions.statistics import Effect, Sampling
 from repro.questions.units import Unit, seed_list
-from repro.spec.layers import Layers
-from repro.spec.problems import Problem
-from repro.spec.scalars import Fraction, Name, Share
 from repro.store import Table
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from repro.claim.records import Measured
 from repro.draw import charts
 from repro.questions.base import Claim
 from repro.questions.units import Unit, listed
-from repro.spec.records import Measured
 
 
 def sizes(record: Measured, unit: Unit) -> tuple[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile
 from repro.questions.observations import Want
 from repro.questions.trial import Trials
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile
 from repro.store import Table
 
 

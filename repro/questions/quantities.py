@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from repro.models import alexnet
-from repro.models.facts import Way
-from repro.spec.config import Closed
-from repro.spec.scalars import Number, Positive, Text
+from repro.claim.config import Closed
+from repro.claim.scalars import Number, Positive, Text
+from repro.papers.alexnet2012 import alexnet
+from repro.papers.alexnet2012.facts import Way
 
 Weighted = Literal["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
 Pooling = Literal["pool1", "pool2", "pool5"]
@@ -228,7 +228,7 @@ def _tag(which: str) -> Any:
 
 
 def tagged(models: Any, which: str) -> Any:
-    """The union with a tag for each model, in angle brackets as in `repro.spec.kinds`."""
+    """The union with a tag for each model, in angle brackets as in `repro.claim.kinds`."""
     first, *rest = (Annotated[model, Tag(f"<{model.__name__}>")] for model in models.__args__)
     union: Any = first
     for model in rest:

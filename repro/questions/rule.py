@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.config import Closed
+from repro.claim.problems import Problem, nearest
+from repro.claim.scalars import Text
 from repro.draw.charts import Axis
 from repro.questions.cases import BELOW, EFFECT, JUDGING_SEEDS, NO_EFFECT, VALUES, Case
 from repro.questions.evidence import Evidence
@@ -18,17 +21,14 @@ from repro.questions.mistakes import band_mistakes, side_mistakes
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, Sampling, deviation
 from repro.questions.units import RATE, VALUE, Unit, typeset
-from repro.spec.config import Closed
-from repro.spec.problems import Problem, nearest
-from repro.spec.scalars import Text
 from repro.store import Table
 
 if TYPE_CHECKING:
+    from repro.claim.overlays import Layers
     from repro.draw.parts import Section
     from repro.questions.base import Claim
     from repro.questions.exhibit import Exhibit
     from repro.questions.trial import Trial
-    from repro.spec.layers import Layers
 
 FEW = f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds."
 

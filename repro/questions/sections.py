@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import ceil
 from statistics import fmean
 
+from repro.claim.resolve import epochs_of
 from repro.draw import charts, curves
 from repro.draw.curves import Tuned
 from repro.draw.parts import Figure, Grid, Row, Section
@@ -18,7 +19,6 @@ from repro.questions.learning import learning
 from repro.questions.observations import Observation, Rate
 from repro.questions.tuning import NEAR, SLOWER
 from repro.questions.units import RATIO, listed, times
-from repro.spec.resolve import epochs_of
 
 
 def effect(id: str, shown: list[Exhibit], whose: str = "") -> Figure | None:

@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.evaluation import Kernels
+from repro.claim.scalars import Fraction, Name, UpToOne
 from repro.questions.base import Claim
 from repro.questions.errors import OneArm
 from repro.questions.evaluations import Read
@@ -13,8 +15,6 @@ from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, Sampling, count
 from repro.questions.units import COUNT, Unit, seed_list, typeset
-from repro.spec.looks import Kernels
-from repro.spec.scalars import Fraction, Name, UpToOne
 from repro.store import Table
 
 

@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.config import TimingConfig
+from repro.claim.files import run_config
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
+from repro.claim.scalars import Fraction, Name, Number, Positive, Text
 from repro.questions.base import Claim
 from repro.questions.errors import OneArm
 from repro.questions.evidence import Evidence
@@ -20,11 +25,6 @@ from repro.questions.measure import Measure
 from repro.questions.observations import Arm, Observation, Want
 from repro.questions.statistics import Effect, paired_interval
 from repro.questions.units import RATE, Unit, images, seed_list
-from repro.spec.config import TimingConfig
-from repro.spec.files import run_config
-from repro.spec.layers import Layers
-from repro.spec.problems import Problem
-from repro.spec.scalars import Fraction, Name, Number, Positive, Text
 from repro.store import Table
 
 if TYPE_CHECKING:

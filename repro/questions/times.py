@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.overlays import Layers
+from repro.claim.problems import Problem
+from repro.claim.resolve import classes
+from repro.claim.scalars import Fraction, Name, Positive
 from repro.questions.arms import TwoArms
 from repro.questions.base import Claim
 from repro.questions.levels import (
@@ -26,10 +30,6 @@ from repro.questions.observations import Arm, Observation
 from repro.questions.rule import Least
 from repro.questions.statistics import Effect, ratio
 from repro.questions.units import RATIO, Unit, times
-from repro.spec.layers import Layers
-from repro.spec.problems import Problem
-from repro.spec.resolve import classes
-from repro.spec.scalars import Fraction, Name, Positive
 from repro.store import Run, Table
 from repro.train.minibatches import RECORDED
 

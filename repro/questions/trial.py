@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from repro.claim.config import RunConfig
+from repro.claim.files import ClaimFile, run_config
 from repro.questions.base import Claim
 from repro.questions.observations import Arm, Observation, Tuning, Want
 from repro.questions.tuning import tune
-from repro.spec.config import RunConfig
-from repro.spec.files import ClaimFile, run_config
 from repro.store import Table
 
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 from math import ceil, floor, inf, isfinite, log
 from typing import TYPE_CHECKING
 
+from repro.claim.config import RunConfig
+from repro.claim.files import run_config
+from repro.claim.resolve import classes, epochs_of
 from repro.questions.levels import STARTED, Level, files_of
 from repro.questions.observations import Observation, Rate, Tuning, Want
-from repro.spec.config import RunConfig
-from repro.spec.files import run_config
-from repro.spec.resolve import classes, epochs_of
 from repro.store import Table
 from repro.train.minibatches import RECORDED
 

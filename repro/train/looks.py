@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from repro.data.photobatches import PhotoBatches
-from repro.models import layers
+from repro.data.photos.crops import PhotoBatches
+from repro.nets import layers
 from repro.train.loop import Trainer, initial_net
 from repro.train.seeds import generator
 from repro.train.testing import rank, share
@@ -27,8 +27,8 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look found. `values` by name, as `repro.spec.looks` has them and more for the page; `curves`: lists of one
-    length; `arrays`: what is kept as .npy."""
+    """What a look found. `values` by name, as `repro.claim.evaluation` has them and more for the page; `curves`: lists
+    of one length; `arrays`: what is kept as .npy."""
 
     values: dict[str, float]
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -37,8 +37,8 @@ class Seen:
 
 @torch.no_grad()
 def look(run: Trainer, model: Mapping[str, Any], kind: str, **options: Any) -> Seen:
-    """Look at a run as `kind` says; `options` are those of its model in `repro.spec.looks`, `model` the arguments that
-    its net was built by."""
+    """Look at a run as `kind` says; `options` are those of its model in `repro.claim.evaluation`, `model` the arguments
+    that its net was built by."""
     run.net.eval()
     if kind == "kernels":
         return kernels(run, model, **options)

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
-from repro.models import library, nets
+from repro.data.photos.crops import PhotoBatches
+from repro.nets import library, modules
 from repro.train import sgd, testing
 from repro.train.minibatches import NUMERICS as NUMERICS
 from repro.train.minibatches import RECORDED, batch_sizes, is_tested
@@ -199,7 +199,7 @@ class Trainer:
 
 def initial_net(model: Mapping, *, seed: int, classes: int, image: tuple[int, int, int]) -> torch.nn.Module:
     """A configuration's net before the first update: fp32, on the CPU, whatever the run's precision and device."""
-    return nets.build(**model, classes=classes, image=image, draw=lambda name: generator(seed, "init", name))
+    return modules.build(**model, classes=classes, image=image, draw=lambda name: generator(seed, "init", name))
 
 
 def trainer(
@@ -224,7 +224,7 @@ def trainer(
     torch.backends.cudnn.allow_tf32 = False
     net = initial_net(model, seed=seed, classes=batches.classes, image=batches.image).to(batches.device)
     if not library.is_library(net):  # a library's net stays as it is
-        net = nets.lay_out(net, layout := layout or nets.layout(batches.device.type))
+        net = modules.lay_out(net, layout := layout or modules.layout(batches.device.type))
     schedule = Schedule(**{key: train[key] for key in SCHEDULE if key in train})
     rates = {key: train[key] for key in ("lr", "bias_lr", "weight_decay", "layer_lr") if key in train}
     groups = sgd.groups(net, **rates)

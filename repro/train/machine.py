@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
+from repro.data.photos.crops import PhotoBatches
 from repro.train import loop, testing
 from repro.train.throughput import seconds
 

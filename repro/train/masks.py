@@ -8,7 +8,7 @@ from math import ceil
 import torch
 from torch import nn
 
-from repro.models.layers import Dropout
+from repro.nets.layers import Dropout
 
 WORD = 64  # bits of a random number
 PRECISION = 24  # binary digits of a probability: those of an fp32 uniform draw, as the original's (source.md 1, 28)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from repro.models.fused import paper_update_
+from repro.nets.fused import paper_update_
 
 
 class PaperSGD(Optimizer):

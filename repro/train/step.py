@@ -16,8 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from repro.data.augment import Draws
 from repro.data.batches import Batches
-from repro.data.photobatches import PhotoBatches
-from repro.models import library
+from repro.data.photos.crops import PhotoBatches
+from repro.nets import library
 from repro.train import sgd
 from repro.train.masks import Masks
 from repro.train.seeds import generator

@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from repro.data.batches import Batch
-from repro.data.photobatches import PhotoBatches
-from repro.models import nets
+from repro.data.photos.crops import PhotoBatches
+from repro.nets import modules
 
 if TYPE_CHECKING:
     from repro.train.loop import Trainer
@@ -78,8 +78,8 @@ def saturated(run: Trainer) -> dict[str, dict[str, float]] | None:
     x, _ = next(iter(run.batches.fixed(PHOTOS) if photos else run.batches.test(1000)))
     for name, layer in run.net.named_children():
         x, last = layer(x), name if name in layers else last
-        if type(layer) in nets.SLOPES:
-            flat = nets.SLOPES[type(layer)](x) < SATURATED
+        if type(layer) in modules.SLOPES:
+            flat = modules.SLOPES[type(layer)](x) < SATURATED
             out[last] = {"outputs": share(flat.flatten()), "units": share(flat.all(0).flatten())}
     return out
 

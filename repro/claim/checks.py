@@ -1,0 +1,313 @@
+"""What the keys of a claim must be to each other, once each by itself is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+from repro.claim import model as claims
+from repro.claim import recipes
+from repro.claim.arms import compared
+from repro.claim.judging import of_judging
+from repro.claim.kinds import Kinds
+from repro.claim.model import ARM_KEYS, OF_RUNS, OF_THE_SENTENCE, path_of
+from repro.claim.nets import of_net
+from repro.claim.overlays import Layers, alternatives, exceptions, mapping, names, reach
+from repro.claim.problems import Problem, nearest, shown
+from repro.claim.resolve import CROPPING, images, training_images
+from repro.claim.yaml import Loc
+from repro.data.known import KNOWN
+from repro.nets import registry
+
+SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
+
+Claim = claims.Claim[Any, Any]
+Arms = Mapping[str, tuple[Claim, Layers]]  # by name: the claim with the arm laid on, and its layers
+Scale = str | None
+Pair = tuple[Claim | None, Claim | None]  # before and after overrides
+At = tuple[Scale, str | None]  # a scale and an alternative; None: the claim itself, the base
+
+
+def combinations(data: dict[str, Any]) -> list[At]:
+    """What is checked, and may be run: the claim, its scales, and the alternatives of each."""
+    declared = [name for name, _ in alternatives(data)]
+    out: list[At] = [(None, name) for name in [None, *declared]]
+    for scale in mapping(data, "scales"):
+        chosen = [name for name in names(data, "scales", scale, "alternatives") if name in declared]
+        out += [(scale, name) for name in [None, *chosen]]
+    return out
+
+
+def beside(claim: Claim, alternative: str | None) -> list[str]:
+    """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
+    over = claim.rule.together()
+    return [] if alternative in over else [name for name in over if name in claim.alternatives]
+
+
+def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
+    """What is judged together is judged by one kind of rule, in one direction, of one kind of measure."""
+    out = []
+    for section, key in (("rule", "kind"), ("rule", "direction"), ("rule", "over"), ("measure", "kind")):
+        ours, theirs = (getattr(getattr(one, section), key, None) for one in (claim, part))
+        if ours != theirs:
+            text = f"{section}.{key}: found {shown(theirs)}; expected {shown(ours)}, as what it is judged with"
+            out.append(layers.problem((section, key), text))
+    return out
+
+
+def of_name(base: Layers) -> list[Problem]:
+    """A claim is named as its file."""
+    given, expected = base.data.get("id"), base.document.path.stem
+    if not isinstance(given, str) or given == expected:
+        return []
+    text = f"id: found {given!r}; expected the file's name, {expected!r}"
+    return [base.problem(("id",), text)]
+
+
+def of_file(base: Layers) -> list[Problem]:
+    """Names and keys of the plain file that no model knows: its own name, overrides, alternatives, scales."""
+    data, kinds = base.data, base.kinds
+    out = of_name(base)
+    for by, loc, overrides, known in _overrides(data, kinds):
+        for key in overrides:
+            if (path := kinds.path_of(key)) is None:
+                out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
+            elif known is ARM_KEYS and not of_arm(key):
+                text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
+                out.append(base.problem((*loc, key), text, key=True))
+            elif path[0] == "tune" and "tune" not in data:
+                text = f"{by}: {key}: the claim tunes nothing; write its `tune`"
+                out.append(base.problem((*loc, key), text, key=True))
+    declared, kind = [name for name, _ in alternatives(data)], reach(data, ("data", "kind"))
+    has = recipes.SCALES.get(kind, {}) if isinstance(kind, str) else {}
+    for i, (name, loc) in enumerate(alternatives(data)):
+        if name in declared[:i]:
+            out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
+    for scale in mapping(data, "scales"):
+        out += _chosen(base, scale, declared)
+        out += _based(base, scale, kind)
+        if isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES and scale not in has:
+            text = f"scales.{scale}: {kind} has no such scale; it has {', '.join(has) or 'none'}"
+            out.append(base.problem(("scales", scale), text, key=True))
+    scales = mapping(data, "scales").keys()
+    if scales and scales <= set(SCALE_NAMES) and "smoke" not in scales:
+        text = "scales: smoke is missing, which proves the machinery on any machine"
+        out.append(base.problem(("scales",), text, key=True))
+    return out
+
+
+def of_arm(key: str) -> bool:
+    """Whether an arm may override `key`: it is part of what makes up a run."""
+    path = path_of(key)
+    return path is not None and path[0] in OF_RUNS
+
+
+def all_known(data: dict[str, Any], kinds: Kinds, scale: Scale, alternative: str | None) -> bool:
+    """Whether every key that a scale and an alternative override is one: else what they make is not worth checking."""
+    loc = dict(alternatives(data)).get(alternative or "", ())
+    laid = [*(exceptions(data, scale) if scale else ()), *(mapping(data, *loc) if loc else ())]
+    return all(kinds.path_of(key) is not None for key in laid)
+
+
+def _overrides(data: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
+    own: list[Loc] = [()]  # places of overrides that may have arms of their own
+    for scale in mapping(data, "scales"):
+        yield (
+            f"scale {scale}",
+            ("scales", scale),
+            exceptions(data, scale),
+            {**kinds.keys, "alternatives": (), "base": ()},
+        )
+        own.append(("scales", scale))
+    for name, loc in alternatives(data):
+        yield f"alternative {name}", loc, mapping(data, *loc), kinds.keys
+        own.append(loc)
+    for loc in own:
+        for arm in mapping(data, *loc, "arms"):
+            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), ARM_KEYS
+
+
+def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
+    """The alternatives that a scale runs: a list of declared names."""
+    loc: Loc = ("scales", scale, "alternatives")
+    found = reach(base.data, loc)
+    if found is None and "alternatives" not in mapping(base.data, "scales", scale):
+        return []
+    if not isinstance(found, list):
+        text = f"scale {scale}: alternatives: found {shown(found)}; expected a list of names"
+        return [base.problem(loc, text)]
+    out = []
+    for i, name in enumerate(found):
+        if name not in declared:
+            text = f"alternative {shown(name)}: not declared under assumptions{nearest(name, declared)}"
+            out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
+        elif name in found[:i]:
+            out.append(base.problem((*loc, i), f"scale {scale}: alternative {name}: named twice"))
+        elif name in names(base.data, "rule", "over") and "rule.over" not in mapping(base.data, "scales", scale):
+            text = f"alternative {name}: is judged with the claim already; take it away here, or from rule.over"
+            out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
+    return out
+
+
+def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
+    """The base that a scale names is one of its data's."""
+    known = isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES  # else that is the mistake
+    if "base" not in mapping(layers.data, "scales", scale) or not known:
+        return []
+    loc: Loc = ("scales", scale, "base")
+    names, found = recipes.bases(kind) if scale == recipes.BASED else (), reach(layers.data, loc)
+    text = f"found {shown(found)}; expected {' or '.join(names)}" if names else f"{kind} has none at this scale"
+    return [layers.problem(loc, f"scale {scale}: base: {text}", key=not names)] if found not in names else []
+
+
+def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
+    """Overrides that change nothing: each key of a scale against what the scale means anyway, each key of an
+    alternative against the claim, each alternative at a scale against the scale."""
+    data, out = base.data, []
+
+    def compare(pairs: Sequence[Pair], overrides: dict[str, Any], by: str, loc: Loc, where: str = "") -> None:
+        dumped = [(_overridable(a), _overridable(b)) for a, b in pairs if a and b]
+        for key in overrides if dumped else ():
+            path = base.kinds.path_of(key)
+            if not path or reach(data, path[:1]) is None:
+                continue
+            if all((value := reach(old, path)) == reach(new, path) for old, new in dumped):
+                text = f"{by}: {key}: changes nothing{where}; it is {shown(value)} already"
+                out.append(base.problem((*loc, key), text, key=True))
+
+    for scale in mapping(data, "scales"):
+        own = exceptions(data, scale)
+        compare([(recipes_only.get(scale), claims.get((scale, None)))], own, f"scale {scale}", ("scales", scale))
+    for name, loc in alternatives(data):
+        # what changes nothing of the claim itself may undo what a scale above smoke means
+        bare = {at: claim for (at, chosen), claim in claims.items() if chosen is None and at != "smoke"}
+        pairs = [(claim, claims.get((None, name))) for claim in bare.values()] if None in bare else []
+        compare(pairs, mapping(data, *loc), f"alternative {name}", loc, " of the claim or its scales")
+    for (at, chosen), claim in claims.items():
+        if at and chosen and claim == claims.get((at, None)):
+            text = f"scale {at}: alternative {chosen}: changes nothing at this scale"
+            out.append(base.problem(("scales", at, "alternatives"), text))
+    return out
+
+
+def _overridable(claim: Claim) -> dict[str, Any]:
+    return claim.model_dump(by_alias=True, exclude=set(OF_THE_SENTENCE))
+
+
+def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
+    """What concerns a claim with its overrides laid on."""
+    out = []
+    if wrong := _classes(claim, layers):
+        return wrong
+    there = images(claim.data)[0] - claim.data.held_out
+    many = training_images(claim.data)
+    for loc, found, most in ((("data", "images"), many, there), (("train", "batch"), claim.train.batch, many)):
+        if found > most:
+            text = f"{'.'.join(loc)}: found {found}; expected at most {most}, the images there are"
+            out.append(layers.problem(loc, text))
+    for arm in claim.paper.arms or ():
+        if arm not in claim.arms:
+            text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
+            out.append(layers.problem(("paper", "arms", arm), text, key=True))
+    return [*out, *of_judging(claim, layers, smoke), *_of_crops(claim, layers), *_arms(claim, layers, arms)]
+
+
+def _classes(claim: Claim, layers: Layers) -> list[Problem]:
+    """Classes that are named are the set's, each once, of a set whose photos have been counted by class."""
+    known, out = KNOWN[claim.data.kind], []
+    for i, label in enumerate(claim.data.classes or ()):
+        if not known.train_of:
+            text = f"data.classes: {claim.data.kind} has not been counted by class; take all of it"
+            return [layers.problem(("data", "classes"), text)]
+        if label >= len(known.classes) or label in (claim.data.classes or ())[:i]:
+            why = "stands twice" if label < len(known.classes) else f"expected 0 to {len(known.classes) - 1}"
+            out.append(layers.problem(("data", "classes", i), f"data.classes: found {label}; {why}"))
+    return out
+
+
+def of_run(claim: Claim, layers: Layers) -> list[Problem]:
+    """Mistakes in what one run is made of: its classes, its crops, its net."""
+    wrong = _classes(claim, layers) or _of_crops(claim, layers)
+    return wrong or [layers.problem(loc, text) for loc, text in of_net(claim, layers)]
+
+
+def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
+    """Crops fit what they are cut from; what speaks of crops, or of the paper's net, is there only beside them."""
+    data, known, out = claim.data, KNOWN[claim.data.kind], []
+
+    def problem(loc: Loc, text: str) -> None:
+        out.append(layers.problem(loc, f"{'.'.join(map(str, loc))}: {text}"))
+
+    if data.crop is None:
+        if known.photos:
+            problem(("data", "kind"), f"{data.kind} are photos of many sizes; expected data.crop beside it")
+        for key in sorted(CROPPING - {"crop"} & mapping(layers.data, "data").keys()):
+            problem(("data", key), "is for crops; expected data.crop beside it")
+    else:
+        if data.crop > data.stored:
+            problem(("data", "crop"), f"found {data.crop}; expected at most data.stored, {data.stored}")
+        if not known.photos and data.stored % known.shape[1]:
+            problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
+    if data.held_out >= images(data)[0]:
+        problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
+    for key in sorted(mapping(layers.data, "model").keys() & set(registry.ALL_OPTIONS)):
+        laid = layers.origin.get(("model", key))
+        if laid and not laid.written:
+            continue  # what a base says of the paper's net is passed over where another net takes its place
+        if not registry.of_library(claim.model.kind) and key not in registry.OPTIONS[claim.model.kind]:
+            whose = [kind for kind, options in registry.OPTIONS.items() if key in options]
+            problem(("model", key), f"is for {' and '.join(whose)} alone")
+    if claim.train.plateau and not data.held_out:
+        problem(("train", "plateau"), "looks at the held-out error; expected data.held_out beside it")
+    if claim.train.drops and claim.train.plateau:
+        problem(("train", "plateau"), "stands beside train.drops; expected one of them")
+    if claim.train.drops != sorted(set(claim.train.drops)):
+        problem(("train", "drops"), "found epochs out of order; expected each above the one before")
+    if claim.train.fold_in and not data.held_out:
+        problem(("train", "fold_in"), "there are no held-out images to fold in; expected data.held_out beside it")
+    if claim.train.fold_in and claim.train.plateau:
+        problem(("train", "fold_in"), "stands beside train.plateau, which looks at the held-out error; expected one")
+    if claim.train.fold_in and not claim.measure.longer_epochs:
+        text = f"makes later epochs longer, and the measure {claim.measure.kind} counts them as equal"
+        problem(("train", "fold_in"), f"{text}; expected one of an error or of epochs to a level")
+    if claim.train.colour_until and (data.crop is None or data.colour == "none"):
+        problem(("train", "colour_until"), "there is no colour noise to end; expected data.crop and data.colour")
+    return out
+
+
+def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
+    """Each arm's net, and that arms differ in what varies and in nothing else."""
+    out = []
+    for armed, laid in arms.values():
+        if wrong := _classes(armed, laid):
+            return wrong
+        out += [laid.problem(loc, text) for loc, text in of_net(armed, laid)]
+        if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
+            out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
+        own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
+        if own and (claim.tune or not claim.measure.is_end):
+            text = "an arm has epochs of its own only where its end is measured and no rate is tuned; take it away"
+            out.append(laid.problem(("train", "epochs"), f"train.epochs: {text}"))
+    for i, key in enumerate(claim.varies):
+        if key not in ARM_KEYS:
+            out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
+    if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
+        return out
+    for armed, laid in arms.values():
+        if armed.model.halved and armed.model.dropout:
+            text = f"stands in place of dropout; expected model.dropout 0 beside it, found {armed.model.dropout:g}"
+            out.append(laid.problem(("model", "halved"), f"model.halved: {text}"))
+    rate = claim.tune.rates[0] if claim.tune else None
+    differing, twins = compared(claim, rate, [laid.data for _, laid in arms.values()])
+    for key in sorted(differing):
+        if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
+            out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))
+    order = list(claim.arms)
+    for arm, same in twins.items() if differing else ():
+        text = f"arms: {order[arm]} is the same net and rule as {order[same]}"
+        out.append(layers.problem(("arms", order[arm]), text, key=True))
+    for i, named in enumerate(claim.varies):
+        if not any(key == named or key.startswith(f"{named}.") for key in differing):
+            near = f"; they differ in {', '.join(sorted(differing))}" if differing else ""
+            out.append(layers.problem(("varies", i), f"varies: no arm differs in {named}{near}"))
+    return out

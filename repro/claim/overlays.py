@@ -1,0 +1,177 @@
+"""Overrides laid on a claim's plain data, layer by layer: a scale, an alternative, an arm; who said what, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from repro.claim import recipes
+from repro.claim.kinds import Kinds
+from repro.claim.problems import Problem
+from repro.claim.yaml import Document, Loc
+
+
+class Origin(NamedTuple):
+    """Who laid a value (`arm tanh`, `scale smoke`), and the place in the file that says or implies it."""
+
+    by: str
+    loc: Loc
+    written: bool  # whether the value itself stands at `loc`
+
+
+@dataclass
+class Layers:
+    """A claim's plain data with overrides laid on; `origin`: of each path that was overridden, who did. The document
+    is never changed."""
+
+    document: Document
+    kinds: Kinds
+    data: dict[str, Any]
+    origin: dict[Loc, Origin] = field(default_factory=dict)
+
+    def lay(self, overrides: Mapping[str, Any], by: str, loc: Loc, written: bool = True) -> None:
+        """Set dotted keys. Passed over: what is no key, and keys of sections that the claim lacks."""
+        for key, value in overrides.items():
+            path = self.kinds.path_of(key)
+            if path is None or (len(path) > 1 and not isinstance(self.data.get(str(path[0])), dict)):
+                continue
+            place = self.data
+            for part in path[:-1]:
+                below = place.get(str(part))
+                place[str(part)] = dict(below) if isinstance(below, dict) else {}
+                place = place[str(part)]
+            place[str(path[-1])] = value
+            for older in [p for p in self.origin if p[: len(path)] == path]:
+                del self.origin[older]
+            self.origin[path] = Origin(by, (*loc, key) if written else loc, written)
+
+    def with_arm(self, arm: str) -> Layers:
+        """The same with an arm laid on."""
+        laid = Layers(self.document, self.kinds, dict(self.data), dict(self.origin))
+        where = self.origin["arms",].loc if ("arms",) in self.origin else ("arms",)
+        laid.lay(mapping(self.data, "arms", arm), f"arm {arm}", (*where, arm))
+        return laid
+
+    def problem(self, loc: Loc, text: str, key: bool = False) -> Problem:
+        """A problem at `loc` of the laid data, placed where the file says so, and told with who said it."""
+        origin, rest = self._origin_of(loc)
+        if origin is None:
+            return Problem(*self.document.place(loc, key), text)
+        return Problem(*self.document.place((*origin.loc, *rest), key or not origin.written), f"{origin.by}: {text}")
+
+    def source(self, path: Loc) -> str | None:
+        """`scale small, claims/x.yaml:28`, of the value at `path`; None where it stands in no file: a default."""
+        origin, rest = self._origin_of(path)
+        if origin is None:
+            return self._line(path) if reach(self.data, path) is not None else None
+        return f"{origin.by}, {self._line((*origin.loc, *rest))}" if origin.written else origin.by
+
+    def _line(self, loc: Loc) -> str:
+        return f"{self.document.path}:{self.document.place(loc)[0]}"
+
+    def tags(self, loc: Loc) -> tuple[object, ...]:
+        """What says which keys fit at `loc`: the kind of an exact claim, and that of the part which `loc` lies in: a
+        measure, a rule, a quantity, a comparison."""
+        if is_exact(self.data):
+            return "inspect", *([reach(self.data, (*loc[:3], "kind"))] if len(loc) > 2 else [])
+        return (reach(self.data, (*loc[:1], "kind")),) if loc[:1] in (("measure",), ("rule",)) else ()
+
+    def _origin_of(self, loc: Loc) -> tuple[Origin | None, Loc]:
+        for length in range(len(loc), 0, -1):
+            if found := self.origin.get(loc[:length]):
+                return found, loc[length:]
+        return None, ()
+
+
+def is_exact(data: dict[str, Any]) -> bool:
+    """Whether a claim's plain data are meant as an exact claim, which has facts in place of arms and scales."""
+    return data.get("kind") == "inspect" or "facts" in data
+
+
+def reach(data: Any, loc: Loc) -> Any:
+    """What stands at `loc` of plain data; None where nothing does."""
+    for part in loc:
+        if isinstance(data, dict):
+            data = data.get(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            return None
+    return data
+
+
+def mapping(data: Any, *loc: str | int) -> dict[str, Any]:
+    """The mapping at `loc`; empty where there is none, or something else, which the models refuse."""
+    found = reach(data, loc)
+    return found if isinstance(found, dict) else {}
+
+
+def names(data: Any, *loc: str | int) -> list[str]:
+    """The strings of the list at `loc`; none where there is something else."""
+    found = reach(data, loc)
+    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+
+
+def recipe(data: dict[str, Any], scale: str | None) -> dict[str, Any]:
+    """What `scale` means for the claim's kind of data; nothing where that is not known."""
+    kind = reach(data, ("data", "kind"))
+    return recipes.SCALES.get(kind, {}).get(scale or "", {}) if isinstance(kind, str) else {}
+
+
+def exceptions(data: dict[str, Any], scale: str) -> dict[str, Any]:
+    """The claim's own overrides at a scale."""
+    return {key: value for key, value in mapping(data, "scales", scale).items() if key not in NAMING}
+
+
+NAMING = ("alternatives", "base")  # keys of a scale that name something in place of overriding it
+
+
+def base_of(data: dict[str, Any], scale: str) -> str | None:
+    """Return the base that a scale of the claim stands on, where it names one."""
+    found = mapping(data, "scales", scale).get("base")
+    return found if isinstance(found, str) else None
+
+
+def alternatives(data: dict[str, Any]) -> list[tuple[str, Loc]]:
+    """(name, place in the file) of every alternative, in order."""
+    assumptions = data.get("assumptions")
+    return [
+        (name, ("assumptions", i, "alternatives", name))
+        for i in range(len(assumptions) if isinstance(assumptions, list) else 0)
+        for name in mapping(data, "assumptions", i, "alternatives")
+    ]
+
+
+def layered(
+    document: Document,
+    kinds: Kinds,
+    scale: str | None,
+    alternative: str | None = None,
+    arm: str | None = None,
+    own: bool = True,
+    beside: str | None = None,
+) -> Layers:
+    """The claim with a scale's recipe, its own exceptions there, an alternative, another that is judged beside it
+    (`rule.over`) and an arm laid on; with `own` false without the exceptions."""
+    data = document.data
+    layers = Layers(document, kinds, dict(data))
+    if scale:
+        said = f"scale {scale} of {reach(data, ('data', 'kind'))} (repro/claim/recipes.py)"
+        layers.lay(recipe(data, scale), said, ("scales", scale), written=False)
+        if (base := base_of(data, scale)) in recipes.BASES:
+            layers.lay(recipes.BASES[base], f"base {base} (repro/claim/recipes.py)", ("scales", scale, "base"), False)
+        layers.lay(exceptions(data, scale) if own else {}, f"scale {scale}", ("scales", scale))
+    places = dict(alternatives(data)) if alternative or beside else {}
+    for name in (alternative, beside):
+        if name in places:
+            layers.lay(mapping(data, *places[name]), f"alternative {name}", places[name])
+    return layers.with_arm(arm) if arm else layers
+
+
+def starting(layers: Layers) -> Layers:
+    """What the claim laid so far starts from, as a claim: its `start.run` laid on it."""
+    loc = layers.origin["start",].loc if ("start",) in layers.origin else ("start",)
+    before = Layers(layers.document, layers.kinds, dict(layers.data) | {"start": None}, dict(layers.origin))
+    before.lay(mapping(layers.data, "start", "run"), "start", (*loc, "run"))
+    return before

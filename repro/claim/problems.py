@@ -1,0 +1,120 @@
+"""Mistakes in a claim in words, each with its line and column."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repro.claim.yaml import Loc
+from repro.errors import ReproError
+
+if TYPE_CHECKING:
+    from repro.claim.overlays import Layers
+    from repro.claim.schema import Schema, Tags
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake and where it stands."""
+
+    line: int
+    column: int
+    text: str
+
+
+class SpecError(ReproError):
+    """Every mistake of one file, a line each, in order: `claims/x.yaml:12:3: what is wrong`."""
+
+    def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(f"{path}:{p.line}:{p.column}: {p.text}" for p in self.problems))
+
+
+def nearest(name: object, names: Iterable[object]) -> str:
+    """`; did you mean x?`, or nothing."""
+    close = _close(name, names)
+    return f"; did you mean {close}?" if close else ""
+
+
+def _close(name: object, names: Iterable[object]) -> str | None:
+    return next(iter(difflib.get_close_matches(str(name), [str(n) for n in names], n=1)), None)
+
+
+def told(layers: Layers, errors: list[Any]) -> list[Problem]:
+    """pydantic's errors of a claim in our words, at their places.
+
+    A key that is missing because it is misspelled is told once, where it is misspelled.
+    """
+    out, missing, misspelled, schema = [], [], set(), layers.kinds.schema
+    for error in errors:
+        what, loc, found = _read(error, schema)
+        tags, dotted = layers.tags(loc), ".".join(map(str, loc))
+        chosen = (*loc[:1], "kind")  # of a measure or rule, where an override says it: what follows is its doing
+        if (
+            any(tags)
+            and chosen in layers.origin
+            and loc not in layers.origin
+            and what in ("missing", "extra_forbidden")
+        ):
+            text = (
+                f"missing; expected {_expected(schema, loc, tags)}" if what == "missing" else f"not a key of {tags[-1]}"
+            )
+            out.append(layers.problem(chosen, f"{dotted}: {text}"))
+        elif what == "missing":
+            missing.append((loc, f"{dotted}: missing; expected {_expected(schema, loc, tags)}"))
+        elif what == "extra_forbidden":
+            close = _close(loc[-1], schema.keys(loc[:-1], tags))
+            misspelled.add((*loc[:-1], close))
+            near = f"; did you mean {close}?" if close else ""
+            out.append(layers.problem(loc, f"{dotted}: not a known key{near}", key=True))
+        elif what == "[key]":
+            known = schema.keys(loc[:-1], tags)
+            expected = " or ".join(known) or "a name of small letters, digits and _"
+            text = f"{dotted}: not a name that fits here; expected {expected}{nearest(loc[-1], known)}"
+            out.append(layers.problem(loc, text, key=True))
+        else:
+            words, near = schema.choices(loc, tags), ""
+            if isinstance(found, str) and len(words) > 1:
+                near = nearest(found, words)
+            elif what == "string_type" and isinstance(found, int | float):
+                near = "; put it in quotes"
+            text = f"{dotted}: found {shown(found)}; expected {schema.expected(loc, tags)}{near}"
+            out.append(layers.problem(loc, text))
+    return out + [layers.problem(loc, text) for loc, text in missing if loc not in misspelled]
+
+
+def _read(error: Any, schema: Schema) -> tuple[str, Loc, Any]:
+    """(what, place in the file, what was found) of one of pydantic's errors."""
+    what, loc, found = error["type"], error["loc"], error["input"]
+    if what == "extra_forbidden":
+        return what, (*_untagged(loc[:-1]), loc[-1]), found
+    if loc[-1:] == ("[key]",):  # an error of a mapping's key
+        return "[key]", _untagged(loc[:-1]), found
+    loc = _untagged(loc)
+    if what.startswith("union_tag") and isinstance(found, dict):  # a measure or rule of no known kind
+        if "kind" in found:
+            return what, (*loc, "kind"), found["kind"]
+        known = {*schema.keys(loc), *schema.keys(loc, ("inspect",))}  # `window` is near `kind`, and right by itself
+        close = _close("kind", [key for key in found if key not in known])
+        return ("extra_forbidden", (*loc, close), None) if close else ("missing", (*loc, "kind"), None)
+    return what, loc, found
+
+
+def _untagged(loc: Loc) -> Loc:
+    """Without the tags of unions, which stand in angle brackets (`repro.claim.kinds`)."""
+    return tuple(part for part in loc if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">"))
+
+
+def _expected(schema: Schema, loc: Loc, tags: Tags) -> str:
+    description = schema.described(loc, tags)
+    return schema.expected(loc, tags) + (f" ({description})" if description else "")
+
+
+def shown(value: object) -> str:
+    """A value of a file as a message shows it."""
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return {dict: "a mapping", type(None): "nothing"}.get(type(value)) or repr(value)

@@ -1,0 +1,1 @@
+"""Photos: found, decoded, packed once into maps, and cropped into batches on a device."""

@@ -1,0 +1,86 @@
+"""A command's time: no run begins that cannot end in what is left of it.
+
+A run is estimated as it is planned, from its own steps measured here (`repro.engine.probe`), corrected by the seconds
+that epochs have really taken in this command: of a configuration like it, else of all of them against their estimates.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from math import fsum
+from typing import Any
+
+from repro.claim.config import RunConfig
+from repro.engine.jobs import Job
+from repro.engine.probe import seconds_of
+from repro.engine.workers import Report
+from repro.errors import ReproError
+
+_FORM = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)(?:min|m))?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of `2h`, `90m`, `30min`, `45s` or `1h30m`; ReproError of anything else."""
+    found = _FORM.fullmatch(text.replace(" ", ""))
+    parts = found.groups(default="0") if found else ()
+    given = fsum(float(number) * unit for number, unit in zip(parts, (3600, 60, 1), strict=False))
+    if not given:
+        raise ReproError(f"--budget {text}: expected a time, such as 2h, 90m, 30min or 1h30m")
+    return given
+
+
+class Budget:
+    """So many seconds from now on. `estimate`: seconds that a configuration takes for so many epochs, on a device."""
+
+    def __init__(
+        self,
+        seconds: float,
+        device: str,
+        clock: Callable[[], float] = time.monotonic,
+        estimate: Callable[[Any, int, str], float] = seconds_of,
+    ) -> None:
+        self._clock, self._device, self._estimate = clock, device, estimate
+        self.end = clock() + seconds
+        self._kinds: dict[str, tuple[str, float]] = {}  # by run: what it is like, and the seconds of an epoch estimated
+        self._taken: dict[str, list[tuple[float, float]]] = {}  # by what is alike: (seconds taken, estimated) an epoch
+        self._seen: dict[str, float] = {}  # when a run was last heard of
+
+    def allows(self, job: Job, there: int) -> bool:
+        """Return whether a run, `there` epochs of which are done, can end in the time that is left."""
+        return self._clock() + self.needed(job, there) <= self.end
+
+    def needed(self, job: Job, there: int) -> float:
+        """Return the seconds that a run takes at most, as estimated and corrected."""
+        epoch = self._estimate(job.config, 1, self._device)
+        kind = _kind(job)
+        self._kinds[job.id] = kind, epoch
+        like = self._taken.get(kind) or [pair for pairs in self._taken.values() for pair in pairs]
+        factor = fsum(taken for taken, _ in like) / fsum(estimated for _, estimated in like) if like else 1.0
+        return factor * epoch * job.work(there)
+
+    def watching(self, report: Report) -> Report:
+        """Return `report` with what it is told taken note of."""
+
+        def both(event: dict[str, Any]) -> None:
+            self._note(event)
+            report(event)
+
+        return both
+
+    def _note(self, event: dict[str, Any]) -> None:
+        now, run = self._clock(), event["run"]
+        if event["event"] == "epoch" and run in self._seen and run in self._kinds:
+            kind, estimated = self._kinds[run]
+            self._taken.setdefault(kind, []).append((now - self._seen[run], estimated))
+        if event["event"] in ("begin", "epoch"):
+            self._seen[run] = now
+
+
+def _kind(job: Job) -> str:
+    """Return what decides how long an epoch takes: the configuration without its seed, start and rates."""
+    if not isinstance(job.config, RunConfig):
+        return job.id
+    rule = job.config.train.model_copy(update={"lr": 0.0, "drops": []})
+    return job.config.model_copy(update={"seed": 0, "train": rule, "start": None}).model_dump_json()

@@ -1,0 +1,140 @@
+"""The two towers as two processes, as the authors ran them on two GPUs (§3.2), by torch.distributed.
+
+Each process holds its tower's kernels and units and computes what the grouped net in one process computes, up to
+rounding: the same logits in both, and the gradients of its own parameters. They talk only where a layer reads both
+towers: conv3, fc6, fc7, and fc8, whose sums the processes add up. Backends: gloo on CPUs, NCCL on two GPUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn import functional as F
+
+from repro.nets import layers, modules, registry, tables
+
+TOWERS = 2
+
+
+def build(
+    kind: registry.Kind,
+    *,
+    tower: int,
+    init: str | Mapping[str, float] = "published",
+    classes: int,
+    image: tuple[int, int, int],
+    draw: Callable[[str], torch.Generator],
+    **options: Any,
+) -> nn.Sequential:
+    """Tower 0 or 1 of the net that `nets.build` makes of the same arguments, with its share of the same initial values.
+
+    Forward and backward must run in both processes of the default group, whose ranks are the towers' numbers.
+    """
+    rows = registry.table(kind, classes=classes, **options)
+    whole = modules.build(kind, init=init, classes=classes, image=image, draw=draw, **options)
+    with torch.device("meta"):
+        net = _module(rows, image, tower)
+    net = net.to_empty(device="cpu")
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            parameter.copy_(share(rows, name, whole.get_parameter(name), tower))
+    return net.to(memory_format=torch.channels_last)
+
+
+def share(rows: tuple[tables.Row, ...], name: str, whole: torch.Tensor, tower: int) -> torch.Tensor:
+    """What `tower` holds of parameter `name` of the whole net, or of its gradient.
+
+    Half of the outputs of every layer; of the last layer half of the inputs and the whole bias.
+    """
+    layer, role = name.split(".")
+    if layer == tables.weighted(rows)[-1].name:
+        return whole if role == "bias" else whole.chunk(TOWERS, dim=1)[tower]
+    return whole.chunk(TOWERS)[tower]
+
+
+def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: int) -> nn.Sequential:
+    if any(isinstance(row, tables.CrossMapNorm) and row.groups != TOWERS for row in rows):
+        raise ValueError("this net has one tower: nothing to share between two processes")
+    net, last = nn.Sequential(), tables.weighted(rows)[-1]
+    entering: tables.Shape = image
+    halved = False  # whether what enters is one tower's half; both towers read the whole image
+    for place, row in enumerate(modules.cheapest_order(rows)):
+        if row is last:
+            net.add_module(row.name, _SummedLinear(prod(entering), row.units))
+            return net
+        if isinstance(row, tables.Conv | tables.Dense):
+            if halved and row.groups == 1:
+                net.add_module(f"{row.name}_exchange", _Exchange())
+                entering = (entering[0] * TOWERS, *entering[1:])
+            halved = True
+            outputs = {"maps": row.maps // TOWERS} if isinstance(row, tables.Conv) else {"units": row.units // TOWERS}
+            row = replace(row, **outputs, groups=1)
+        elif isinstance(row, tables.CrossMapNorm):
+            row = replace(row, groups=1)
+        for name, module in modules.modules(row, entering, place):
+            net.add_module(name, module)
+        if isinstance(row, tables.Dropout):
+            net[-1] = layers.Dropout(row.keep, TOWERS * prod(entering), (tower, TOWERS))
+        [(_, _, entering)] = tables.shapes((row,), entering)
+    raise AssertionError("a net ends with weights")
+
+
+class _Exchange(nn.Module):
+    """Half of the maps or units, [n, c, ...], to all of them, [n, 2 c, ...], in the order of the towers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _Both.apply(x)
+
+
+class _Both(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat(_in_order(x, _swap(x)), dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        mine, other = _in_order(*gradient.chunk(TOWERS, dim=1))
+        return mine + _swap(other)  # both towers read this half
+
+
+class _SummedLinear(nn.Module):
+    """The last layer: each tower multiplies its own units, and the sums are added: [n, ...] -> [n, units] in both."""
+
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(units, inputs))
+        self.bias = nn.Parameter(torch.empty(units))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _Sum.apply(F.linear(x.flatten(1), self.weight)) + self.bias
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x + _swap(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient  # of the one loss that both processes compute
+
+
+def _in_order(mine: torch.Tensor, other: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    # its own inverse: (tower 0's, tower 1's) from (mine, other), and the other way about
+    return (mine, other) if dist.get_rank() == 0 else (other, mine)
+
+
+def _swap(x: torch.Tensor) -> torch.Tensor:
+    """The other process's tensor of the same shape, which gets this one's."""
+    mine = x.contiguous()
+    other = torch.empty_like(mine)
+    peer = 1 - dist.get_rank()
+    for request in dist.batch_isend_irecv([dist.P2POp(dist.isend, mine, peer), dist.P2POp(dist.irecv, other, peer)]):
+        request.wait()
+    return other

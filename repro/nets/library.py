@@ -1,0 +1,104 @@
+"""Nets of torchvision and timm, as they are, with the randomness of this project: all of it named.
+
+Such a net has no table of layers: its layers, initial values and dropout are the library's. Its parameters keep the
+library's names, so weights published for it fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from repro.errors import ReproError
+from repro.nets import registry
+
+_DRAWS = "draws"  # of a library's net: the generator of its next forward pass in training
+# Two of torchvision's have heads that only training sees; a net here is one function. The rule of their initial values
+# must be chosen, or torchvision warns.
+OPTIONS = {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
+HEADS = ("aux1", "aux2", "AuxLogits")  # those heads, in published weights
+
+
+def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch.Generator]) -> nn.Module:
+    """`torchvision:NAME` or `timm:NAME` for `classes`, without published weights, fp32, on the CPU.
+
+    Initial values follow the library's own rules. They are drawn in its order of construction from `draw("library")`:
+    nets of one name agree at a seed, others need not, unlike ours, where a parameter's name decides (DESIGN,
+    randomness). In training all that the net draws, dropout and whole branches left out, comes from the generator
+    that `name_draws` sets; without one, from torch's own. ReproError for a name that the library does not have.
+    `side`: of the images, for nets of timm that are made for one size (0: the size that they are published for).
+    """
+    source, _, name = kind.partition(":")
+    known = registry.names(source)
+    if name not in known:
+        raise ReproError(f"{kind}: {source} has no such net" if known else f"{kind}: needs `pip install {source}`")
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(draw("library").initial_seed())
+        net = _made(source, name, classes, side)
+    setattr(net, _DRAWS, None)
+    net.register_forward_pre_hook(_named)
+    net.register_forward_hook(_unnamed, always_call=True)
+    return net.to(memory_format=torch.channels_last)
+
+
+def is_library(net: nn.Module) -> bool:
+    """Return whether a net was built here: it draws by itself."""
+    return hasattr(net, _DRAWS)
+
+
+def name_draws(net: nn.Module, generator: torch.Generator) -> None:
+    """Let all that a library's net draws in its next training pass come from `generator`."""
+    setattr(net, _DRAWS, generator)
+
+
+@cache  # the arms and alternatives of a claim ask the same
+def refusal(kind: str, *, classes: int, image: tuple[int, ...]) -> str | None:
+    """Why a net cannot be trained on such images here, in a line; None where it can: two of them give [2, classes]."""
+    try:
+        net = build(kind, classes=classes, side=image[1], draw=lambda name: torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            out = net.train()(torch.zeros(2, *image))
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        return f"does not take images of {' x '.join(map(str, image))} ({why}); set data.crop to what it takes"
+    if not isinstance(out, torch.Tensor) or out.shape != (2, classes):
+        found = list(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+        return f"gives {found} for two images in training; expected [2, {classes}], a score for each class"
+    return None
+
+
+def _made(source: str, name: str, classes: int, side: int) -> nn.Module:
+    # imported here: a process that trains our nets alone does not wait for them
+    if source == "torchvision":
+        import torchvision
+
+        return torchvision.models.get_model(name, weights=None, num_classes=classes, **OPTIONS.get(name, {}))
+    import timm
+
+    published = timm.get_pretrained_cfg(name)
+    fixed = side and published is not None and published.fixed_input_size and published.input_size[1] != side
+    return timm.create_model(name, num_classes=classes, **({"img_size": side} if fixed else {}))
+
+
+def _named(net: nn.Module, inputs: tuple[Any, ...]) -> None:
+    """Before a forward pass in training: torch's generators are put aside, and seeded by the update's own."""
+    generator = getattr(net, _DRAWS)
+    if not net.training or generator is None:
+        return
+    aside = [(torch.random.default_generator, torch.random.default_generator.get_state())]
+    if inputs[0].is_cuda:
+        own = torch.cuda.default_generators[inputs[0].device.index]
+        aside.append((own, own.get_state()))
+    for own, _ in aside:
+        own.manual_seed(generator.initial_seed())
+    net._aside = aside
+
+
+def _unnamed(net: nn.Module, *_: Any) -> None:
+    """After it, and after an error in it: back to where they were."""
+    for own, state in net.__dict__.pop("_aside", ()):
+        own.set_state(state)

@@ -1,0 +1,130 @@
+"""A table of layers as a torch module, and its initial values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from math import prod, sqrt
+from typing import Any
+
+import torch
+from torch import nn
+
+from repro.nets import layers, library, registry, tables
+
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
+# The derivative of each from its output y, over its largest value.
+SLOPES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
+    nn.ReLU: lambda y: (y > 0).float(),
+    nn.Tanh: lambda y: 1 - y * y,
+    nn.Sigmoid: lambda y: 4 * y * (1 - y),
+}
+
+# How images and kernels lie in memory, by kind of device. `repro bench` times both; no run decides it. cuda: assumed.
+LAYOUT = {"cpu": torch.channels_last, "cuda": torch.channels_last}
+
+
+def layout(device: str) -> torch.memory_format:
+    """Return the memory layout of a kind of device; of one that computes nothing, such as `meta`, the CPU's."""
+    return LAYOUT.get(device, LAYOUT["cpu"])
+
+
+def lay_out(net: nn.Module, layout: torch.memory_format) -> nn.Module:
+    """Put the kernels of a net's convolutions into a memory layout and return the net: values stay as they are."""
+    for parameter in net.parameters():
+        if parameter.dim() == 4:  # a convolution's
+            parameter.data = parameter.data.contiguous(memory_format=layout)
+    return net
+
+
+def build(
+    kind: str,
+    *,
+    init: str | Mapping[str, float] = "published",
+    classes: int,
+    image: tuple[int, int, int],
+    draw: Callable[[str], torch.Generator],
+    **options: Any,
+) -> nn.Module:
+    """Net `kind` with initial values from `draw(parameter name)`, fp32, on the CPU; `options` of `registry.table`.
+
+    Images [n, c, h, w] in, logits [n, classes] out. Parameters are named after the table's rows: `conv1.weight`.
+    `init` is `published` (the rows' deviations), `he` (sqrt(2 / fan-in)) or the deviation for each layer by name.
+    A net of a library, `torchvision:NAME` or `timm:NAME`, has neither: see `repro.nets.library.build`.
+    """
+    if registry.of_library(kind):
+        assert init == "published", init
+        assert not options, options
+        return library.build(kind, classes=classes, side=image[1], draw=draw)
+    rows = registry.table(kind, classes=classes, **options)
+    with torch.device("meta"):  # torch's own initial values would be drawn from global randomness
+        net = module(rows, image)
+    net, inputs = net.to_empty(device="cpu"), tables.fan_in(rows, image)
+    for name, parameter in net.named_parameters():
+        layer, role = name.split(".")
+        row = next(row for row in tables.weighted(rows) if row.name == layer)
+        with torch.no_grad():
+            if role == "bias":
+                parameter.fill_(row.bias)
+            else:
+                rules = {"he": sqrt(2 / inputs[layer]), "published": row.std}
+                std = rules[init] if isinstance(init, str) else init[layer]
+                parameter.normal_(0, std, generator=draw(name))
+    return lay_out(net, layout("cpu"))
+
+
+def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequential:
+    """The rows as one nn.Sequential; activations that stand before a max pooling are computed after it."""
+    net = nn.Sequential()
+    for place, (row, entering, _) in enumerate(tables.shapes(cheapest_order(rows), image)):
+        for name, layer in modules(row, entering, place):
+            net.add_module(name, layer)
+    return net
+
+
+def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tuple[str, nn.Module]]:
+    """The modules of one row, each with its name in the net; `place` numbers rows that have no name."""
+    match row:
+        case tables.Conv():
+            right, below = tables.ceil_zeros(row, entering)
+            if right or below:  # torch rounds down where the original rounds up
+                yield f"{row.name}_zeros", nn.ZeroPad2d((0, right, 0, below))
+            yield (
+                row.name,
+                nn.Conv2d(entering[0], row.maps, row.size, stride=row.stride, padding=row.pad, groups=row.groups),
+            )
+        case tables.Local():
+            assert len(entering) == 3
+            yield row.name, layers.LocallyConnected(entering, row.maps, row.size, row.stride, row.pad)
+        case tables.Dense():
+            if len(entering) == 3:
+                yield "flatten", nn.Flatten()
+            inputs = prod(entering)
+            if row.groups == 1:
+                yield row.name, nn.Linear(inputs, row.units)
+            else:
+                yield row.name, layers.GroupedLinear(inputs, row.units, row.groups)
+        case tables.Pool():
+            pool = nn.MaxPool2d if row.kind == "max" else nn.AvgPool2d
+            yield row.name, pool(row.size, row.stride, ceil_mode=True)
+        case tables.SameMapNorm():
+            yield row.name, layers.SameMapNorm(row.size, row.alpha, row.beta)
+        case tables.CrossMapNorm():
+            yield row.name, layers.CrossMapNorm(row.size, row.alpha, row.beta, row.k, row.groups)
+        case tables.Scale():
+            yield row.name, layers.Scale(row.factor)
+        case tables.Dropout():
+            yield row.name, layers.Dropout(row.keep, prod(entering), inverted=row.inverted)
+        case tables.Activation():
+            yield f"{row.kind}{place}", ACTIVATIONS[row.kind]()
+
+
+def cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:
+    """The rows with every activation that stands before a max pooling after it."""
+    # Every activation here is monotone, so it commutes with a maximum: the same values and gradients from a quarter of
+    # the units. Ties may send the gradient to another input of the window, as they may in the original (source.md 4).
+    ordered = list(rows)
+    for i, (row, after) in enumerate(pairwise(rows)):
+        if isinstance(row, tables.Activation) and isinstance(after, tables.Pool) and after.kind == "max":
+            ordered[i], ordered[i + 1] = after, row
+    return tuple(ordered)

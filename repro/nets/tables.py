@@ -1,0 +1,233 @@
+"""The nets as tables of layers: plain data, no torch. Shapes, parameters and multiply-adds are arithmetic on a table.
+
+A table is a tuple of rows in the order of computation; those of the nets stand with their papers (`repro.papers`).
+`repro.nets.modules` turns a table into a torch module; a test holds the module to its table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import ceil, prod
+from typing import Literal
+
+ActivationKind = Literal["relu", "tanh", "logistic"]
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution, `maps` kernels of `size` x `size`, shared biases; out = 1 + ceil((2 pad + in - size) / stride).
+
+    With `groups`, kernels and the maps they read fall into that many equal parts, in order: part i reads part i.
+    """
+
+    name: str
+    maps: int
+    size: int
+    pad: int
+    std: float  # deviation of the initial weights
+    decay: float  # weight decay as published
+    stride: int = 1
+    bias: float = 0.0  # initial bias
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Local:
+    """As a convolution, but with kernels and biases of their own at every place of the window (source.md 4, local)."""
+
+    name: str
+    maps: int
+    size: int
+    pad: int
+    std: float
+    decay: float
+    stride: int = 1
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Fully connected layer of `units` outputs; `groups` as for a convolution."""
+
+    name: str
+    units: int
+    std: float
+    decay: float
+    bias: float = 0.0
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Max or average pooling, windows clipped to the image, average over the clipped window (source.md 4)."""
+
+    name: str
+    kind: str  # max, average
+    size: int = 3
+    stride: int = 2
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A unit's non-linearity, one of `ActivationKind`."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class SameMapNorm:
+    """Response normalisation within a map: x / (1 + alpha/size^2 * sum over the size x size window of x^2)^beta."""
+
+    name: str
+    size: int
+    alpha: float  # before the division by size^2 (source.md 4, rnorm)
+    beta: float
+
+
+@dataclass(frozen=True)
+class CrossMapNorm:
+    """Response normalisation across maps (§3.3): x / (k + alpha * sum over `size` adjacent maps of x^2)^beta.
+
+    `alpha` multiplies the sum, as printed. With `groups` the maps fall into as many parts; no sum crosses a border.
+    """
+
+    name: str
+    size: int
+    alpha: float
+    beta: float
+    k: float
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A constant factor on every unit."""
+
+    name: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """In training each unit is kept with probability `keep`, else 0; in testing multiplied by `keep` (§4.2).
+
+    `inverted`, as libraries do since: divided by `keep` in training, and left as it is in testing.
+    """
+
+    name: str
+    keep: float
+    inverted: bool = False
+
+
+Row = Conv | Local | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout
+Weighted = Conv | Local | Dense  # the rows that hold weights
+Shape = tuple[int, ...]  # (maps, height, width) or (units,)
+Rounding = Callable[[float], int]  # of the number of steps that a window takes
+
+
+def of(row: Weighted, many: int) -> Weighted:
+    """The row with so many maps or units."""
+    return replace(row, units=many) if isinstance(row, Dense) else replace(row, maps=many)
+
+
+def outputs(row: Weighted) -> int:
+    """Its maps or units."""
+    return row.units if isinstance(row, Dense) else row.maps
+
+
+def weighted(rows: tuple[Row, ...]) -> tuple[Weighted, ...]:
+    """The rows that hold weights, in order."""
+    return tuple(row for row in rows if isinstance(row, Weighted))
+
+
+def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> Iterator[tuple[Row, Shape, Shape]]:
+    """Each row with the shape that enters and the shape that leaves it; ValueError where a row does not fit.
+
+    `rounding`: ceil, the last window may reach beyond the image (source.md 1, 1); floor, whole windows only.
+    """
+    entering = image
+    for row in rows:
+        groups = getattr(row, "groups", 1)
+        outputs = row.maps if isinstance(row, Conv | Local) else row.units if isinstance(row, Dense) else groups
+        if entering[0] % groups or outputs % groups:
+            raise ValueError(f"{row} does not split {entering} into {groups} equal parts")
+        leaving = entering
+        if isinstance(row, Conv | Local):
+            sides = [1 + rounding((2 * row.pad + side - row.size) / row.stride) for side in entering[1:]]
+            leaving = (row.maps, *sides)
+        elif isinstance(row, Pool):
+            sides = [1 + rounding((side - row.size) / row.stride) for side in entering[1:]]
+            leaving = (entering[0], *sides)
+        elif isinstance(row, Dense):
+            leaving = (row.units,)
+        if min(leaving) < 1 or (isinstance(row, Pool) and min(entering[1:]) < row.size):
+            raise ValueError(f"{row.name} of size {row.size} does not fit its input of {entering}")  # type: ignore[union-attr]
+        yield row, entering, leaving
+        entering = leaving
+
+
+def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
+    """Weights and biases per weighted layer, by name."""
+    return {
+        row.name: (_fan_in(row, entering) + 1) * (prod(leaving) if isinstance(row, Local) else leaving[0])
+        for row, entering, leaving in shapes(rows, image, rounding)
+        if isinstance(row, Weighted)
+    }
+
+
+def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, tuple[int, ...]]:
+    """[outputs, inputs of one output, and the kernel's sides] of each layer's weights, by name; of a locally connected
+    layer all its places are outputs."""
+    out: dict[str, tuple[int, ...]] = {}
+    for row, entering, leaving in shapes(rows, image, rounding):
+        if isinstance(row, Dense):
+            out[row.name] = leaving[0], _fan_in(row, entering)
+        elif isinstance(row, Weighted):
+            outputs = (prod(leaving),) if isinstance(row, Local) else (leaving[0],)
+            out[row.name] = *outputs, _fan_in(row, entering) // row.size**2, row.size, row.size
+    return out
+
+
+def fan_in(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
+    """Inputs of each unit of a weighted layer, by its name."""
+    through = shapes(rows, image, rounding)
+    return {row.name: _fan_in(row, entering) for row, entering, _ in through if isinstance(row, Weighted)}
+
+
+def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
+    """Multiplications of weights per image and forward pass, by layer, windows at the border counted whole."""
+    return {
+        row.name: _fan_in(row, entering) * prod(leaving)
+        for row, entering, leaving in shapes(rows, image, rounding)
+        if isinstance(row, Weighted)
+    }
+
+
+def neurons(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
+    """Units of each weighted layer, the inputs not counted."""
+    through = shapes(rows, image, rounding)
+    return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Weighted)}
+
+
+def shares(rows: tuple[Row, ...], image: Shape) -> dict[str, float]:
+    """The part of all parameters that each weighted layer holds; they sum to 1."""
+    held = parameters(rows, image)
+    return {name: count / sum(held.values()) for name, count in held.items()}
+
+
+def ceil_zeros(row: Conv, entering: Shape) -> tuple[int, int]:
+    """Zeros (right, bottom) beyond the padding that the last windows of a convolution reach into (source.md 1, 1)."""
+
+    def missing(side: int) -> int:
+        padded = side + 2 * row.pad
+        return ceil((padded - row.size) / row.stride) * row.stride + row.size - padded
+
+    _, height, width = entering
+    return missing(width), missing(height)
+
+
+def _fan_in(row: Weighted, entering: Shape) -> int:
+    if isinstance(row, Local):
+        return entering[0] * row.size**2
+    return (entering[0] * row.size**2 if isinstance(row, Conv) else prod(entering)) // row.groups

@@ -1,0 +1,161 @@
+"""What the paper leaves open: our choices, the verdict under each alternative, and which of them decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repro.claim.files import ClaimFile
+from repro.pages import prose, settings
+from repro.pages.view import MARKS
+from repro.questions.exhibit import Exhibit
+from repro.questions.judge import Judgement, complete
+from repro.questions.units import listed, times
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One alternative to an assumption on one shelf, judged."""
+
+    name: str
+    shelf: str
+    rates: str
+    found: str
+    word: str
+    mark: str
+    effect: str  # what it does to the verdict
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another choice: what it sets, and where it has no verdict, why."""
+
+    name: str
+    sets: str
+    unjudged: str
+
+
+@dataclass(frozen=True)
+class Open:
+    """Something that the paper leaves open: our choice, the alternatives and their verdicts."""
+
+    what: str
+    ours: str
+    alternatives: tuple[Alternative, ...]
+    choices: tuple[Choice, ...]
+
+
+def assumptions(file: ClaimFile, found: list[Exhibit]) -> list[Open]:
+    """Every assumption of the claim, in its order."""
+    out = []
+    for assumption in file.claim.assumptions:
+        choices = [
+            _choice(shown, judgement, str(name))
+            for shown in found
+            for name, judgement in [
+                *((part.beside, part) for part in shown.judgement.together),
+                *((judgement.alternative, judgement) for judgement in shown.alternatives),
+            ]
+            if name in assumption.alternatives
+        ]
+        named = tuple(
+            Alternative(name, settings.told(over, file.claim), _unjudged(file, name, found))
+            for name, over in assumption.alternatives.items()
+        )
+        out.append(Open(assumption.what, assumption.ours, named, tuple(choices)))
+    return out
+
+
+def _unjudged(file: ClaimFile, name: str, found: list[Exhibit]) -> str:
+    """Why an alternative has no verdict at the scales that are shown."""
+    at: list[str] = [
+        scale for scale in file.claim.scales if name in file.alternatives_at(scale) or name in file.compared(scale)
+    ]
+    if not at or any(shown.scale in at for shown in found):
+        return "not run yet"
+    return f"only {listed(at)} scale asks for it; not run"
+
+
+def _choice(shown: Exhibit, judgement: Judgement, name: str) -> Choice:
+    base, verdict = shown.judgement, judgement.verdict
+    chosen = {arm.name: f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
+    rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
+    if len(chosen) == len(judgement.arms) and len(set(chosen.values())) == 1:
+        rates = next(iter(chosen.values())) + " in all arms" * (len(chosen) > 1)
+    if judgement in base.together:
+        effect = "judged together with ours; the weakest decides"
+    elif not complete(judgement):
+        effect = f"not known yet: {verdict.why}"
+    elif asks_otherwise(shown.file, name):
+        effect = "another question, with a band of its own: it decides nothing here"
+    elif decides(base, judgement):
+        effect = f"decides: “{verdict.word}” instead of “{base.verdict.word}”"
+    elif base.effect and judgement.effect and _apart(base, judgement):
+        effect = "the word stays, the size does not: the two intervals do not overlap"
+    else:
+        effect = "changes neither the word nor, beyond the intervals, the size"
+    return Choice(name, shown.shelf, rates, judgement.found, verdict.word, MARKS[verdict.word], effect)
+
+
+def asks_otherwise(file: ClaimFile, name: str) -> bool:
+    """Whether an alternative compares other arms and has a band of its own: a question beside the sentence."""
+    return {"rule.of", "rule.within"} <= file.claim.alternatives[name].keys()
+
+
+def decides(base: Judgement, other: Judgement) -> bool:
+    """Whether an alternative's verdict is another word or another direction."""
+    if base.verdict.word == "not comparable":
+        return False
+    return other.verdict.word != base.verdict.word or prose.direction(other) != prose.direction(base)
+
+
+def _apart(base: Judgement, other: Judgement) -> bool:
+    assert base.effect is not None
+    assert other.effect is not None
+    return base.effect.high < other.effect.low or other.effect.high < base.effect.low
+
+
+def _judged(found: list[Exhibit]) -> list[tuple[Exhibit, Judgement]]:
+    return [
+        (shown, judgement)
+        for shown in found
+        if shown.speaks
+        for judgement in shown.alternatives
+        if complete(judgement) and not asks_otherwise(shown.file, str(judgement.alternative))
+    ]
+
+
+def turning(file: ClaimFile, found: list[Exhibit]) -> str:
+    """The sentence on the assumptions that the verdict depends on; empty where it depends on none."""
+    judged = _judged(found)
+    whats = {name: a.what for a in file.claim.assumptions for name in a.alternatives}
+    many = len({shown.shelf for shown, _ in judged}) > 1
+    under: dict[str, list[str]] = {}
+    for shown, judgement in judged:
+        if decides(shown.judgement, judgement):
+            where = f", {shown.shelf}" if many else ""
+            words = under.setdefault(whats[str(judgement.alternative)], [])
+            words.append(f"“{judgement.alternative}”{where}: {judgement.verdict.word}")
+    named = [f"{what} (under {'; '.join(words)})" for what, words in under.items()]
+    return f"It depends on what the paper leaves open: {listed(named)}." if named else ""
+
+
+def deciding(file: ClaimFile, found: list[Exhibit]) -> str:
+    """Which assumption decides, which only moves the size, or that none has been judged."""
+    judged = _judged(found)
+    if not file.claim.alternatives:
+        return "The claim names no alternative to these choices." if file.claim.assumptions else "Nothing is named."
+    if not judged:
+        return "No alternative has been judged yet, so it is not known whether one of these choices decides."
+    text = turning(file, found) or "No alternative that was judged changes the verdict."
+    moved = [
+        f"from {_size(s.judgement)} to {_size(j)} under “{j.alternative}”"
+        for s, j in judged
+        if s.judgement.effect and j.effect and _apart(s.judgement, j)
+    ]
+    return f"{text} The effect moves {listed(list(dict.fromkeys(moved)))}." if moved else text
+
+
+def _size(judgement: Judgement) -> str:
+    effect = judgement.effect
+    assert effect is not None
+    return times(effect.estimate) if effect.estimate is not None else judgement.found

@@ -1,0 +1,83 @@
+"""The base that a small scale on photos stands on: how it was chosen, and when the nets of each arm left chance."""
+
+from __future__ import annotations
+
+from repro.claim.recipes import BASED
+from repro.claim.recipes import bases as bases_of
+from repro.claim.resolve import run_config
+from repro.draw.parts import Grid, Section
+from repro.questions import bases
+from repro.questions.exhibit import Exhibit
+from repro.questions.judge import Judgement
+from repro.questions.units import listed
+from repro.store import Table
+
+_FIRST = (
+    "These runs stand on small scale as it was first: the net as printed, 30 epochs. It starts late and ends underfit, "
+    "and its error follows the update at which it starts, so that a difference of errors would be one of starting; "
+    "what was judged on it stays, and says nothing of small differences."
+)
+
+
+def sections(shown: Exhibit) -> list[Section]:
+    """Return a section on the base of small scale on photos; none at other scales and on other data."""
+    claim = shown.judgement.claim
+    if shown.scale != BASED or not bases_of(shown.file.claim.data.kind) or claim.data.kind != "imagenette":
+        return []
+    name = shown.file.base_at(shown.scale)
+    grid = _started(shown.judgement, shown.table)
+    parts = (grid,) if grid else ()
+    if name is None:
+        return [Section(f"{shown.shelf}-base", "The base", (_FIRST,), parts)]
+    found = bases.candidates(shown.table)
+    if not any(c.seeds or c.lost for c in found):
+        text = f"These runs stand on the base {name}, which was chosen on the reference shelf ({bases.COMMAND})."
+        return [Section(f"{shown.shelf}-base", "The base", (text,), parts)]
+    return [Section(f"{shown.shelf}-base", "The base", (bases.sentence(found),), (_candidates(found), *parts))]
+
+
+def _candidates(found: list[bases.Candidate]) -> Grid:
+    """Every candidate with its seeds."""
+    rows = []
+    for c in found:
+        deviation = c.deviation()
+        at = listed([f"{s.seed}: {_update(s.left)}" for s in c.seeds]) or "–"
+        lost = f"; lost: {listed([str(seed) for seed in c.lost])}" if c.lost else ""
+        rows.append((
+            c.name,
+            f"{c.epochs}",
+            f"{len(c.seeds)}{lost}",
+            listed([f"{100 * s.ten_views:.1f}" for s in c.seeds]) or "–",
+            "–" if deviation is None else f"{100 * deviation:.2f}",
+            listed([f"{100 * s.centre:.1f}" for s in c.seeds]) or "–",
+            listed([f"{100 * s.training:.1f}" for s in c.seeds]) or "–",
+            at,
+        ))  # fmt: skip
+    head = (
+        *("base", "epochs", "tuning seeds", "error in ten views, %", "its deviation, points", "error in one view, %"),
+        *("training error, %", "leaves 0.9 ln C at update, by seed"),
+    )
+    taken = bases.chosen(found)
+    note = "Errors in test mode after the last epoch, by seed; the training error is that of 1,000 fixed photos."
+    strong = frozenset(i for i, c in enumerate(found) if c.name == taken)
+    return Grid("Candidates for the base", head, tuple(rows), strong=strong, note=note)
+
+
+def _started(judgement: Judgement, table: Table) -> Grid | None:
+    """When the nets of each arm left chance, beside what was measured of them; None where there is no run."""
+    rows = []
+    for part in judgement.arms.values():
+        seen = [(o, table[o.run]) for o in part.observations if o.run in table]
+        measure = judgement.claim.measure
+        if not seen or measure.timed or measure.per_epoch(judgement.claim)[0] == "updates":
+            continue
+        config = run_config(judgement.claim, part.name, seed=seen[0][0].seed, lr=part.rate)
+        at = [f"{o.seed}: {_update(bases.left(config, run.epochs))}" for o, run in seen]
+        values = [f"{o.seed}: {measure.observed(judgement.claim, o)}" for o, _ in seen]
+        rows.append((part.name, listed(at), listed(values)))
+    head = ("arm", "leaves 0.9 ln C at update, by seed", "measured, by seed")
+    return Grid("When each net left chance, and what was measured of it", head, tuple(rows)) if rows else None
+
+
+def _update(left: float | None) -> str:
+    return "later" if left is None else f"{left:,.0f}"

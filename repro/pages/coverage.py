@@ -1,0 +1,125 @@
+"""Coverage as lines and as a page: each row of the catalogue at every scale, what is missing, its command and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from repro.pages import prose
+from repro.pages.view import MARKS
+from repro.questions.coverage import WORKS, Covered, Missing, State, summary
+
+SCALES = ("smoke", "small", "medium", "paper")
+PARTS = {
+    "A": "What the net is",
+    "B": "CIFAR-10",
+    "C": "ImageNet",
+    "D": "Reference implementations",
+    "E": "Later work",
+    "F": "Sentences that nobody has tested",
+    "–": "Claims of your own",
+}
+_WIDE = 22  # characters of a column of states
+
+
+def lines(rows: Sequence[Covered]) -> list[str]:
+    """The table as plain text, then what is missing of each claim, then the sums."""
+    head = f"{'':<2} {'row':<24} {'claim':<13} " + " ".join(f"{scale:<{_WIDE}}" for scale in SCALES)
+    out = [head.rstrip()]
+    for row in rows:
+        if not row.scales:
+            cells = row.state
+        elif "exact" in row.scales:
+            cells = f"{row.state:<13} counted: {row.scales['exact'][0].word}"
+        else:
+            states = (_text(row.scales[scale]) if scale in row.scales else "–" for scale in SCALES)
+            cells = f"{row.state:<13} " + " ".join(f"{text:<{_WIDE}}" for text in states)
+        out.append(f"{row.entry.part:<2} {row.entry.id:<24} {cells}".rstrip())
+    out += ["", "(r): on the reference shelf; –: the claim has no such scale"]
+    out += ["", "what is missing, what fills it, and what that costs:"]
+    if smoke := sum(missing.scale == "smoke" for row in rows for missing in row.missing):
+        out.append(f"  smoke scale of {smoke} claims, seconds each: python -m repro run claims/ --scale smoke")
+    for row in rows:
+        for missing in (m for m in row.missing if m.scale != "smoke"):
+            out.append(f"  {row.entry.id}, {missing.scale} scale: {missing.why}")
+            out += [f"    {missing.command}", f"    {cost(missing)}"]
+        if not row.scales and row.entry.is_claim:
+            out.append(f"  {row.entry.id}: {todo(row)}")
+    return [*out, "", summary(rows)]
+
+
+def todo(row: Covered) -> str:
+    """What is to be done for a row of a sentence that has no valid claim."""
+    if row.state == "invalid":
+        return f"the claim has mistakes: python -m repro check claims/{row.entry.id}.yaml"
+    return f"write claims/{row.entry.id}.yaml, as claims/README.md says"
+
+
+def cost(missing: Missing) -> str:
+    """What the command's next runs cost, or how to learn it."""
+    found = missing.cost
+    runs = f"the next {found.runs} run{'s' * (found.runs != 1)}"
+    if found.beside:
+        runs += f" ({found.beside} of them for alternatives)"
+    if not found.known:
+        return f"cost of {runs} not known: `{missing.command.replace(' run ', ' plan ')}` measures it"
+    take = f"at most {prose.duration(found.seconds)} of one worker on {found.device}, by recorded runs like them"
+    if found.known == found.runs:
+        return f"cost: {runs} take {take}"
+    return f"cost: {found.known} of {runs} take {take}; that of the others is not known"
+
+
+def sentence(missing: Missing) -> str:
+    """The same as pages print it."""
+    text = cost(missing)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _text(states: Sequence[State]) -> str:
+    """What stands on the shelves, as one cell."""
+    shown = _shown(states)
+    return " ".join(f"{state.word}{' (r)' if state.shelf == 'reference' else ''}" for state in shown) or "not run"
+
+
+def _shown(states: Sequence[State]) -> list[State]:
+    """Those with something; where both shelves say the same, the reader's own."""
+    out: list[State] = []
+    for state in states:
+        if state.word != "not run" and all(state.word != other.word for other in out):
+            out.append(state)
+    return out
+
+
+def page(rows: Sequence[Covered]) -> dict[str, Any]:
+    """Everything that templates/coverage.html prints."""
+    parts = []
+    for part, title in PARTS.items():
+        if of := [_row(row) for row in rows if row.entry.part == part]:
+            parts.append({"part": part, "title": title, "rows": of})
+    return {"scales": SCALES, "parts": parts, "summary": summary(rows)}
+
+
+def _row(row: Covered) -> dict[str, Any]:
+    exact = row.scales.get("exact", ())
+    cells = [
+        (scale, [_cell(state) for state in _shown(row.scales[scale])] if scale in row.scales else None)
+        for scale in SCALES
+    ]
+    section = f"§ {row.entry.section}" if row.entry.section[:1].isdigit() else row.entry.section
+    return {
+        "id": row.entry.id,
+        "href": f"{row.entry.id}.html" if row.scales else "",
+        "section": section,
+        "says": row.entry.says,
+        "state": row.state,
+        "exact": [_cell(state) for state in exact],
+        "cells": cells if row.scales and not exact else [],
+        "missing": [(m.scale, m.why, m.command, sentence(m)) for m in row.missing],
+        "todo": todo(row) if not row.scales and row.entry.is_claim else "",
+    }
+
+
+def _cell(state: State) -> tuple[str, str, str]:
+    """(mark, word, shelf)."""
+    mark = {WORKS: "check", "begun": "empty"}.get(state.word) or MARKS[state.word]  # type: ignore[index]
+    return mark, state.word, state.shelf

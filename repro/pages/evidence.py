@@ -1,0 +1,127 @@
+"""What a verdict on one shelf rests on: the sections of its kind of claim, then provenance and cost."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from repro.claim.config import RunConfig
+from repro.draw.parts import Grid, Section
+from repro.nets import registry
+from repro.pages import bases, prose
+from repro.questions.exhibit import Exhibit
+from repro.questions.units import listed
+from repro.store import Table
+from repro.train.minibatches import NUMERICS
+
+_ABOUT = ("made in", "commit of the sources", "device", "system", "versions", "version of the numerics")
+
+
+def sections(shown: Exhibit) -> list[Section]:
+    """All evidence of one claim on one shelf, where something was measured."""
+    found = shown.judgement.claim.measure.sections(shown)
+    return [*found, *bases.sections(shown), _made(shown)]
+
+
+def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
+    """Runs, the epochs they trained and the seconds these took; evaluations are none of them."""
+    runs = [run for i in sorted(ids) if not (run := table[i]).is_evaluation]
+    seconds = sum(row["seconds"] for run in runs for row in run.epochs)
+    return len(runs), sum(len(run.epochs) for run in runs), seconds + sum(run.seconds_timed for run in runs)
+
+
+def behind(table: Table, ids: set[str]) -> set[str]:
+    """These runs and those whose weights they started from."""
+    starts = [(table[run].config.get("start") or {}).get("run") for run in ids]
+    earlier = {RunConfig.model_validate(config).id for config in starts if config} & table.keys()
+    return ids | behind(table, earlier) if earlier else ids
+
+
+def _made(shown: Exhibit) -> Section:
+    """Provenance and cost of every run behind the shown judgement and its alternatives."""
+    base = behind(shown.table, set(shown.judgement.run_ids))
+    others = (behind(shown.table, set(judgement.run_ids)) for judgement in shown.alternatives)
+    every = base.union(*others)
+    setups: Counter[tuple[tuple[str, Any], ...]] = Counter()
+    for run in sorted(every):
+        sessions = [{k: v for k, v in session.items() if k != "photos"} for session in shown.table[run].sessions]
+        setups.update({tuple(sorted(session.items())) for session in sessions})
+    ordered = sorted(setups.items(), key=lambda setup: (-setup[1], repr(setup[0])))
+    columns = [_setup(dict(session), runs) for session, runs in ordered]
+    head, *rows = ((name, *(column[i] for column in columns)) for i, name in enumerate(_ABOUT))
+    text = [f"This verdict rests on {_cost(shown.table, base)}: {_hours(shown.table, base)}."]
+    if every != base:
+        text.append(f"With the alternatives: {_cost(shown.table, every)}.")
+        text[-1] = f"{text[-1][:-1]}: {_hours(shown.table, every)}."
+    text += _left_out(shown.table, every)
+    made = Grid("What made the runs and evaluations", head, tuple(rows), note=_SESSIONS)
+    return Section(f"{shown.shelf}-made", "Provenance and cost", tuple(text), (made,))
+
+
+_SESSIONS = "A run or an evaluation is made in one session, or in several where it was stopped and went on."
+
+
+def _left_out(table: Table, ids: set[str]) -> list[str]:
+    """What sets lacked, where photos of them were unusable: a sentence for each such set, with names and reasons."""
+    lacking: Counter[tuple[int, tuple[str, ...]]] = Counter()
+    for run in ids:
+        found = [session["photos"] for session in table[run].sessions if "photos" in session]
+        lacking.update({(photos["left_out"], tuple(photos["names"])) for photos in found})
+    out = []
+    for (photos, names), runs in sorted(lacking.items()):
+        more = f", and {photos - len(names):,} more" if photos > len(names) else ""
+        out.append(
+            f"{photos:,} photo{'s' * (photos != 1)} of the set could not be used and had no part in "
+            f"{runs:,} run{'s' * (runs != 1)}: {', '.join(names)}{more}."
+        )
+    return out
+
+
+def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
+    """One machine and its software, as `_ABOUT` names it."""
+    threads = session["threads"]
+    device = session["processor"] if session["device"] == "cpu" else session["device"]
+    named = {name: session[name.lower()] for name in ("repro", "Python", "torch", "numpy", "CUDA")}
+    named |= {name: session.get(name) for name in registry.LIBRARIES}  # of a run whose net is the library's
+    versions = [f"{name} {version}" for name, version in named.items() if version]
+    return (
+        f"{runs} session{'s' * (runs != 1)}",
+        f"{(session['commit'] or 'none')[:12]} ({'clean' if session['clean'] else 'changed'})",
+        f"{device}, {threads} thread{'s' * (threads != 1)}",
+        session["system"],
+        ", ".join(versions),
+        f"{session['numerics']}" + f", now {NUMERICS}" * (session["numerics"] != NUMERICS),
+    )
+
+
+def hours(table: Table, ids: set[str]) -> dict[tuple[str, str], float]:
+    """What all these runs and evaluations took, by (device, unit): `core-hours`, or `hours` of a GPU.
+
+    Of a run that went on elsewhere all counts as the last device's.
+    """
+    out: dict[tuple[str, str], float] = defaultdict(float)
+    for run in (table[i] for i in sorted(ids)):
+        made, looked = run.sessions[-1], (run.result or {}).get("seconds", 0.0)
+        seconds = looked if run.is_evaluation else sum(row["seconds"] for row in run.epochs) + run.seconds_timed
+        cpu = made["device"] == "cpu"
+        device = str(made["processor"] if cpu else made["device"])
+        unit, threads = ("core-hours", made["threads"]) if cpu else ("hours", 1)
+        out[device.partition(" (")[0], unit] += seconds * threads / 3600
+    return out
+
+
+def _hours(table: Table, ids: set[str]) -> str:
+    spent = sorted(hours(table, ids).items())
+    return listed([f"{value:.3g} {unit} of {device}" for (device, unit), value in spent])
+
+
+def _cost(table: Table, ids: set[str]) -> str:
+    runs, epochs, seconds = cost(table, ids)
+    if not epochs:
+        return f"{runs:,} timing{'s' * (runs != 1)}, {prose.duration(seconds)} in all"
+    looked = [table[i].result or {} for i in ids if table[i].is_evaluation]
+    text = f"{runs:,} runs, {epochs:,} epochs trained, {prose.duration(seconds)} of training in all"
+    if not looked:
+        return text
+    taken = prose.duration(sum(result.get("seconds", 0.0) for result in looked))
+    return f"{text}, and {len(looked):,} evaluation{'s' * (len(looked) != 1)}, {taken}"

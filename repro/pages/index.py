@@ -1,0 +1,96 @@
+"""The index: a row for every claim, its verdict on each shelf, what shares runs and what is not run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from repro.claim.files import ClaimFile, ExactFile
+from repro.draw import charts
+from repro.draw.parts import Entry, Line
+from repro.pages import facts, multiplicity, prose, records
+from repro.pages.view import MARKS, command, next_scale
+from repro.questions.cases import GROUPS, Word
+from repro.questions.coverage import Covered, summary
+from repro.questions.exhibit import Exhibit, axis, interval_words, row
+from repro.questions.facts import judge_facts
+
+
+def page(
+    files: Sequence[ClaimFile], found: dict[str, list[Exhibit]], exact: Sequence[ExactFile], rows: Sequence[Covered]
+) -> dict[str, Any]:
+    """Everything that templates/index.html prints; `found`: each claim on its shelves; `rows`: of the catalogue."""
+    everything = [shown for all_shelves in found.values() for shown in all_shelves]
+    entries = [_entry(file, found[file.id], everything) for file in files]
+    entries += [facts.entry(file) for file in exact]
+    best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
+    said: list[Word] = [shown.judgement.verdict.word if shown else "not run" for shown in best]
+    groups = Counter(GROUPS[word] for word in [*said, *(judge_facts(file).word for file in exact)])
+    counted = [f"{groups[group]} {group}" for group in dict.fromkeys(GROUPS.values()) if groups[group]]
+    missing = [
+        (file.id, _missing(shown), command(file, next_scale(shown)))
+        for file in files
+        if not any(s.speaks for s in found[file.id])
+        for shown in found[file.id][-1:]
+    ]
+    many = f"{len(entries)} claim{'s' * (len(entries) != 1)}"
+    return {
+        "claims": sorted(entries, key=lambda entry: entry.id),
+        "summary": f"{many}: {', '.join(counted)}." if entries else "No claim was given.",
+        "missing": missing,
+        "coverage": summary(rows),
+        "many": multiplicity.section([shown.judgement for shown in best if shown]),
+        "legend": [(word, MARKS[word], meaning) for word, meaning in prose.legend()],
+    }
+
+
+def _missing(shown: Exhibit) -> str:
+    if shown.complete:
+        return "only the machinery has been run, at smoke scale."
+    return f"{shown.judgement.verdict.why}."
+
+
+def _entry(file: ClaimFile, found: list[Exhibit], everything: list[Exhibit]) -> Entry:
+    """A claim's row; `everything`: all claims on all shelves, of which some share runs with this one."""
+    lines = []
+    for shown in sorted(found, key=lambda shown: not shown.speaks):
+        verdict, drawn = shown.judgement.verdict, row(shown.judgement)
+        drawing = None
+        if shown.speaks and drawn is not None:
+            drawing = charts.small(f"{file.id}-{shown.shelf}", interval_words(shown), axis(shown), drawn)
+        smoke = shown.complete and not shown.speaks
+        said = [shown.shelf, f"{shown.scale} scale"]
+        said += [f"grade {verdict.grade}"] if verdict.grade else []
+        said += [f"n = {shown.judgement.seeds}"] if shown.speaks else []
+        said += [after] if shown.complete and (after := prose.set_after(shown.judgement)) else []
+        lines.append(
+            Line(
+                mark=MARKS[verdict.word],
+                headline="the machinery works here" if smoke else verdict.word,
+                found=shown.judgement.found if shown.speaks else "" if shown.complete else verdict.why,
+                drawing=drawing,
+                facts=tuple(said),
+                speaks=shown.speaks,
+            )
+        )
+    return Entry(
+        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, file.claim.rule.stated(),
+        file.claim.paper.notes.value if file.claim.paper.notes else "",
+        records.short(file.claim), tuple(lines), tuple(_shares(found, everything)),
+    )  # fmt: skip
+
+
+def _ids(shown: Exhibit) -> set[str]:
+    ids = {run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids}
+    return {run for run in ids if not shown.table[run].is_evaluation}
+
+
+def _shares(found: list[Exhibit], everything: list[Exhibit]) -> list[str]:
+    """Other claims whose verdict on the same shelf rests on some of the same runs."""
+    out = {}
+    for shown in (s for s in found if s.complete):
+        for other in (o for o in everything if o.complete and o.shelf == shown.shelf and o.file.id != shown.file.id):
+            if common := len(_ids(shown) & _ids(other)):
+                out[other.file.id] = f"{other.file.id} ({common} runs, {shown.shelf})"
+    return [out[name] for name in sorted(out)]

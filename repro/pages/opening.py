@@ -1,0 +1,94 @@
+"""The table that README opens with: the sentences it names, with the paper's number, ours, the command and its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from repro.claim.catalogue import Entry
+from repro.claim.files import AnyFile, ClaimFile
+from repro.errors import ReproError
+from repro.pages.evidence import behind, hours
+from repro.pages.view import next_scale, show
+from repro.questions import bases
+from repro.questions.coverage import Cost, coverage
+from repro.questions.exhibit import Exhibit
+from repro.questions.judge import Judgement, complete, judge
+from repro.questions.trial import Trials
+from repro.store import Table
+
+UNITS = ("core-hours", "hours")  # of a CPU, of a GPU: the table's columns of cost
+UNKNOWN = "not measured"
+
+
+def table(ids: Sequence[str], entries: Sequence[Entry], claims: Sequence[AnyFile], runs: Table | Trials) -> str:
+    """Return a markdown table with a row for each id, in the given order, from the runs of the reference shelf.
+
+    ReproError of an id that is no row of the catalogue with a trained claim.
+    """
+    lines = [
+        "| the sentence | the paper | ours, with interval | verdict | command | cost on a CPU | cost on one GPU |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    files, rows = {file.id: file for file in claims}, {entry.id: entry for entry in entries}
+    trials = Trials.over(runs)
+    for id in ids:
+        file, entry = files.get(id), rows.get(id)
+        if not isinstance(file, ClaimFile) or entry is None:
+            raise ReproError(f"README.md: its opening names {id}; expected a row of the catalogue with a trained claim")
+        cells = _cells(file, entry, show(file, "reference", trials), trials)
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cells(file: ClaimFile, entry: Entry, shown: Exhibit, trials: Trials) -> tuple[str, ...]:
+    sentence = f"[{entry.says[0].upper()}{entry.says[1:]}](reports/reference/{file.id}.html) (§{entry.section})"
+    scale = shown.scale if shown.speaks else next_scale(shown)
+    ours, word = "–", "not run yet"
+    if shown.speaks:
+        ours = f"{shown.judgement.found}, {scale} scale, n = {shown.judgement.seeds}"
+        word = f"`{shown.judgement.verdict.word}`"
+        costs = [_spent(shown, trials, unit) for unit in UNITS]
+    else:
+        (row,) = coverage([entry], [file], {"reference": trials})
+        costs = [_ahead(next(m.cost for m in row.missing if m.scale == scale), trials.table, unit) for unit in UNITS]
+    return sentence, file.claim.rule.stated(), ours, word, _commands(file, scale), *costs
+
+
+def _commands(file: ClaimFile, scale: str) -> str:
+    """What is to be typed: first, where the base of the scale is not chosen yet, what chooses it."""
+    run = f"`repro run {file.id} --scale {scale}`"
+    return f"`{bases.COMMAND.removeprefix('python -m ')}`, then {run}" if file.undecided(scale) else run
+
+
+def _spent(shown: Exhibit, trials: Trials, unit: str) -> str:
+    """What the runs behind a verdict took on one kind of device: of the shown scale, else of the next that has any."""
+    for scale, judgement in shown.scales.items():
+        if scale == "smoke" or not complete(judgement):
+            continue
+        took = _hours([judgement], trials.table, unit)
+        if not took:
+            continue
+        both = all(_hours([judgement], trials.table, of) for of in UNITS)
+        text = f"{took:.3g} {unit}" + " of a part of the runs" * both
+        others = [judge(shown.file, scale, trials, name) for name in shown.file.alternatives_at(scale)]
+        if all(complete(other) for other in others):
+            every = f"{_hours([judgement, *others], trials.table, unit):.3g}"
+            text += f"; {every} with the alternatives" if every != f"{took:.3g}" else ""
+        else:
+            text += "; without the alternatives, of which some are not run"
+        return text if scale == shown.scale else f"{text}; at {scale} scale"
+    return UNKNOWN
+
+
+def _hours(judgements: Sequence[Judgement], runs: Table, unit: str) -> float:
+    """Hours of the runs behind all of these on one kind of device."""
+    ids = behind(runs, {run for judgement in judgements for run in judgement.run_ids})
+    return sum(took for (_, of), took in hours(runs, ids).items() if of == unit)
+
+
+def _ahead(cost: Cost, runs: Table, unit: str) -> str:
+    """What the command takes at most before anything else follows, where like runs are recorded for all of it."""
+    cores = {device for device, of in hours(runs, set(runs)) if of == UNITS[0]}
+    if not cost.known or cost.known < cost.runs or (cost.device in cores) != (unit == UNITS[0]):
+        return UNKNOWN
+    return f"at most {cost.seconds / 3600:.3g} {unit} for the next {cost.runs} runs"

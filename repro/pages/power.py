@@ -1,0 +1,260 @@
+"""What runs could have told, on a page, in `plan` and as data: the words of a true effect at this n and spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, sqrt
+from typing import Any
+
+from scipy.special import chdtri
+
+from repro.claim.files import ClaimFile
+from repro.draw.parts import Grid
+from repro.questions.base import Claim
+from repro.questions.bases import pilot
+from repro.questions.cases import GROUPS
+from repro.questions.exhibit import Exhibit
+from repro.questions.judge import Judgement, judgements
+from repro.questions.outlook import Outlook, foreseen, outlook, outlook_of
+from repro.questions.power import AGAINST, OPEN, POWER, Rates, as_printed, denied, otherwise, told
+from repro.questions.statistics import Sampling
+from repro.questions.trial import Trials
+from repro.questions.units import COUNT, listed
+from repro.store import Table
+
+TITLES = {True: "What these runs could have told", False: "What the planned runs can tell"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """The section of a page: its title, paragraphs, and the table of words; `first`: that the runs could not have
+    told, or nothing."""
+
+    title: str
+    first: str
+    text: tuple[str, ...]
+    words: Grid | None
+
+
+def section(main: Exhibit, found: Sequence[Exhibit]) -> Told | None:
+    """Return what the runs of the page's main judgement could have told, or those that are still planned can, by the
+    spread of what is there on any of its shelves; None where nothing is judged."""
+    judgement = main.judgement
+    word = judgement.verdict.word
+    if word in ("not comparable", "not tested", "error") or judgement.scale == "smoke":
+        return None
+    planned = word == "not run"
+    shelves = {shown.shelf: (list(shown.scales.values()), shown.table) for shown in found}
+    known = _foreseen(main.file, judgement.claim, judgement.scale, shelves) if planned else None
+    of = outlook_of(judgement.claim, judgement.scale, known[0]) if known else outlook(judgement)
+    title = TITLES[not planned]
+    if of is None:
+        return Told(title, "", (_unknown(judgement, planned),), None)
+    text = " ".join(filter(None, [_resolved(of, known[1] if known else ""), _sure(of), _made(of)]))
+    if of.could_not_tell and _told(judgement):
+        text = f"An effect as printed would have been left open in {percent(of.true_open)} of repetitions. {text}"
+    return Told(title, "" if _told(judgement) else first(of, planned), (text,), _words(of))
+
+
+def lines(claims: Sequence[tuple[ClaimFile, str]], tables: Mapping[str, Table]) -> list[str]:
+    """Return a line for `plan` of each claim at its scale: the smallest effect that its judging seeds resolve, and
+    whose spread says so. `tables`: by shelf."""
+    shelves = {name: Trials(table) for name, table in tables.items()}
+    out = []
+    for file, scale in claims:
+        if file.undecided(scale) or scale == "smoke":
+            continue  # no runs are planned, or such that judge nothing
+        claim = file.at(scale)
+        seen = {name: (list(judgements(file, trials)), trials.table) for name, trials in shelves.items()}
+        known = _foreseen(file, claim, scale, seen)
+        of = outlook_of(claim, scale, known[0]) if known else None
+        if known is not None and of is None and known[0].kind not in ("jackknife", "curve"):
+            continue  # this scale cannot speak of the sentence
+        text = f"no runs tell yet how its seeds spread, so what {len(claim.seeds)} of them resolve is not known"
+        if known is not None and of is not None:
+            text = " ".join(filter(None, [first(of, planned=True), _resolved(of, known[1])]))
+        out.append(f"{file.id}: {text}")
+    return out
+
+
+def _foreseen(
+    file: ClaimFile, claim: Claim, scale: str, shelves: Mapping[str, tuple[list[Judgement], Table]]
+) -> tuple[Sampling, str] | None:
+    """Return how runs that are not there yet are expected to vary, and whose spread that is; the claim's own scale is
+    asked first."""
+    named = [(f"the {shelf} runs at {j.scale} scale", j) for shelf, (found, _) in shelves.items() for j in found]
+    pilots = (pilot(file, scale, table) for _, table in shelves.values())
+    return foreseen(claim, sorted(named, key=lambda one: one[1].scale != scale), next(filter(None, pilots), None))
+
+
+def first(found: Outlook, planned: bool = False) -> str:
+    """Return that the runs could not have told, where a true sentence is left open in more than half of repetitions."""
+    if not found.could_not_tell:
+        return ""
+    runs = "The planned runs cannot tell" if planned else "These runs could not have told"
+    text = (
+        f"{runs} that the sentence is true: with {found.sampling.n} judging seeds one that is true as printed "
+        f"{'is' if planned else 'would have been'} left open in {percent(found.true_open)} of repetitions."
+    )
+    against = denied(found.rows[1][1]) if len(found.rows) > 1 else 0.0
+    return (
+        f"{text} They {'can' if planned else 'could'} tell that it is false, in {percent(against)}."
+        if against > 0.5
+        else text
+    )
+
+
+def box(judgement: Judgement) -> str:
+    """Return the same for the verdict's box, where there is a verdict."""
+    found = outlook(judgement) if judgement.scale != "smoke" and not _told(judgement) else None
+    return first(found) if found else ""
+
+
+def _told(judgement: Judgement) -> bool:
+    """Whether the runs told that the sentence is true, however rarely such runs would."""
+    group = GROUPS[judgement.verdict.word]
+    return group not in (*OPEN, *AGAINST, "not run", "not judged here")
+
+
+def data(judgement: Judgement) -> dict[str, Any]:
+    """Return the power of a judgement as data; empty where it is not known."""
+    found = outlook(judgement) if judgement.scale != "smoke" else None
+    if found is None:
+        return {}
+    rows = [
+        {"true_effect": effect, "words": {w: round(r, 4) for w, r in rates.items()}} for effect, rates in found.rows
+    ]
+    return {
+        "power": {
+            "n": found.sampling.n, "spreads": list(found.sampling.spreads), "simulated_worlds": found.worlds,
+            "rows": rows, f"resolved_with_power_{POWER:g}": list(found.resolved),
+        }
+    }  # fmt: skip
+
+
+def percent(rate: float) -> str:
+    """Return a rate for people, in whole percent; never 0 or 100 of what can happen."""
+    if 0 < rate < 0.005 or 0.995 <= rate < 1 - 1e-9:
+        return "< 1 %" if rate < 0.5 else "> 99 %"
+    return f"{100 * rate:.0f} %"
+
+
+def amount(effect: float, claim: Claim) -> str:
+    """Return an effect for people, to three digits or hundredths of a point."""
+    unit = claim.rule.unit
+    return unit.short(effect) + " of runs" * (unit is COUNT)
+
+
+def spread(of: Sampling, claim: Claim) -> str:
+    """Return a spread for people: of log ratios in percent, else in points."""
+    logs = claim.rule.unit.logarithmic
+    sizes = [f"{100 * (exp(s) - 1):.2g} %" if logs else f"{100 * s:.2f} points" for s in of.spreads]
+    return " and ".join(sizes)
+
+
+def _unknown(judgement: Judgement, planned: bool) -> str:
+    n = len(judgement.claim.seeds)
+    if planned:
+        return f"No runs tell yet how its seeds spread, so what {n} judging seeds resolve is not known."
+    effect = judgement.effect
+    if effect is not None and effect.estimate is None:
+        return "Runs that never reached the level leave no deviation to reckon with, so their power is not known."
+    of = judgement.claim.rule.sampling(judgement.evidence)
+    if of is not None and of.kind in ("jackknife", "curve"):
+        return (
+            f"Rates of {'ensembles' if of.kind == 'jackknife' else 'curves'} have no closed form, and the table that "
+            f"is simulated (`python -m tests.error_rates`) has none for {n} seeds of this claim."
+        )
+    return "Without an interval there is no power to reckon."
+
+
+_BEYOND = {
+    "effect": ("the smallest effect", "a word for the sentence"),
+    "no effect": ("the smallest effect", "a word against the sentence"),
+    "number": ("the nearest number", "the word that it differs"),
+}
+
+
+def _resolved(found: Outlook, whence: str) -> str:
+    """Return the smallest effect that the seeds resolve, at which spread, and where that is known from."""
+    claim, of = found.claim, found.sampling
+    whose = "the reference runs" if found.worlds else whence or "these"
+    if of.kind == "curve":
+        caught = [
+            f"{_away(shift)} in {percent(told(claim, rates))}" for shift, rates in found.rows if shift in (0.01, 0.02)
+        ]
+        reached = "".join(f", {_away(shift)} in {percent(POWER)}" for shift in found.resolved)
+        return (
+            f"{of.n} curves whose mean offsets spread by {spread(of, claim)}, as those of {whose} did, tell a printed "
+            f"curve apart that lies {listed(caught)} of repetitions{reached}."
+        )
+    at = f"With {of.n} judging seeds"
+    if of.kind != "count":
+        at += f" that spread by {spread(of, claim)}, as {whose} did,"
+    what, word = _BEYOND[claim.rule.asks]
+    if not found.resolved:
+        return f"{at} no effect, however large, gets {word} in {percent(POWER)} of repetitions."
+    sizes = [amount(effect, claim) for effect in found.resolved]
+    ends = [size.removesuffix(" points") for size in sizes[:-1]] + sizes[-1:]
+    return f"{at} {what} that gets {word} in {percent(POWER)} of repetitions is {' or '.join(ends)}."
+
+
+def _away(shift: float) -> str:
+    return f"{100 * shift:.2g} point{'s' * (shift != 0.01)} away"
+
+
+def _sure(found: Outlook) -> str:
+    """Return how well the spread is known, in a sentence; nothing of a count and of what is simulated."""
+    of = found.sampling
+    if of.kind != "paired":
+        return ""
+    low, high = (of.spreads[0] * sqrt((of.n - 1) / chdtri(of.n - 1, tail)) for tail in (0.025, 0.975))
+    ends = [spread(Sampling("paired", of.n, (end,)), found.claim).removesuffix(" points") for end in (low, high)]
+    unit = "" if found.claim.rule.unit.logarithmic else " points"
+    return f"So many seeds know a spread no better than {ends[0]} to {ends[1]}{unit} (95 % interval)."
+
+
+def _made(found: Outlook) -> str:
+    """Return that rates are simulated; nothing where they are exact."""
+    if not found.worlds:
+        return ""
+    return f"By simulation: {found.worlds:,} repetitions at that spread, the one of the reference runs."
+
+
+def _words(found: Outlook) -> Grid:
+    claim, words = found.claim, found.words
+    names = _names(found)
+
+    def row(effect: float, rates: Rates) -> tuple[str, ...]:
+        return (names.get(effect, amount(effect, claim)), *(percent(rates.get(word, 0.0)) for word in words))
+
+    shown = found.rows if found.sampling.kind == "curve" else found.rows[:2]
+    return Grid(
+        "How often each word would be said if such runs were repeated, by the true effect",
+        ("true effect", *words),
+        tuple(row(effect, rates) for effect, rates in shown),
+        numbers=frozenset(range(1, len(words) + 1)),
+    )
+
+
+def _names(found: Outlook) -> dict[float, str]:
+    """Return what the effects of the rows are."""
+    claim, rule = found.claim, found.claim.rule
+    true, false = as_printed(claim), otherwise(claim)
+    out: dict[float, str] = {}
+    if found.sampling.kind == "curve":
+        return {effect: _away(effect) for effect, _ in found.rows} | {0.0: "none: a curve like ours"}
+    square, counted = rule.unit.logarithmic, rule.unit is COUNT
+    if true is not None:
+        as_is = rule.number is not None or claim.rule.asks == "no effect" or counted
+        twice = f"{'the square of' if square else 'twice'} the least, as no number is printed"
+        out[true] = f"{amount(true, claim)}, {'as printed' if as_is else twice}"
+        if claim.rule.asks == "no effect" and rule.number is None:
+            out[true] = "none, as the sentence says"
+    if false is not None:
+        end = f"{'the square of' if square else 'twice'} the band's end"
+        out[false] = f"{amount(false, claim)}, {end}" if claim.rule.asks == "no effect" else "no effect"
+        if counted:
+            out[false] = f"{amount(false, claim)}, by chance alone"
+    return out

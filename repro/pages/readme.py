@@ -1,0 +1,86 @@
+"""The tables of README, from the reference shelf: nothing in them is typed by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from repro.claim.catalogue import catalogue
+from repro.claim.files import AnyFile, split
+from repro.errors import ReproError
+from repro.pages import facts, opening, prose, records, speed
+from repro.pages.view import show
+from repro.questions.trial import Trials
+from repro.store import Table, replace
+
+OPENING, RESULTS, SPEED, WORDS = "opening", "results", "speed", "words"
+
+
+def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
+    """Write the tables of the README in `home` anew."""
+    readme = home / "README.md"
+    entries = catalogue(home / "claims" / "catalogue.csv")
+    update(readme, opening.table(named(readme), entries, claims, runs), OPENING)
+    update(readme, results(claims, runs))
+    update(readme, speed.tables(home), SPEED)
+    update(readme, words(), WORDS)
+
+
+def words() -> str:
+    """Return a markdown table of every word with its cases, as the table that decides has them."""
+    lines = [f"| `{word}` | {when} |" for word, when in prose.legend()]
+    return "\n".join(["| verdict | when |", "|---|---|", *lines]) + "\n"
+
+
+def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
+    """A markdown table: trained claims with a verdict, the weightiest first, then exact ones; last what is not run."""
+    lines = [
+        "| claim | the paper says | paper | lab notes | others | ours, with interval | verdict | grade | scale | n |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    trained, exact = split(sorted(claims, key=lambda file: file.id))
+    found = [show(file, "reference", runs) for file in trained]
+    judged = [shown for shown in found if shown.speaks]
+    for shown in sorted(judged, key=lambda shown: shown.judgement.verdict.grade or "E"):
+        file = shown.file
+        verdict, notes = shown.judgement.verdict, file.claim.paper.notes
+        lines.append(_line(
+            _page(file.id), file.claim.paper.says, file.claim.rule.stated(), notes.value if notes else "–",
+            records.short(file.claim) or "–", shown.judgement.found, f"`{verdict.word}`",
+            verdict.grade or "–", shown.scale, str(shown.judgement.seeds or "–"),
+        ))  # fmt: skip
+    lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
+    if waiting := [_page(file.id) for file, shown in zip(trained, found, strict=True) if not shown.speaks]:
+        coverage = "[coverage](reports/reference/coverage.html)"
+        lines += ["", f"Not run yet, `not run` on their pages; {coverage} has the commands: {', '.join(waiting)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _page(id: str) -> str:
+    return f"[{id}](reports/reference/{id}.html)"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def named(readme: Path) -> list[str]:
+    """Return the claims that stand at the head of a README, in the order in which its marker names them."""
+    found = re.search(rf"<!-- {OPENING}: ([\w, ]+) -->", readme.read_text())
+    return [name.strip() for name in found[1].split(",")] if found else []
+
+
+def update(readme: Path, text: str, name: str = RESULTS) -> None:
+    """Put `text` between the markers `name` of a README, where it is not there already."""
+    before, end = readme.read_text(), f"<!-- /{name} -->"
+    begin = re.findall(rf"<!-- {name}(?:: [\w, ]+)? -->", before)
+    if len(begin) != 1 or before.count(end) != 1 or before.index(begin[0]) > before.index(end):
+        raise ReproError(
+            f"{readme}: expected one <!-- {name} --> and, below it, one {end}: the table goes between them"
+        )
+    head, rest = before.split(begin[0])
+    tail = rest.split(end)[1]
+    after = f"{head}{begin[0]}\n{text.strip()}\n{end}{tail}"
+    if after != before:
+        replace(readme, after)

@@ -1,0 +1,72 @@
+"""What an arm, an alternative or a scale sets, in words; keys that no word is better than stand as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from repro.claim.files import ClaimFile
+from repro.claim.model import OF_RUNS
+from repro.draw.parts import Grid
+from repro.questions.base import Claim
+from repro.questions.units import listed
+
+
+def told(overrides: Mapping[str, Any], claim: Claim) -> str:
+    """Overrides of dotted keys, laid on those of a claim."""
+    laid = {key.removeprefix("rule."): value for key, value in overrides.items() if key.startswith("rule.")}
+    claim = claim.model_copy(update={"rule": claim.rule.model_copy(update=laid)})
+    parts = [_told(key, value, claim) for key, value in overrides.items() if key != "varies"]
+    return "; ".join(parts)
+
+
+def _told(key: str, value: Any, claim: Claim) -> str:
+    if key == "rule.of":
+        return f"the effect of {' against '.join(f'“{arm}”' for arm in value)}"
+    if key == "rule.over":
+        return f"judged together with {listed(value)}" if value else "judged alone"
+    if key == "rule.within":
+        return f"the band is {claim.rule.band_words()}"
+    if key == "rule.paper":
+        return "the paper prints no number of it" if value is None else f"the number on record is {claim.rule.stated()}"
+    if key == "measure.metric":
+        return f"the measure is the {claim.measure.model_copy(update={'metric': value}).name()}"
+    if key == "arms":
+        return "; ".join(f"arm “{arm}”: {told(over, claim) or 'nothing of its own'}" for arm, over in value.items())
+    return f"{key} {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        inside = [f"{key} ({_value(v)})" if isinstance(v, dict) else f"{key} {_value(v)}" for key, v in value.items()]
+        return ", ".join(inside) or "none"
+    if isinstance(value, list):
+        return listed([str(v) for v in value]) or "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else "none" if value is None else str(value)
+
+
+def arms(claim: Claim) -> Grid | None:
+    """What each arm sets; None where there is one, and nothing that it sets."""
+    rows = tuple((f"“{arm}”", told(over, claim) or "nothing of its own") for arm, over in claim.arms.items())
+    if len(rows) == 1 and not any(claim.arms.values()):
+        return None
+    return Grid("The arms, and what each sets; in everything else they are equal", ("arm", "sets"), rows)
+
+
+def at_scale(file: ClaimFile, scale: str) -> str:
+    """The settings that a scale has in place of paper scale's; empty where there are none, or no paper scale."""
+    if scale == "paper" or "paper" not in file.claim.scales:
+        return ""
+    here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))
+    return "; ".join(
+        f"{key} {_value(here[key])} in place of {_value(paper[key])}" for key in here if here[key] != paper.get(key)
+    )
+
+
+def _leaves(claim: Claim) -> dict[str, Any]:
+    """What makes up runs, and what is read off how many of them, by dotted key; the band has a place of its own."""
+    found: dict[str, Any] = {}
+    for section in (*OF_RUNS, "seeds", "measure", "rule"):
+        dumped = claim.model_dump(include={section})[section]
+        found |= {f"{section}.{k}": v for k, v in dumped.items()} if isinstance(dumped, dict) else {section: dumped}
+    return {key: value for key, value in found.items() if key not in ("rule.of", "rule.paper", "rule.within")}

@@ -1,0 +1,1 @@
+"""K. Simonyan, A. Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014."""

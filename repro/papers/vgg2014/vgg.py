@@ -1,0 +1,66 @@
+"""The 11-layer net of Simonyan and Zisserman 2014 (their configuration A) as a table of layers, without torch.
+
+What torchvision builds as `vgg11`, with its initial deviations: of convolutions sqrt(2 / fan-out), of fully connected
+layers 0.01. `norms` puts the 2012 normalisation where their A-LRN has it: after the first convolution, with the
+constants of the 2012 paper (§3.3). 132,863,336 parameters at a thousand classes, 7,609,090,048 multiply-adds an image
+of 224 x 224 pixels; a test holds the table to torchvision's net.
+
+torchvision rounds the sides of poolings down and brings the last maps to 7 x 7; here they are rounded up and stay as
+they are. At sides that are multiples of 32 both halve exactly, and at 224 the last maps are 7 x 7 anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import sqrt
+from typing import Literal
+
+from repro.nets.tables import Activation, ActivationKind, Conv, CrossMapNorm, Dense, Dropout, Pool, Row, Scale
+
+Norms = Literal["none", "first", "scale only"]
+
+DECAY = 0.0005  # their section 3.1
+# Their Table 1, column A: maps of the 3 x 3 convolutions before each of five poolings of 2 x 2.
+BLOCKS = ((64,), (128,), (256, 256), (512, 512), (512, 512))
+
+
+def table(
+    *,
+    classes: int = 1000,
+    width: float = 1.0,
+    activation: ActivationKind = "relu",
+    norms: Norms = "none",
+    dropout: float = 0.5,
+) -> tuple[Row, ...]:
+    """The rows of the net; the defaults are torchvision's `vgg11`.
+
+    `width`: factor on the maps and units of every hidden layer. `norms`: `first`, the norm after the first convolution
+    and its non-linearity; `scale only`, what such a norm does to small activations: k^-beta, 0.595. `dropout`: the
+    probability of being dropped in both hidden fully connected layers, 0 for none.
+    """
+    lrn = CrossMapNorm("lrn1", k=2.0, size=5, alpha=1e-4, beta=0.75)
+    after_first: dict[str, tuple[Row, ...]] = {
+        "none": (),
+        "first": (lrn,),
+        "scale only": (Scale(lrn.name, lrn.k**-lrn.beta),),
+    }
+    rows: list[Row] = []
+    for i, block in enumerate(BLOCKS, start=1):
+        for j, maps in enumerate(block, start=1):
+            rows += [Conv(f"conv{i}_{j}", maps, size=3, pad=1, std=sqrt(2 / (9 * maps)), decay=DECAY)]
+            rows += [Activation(activation)]
+            if i == j == 1:
+                rows += after_first[norms]
+        rows += [Pool(f"pool{i}", "max", size=2, stride=2)]
+    for name in ("6", "7"):
+        rows += [Dense(f"fc{name}", 4096, std=0.01, decay=DECAY), Activation(activation)]
+        rows += [Dropout(f"drop{name}", keep=1 - dropout)] if dropout else []
+    return (*(_scaled(row, width) for row in rows), Dense("fc8", classes, std=0.01, decay=DECAY))
+
+
+def _scaled(row: Row, width: float) -> Row:
+    if isinstance(row, Conv):
+        return replace(row, maps=max(1, round(row.maps * width)))
+    if isinstance(row, Dense):
+        return replace(row, units=max(1, round(row.units * width)))
+    return row
