@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from repro import contents
 from repro.claim.evaluation import Evaluation
 from repro.errors import ReproError
 from repro.store import CHECKPOINT, Run, Store
@@ -64,7 +65,8 @@ class Looker:
         self.say({"event": "look", "look": evaluation.look.kind, "epoch": trainer.epoch})
         with self.store.begin(evaluation, self.session) as run:
             start = time.perf_counter()
-            seen = looks.look(trainer, evaluation.run.model.model_dump(), **evaluation.look.model_dump())
+            model = contents.net(**evaluation.run.model.model_dump(), classes=trainer.batches.classes)
+            seen = looks.look(trainer, model, **evaluation.look.model_dump())
             for name, array in seen.arrays.items():
                 run.write(f"{name}.npy", saved(array))
             found = {"values": seen.values, "curves": seen.curves, "seconds": time.perf_counter() - start}

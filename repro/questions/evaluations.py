@@ -13,7 +13,6 @@ from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import images, training_images
 from repro.claim.scalars import Fraction, Name, Share
-from repro.nets import registry
 from repro.questions.base import Claim
 from repro.questions.errors import OF_POINTS, OneArm
 from repro.questions.measure import Measure
@@ -48,7 +47,7 @@ class Read(Measure):
         if data.crop is None:
             text = f"measure.kind: {self.kind} looks at nets that read crops; expected data.crop"
             return [layers.problem(("measure", "kind"), text)]
-        towered = [name for name, options in registry.OPTIONS.items() if "towers" in options]
+        towered = [name for name, net in claim.kinds.nets.items() if "towers" in net.model_fields]
         if self.in_layers and kind not in towered:
             text = f"measure.kind: {self.kind} looks into layers of {', '.join(towered)}; found model.kind {kind}"
             return [layers.problem(("measure", "kind"), text)]
