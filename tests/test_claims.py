@@ -390,9 +390,9 @@ def entries(file: ClaimFile) -> dict[str, Any]:
 
 LOCAL = "cuda_convnet_conv_local_13pct and cuda_convnet_conv_local_11pct"
 WHOSE = {
-    "norms": "cuda_convnet_conv_local_11pct and alexnet and vgg11",
+    "norms": "alexnet and cuda_convnet_conv_local_11pct and vgg11",
     "dropout": "alexnet and vgg11",
-    "pooling": f"{LOCAL} and alexnet",
+    "pooling": f"alexnet and {LOCAL}",
 }
 
 

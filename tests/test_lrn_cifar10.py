@@ -80,8 +80,8 @@ def test_the_published_net_of_13_percent_is_an_arm_of_the_fair_comparison(file):
 
 def test_maps_as_published_are_no_edit(file):
     cells = runs(file, "paper")
-    assert cells["both_64"].model.maps == {}
-    assert cells["both_32"].model.maps == {"local3": 32}
+    assert "maps" not in cells["both_64"].model.options
+    assert cells["both_32"].model.options["maps"] == {"local3": 32}
 
 
 def test_images_are_those_of_the_cropped_provider(file):
@@ -150,7 +150,7 @@ def test_maps_of_no_hidden_layer_are_refused(tmp_path):
     said = mistaken(tmp_path, lambda text: text["arms"]["both_32"].update({"model.maps.local5": 3}))
     assert "model.maps.local5: no such hidden layer; did you mean local4?" in said
     said = mistaken(tmp_path, lambda text: text["arms"]["both_32"].update({"model.norms": "scale only"}))
-    assert "model.norms: found scale only; expected both or none or first" in said
+    assert "model.norms: found 'scale only'; expected both or none or first" in said
 
 
 def test_folding_in_needs_held_out_images_and_no_plateau(tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.claim.yaml import Loc
 from repro.errors import ReproError
+from repro.nets import libraries
 
 if TYPE_CHECKING:
     from repro.claim.overlays import Layers
@@ -70,7 +71,10 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
         elif what == "missing":
             missing.append((loc, f"{dotted}: missing; expected {_expected(schema, loc, tags)}"))
         elif what == "extra_forbidden" and loc[0] == "model" and (whose := layers.kinds.nets_with(loc[-1])):
-            out.append(layers.problem(loc, f"{dotted}: is for {' and '.join(whose)} alone", key=True))
+            text = f"is for {' and '.join(whose)} alone"
+            if libraries.is_library_net(kind := layers.data["model"].get("kind")):
+                text = f"is for nets with a table of layers; {kind} is taken as it is"
+            out.append(layers.problem(loc, f"{dotted}: {text}"))
         elif what == "extra_forbidden":
             close = _close(loc[-1], schema.keys(loc[:-1], tags))
             misspelled.add((*loc[:-1], close))
