@@ -141,7 +141,7 @@ def test_options_that_it_lacks_are_refused_at_their_line(old, new, says, tmp_pat
 
 def test_beside_the_tables_of_layers_no_code_that_trains_or_judges_names_a_net():
     """DESIGN: the same machinery serves the next paper. The quantities of one net are its own."""
-    rooms = ("claim", "store", "questions", "train", "engine", "nets")
+    rooms = ("claim", "store", "questions", "train", "engine")
     named = {
         f"{path.name}: {word}"
         for room in rooms

@@ -61,6 +61,12 @@ class Layers:
             return self.data
         return self.data | {"model": {key: value for key, value in model.items() if key not in former}}
 
+    def last_written(self, loc: Loc) -> Loc:
+        """Return the place at or below `loc` that was written last; `loc` where no override is."""
+        below = {path: origin.order for path, origin in self.origin.items() if path[: len(loc)] == loc}
+        last = max(below, key=below.__getitem__, default=loc)
+        return last if below.get(last) else loc
+
     def _order(self, option: str) -> int:
         """When an option of the net was said: -1 by a recipe, 0 by the claim itself, then as overrides were laid."""
         laid = [origin for path, origin in self.origin.items() if path[:2] == ("model", option)]

@@ -58,6 +58,7 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
         chosen = (*loc[:1], "kind")  # of a measure or rule, where an override says it: what follows is its doing
         if (
             any(tags)
+            and loc[0] != "model"  # whose other options go where it becomes another net
             and chosen in layers.origin
             and loc not in layers.origin
             and what in ("missing", "extra_forbidden")
@@ -74,7 +75,7 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
             text = f"is for {' and '.join(whose)} alone"
             if libraries.is_library_net(kind := layers.data["model"].get("kind")):
                 text = f"is for nets with a table of layers; {kind} is taken as it is"
-            out.append(layers.problem(loc, f"{dotted}: {text}"))
+            out.append(layers.problem(layers.last_written(loc), f"{dotted}: {text}"))
         elif what == "extra_forbidden":
             close = _close(loc[-1], schema.keys(loc[:-1], tags))
             misspelled.add((*loc[:-1], close))

@@ -3,7 +3,7 @@
 Each has an implementation for tensors without values (`meta`), so that shapes and launches can be counted anywhere. The
 kernels need Triton, which comes with torch on Linux and is imported at the first launch alone.
 
-In fp32 an image of AlexNet passes 477,024 numbers through its two norms (96 x 55 x 55 and 256 x 27 x 27). The kernels
+In fp32 an image passes 477,024 numbers through two norms of 96 x 55 x 55 and 256 x 27 x 27. The kernels
 move 9.5 MB for it: two of 4 bytes a number forward, three backward. Torch operators one by one move 109 MB.
 """
 

@@ -1,6 +1,6 @@
 """The names under which torchvision and timm know their nets. No torch.
 
-A net of a library, `torchvision:alexnet` or `timm:resnet18`, has no table of layers here, and with it none of the
+A net of a library, `torchvision:vgg16` or `timm:resnet18`, has no table of layers here, and with it none of the
 options; `repro.nets.library` builds it.
 """
 

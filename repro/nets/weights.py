@@ -119,7 +119,7 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 def _caffe(path: Path) -> dict[str, torch.Tensor]:
-    """Caffe's AlexNet as ours: weights HWIO to OIHW, fc6 from (height, width, map) order to (map, height, width), and
+    """Caffe's net as ours: weights HWIO to OIHW, fc6 from (height, width, map) order to (map, height, width), and
     the first convolution's channels from BGR to RGB. Values are not scaled: the net must be Caffe's
     (`model.kind: bvlc_alexnet`), whose norms and dropout are not the paper's."""
     found = _mapping(path)
