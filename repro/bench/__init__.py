@@ -58,7 +58,10 @@ def measured(
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{part}.json"
         replace(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
-        yield f"kept in {places.relative_path(path)}" + "; `repro report --reference` writes it into the README" * reference
+        yield (
+            f"kept in {places.relative_path(path)}"
+            + "; `repro report --reference` writes it into the README" * reference
+        )
 
 
 def _may_be_kept(part: str, rounds: int | None) -> None:

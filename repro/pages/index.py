@@ -61,9 +61,7 @@ def _missing(shown: Exhibit) -> str:
     return f"{shown.judgement.verdict.why}."
 
 
-def _entry(
-    file: ClaimFile, found: list[Exhibit], everything: list[Exhibit], reference: AtScale | None
-) -> Entry:
+def _entry(file: ClaimFile, found: list[Exhibit], everything: list[Exhibit], reference: AtScale | None) -> Entry:
     """A claim's row; `everything`: all claims on their shelf, of which some share runs with this one; `reference`: the
     verdict of the reference runs, where these are not that shelf."""
     lines = []

@@ -73,7 +73,7 @@ class Hours(Closed):
     """What runs took on one kind of device."""
 
     device: str = Field(description="processor or GPU")
-    unit: Literal["core-hours", "hours"] = Field(description="core-hours of a processor, hours of a GPU")
+    unit: str = Field(description="core-hours of a processor, or hours of a GPU")
     hours: float = Field(description="how many")
 
 
@@ -90,7 +90,9 @@ class AtScale(Closed):
 
     scale: str = Field(description="smoke, small, medium or paper; exact: facts, which are counted")
     word: Word = Field(description="the verdict's word")
-    grade: str | None = Field(description="how much the evidence weighs: A to D, or exact; null where nothing is judged")
+    grade: str | None = Field(
+        description="how much the evidence weighs: A to D, or exact; null where nothing is judged"
+    )
     sentence: str = Field(description="the finding with its numbers")
     why: str = Field(description="what decided the word, or what is missing")
     found: str = Field(description="the effect with its interval in a few characters; empty where there is none")
@@ -183,7 +185,7 @@ class Cost(Closed):
 class Results(Closed):
     """What one shelf of runs says of every claim."""
 
-    schema_: str = Field(SCHEMA, alias="$schema", description="the schema of this file, in its folder")
+    schema_: str = Field(alias="$schema", description="the schema of this file, in its folder")
     format: Literal[1] = Field(description="version of this format: moves when a key is removed or changes its meaning")
     shelf: str = Field(description="reference: the runs that come with the project; yours: the reader's own")
     claims: list[ClaimResult] = Field(description="every claim, by id")

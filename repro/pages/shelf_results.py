@@ -16,6 +16,7 @@ from repro.pages.evidence import behind, hours
 from repro.pages.prose import set_after
 from repro.pages.results import (
     FORMAT,
+    SCHEMA,
     AtScale,
     ClaimResult,
     Comparison,
@@ -49,14 +50,15 @@ def results_of(shelf: str, files: Sequence[AnyFile], found: Mapping[str, Exhibit
     claims = [
         _counted(file) if isinstance(file, ExactFile) else _trained(file, found[file.id], trials) for file in files
     ]
-    return Results(format=FORMAT, shelf=shelf, claims=claims, costs=costs)
+    head = {"$schema": SCHEMA, "format": FORMAT, "shelf": shelf}
+    return Results.model_validate(head | {"claims": claims, "costs": costs}, by_alias=True)
 
 
 def _counted(file: ExactFile) -> ClaimResult:
     verdict, facts = judge_facts(file), judged(file)
     at = AtScale(
-        scale="exact", word=verdict.word, grade=verdict.grade, sentence=verdict.sentence, why=verdict.why, found="", n=0,
-        belief="", could_not="", depends="", set_after="", comparisons=[], spread=None, device=None, machines=[],
+        scale="exact", word=verdict.word, grade=verdict.grade, sentence=verdict.sentence, why=verdict.why, found="",
+        n=0, belief="", could_not="", depends="", set_after="", comparisons=[], spread=None, device=None, machines=[],
         commits=[], hours=[], runs=0, to_do=0,
     )  # fmt: skip
     return ClaimResult(

@@ -137,8 +137,10 @@ def _covered(entry: Entry, file: AnyFile | None, shelf: _Shelf, invalid: bool) -
         return Covered(entry, "no claim yet", {}, ())
     if isinstance(file, ExactFile):
         return Covered(entry, "valid", {"exact": (State("counted", judge_facts(file).word),)}, ())
-    judged = {scale: judge(file, scale, shelf.trials) for scale in reversed(SCALES) if scale in file.claim.scales}
-    scales = {scale: shelf.states(file, judgement) for scale, judgement in judged.items()}
+    judged: dict[str, Judgement] = {
+        scale: judge(file, scale, shelf.trials) for scale in reversed(SCALES) if scale in file.claim.scales
+    }
+    scales: dict[str, tuple[State, ...]] = {scale: shelf.states(file, judgement) for scale, judgement in judged.items()}
     missing = [
         Missing(scale, judged[scale].verdict.why, command(file, scale), partial(shelf.cost, file, scale))
         for scale, states in scales.items()
