@@ -99,7 +99,7 @@ def test_each_declared_scale_has_its_state_on_each_shelf_and_what_is_missing_its
     assert words["small"]["yours"] == "not run"
     assert words["small"]["reference"] == "not tested"
     assert [m.scale for m in found.missing] == ["paper"]
-    assert found.missing[0].command == "python -m repro run claims/speed.yaml --scale paper"
+    assert found.missing[0].command == "python -m repro run speed --scale paper"
     assert found.judged
     alone = coverage([SPEED], [speed], {"yours": smoke})[0]
     assert not alone.judged, "smoke scale proves the machinery and nothing else"
@@ -109,7 +109,7 @@ def test_a_cost_is_that_of_recorded_runs_alike_and_is_never_invented(speed, tmp_
     nothing = coverage([SPEED], [speed], {"yours": {}})[0]
     for missing in nothing.missing:
         assert not missing.cost.known
-        assert f"`python -m repro plan claims/speed.yaml --scale {missing.scale}` measures it" in cost(missing)
+        assert f"`python -m repro plan speed --scale {missing.scale}` measures it" in cost(missing)
     smoke = fill(tmp_path / "smoke", speed, "smoke", straight(0.2)).table()
     other = coverage([SPEED], [speed], {"yours": smoke})[0]
     assert not any(m.cost.known for m in other.missing), "epochs of digits say nothing of those of CIFAR-10"
@@ -140,7 +140,7 @@ def test_rows_without_a_claim_and_claims_without_a_row_are_shown_as_what_they_ar
     assert rows[-1].entry.part == "–"
     text = "\n".join(lines(rows))
     assert "bias_one: write claims/bias_one.yaml" in text
-    assert "python -m repro check claims/depth.yaml" in text
+    assert "python -m repro check depth" in text
     assert summary(rows).startswith("3 sentences: 1 have a valid claim, 0 a verdict")
 
 
@@ -162,7 +162,7 @@ def test_the_page_has_every_row_with_its_state_and_the_commands(speed, tmp_path)
     page = (tmp_path / "out" / "coverage.html").read_text()
     page += re.sub("<.*?>", "", page)  # within a command stand tags
     for text in ("speed.html", "not tested", "The split does not matter", "not covered",
-                 "python -m repro run claims/speed.yaml --scale paper", "at most"):  # fmt: skip
+                 "python -m repro run speed --scale paper", "at most"):  # fmt: skip
         assert text in page, text
     assert 'href="coverage.html"' in (tmp_path / "out" / "index.html").read_text()
 

@@ -252,7 +252,7 @@ def test_the_highest_complete_scale_is_shown_and_the_others_are_named(stores, tm
     text = Page(tmp_path / "speed.html").text
     assert "Agrees at small scale" in text
     assert "small scale" in text
-    assert "python -m repro run claims/speed.yaml --scale paper" in text
+    assert "python -m repro run speed --scale paper" in text
     write([file], {"reference": stores["paper"].table()}, tmp_path)
     assert "Reproduced" in Page(tmp_path / "speed.html").text
 
@@ -274,7 +274,7 @@ def unrun(out: Path, id: str) -> str:
 def test_before_any_run_a_page_says_what_the_next_command_takes(tmp_path):
     text = unrun(tmp_path, "crops_and_flips")
     assert "10 runs still to do." in text
-    assert "Next: python -m repro run claims/crops_and_flips.yaml --scale smallIt needs Imagenette" in text
+    assert "Next: python -m repro run crops_and_flips --scale smallIt needs Imagenette" in text
     assert "Cost of the next 10 runs not known: python -m repro plan" in text
     page = (tmp_path / "crops_and_flips.html").read_text()
     assert '<span class="word">--scale small</span>' in page, "a line may end there, but not within an option"
@@ -296,7 +296,7 @@ def test_an_alternative_with_other_arms_and_a_band_of_its_own_decides_nothing():
 def test_an_error_itself_is_sent_to_paper_scale_the_one_that_can_speak_of_it(tmp_path):
     text = unrun(tmp_path, "ilsvrc2012")
     assert "Only paper scale can speak of this number." in text
-    assert "Next: python -m repro run claims/ilsvrc2012.yaml --scale paperIt needs ILSVRC-\u20602012" in text
+    assert "Next: python -m repro run ilsvrc2012 --scale paperIt needs ILSVRC-\u20602012" in text
 
 
 def test_arms_alternatives_and_scales_are_told_in_words_and_in_the_papers_units(tmp_path):
@@ -398,7 +398,7 @@ def test_the_index_names_verdicts_that_share_runs_and_what_is_not_run(stores, pa
     shared = len(judged_runs(tmp_path / "out" / "speed.json"))
     assert f"Shares runs with speed_again ({shared} runs, reference)." in text
     assert "3 claims: 2 agrees below paper scale, 1 not run." in text
-    assert "python -m repro run claims/slower.yaml --scale small" in text
+    assert "python -m repro run slower --scale small" in text
 
 
 def judged_runs(path: Path) -> set[str]:
@@ -506,7 +506,7 @@ def test_a_page_opens_from_disk_without_complaint_or_network(chromium, pages, na
 def test_without_javascript_every_drawing_is_there(chromium, pages):
     page, complaints, _ = opened(chromium, pages / "speed.html", java_script_enabled=False)
     assert not complaints
-    assert page.locator(".static.wide svg:visible").count() == page.locator(".chart").count() > 3
+    assert page.locator(".static.wide svg:visible").count() == page.locator(".chart").count() >= 3
     assert page.locator("fieldset:visible").count() == 0
     page.context.close()
 

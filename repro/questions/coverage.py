@@ -150,10 +150,10 @@ def _covered(entry: Entry, file: AnyFile | None, shelf: _Shelf, invalid: bool) -
 
 
 def command(file: ClaimFile, scale: str) -> str:
-    """The command for one scale, from the project's folder."""
+    """Return the command for one scale, which names the claim by its id, as it works in a clone and outside."""
     if file.undecided(scale):
         return bases.COMMAND
-    return f"python -m repro run claims/{file.path.name} --scale {scale}"
+    return f"python -m repro run {file.path.stem} --scale {scale}"
 
 
 def state_word(word: str, scale: str, runs: int) -> str:
