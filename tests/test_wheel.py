@@ -27,7 +27,7 @@ COLOURS = ("blue", "green", "red")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("hatchling", "pip"))),
-    reason="hatchling, which builds the wheel, or pip, which installs it, is not here; both are in the group `test`",
+    reason="hatchling, which builds the wheel (of the dependency group `test`), or pip, which installs it, is not here",
 )
 
 
