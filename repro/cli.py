@@ -73,7 +73,7 @@ def _finetune(args: argparse.Namespace) -> int:
 
     with shown(_line) as show:
         told = finetune(wish(args), device_of(args.device), show)
-    print("\n".join(told.lines(places.shown(told.out))))
+    print("\n".join(told.lines(places.relative_path(told.out))))
     return 0
 
 
@@ -89,8 +89,10 @@ def _coverage(args: argparse.Namespace) -> int:
     from repro.pages.coverage import lines
     from repro.questions.coverage import coverage
 
-    files, invalid = load_valid(places.home() / "claims")
-    print("\n".join(lines(coverage(verbs.catalogue(), files, verbs.shelves(args), invalid))))
+    runs, reference = {verbs.shelf(args): verbs.store(args).table()}, verbs.reference(args)
+    files, invalid = load_valid(places.claims())
+    other = reference.recorded() if reference else None
+    print("\n".join(lines(coverage(verbs.catalogue(), files, runs, invalid, other))))
     return 0
 
 
@@ -163,11 +165,10 @@ def _doctor(args: argparse.Namespace) -> int:
     from repro.engine.provenance import device_of
 
     if not args.canary and not args.device:
-        store = verbs.store(args) if args.runs or places.clone() else None
-        print("\n".join(lines(store, places.roots(args.data), places.cache())))
+        print("\n".join(lines(verbs.store(args), places.roots(args.data), places.cache())))
         return 0
     examination = Examination()
-    out = args.out or places.home() / "reports" / "doctor" if args.device else None
+    out = args.out or places.shelf("reports", None, False) / "doctor" if args.device else None
     if args.canary:
         for line in examination.canary(args.reference):
             _line(line)

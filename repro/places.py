@@ -1,4 +1,8 @@
-"""Where things are unless a flag says otherwise: the clone, data, the cache, the shelves; and which scale fits."""
+"""Where things are unless a flag says otherwise: claims, data, the cache, the shelves; and which scale fits.
+
+In a clone everything lies in the clone. Outside one the claims and the reference results are those inside the installed
+package, and runs and reports go below the current folder.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +19,48 @@ if TYPE_CHECKING:  # pydantic takes longer to import than `--help` may
     from repro.claim.files import ClaimFile
 
 PACKAGE = Path(repro.__file__).resolve().parent
-CATALOGUE = Path("claims", "catalogue.csv")  # what makes a folder a clone
+SHIPPED = PACKAGE / "shipped"  # what a wheel holds of the clone; pyproject.toml copies it there
+CATALOGUE = "catalogue.csv"
 SCALES = SCALE_NAMES  # from the lowest
 
 
 def clone() -> Path | None:
-    """Return the clone that the package lies in, else the one that the current folder lies in; None without any.
-
-    Claims, reference runs and pages are read from there, and runs and pages of one's own go there.
-    """
+    """Return the clone that the package lies in, else the one that the current folder lies in; None without any."""
     here = Path.cwd().resolve()
-    return next((folder for folder in (PACKAGE.parent, here, *here.parents) if (folder / CATALOGUE).is_file()), None)
+    folders = (PACKAGE.parent, here, *here.parents)
+    return next((folder for folder in folders if (folder / "claims" / CATALOGUE).is_file()), None)
 
 
 def home() -> Path:
-    """Return the clone. ReproError where there is none, so that nothing is ever written beside an installed package."""
-    if (found := clone()) is None:
+    """Return the clone. ReproError where there is none: what maintainers make belongs into one."""
+    if (folder := clone()) is None:
         raise ReproError(
-            f"no clone of the project: {CATALOGUE} is neither here, nor above, nor beside the package; go into a clone,"
-            " or name the files of claims, and with --runs and --out where runs and pages go"
+            "--reference: works on the shelf of the project's clone, and there is none here; go into a clone, or leave "
+            "--reference away"
         )
-    return found
+    return folder
+
+
+def claims() -> Path:
+    """Return the folder of the project's claims and catalogue: the clone's, else the package's own copy."""
+    return _of_project(Path("claims"))
+
+
+def reference_results() -> Path:
+    """Return the file with the results of the reference runs: the clone's, else the package's own copy."""
+    return _of_project(Path("reports", "reference", "results.json"))
+
+
+def _of_project(place: Path) -> Path:
+    """Return where a file or folder of the clone is to be read. ReproError where the package has no copy either."""
+    if folder := clone():
+        return folder / place
+    if not (packaged := SHIPPED / place.name).exists():
+        raise ReproError(
+            f"{packaged}: not in this installation, and no clone is here; expected the project's {place.name}. Install "
+            "the package again with pip, or go into a clone"
+        )
+    return packaged
 
 
 def roots(given: Path | None) -> tuple[Path, ...]:
@@ -51,14 +76,14 @@ def cache() -> Path:
 
 
 def shelf(name: str, given: Path | None, reference: bool) -> Path:
-    """`runs` or `reports`: the folder given, else the clone's, the user's own or the reference one.
+    """Return the folder of `runs` or `reports`: the one given, else the clone's, else one below the current folder.
 
-    ReproError where that takes a clone and there is none; `reference` always takes one.
+    `reference`: the clone's reference shelf, where none is given. ReproError where there is no clone, given or not.
     """
-    if given and not reference:
-        return given
-    mine = home() / name
-    return given or (mine / "reference" if reference else mine)
+    if reference:
+        of_project = home() / name / "reference"
+        return given or of_project
+    return given or (clone() or Path.cwd()) / name
 
 
 def cores() -> int:
@@ -66,8 +91,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def shown(path: Path) -> str:
-    """A path as a person would type it from here."""
+def relative_path(path: Path) -> str:
+    """Return a path as a person would type it from here."""
     return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
 
 
@@ -109,8 +134,7 @@ def claim(given: Path) -> Path:
     if given.is_file() or (given.is_dir() and any(given.glob("*.yaml"))):
         return given
     is_path = bool(given.suffix) or len(given.parts) > 1
-    folder = clone() if is_path or given.is_dir() else home()
-    ids = {path.stem: path for path in folder.glob("claims/*.yaml")} if folder else {}
+    ids = {path.stem: path for path in claims().glob("*.yaml")}
     if str(given) in ids:
         return ids[str(given)]
     if given.is_dir():

@@ -20,6 +20,7 @@ from repro.errors import ReproError
 if TYPE_CHECKING:
     from repro.claim.catalogue import Entry
     from repro.claim.files import AnyFile, ClaimFile
+    from repro.pages.results import Results
     from repro.questions.cases import Word
     from repro.store import Store, Table
 
@@ -30,35 +31,38 @@ def load(paths: Sequence[Path]) -> list[AnyFile]:
     """Return claims named by ids, files and folders, or the project's."""
     from repro.contents import load_all
 
-    return load_all([places.claim(path) for path in paths] or [places.home() / "claims"])
+    return load_all([places.claim(path) for path in paths] or [places.claims()])
 
 
 def catalogue() -> list[Entry]:
-    """Return the rows of the clone's catalogue; none where there is no clone."""
+    """Return the rows of the project's catalogue."""
     from repro.claim import catalogue
 
-    return catalogue.catalogue(home / places.CATALOGUE) if (home := places.clone()) else []
+    return catalogue.catalogue(places.claims() / places.CATALOGUE)
 
 
 def store(args: argparse.Namespace) -> Store:
-    """Return the shelf that runs are kept on. ReproError where there is no clone and none is named."""
-    from repro.store import Store
+    """Return the shelf that runs are kept on. ReproError of the reference shelf where there is no clone."""
+    from repro.store import Store, Table
 
     return Store(places.shelf("runs", args.runs, args.reference))
 
 
 def out(args: argparse.Namespace) -> Path:
-    """Return the folder that pages go to. ReproError where there is no clone and none is named."""
+    """Return the folder that pages go to. ReproError of the reference pages where there is no clone."""
     return places.shelf("reports", args.out, args.reference)
 
 
-def shelves(args: argparse.Namespace) -> dict[str, Table]:
-    """Return tables of runs as pages show them: the user's own first, then those that come with the project."""
-    from repro.store import Store
+def shelf(args: argparse.Namespace) -> str:
+    """Return the name of the shelf that is worked on."""
+    return "reference" if args.reference else "yours"
 
-    home = places.clone()
-    reference = {"reference": Store(home / "runs" / "reference").table() if home else {}}
-    return reference if args.reference else {"yours": store(args).table()} | reference
+
+def reference(args: argparse.Namespace) -> Results | None:
+    """Return the results of the reference runs, next to which the user's own stand; None where these are worked on."""
+    from repro.pages import results
+
+    return None if args.reference else results.read(places.reference_results())
 
 
 def run(args: argparse.Namespace, say: Say) -> int:
@@ -80,7 +84,7 @@ def run(args: argparse.Namespace, say: Say) -> int:
         if _estimate(claims, setting, workers, more, say):
             with shown(say) as show:
                 trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
-            say(f"{trained} run(s) trained, on the shelf {places.shown(setting.store.root)}")
+            say(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
             if limit and _estimate(claims, setting, workers, more, say, "left, as they cannot end in the time given"):
                 say(f"go on: python -m repro {shlex.join(sys.argv[1:])}")
         if args.base:
@@ -136,7 +140,7 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     claims = _scaled(files, args, setting, say)
     finished, runs, device = standing(setting), setting.store.table(), device_name(setting.provenance)
     resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
-    say(f"on the shelf {places.shown(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
+    say(f"on the shelf {places.relative_path(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
     for file, scale in claims:
         if file.undecided(scale):
             say(f"{file.id}: no run is planned: the base of its {scale} scale is not chosen yet; see plan --base")
@@ -145,7 +149,7 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     for line in jobs.lines(jobs.jobs(claims, finished, device, _more(args)), runs, device):
         say(line)
     _estimate(claims, setting, workers, _more(args), say)
-    say("\n".join(power.lines(claims, shelves(args))))
+    say("\n".join(power.lines(claims, shelf(args), runs, reference(args))))
     say("later rounds follow from these: rates are chosen first, then judged")
     return 0
 
@@ -157,6 +161,8 @@ def _setting(args: argparse.Namespace) -> tuple[Any, int]:
 
     device = device_of(args.device)
     made = provenance(device)
+    if args.reference and made["commit"] is None:
+        raise ReproError("--reference: this repro was not imported from a clone; there `pip install -e .` makes it so")
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
     setting = Setting(store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
@@ -219,25 +225,26 @@ def _judged(
     files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str], say: Say, only: bool = False
 ) -> dict[str, Word]:
     """Pages for all the project's claims, or `only` these; a line for each of `done`, by scale; the words of these."""
-    from repro.pages import write
+    from repro.pages import results, write
     from repro.questions.judge import said
     from repro.questions.trial import Trials
 
-    folder, home = out(args), places.clone()
+    folder = out(args)
     here = {file.path.resolve() for file in files}
-    others = sorted({path.resolve() for path in home.glob("claims/*.yaml")} - here) if home else []
-    theirs = load(others) if others else []
-    tried = {name: Trials(table) for name, table in shelves(args).items()}
-    write([*files, *theirs], tried, folder, catalogue(), {file.id for file in files} if only else None)
-    words, mine = {}, next(iter(tried.values()))
+    others = sorted({path.resolve() for path in places.claims().glob("*.yaml")} - here)
+    every = [*files, *(load(others) if others else [])]
+    trials, theirs = Trials(store(args).table()), reference(args)
+    write(every, {shelf(args): trials}, folder, catalogue(), {file.id for file in files} if only else None, theirs)
+    words = {}
     if done:
         say("")
+        theirs = theirs or results.read(folder / results.NAME)
     for file in (file for file in files if file.id in done):
-        text, words[file.id] = said(file, done[file.id], mine, tried["reference"])
+        text, words[file.id] = said(file, done[file.id], trials, theirs.line(file) if theirs else "")
         say(text)
     if args.reference:
         from repro.pages.readme import renew
 
-        renew(places.home(), [*files, *theirs], tried["reference"])
-    say(f"\nreport: {places.shown(folder / 'index.html')}")
+        renew(places.home(), every, trials)
+    say(f"\nreport: {places.relative_path(folder / 'index.html')}")
     return words

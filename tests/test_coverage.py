@@ -18,7 +18,11 @@ from repro.contents import load, load_valid
 from repro.errors import ReproError
 from repro.pages import write
 from repro.pages.coverage import cost, lines
-from repro.questions.coverage import Covered, coverage, summary
+from repro.pages.shelf_results import results_of
+from repro.pages.view import show
+from repro.questions.coverage import Covered, Recorded, coverage, summary
+from repro.questions.trial import Trials
+from repro.store import Table
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = catalogue(ROOT / "claims" / "catalogue.csv")
@@ -31,6 +35,12 @@ def speed(tmp_path: Path) -> ClaimFile:
     file = load(tmp_path / "speed.yaml")
     assert isinstance(file, ClaimFile)
     return file
+
+
+def reference(file: ClaimFile, runs: Table) -> Recorded:
+    """What coverage asks of the reference shelf, by the results of these runs."""
+    trials = Trials(runs)
+    return results_of("reference", [file], {file.id: show(file, "reference", trials)}, trials).recorded()
 
 
 def row(rows: list[Covered], name: str) -> Covered:
@@ -81,7 +91,7 @@ def test_a_mistake_in_the_catalogue_is_told_with_its_line(tmp_path, text, told):
 def test_each_declared_scale_has_its_state_on_each_shelf_and_what_is_missing_its_command(speed, tmp_path):
     smoke = fill(tmp_path / "mine", speed, "smoke", straight(0.2)).table()
     small = fill(tmp_path / "reference", speed, "small", straight(0.05)).table()
-    (found,) = coverage([SPEED], [speed], {"yours": smoke, "reference": small})
+    (found,) = coverage([SPEED], [speed], {"yours": smoke}, other=reference(speed, small))
     assert found.state == "valid"
     assert list(found.scales) == ["smoke", "small", "paper"]
     words = {scale: {state.shelf: state.word for state in states} for scale, states in found.scales.items()}
@@ -89,7 +99,7 @@ def test_each_declared_scale_has_its_state_on_each_shelf_and_what_is_missing_its
     assert words["small"]["yours"] == "not run"
     assert words["small"]["reference"] == "not tested"
     assert [m.scale for m in found.missing] == ["paper"]
-    assert found.missing[0].command == "python -m repro run claims/speed.yaml --scale paper"
+    assert found.missing[0].command == "python -m repro run speed --scale paper"
     assert found.judged
     alone = coverage([SPEED], [speed], {"yours": smoke})[0]
     assert not alone.judged, "smoke scale proves the machinery and nothing else"
@@ -99,14 +109,13 @@ def test_a_cost_is_that_of_recorded_runs_alike_and_is_never_invented(speed, tmp_
     nothing = coverage([SPEED], [speed], {"yours": {}})[0]
     for missing in nothing.missing:
         assert not missing.cost.known
-        assert f"`python -m repro plan claims/speed.yaml --scale {missing.scale}` measures it" in cost(missing)
+        assert f"`python -m repro plan speed --scale {missing.scale}` measures it" in cost(missing)
     smoke = fill(tmp_path / "smoke", speed, "smoke", straight(0.2)).table()
     other = coverage([SPEED], [speed], {"yours": smoke})[0]
     assert not any(m.cost.known for m in other.missing), "epochs of digits say nothing of those of CIFAR-10"
     small = fill(tmp_path / "small", speed, "small", straight(0.05)).table()
-    (paper,) = (
-        m for m in coverage([SPEED], [speed], {"yours": {}, "reference": small})[0].missing if m.scale == "paper"
-    )
+    (known,) = coverage([SPEED], [speed], {"yours": {}}, other=reference(speed, small))
+    (paper,) = (missing for missing in known.missing if missing.scale == "paper")
     # the first pass of tuning: 2 arms x 4 rates on the first seed, 3 epochs each, 2 seconds an epoch
     assert (paper.cost.runs, paper.cost.known, paper.cost.seconds) == (8, 8, 8 * 3 * 2.0)
     assert paper.cost.device == "A processor"
@@ -131,7 +140,7 @@ def test_rows_without_a_claim_and_claims_without_a_row_are_shown_as_what_they_ar
     assert rows[-1].entry.part == "–"
     text = "\n".join(lines(rows))
     assert "bias_one: write claims/bias_one.yaml" in text
-    assert "python -m repro check claims/depth.yaml" in text
+    assert "python -m repro check depth" in text
     assert summary(rows).startswith("3 sentences: 1 have a valid claim, 0 a verdict")
 
 
@@ -153,7 +162,7 @@ def test_the_page_has_every_row_with_its_state_and_the_commands(speed, tmp_path)
     page = (tmp_path / "out" / "coverage.html").read_text()
     page += re.sub("<.*?>", "", page)  # within a command stand tags
     for text in ("speed.html", "not tested", "The split does not matter", "not covered",
-                 "python -m repro run claims/speed.yaml --scale paper", "at most"):  # fmt: skip
+                 "python -m repro run speed --scale paper", "at most"):  # fmt: skip
         assert text in page, text
     assert 'href="coverage.html"' in (tmp_path / "out" / "index.html").read_text()
 

@@ -502,6 +502,9 @@ def test_the_commit_is_that_of_the_sources_and_clean_only_as_committed(tmp_path,
     assert commit_of(tmp_path / "repro") == (head, True)
     (tmp_path / "repro" / "a.py").write_text("changed")
     assert commit_of(tmp_path / "repro") == (head, False)
+    installed = tmp_path / ".venv" / "site-packages" / "repro"
+    installed.mkdir(parents=True)
+    assert commit_of(installed) == (None, False), "in an environment inside the clone lie no sources of its commit"
     monkeypatch.setenv("REPRO_COMMIT", "abc+changed")
     assert commit_of(tmp_path) == ("abc", False)
 

@@ -1,10 +1,14 @@
-"""What a newcomer meets on the first day: ids in place of files, pipes that close, no clone, smoke scale."""
+"""What a newcomer meets on the first day: ids in place of files, pipes that close, no clone, smoke scale.
+
+Without a clone the package is a copy with what a wheel has inside; test_wheel.py builds the wheel itself.
+"""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,11 +16,18 @@ from small_runs import Failed, fill, straight
 from small_tables import claim_file, play, reaching
 
 from repro import cli, pages
+from repro.claim.files import ClaimFile
+from repro.contents import load
 from repro.engine import execute
+from repro.pages.results import read
+from repro.pages.shelf_results import results_of
+from repro.pages.view import show
 from repro.questions.judge import said
+from repro.questions.trial import Trials
+from repro.store import Table
 
 ROOT = Path(__file__).parent.parent
-RELU, SHARE = ROOT / "claims" / "relu_speedup.yaml", ROOT / "claims" / "conv_share.yaml"
+RELU, REFERENCE = ROOT / "claims" / "relu_speedup.yaml", ROOT / "reports" / "reference" / "results.json"
 
 
 def environment(package: Path = ROOT) -> dict[str, str]:
@@ -40,9 +51,14 @@ def called(capsys: pytest.CaptureFixture, *words: object) -> tuple[object, str, 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of installed packages that holds this one and no clone."""
+    """A folder of installed packages that holds this one, with what the wheel has inside, and no clone."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "repro", folder / "repro", ignore=shutil.ignore_patterns("__pycache__"))
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for source, target in wheel["force-include"].items():
+        (folder / target).parent.mkdir(exist_ok=True)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+        copy(ROOT / source, folder / target)
     return folder
 
 
@@ -137,35 +153,24 @@ def test_a_pipe_of_our_own_that_breaks_is_not_taken_for_a_reader_that_has_gone(m
 # No clone
 
 REFUSED = [
-    ["list"],
-    ["check"],
     ["coverage"],
     ["report"],
     ["gc"],
-    ["smoke"],
-    ["run", "relu_speedup"],
-    ["plan", "relu_speedup"],
-    ["run", str(RELU)],
-    ["run", str(RELU), "--runs", "runs"],
-    ["run", str(RELU), "--out", "reports"],
-    ["run", str(RELU), "--runs", "runs", "--out", "reports", "--reference"],
-    ["plan", str(RELU)],
-    ["smoke", str(RELU), "--runs", "runs"],
-    ["report", str(SHARE), "--out", "reports"],
-    ["doctor", "--device", "cpu"],
-    ["doctor", "--canary", "--reference"],
-    ["bench", "step", "--reference"],
+    ["run", "relu_speedup", "--scale", "smoke"],
+    ["plan", "relu_speedup", "--scale", "smoke", "--runs", "runs"],
+    ["doctor", "--canary"],
+    ["bench", "step"],
 ]
 
 
-def test_where_there_is_no_clone_a_command_refuses_before_it_does_anything(site, tmp_path):
+def test_where_there_is_no_clone_what_maintainers_do_is_refused_before_anything_is_done(site, tmp_path):
     script = f"""
 import sys
 from repro.cli import main
 for words in {REFUSED!r}:
     print("::", *words, file=sys.stderr, flush=True)
     try:
-        main(words)
+        main([*words, "--reference"])
     except SystemExit as ended:
         print(ended.code, file=sys.stderr)
 """
@@ -183,21 +188,32 @@ for words in {REFUSED!r}:
     assert not files_in(tmp_path)
 
 
-def test_claims_named_by_files_with_folders_for_runs_and_pages_work_without_a_clone(site, tmp_path):
+def test_without_a_clone_claims_of_the_package_and_of_a_file_are_run_below_the_current_folder(site, tmp_path):
     before = files_in(site)
-    done = repro("smoke", RELU, SHARE, "--runs", "runs", "--out", "reports", cwd=tmp_path, package=site)
+    done = repro("smoke", RELU, "conv_share", cwd=tmp_path, package=site)
     assert (done.returncode, done.stderr) == (0, "")
     first, blank, *lines = done.stdout.splitlines()
     assert first.startswith("1 claim(s) to train on a few digits, 1 to count, with ")
     assert (blank, lines[2]) == ("", "")
     assert lines[0].startswith("conv_share, counted: TRUE IN PART.")
-    assert lines[1] == "relu_speedup, smoke scale: the machinery works here. The reference verdict: not run yet"
+    assert lines[1].startswith("relu_speedup, smoke scale: the machinery works here. The reference verdict: ")
+    assert lines[1].endswith(read(REFERENCE).line(load(RELU)))
     assert lines[3] == "report: reports/index.html"
-    assert re.fullmatch(r"2 claims: the machinery works here, in \d+ s", lines[4])
+    assert re.fullmatch(r"2 claims: the machinery works here, in .* s", lines[4])
     assert len(lines) == 5
     page = (tmp_path / "reports" / "relu_speedup.html").read_text()
     assert "The machinery works here" in page
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "reports"}
     assert files_in(site) == before
+
+
+def test_a_package_without_the_claims_says_so_where_there_is_no_clone(site, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(site / "repro", bare / "repro", ignore=shutil.ignore_patterns("shipped"))
+    done = repro("list", cwd=tmp_path, package=bare)
+    assert done.returncode == 2
+    assert "not in this installation" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_installed_package_serves_the_clone_that_it_is_called_in(site):
@@ -211,14 +227,20 @@ def test_an_installed_package_serves_the_clone_that_it_is_called_in(site):
 def test_at_smoke_scale_nothing_that_was_measured_on_digits_is_told(tmp_path):
     file = claim_file(tmp_path)
     curve = reaching(lambda arm, rate, seed: 4 if arm == "relu" else 8)
-    runs, nothing = play((file, "smoke"), curve=curve), {}
-    line, _ = said(file, "smoke", runs, nothing)
+    runs = play((file, "smoke"), curve=curve)
+    line, _ = said(file, "smoke", runs, reference_line(file, {}))
     assert line == "speed, smoke scale: the machinery works here. The reference verdict: not run yet"
-    assert said(file, "smoke", runs, runs)[0] == line, "nor from digits on the reference shelf"
+    assert said(file, "smoke", runs, reference_line(file, runs))[0] == line, "nor from digits on the reference shelf"
     reference = fill(tmp_path / "runs", file, "small", straight(0.05)).table()
-    line, _ = said(file, "smoke", runs, reference)
+    line, _ = said(file, "smoke", runs, reference_line(file, reference))
     assert ". The reference verdict: " in line
     assert "at small scale" in line
+
+
+def reference_line(file: ClaimFile, runs: Table) -> str:
+    """What the results of these runs say of a claim."""
+    trials = Trials(runs)
+    return results_of("reference", [file], {file.id: show(file, "reference", trials)}, trials).line(file)
 
 
 def test_at_smoke_scale_what_failed_or_is_missing_is_named(tmp_path):
@@ -226,10 +248,10 @@ def test_at_smoke_scale_what_failed_or_is_missing_is_named(tmp_path):
         raise Failed("out of memory")
 
     file = claim_file(tmp_path)
-    line, word = said(file, "smoke", play((file, "smoke"), curve=failing), {})
+    line, word = said(file, "smoke", play((file, "smoke"), curve=failing), "not run yet")
     assert word == "error"
     assert re.match(r"speed, smoke scale: ERROR \(\d of \d runs failed twice\)\. The reference verdict: ", line)
-    line, word = said(file, "smoke", {}, {})
+    line, word = said(file, "smoke", {}, "not run yet")
     assert word == "not run"
     assert line.startswith("speed, smoke scale: NOT RUN (")
 

@@ -143,18 +143,14 @@ def _near_the_authors(file: ClaimFile) -> Curve:
 
 @pytest.fixture(scope="module")
 def pages(stores: dict[str, Store], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages of both kinds of claim: smoke runs of the reader's own beside reference runs at paper scale."""
+    """The pages of both kinds of claim, from reference runs at paper scale."""
     out = tmp_path_factory.mktemp("pages") / "reports"
-    write(both_claims(stores), both_shelves(stores), out)
+    write(both_claims(stores), {"reference": stores["paper"].table()}, out)
     return out
 
 
 def both_claims(stores: dict[str, Store]) -> list[ClaimFile]:
     return [load(stores["paper"].root.parent / "speed.yaml"), load(ROOT / "claims" / "cifar_trace.yaml")]
-
-
-def both_shelves(stores: dict[str, Store]) -> dict:
-    return {"yours": stores["smoke"].table(), "reference": stores["paper"].table()}
 
 
 def beside_the_bundle(pages: Path, out: Path) -> Path:
@@ -173,7 +169,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 def test_the_same_runs_give_the_same_bytes_over_old_pages_and_in_another_process(stores, pages, tmp_path):
     before = contents(pages)
-    write(list(reversed(both_claims(stores))), both_shelves(stores), pages)
+    write(list(reversed(both_claims(stores))), {"reference": stores["paper"].table()}, pages)
     assert contents(pages) == before
     done = in_another_process(stores, tmp_path, {"PYTHONHASHSEED": "12345"})
     assert done.returncode == 0, done.stderr
@@ -197,8 +193,7 @@ from repro.pages.assumptions import asks_otherwise
 from repro.contents import load
 from repro.store import Store
 root, out, trace = map(Path, sys.argv[1:])
-shelves = {"yours": Store(root / "smoke").table(), "reference": Store(root / "paper").table()}
-write([load(root / "speed.yaml"), load(trace)], shelves, out)
+write([load(root / "speed.yaml"), load(trace)], {"reference": Store(root / "paper").table()}, out)
 print(*{name.split(".")[0] for name in sys.modules})
 """
     places = [stores["paper"].root.parent, out, ROOT / "claims" / "cifar_trace.yaml"]
@@ -210,7 +205,8 @@ def test_pages_name_no_place_on_this_machine_and_no_address(stores, pages):
     for name, content in contents(pages).items():
         assert str(stores["paper"].root.parent).encode() not in content, name
         assert str(pages).encode() not in content, name
-        if name != "static/vega.js":  # it names its namespaces; the browser tests see that it asks for nothing
+        # these name their formats; the browser tests see that a page asks for nothing
+        if name not in ("static/vega.js", "results.schema.json"):
             assert not re.search(rb"https?://|//cdn|@import", content), name
 
 
@@ -251,20 +247,13 @@ def test_the_page_states_the_ratio_that_the_curves_have(pages):
     assert {row["rate"] for row in judged} == {"0.002"}
 
 
-def test_a_smoke_run_says_that_the_machinery_works_and_points_at_the_reference_verdict(pages):
-    text = Page(pages / "speed.html").text
-    assert "The machinery works here" in text
-    assert "The reference verdict is: reproduced." in text
-    assert text.index("Reference runs") < text.index("Your runs"), "evidence that speaks stands first"
-
-
 def test_the_highest_complete_scale_is_shown_and_the_others_are_named(stores, tmp_path):
     file = both_claims(stores)[0]
     write([file], {"reference": stores["small"].table()}, tmp_path)
     text = Page(tmp_path / "speed.html").text
     assert "Agrees at small scale" in text
     assert "small scale" in text
-    assert "python -m repro run claims/speed.yaml --scale paper" in text
+    assert "python -m repro run speed --scale paper" in text
     write([file], {"reference": stores["paper"].table()}, tmp_path)
     assert "Reproduced" in Page(tmp_path / "speed.html").text
 
@@ -286,7 +275,7 @@ def unrun(out: Path, id: str) -> str:
 def test_before_any_run_a_page_says_what_the_next_command_takes(tmp_path):
     text = unrun(tmp_path, "crops_and_flips")
     assert "10 runs still to do." in text
-    assert "Next: python -m repro run claims/crops_and_flips.yaml --scale smallIt needs Imagenette" in text
+    assert "Next: python -m repro run crops_and_flips --scale smallIt needs Imagenette" in text
     assert "Cost of the next 10 runs not known: python -m repro plan" in text
     page = (tmp_path / "crops_and_flips.html").read_text()
     assert '<span class="word">--scale small</span>' in page, "a line may end there, but not within an option"
@@ -308,7 +297,7 @@ def test_an_alternative_with_other_arms_and_a_band_of_its_own_decides_nothing():
 def test_an_error_itself_is_sent_to_paper_scale_the_one_that_can_speak_of_it(tmp_path):
     text = unrun(tmp_path, "ilsvrc2012")
     assert "Only paper scale can speak of this number." in text
-    assert "Next: python -m repro run claims/ilsvrc2012.yaml --scale paperIt needs ILSVRC-\u20602012" in text
+    assert "Next: python -m repro run ilsvrc2012 --scale paperIt needs ILSVRC-\u20602012" in text
 
 
 def test_arms_alternatives_and_scales_are_told_in_words_and_in_the_papers_units(tmp_path):
@@ -410,7 +399,7 @@ def test_the_index_names_verdicts_that_share_runs_and_what_is_not_run(stores, pa
     shared = len(judged_runs(tmp_path / "out" / "speed.json"))
     assert f"Shares runs with speed_again ({shared} runs, reference)." in text
     assert "3 claims: 2 agrees below paper scale, 1 not run." in text
-    assert "python -m repro run claims/slower.yaml --scale small" in text
+    assert "python -m repro run slower --scale small" in text
 
 
 def judged_runs(path: Path) -> set[str]:
@@ -518,7 +507,7 @@ def test_a_page_opens_from_disk_without_complaint_or_network(chromium, pages, na
 def test_without_javascript_every_drawing_is_there(chromium, pages):
     page, complaints, _ = opened(chromium, pages / "speed.html", java_script_enabled=False)
     assert not complaints
-    assert page.locator(".static.wide svg:visible").count() == page.locator(".chart").count() > 3
+    assert page.locator(".static.wide svg:visible").count() == page.locator(".chart").count() >= 3
     assert page.locator("fieldset:visible").count() == 0
     page.context.close()
 

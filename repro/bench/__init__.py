@@ -58,7 +58,10 @@ def measured(
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{part}.json"
         replace(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
-        yield f"kept in {places.shown(path)}" + "; `repro report --reference` writes it into the README" * reference
+        yield (
+            f"kept in {places.relative_path(path)}"
+            + "; `repro report --reference` writes it into the README" * reference
+        )
 
 
 def _may_be_kept(part: str, rounds: int | None) -> None:
@@ -68,5 +71,5 @@ def _may_be_kept(part: str, rounds: int | None) -> None:
         raise ReproError(
             f"--rounds {rounds}: found fewer than {speed.ROUNDS}, expected as many for the reference shelf"
         )
-    if not commit_of(places.home())[1]:
+    if not (places.home() and commit_of(places.PACKAGE)[1]):
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")

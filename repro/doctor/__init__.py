@@ -41,20 +41,18 @@ class Examination:
             yield check.line()
         self._note(found)
         paths = page.write(page.result(found, made, time.perf_counter() - start), out)
-        yield f"{page.summary(found)}: {', '.join(places.shown(path) for path in paths)}"
+        yield f"{page.summary(found)}: {', '.join(places.relative_path(path) for path in paths)}"
 
     def _note(self, found: Sequence[page.Check]) -> None:
         self.passed = self.passed and all(check.passed for check in found)
 
 
-def lines(store: Store | None, roots: tuple[Path, ...], cache: Path) -> list[str]:
-    """A line for each of them, the next command last. No store: there is no clone here, and none was named."""
+def lines(store: Store, roots: tuple[Path, ...], cache: Path) -> list[str]:
+    """A line for each of them, the next command last."""
     made = provenance("cuda" if torch.cuda.is_available() else "cpu")
     out = [f"{key:<12} {value}" for key, value in made.items()]
     out += [f"data         {kind}: {find(kind, roots, cache) or 'not found'}" for kind in KNOWN]
-    if store is None:
-        return [*out, "runs         no clone here", "next         go into a clone of the project"]
-    out.append(f"runs         {len(store.table())} on {places.shown(store.root)}")
+    out.append(f"runs         {len(store.table())} on {places.relative_path(store.root)}")
     lacking = find("cifar10", roots, cache) is None
     command = "data get cifar10 --data data" if lacking else "run relu_speedup"
     return [*out, f"next         python -m repro {command}"]

@@ -17,7 +17,8 @@ from repro.train import loop
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """What made a run: commit and whether clean, versions, machine, device, threads, flags. No name of the machine."""
+    """Return what made a run: commit and whether clean, versions, machine, device, threads, flags. No name of the
+    machine. The commit is None where the package was not imported from a clone: `repro` names its version then."""
     commit, clean = commit_of(Path(repro.__file__).parent)
     gpu = torch.cuda.get_device_properties(0) if device == "cuda" else None
     return {
@@ -51,19 +52,22 @@ def device_of(asked: str | None) -> str:
     return asked or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def commit_of(folder: Path) -> tuple[str | None, bool]:
-    """The commit of the sources and whether they and the claims are as committed; REPRO_COMMIT where git is not.
+def commit_of(package: Path) -> tuple[str | None, bool]:
+    """Return the commit of the package's sources, and whether they and the claims are as committed; (None, False) where
+    the package is not the folder `repro` of a clone, as one installed in an environment inside a clone is not.
 
-    REPRO_COMMIT is a commit's name, followed by `+changed` where the tree differed from it.
+    Where git is not, REPRO_COMMIT has a commit's name, followed by `+changed` where the tree differed from it.
     """
     if given := os.environ.get("REPRO_COMMIT"):
         return given.removesuffix("+changed"), not given.endswith("+changed")
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(["git", *words], cwd=package, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         top = git("rev-parse", "--show-toplevel")
+        if Path(top).resolve() / "repro" != package.resolve():
+            return None, False
         return git("rev-parse", "HEAD"), not git("-C", top, "status", "--porcelain", "--", "repro", "claims")
     except (OSError, subprocess.CalledProcessError):
         return None, False

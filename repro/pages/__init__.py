@@ -8,10 +8,12 @@ from pathlib import Path
 
 from repro.claim import catalogue
 from repro.claim.files import AnyFile, split
-from repro.pages import claim, coverage, facts, fidelity, index
+from repro.pages import claim, coverage, facts, fidelity, index, results
 from repro.pages.export import rows_csv, whole
+from repro.pages.results import Results
+from repro.pages.shelf_results import results_of
 from repro.pages.typeset import environment, static
-from repro.pages.view import shelves
+from repro.pages.view import show
 from repro.questions.coverage import coverage as covered
 from repro.questions.trial import Trials
 from repro.store import Table, replace
@@ -23,35 +25,46 @@ def write(
     out: Path,
     entries: Sequence[catalogue.Entry] = (),
     only: Collection[str] | None = None,
+    reference: Results | None = None,
 ) -> list[Path]:
     """Make the pages of claims with their JSON and CSV in the folder `out`, and return the paths of all that is made.
 
-    `runs`: by shelf, `yours` and `reference`, in the order in which they are shown. `entries`: the rows of the
-    catalogue, whose coverage has a page. `only`: ids of the claims whose pages are made, with the index, which names
-    all claims, alone; None: everything. A file that has its content already is left as it is.
+    `runs`: one shelf by its name, `yours` or `reference`. `entries`: the rows of the catalogue, whose coverage has a
+    page. `only`: ids of the claims whose pages are made, with the index, which names all claims, alone; None:
+    everything, with the shelf's `results.json`. `reference`: results of the reference runs, which pages of the user's
+    own runs name, linked where their pages lie in `out`/reference. A file that has its content already is left as it
+    is. AssertionError of more shelves than one.
     """
-    tried = {shelf: Trials.over(found) for shelf, found in runs.items()}
+    assert len(runs) == 1, f"one shelf, not {', '.join(runs)}"
+    ((shelf, table),) = runs.items()
+    trials = Trials.over(table)
     mine = [file for file in claims if only is None or file.id in only]
     names = ["index.html", *(f"{file.id}.html" for file in mine)]
     templates = environment([(out / name).read_text() for name in names if (out / name).is_file()])
     files = static(out)
     trained, exact = split(claims)
     ordered = sorted(trained, key=lambda file: file.id)
-    found = {file.id: shelves(file, tried) for file in ordered}
-    rows = covered(entries, sorted(claims, key=lambda file: file.id), tried)
+    found = {file.id: [show(file, shelf, trials)] for file in ordered}
+    every = sorted(claims, key=lambda file: file.id)
+    rows = covered(entries, every, {shelf: trials}, other=reference.recorded() if reference else None)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
     for file in (file for file in ordered if file in mine):
-        page = claim.page(file, found, missing[file.id])
+        theirs = f"reference/{file.id}.html"
+        link = theirs if (out / theirs).is_file() else ""
+        page = claim.page(file, found, missing[file.id], reference, link)
         files[f"{file.id}.html"] = templates.get_template("claim.html").render(page)
-        files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
+        files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id], reference), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in (file for file in exact if file in mine):
         files |= facts.files(counted, templates)
     if only is None:
         files["fidelity.html"] = templates.get_template("fidelity.html").render(fidelity.page())
         files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows))
+        exhibits = {id: shown for id, (shown,) in found.items()}
+        files[results.NAME] = results_of(shelf, every, exhibits, trials).text()
+        files[results.SCHEMA] = results.schema()
     there = {*files, *(path.name for path in out.glob("*.html"))}
-    listed = index.page(ordered, found, exact, rows) | {"there": there}
+    listed = index.page(ordered, found, exact, rows, reference) | {"there": there}
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
         _renew(out / name, content.encode())

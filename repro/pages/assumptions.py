@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from repro.claim.files import ClaimFile
 from repro.pages import prose, settings
+from repro.pages.results import AtScale
 from repro.pages.view import MARKS
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete
@@ -44,8 +45,9 @@ class Open:
     choices: tuple[Choice, ...]
 
 
-def assumptions(file: ClaimFile, found: list[Exhibit]) -> list[Open]:
-    """Every assumption of the claim, in its order."""
+def assumptions(file: ClaimFile, found: list[Exhibit], reference: AtScale | None) -> list[Open]:
+    """Every assumption of the claim, in its order; `reference`: the results of the reference runs, where these are not
+    the shelf of the page."""
     out = []
     for assumption in file.claim.assumptions:
         choices = [
@@ -56,6 +58,11 @@ def assumptions(file: ClaimFile, found: list[Exhibit]) -> list[Open]:
                 *((judgement.alternative, judgement) for judgement in shown.alternatives),
             ]
             if name in assumption.alternatives
+        ]
+        choices += [
+            Choice(part.name, "reference", "", part.found, part.word, MARKS[part.word], part.change)
+            for part in (reference.comparisons if reference else ())
+            if part.name in assumption.alternatives
         ]
         named = tuple(
             Alternative(name, settings.told(over, file.claim), _unjudged(file, name, found))
@@ -76,24 +83,29 @@ def _unjudged(file: ClaimFile, name: str, found: list[Exhibit]) -> str:
 
 
 def _choice(shown: Exhibit, judgement: Judgement, name: str) -> Choice:
-    base, verdict = shown.judgement, judgement.verdict
+    verdict = judgement.verdict
     chosen = {arm.name: f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
     rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
     if len(chosen) == len(judgement.arms) and len(set(chosen.values())) == 1:
         rates = next(iter(chosen.values())) + " in all arms" * (len(chosen) > 1)
-    if judgement in base.together:
-        effect = "judged together with ours; the weakest decides"
-    elif not complete(judgement):
-        effect = f"not known yet: {verdict.why}"
-    elif asks_otherwise(shown.file, name):
-        effect = "another question, with a band of its own: it decides nothing here"
-    elif decides(base, judgement):
-        effect = f"decides: “{verdict.word}” instead of “{base.verdict.word}”"
-    elif base.effect and judgement.effect and _apart(base, judgement):
-        effect = "the word stays, the size does not: the two intervals do not overlap"
-    else:
-        effect = "changes neither the word nor, beyond the intervals, the size"
+    effect = change(shown, judgement, name)
     return Choice(name, shown.shelf, rates, judgement.found, verdict.word, MARKS[verdict.word], effect)
+
+
+def change(shown: Exhibit, judgement: Judgement, name: str) -> str:
+    """Return what one alternative does to the verdict, in words."""
+    base, verdict = shown.judgement, judgement.verdict
+    if judgement in base.together:
+        return "judged together with ours; the weakest decides"
+    if not complete(judgement):
+        return f"not known yet: {verdict.why}"
+    if asks_otherwise(shown.file, name):
+        return "another question, with a band of its own: it decides nothing here"
+    if decides(base, judgement):
+        return f"decides: “{verdict.word}” instead of “{base.verdict.word}”"
+    if base.effect and judgement.effect and _apart(base, judgement):
+        return "the word stays, the size does not: the two intervals do not overlap"
+    return "changes neither the word nor, beyond the intervals, the size"
 
 
 def asks_otherwise(file: ClaimFile, name: str) -> bool:
@@ -139,14 +151,18 @@ def turning(file: ClaimFile, found: list[Exhibit]) -> str:
     return f"It depends on what the paper leaves open: {listed(named)}." if named else ""
 
 
-def deciding(file: ClaimFile, found: list[Exhibit]) -> str:
-    """Which assumption decides, which only moves the size, or that none has been judged."""
+def deciding(file: ClaimFile, found: list[Exhibit], reference: AtScale | None) -> str:
+    """Which assumption decides, which only moves the size, or that none has been judged; where the page's own shelf
+    judged none, that of the `reference` runs."""
     judged = _judged(found)
     if not file.claim.alternatives:
         return "The claim names no alternative to these choices." if file.claim.assumptions else "Nothing is named."
+    unchanged = "No alternative that was judged changes the verdict."
+    if not judged and reference and any(part.role == "alternative" and part.complete for part in reference.comparisons):
+        return reference.depends or unchanged
     if not judged:
         return "No alternative has been judged yet, so it is not known whether one of these choices decides."
-    text = turning(file, found) or "No alternative that was judged changes the verdict."
+    text = turning(file, found) or unchanged
     moved = [
         f"from {_size(s.judgement)} to {_size(j)} under “{j.alternative}”"
         for s, j in judged

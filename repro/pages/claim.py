@@ -11,7 +11,8 @@ from repro.draw.parts import Figure
 from repro.pages import coverage, power, prose, records, settings
 from repro.pages.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.pages.evidence import sections
-from repro.pages.view import MARKS, TITLES, box, command, next_scale
+from repro.pages.results import ClaimResult, Results
+from repro.pages.view import MARKS, TITLES, box, command, next_scale, reference_box
 from repro.questions.cases import WORST
 from repro.questions.coverage import Missing
 from repro.questions.exhibit import Exhibit, axis, row
@@ -20,14 +21,22 @@ from repro.questions.sections import effect
 from repro.questions.units import listed
 
 
-def page(file: ClaimFile, every: dict[str, list[Exhibit]], missing: dict[str, Missing]) -> dict[str, Any]:
-    """Everything that templates/claim.html prints; `every`: all claims on all shelves, by id; `missing`: by scale."""
+def page(
+    file: ClaimFile, every: dict[str, list[Exhibit]], missing: dict[str, Missing], reference: Results | None, link: str
+) -> dict[str, Any]:
+    """Everything that templates/claim.html prints; `every`: all claims on their shelf, by id; `missing`: by scale;
+    `reference`: the results of the reference runs, next to runs of the user's own; `link`: the page of these runs, or
+    nothing where it is not there."""
     found = every[file.id]
+    theirs = reference.of(file) if reference else None
+    spoken = theirs.speaking if theirs else None
+    own = [shown for shown in found if shown.measured or shown.judgement.run_ids or spoken is None]
     # the evidence that speaks stands first; of equals, the reader's own
     ordered = sorted((s for s in found if s.measured), key=lambda shown: not shown.speaks)
     parts = [{"shelf": s.shelf, "title": TITLES.get(s.shelf, s.shelf), "sections": sections(s)} for s in ordered]
     main = ordered[0] if ordered else found[-1]
-    others, told = records.others(file, every), power.section(main, found)
+    others = records.others(file, every, reference)
+    told = power.section(main, theirs.at(main.scale) if theirs else None)
     fixed: list[tuple[str, str, list[tuple[str, str]]]] = [
         *([("What others measured", "others", [])] if others else []),
         ("What the paper leaves open", "assumptions", []),
@@ -48,16 +57,16 @@ def page(file: ClaimFile, every: dict[str, list[Exhibit]], missing: dict[str, Mi
         "says": file.claim.paper.says,
         "question": file.claim.question,
         "paper": file.claim.rule.stated(),
-        "boxes": [box(shown, found) for shown in found],
-        "needs": {shown.shelf: _needs(shown, missing) for shown in found},
-        "hinges": {shown.shelf: turning(file, [shown]) for shown in found},
+        "boxes": [*(box(shown, spoken) for shown in own), *([reference_box(file, spoken, link)] if spoken else [])],
+        "needs": {"reference": []} | {shown.shelf: _needs(shown, missing) for shown in own},
+        "hinges": {"reference": spoken.depends if spoken else ""} | {s.shelf: turning(file, [s]) for s in own},
         "effects": _effects(found),
-        "record": records.on_record(file, every),
+        "record": records.on_record(file, every, reference),
         "others": others,
         "parts": parts,
         "contents": contents + fixed,
-        "assumptions": assumptions(file, found),
-        "deciding": deciding(file, found),
+        "assumptions": assumptions(file, found, spoken),
+        "deciding": deciding(file, found, spoken),
         "forest": _forest(found),
         "deviations": file.claim.deviations,
         "at_scale": settings.at_scale(file, main.scale),
@@ -67,9 +76,10 @@ def page(file: ClaimFile, every: dict[str, list[Exhibit]], missing: dict[str, Mi
         "conditions": prose.conditions(main.judgement),
         "marks": MARKS,
         "told": told,
-        "could_not": {shown.shelf: power.box(shown.judgement) for shown in found},
+        "could_not": {"reference": spoken.could_not if spoken else ""}
+        | {shown.shelf: power.box(shown.judgement) for shown in own},
         "history": [_revision(revision) for revision in file.claim.history],
-        "scales": [_scale(file, scale, found, missing.get(scale)) for scale in file.claim.scales],
+        "scales": [_scale(file, scale, found, missing.get(scale), theirs) for scale in file.claim.scales],
     }
 
 
@@ -139,13 +149,15 @@ def _needs(shown: Exhibit, missing: dict[str, Missing]) -> list[str]:
     return [*data, *([coverage.sentence(missing[scale])] if scale in missing else [])]
 
 
-def _scale(file: ClaimFile, scale: str, found: list[Exhibit], missing: Missing | None) -> dict[str, Any]:
+def _scale(
+    file: ClaimFile, scale: str, found: list[Exhibit], missing: Missing | None, reference: ClaimResult | None
+) -> dict[str, Any]:
     own = {key: value for key, value in file.claim.scales[scale].items() if key != "alternatives"}  # type: ignore[index]
-    states = []
-    for shown in found:
-        verdict = shown.scales[scale].verdict
-        text = verdict.word if verdict.word != "not run" else f"not run: {verdict.why}"
-        states.append(text if len(found) == 1 else f"{shown.shelf}: {text}")
+    stated = [(shown.shelf, shown.scales[scale].verdict) for shown in found]
+    theirs = reference.at(scale) if reference else None
+    words = [(shelf, told.word if told.word != "not run" else f"not run: {told.why}") for shelf, told in stated]
+    words += [("reference", theirs.word)] if theirs else []
+    states = [text if len(words) == 1 else f"{shelf}: {text}" for shelf, text in words]
     return {
         "name": scale,
         "what": prose.SCALES[scale][0].upper() + prose.SCALES[scale][1:] + ".",

@@ -38,7 +38,7 @@ def lines(rows: Sequence[Covered]) -> list[str]:
     out += ["", "(r): on the reference shelf; –: the claim has no such scale"]
     out += ["", "what is missing, what fills it, and what that costs:"]
     if smoke := sum(missing.scale == "smoke" for row in rows for missing in row.missing):
-        out.append(f"  smoke scale of {smoke} claims, seconds each: python -m repro run claims/ --scale smoke")
+        out.append(f"  smoke scale of {smoke} claims, seconds each: python -m repro smoke")
     for row in rows:
         for missing in (m for m in row.missing if m.scale != "smoke"):
             out.append(f"  {row.entry.id}, {missing.scale} scale: {missing.why}")
@@ -51,7 +51,7 @@ def lines(rows: Sequence[Covered]) -> list[str]:
 def todo(row: Covered) -> str:
     """What is to be done for a row of a sentence that has no valid claim."""
     if row.state == "invalid":
-        return f"the claim has mistakes: python -m repro check claims/{row.entry.id}.yaml"
+        return f"the claim has mistakes: python -m repro check {row.entry.id}"
     return f"write claims/{row.entry.id}.yaml, as claims/README.md says"
 
 

@@ -79,14 +79,14 @@ def _left_out(table: Table, ids: set[str]) -> list[str]:
 
 def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
     """One machine and its software, as `_ABOUT` names it."""
-    threads = session["threads"]
+    threads, commit = session["threads"], session["commit"]
     device = session["processor"] if session["device"] == "cpu" else session["device"]
     named = {name: session[name.lower()] for name in ("repro", "Python", "torch", "numpy", "CUDA")}
     named |= {name: session.get(name) for name in libraries.LIBRARIES}  # of a run whose net is the library's
     versions = [f"{name} {version}" for name, version in named.items() if version]
     return (
         f"{runs} session{'s' * (runs != 1)}",
-        f"{(session['commit'] or 'none')[:12]} ({'clean' if session['clean'] else 'changed'})",
+        f"{commit[:12]} ({'clean' if session['clean'] else 'changed'})" if commit else "not from a clone",
         f"{device}, {threads} thread{'s' * (threads != 1)}",
         session["system"],
         ", ".join(versions),

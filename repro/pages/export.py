@@ -11,6 +11,7 @@ from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile
 from repro.pages import power
 from repro.pages.assumptions import decides
+from repro.pages.results import Results
 from repro.questions.base import Claim
 from repro.questions.curve import TraceRule
 from repro.questions.exhibit import Exhibit
@@ -21,9 +22,11 @@ COLUMNS = ("shelf", "scale", "alternative", "arm", "use", "rate", "seed", "value
 POINTS = ("shelf", "scale", "arm", "seed", "point", "train_error", "run")
 
 
-def whole(file: ClaimFile, found: list[Exhibit]) -> dict[str, Any]:
-    """The claim as written and its judgement on every shelf; open sides of intervals are null."""
-    return {
+def whole(file: ClaimFile, found: list[Exhibit], reference: Results | None) -> dict[str, Any]:
+    """The claim as written and its judgement on its shelf, with the reference runs' result, where these are not that
+    shelf; open sides of intervals are null."""
+    theirs = reference.of(file) if reference else None
+    out: dict[str, Any] = {
         "claim": file.claim.model_dump(mode="json", by_alias=True, exclude_none=True),
         "shelves": [
             {
@@ -44,6 +47,7 @@ def whole(file: ClaimFile, found: list[Exhibit]) -> dict[str, Any]:
             for shown in found
         ],
     }
+    return out | ({"reference": theirs.model_dump(mode="json")} if theirs else {})
 
 
 def _finite(value: float | None) -> float | None:

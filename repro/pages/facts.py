@@ -96,7 +96,7 @@ def _page(file: ExactFile) -> dict[str, Any]:
         "other": "torchvision" in claim.nets,
         "assumptions": claim.assumptions,
         "deviations": claim.deviations,
-        "command": f"python -m repro run claims/{file.path.name}",
+        "command": f"python -m repro run {file.path.stem}",
     }
 
 

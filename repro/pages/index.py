@@ -10,6 +10,7 @@ from repro.claim.files import ClaimFile, ExactFile
 from repro.draw import charts
 from repro.draw.parts import Entry, Line
 from repro.pages import facts, multiplicity, prose, records
+from repro.pages.results import AtScale, Results
 from repro.pages.view import MARKS, command, next_scale
 from repro.questions.cases import GROUPS, Word
 from repro.questions.coverage import Covered, summary
@@ -18,20 +19,29 @@ from repro.questions.facts import judge_facts
 
 
 def page(
-    files: Sequence[ClaimFile], found: dict[str, list[Exhibit]], exact: Sequence[ExactFile], rows: Sequence[Covered]
+    files: Sequence[ClaimFile],
+    found: dict[str, list[Exhibit]],
+    exact: Sequence[ExactFile],
+    rows: Sequence[Covered],
+    reference: Results | None,
 ) -> dict[str, Any]:
-    """Everything that templates/index.html prints; `found`: each claim on its shelves; `rows`: of the catalogue."""
+    """Everything that templates/index.html prints; `found`: each claim on its shelf; `rows`: of the catalogue;
+    `reference`: the results of the reference runs, next to runs of the user's own."""
     everything = [shown for all_shelves in found.values() for shown in all_shelves]
-    entries = [_entry(file, found[file.id], everything) for file in files]
+    theirs = {file.id: result.speaking for file in files if reference and (result := reference.of(file))}
+    entries = [_entry(file, found[file.id], everything, theirs.get(file.id)) for file in files]
     entries += [facts.entry(file) for file in exact]
     best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
-    said: list[Word] = [shown.judgement.verdict.word if shown else "not run" for shown in best]
+    said: list[Word] = [
+        shown.judgement.verdict.word if shown else other.word if (other := theirs.get(file.id)) else "not run"
+        for file, shown in zip(files, best, strict=True)
+    ]
     groups = Counter(GROUPS[word] for word in [*said, *(judge_facts(file).word for file in exact)])
     counted = [f"{groups[group]} {group}" for group in dict.fromkeys(GROUPS.values()) if groups[group]]
     missing = [
         (file.id, _missing(shown), command(file, next_scale(shown)))
         for file in files
-        if not any(s.speaks for s in found[file.id])
+        if not any(s.speaks for s in found[file.id]) and not theirs.get(file.id)
         for shown in found[file.id][-1:]
     ]
     many = f"{len(entries)} claim{'s' * (len(entries) != 1)}"
@@ -51,10 +61,12 @@ def _missing(shown: Exhibit) -> str:
     return f"{shown.judgement.verdict.why}."
 
 
-def _entry(file: ClaimFile, found: list[Exhibit], everything: list[Exhibit]) -> Entry:
-    """A claim's row; `everything`: all claims on all shelves, of which some share runs with this one."""
+def _entry(file: ClaimFile, found: list[Exhibit], everything: list[Exhibit], reference: AtScale | None) -> Entry:
+    """A claim's row; `everything`: all claims on their shelf, of which some share runs with this one; `reference`: the
+    verdict of the reference runs, where these are not that shelf."""
     lines = []
-    for shown in sorted(found, key=lambda shown: not shown.speaks):
+    started = (shown for shown in found if shown.measured or shown.judgement.run_ids or reference is None)
+    for shown in sorted(started, key=lambda shown: not shown.speaks):
         verdict, drawn = shown.judgement.verdict, row(shown.judgement)
         drawing = None
         if shown.speaks and drawn is not None:
@@ -74,11 +86,21 @@ def _entry(file: ClaimFile, found: list[Exhibit], everything: list[Exhibit]) -> 
                 speaks=shown.speaks,
             )
         )
+    if reference is not None:
+        lines.append(_of_reference(reference))
+        lines.sort(key=lambda line: not line.speaks)
     return Entry(
         file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, file.claim.rule.stated(),
         file.claim.paper.notes.value if file.claim.paper.notes else "",
         records.short(file.claim), tuple(lines), tuple(_shares(found, everything)),
     )  # fmt: skip
+
+
+def _of_reference(found: AtScale) -> Line:
+    """The reference runs' verdict in a row."""
+    facts = ["reference", f"{found.scale} scale", *([f"grade {found.grade}"] if found.grade else [])]
+    facts += [f"n = {found.n}", *([found.set_after] if found.set_after else [])]
+    return Line(MARKS[found.word], found.word, found.found, None, tuple(facts), speaks=True)
 
 
 def _ids(shown: Exhibit) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, sqrt
 from typing import Any
@@ -11,11 +11,13 @@ from scipy.special import chdtri
 
 from repro.claim.files import ClaimFile
 from repro.draw.parts import Grid
+from repro.pages.results import AtScale, Results
+from repro.pages.view import show
 from repro.questions.base import Claim
 from repro.questions.bases import pilot
 from repro.questions.cases import GROUPS
 from repro.questions.exhibit import Exhibit
-from repro.questions.judge import Judgement, judgements
+from repro.questions.judge import Judgement
 from repro.questions.outlook import Outlook, foreseen, outlook, outlook_of
 from repro.questions.power import AGAINST, OPEN, POWER, Rates, as_printed, denied, otherwise, told
 from repro.questions.statistics import Sampling
@@ -37,16 +39,15 @@ class Told:
     words: Grid | None
 
 
-def section(main: Exhibit, found: Sequence[Exhibit]) -> Told | None:
+def section(main: Exhibit, other: AtScale | None) -> Told | None:
     """Return what the runs of the page's main judgement could have told, or those that are still planned can, by the
-    spread of what is there on any of its shelves; None where nothing is judged."""
+    spread of what is there, else by that of the `other` shelf; None where nothing is judged."""
     judgement = main.judgement
     word = judgement.verdict.word
     if word in ("not comparable", "not tested", "error") or judgement.scale == "smoke":
         return None
     planned = word == "not run"
-    shelves = {shown.shelf: (list(shown.scales.values()), shown.table) for shown in found}
-    known = _foreseen(main.file, judgement.claim, judgement.scale, shelves) if planned else None
+    known = expected(main, judgement.claim, judgement.scale, other) if planned else None
     of = outlook_of(judgement.claim, judgement.scale, known[0]) if known else outlook(judgement)
     title = TITLES[not planned]
     if of is None:
@@ -57,17 +58,19 @@ def section(main: Exhibit, found: Sequence[Exhibit]) -> Told | None:
     return Told(title, "" if _told(judgement) else first(of, planned), (text,), _words(of))
 
 
-def lines(claims: Sequence[tuple[ClaimFile, str]], tables: Mapping[str, Table]) -> list[str]:
+def lines(
+    claims: Sequence[tuple[ClaimFile, str]], shelf: str, runs: Table | Trials, other: Results | None
+) -> list[str]:
     """Return a line for `plan` of each claim at its scale: the smallest effect that its judging seeds resolve, and
-    whose spread says so. `tables`: by shelf."""
-    shelves = {name: Trials(table) for name, table in tables.items()}
+    whose spread says so: that of the `runs` of the shelf, else that of the `other` one."""
+    trials = Trials.over(runs)
     out = []
     for file, scale in claims:
         if file.undecided(scale) or scale == "smoke":
             continue  # no runs are planned, or such that judge nothing
         claim = file.at(scale)
-        seen = {name: (list(judgements(file, trials)), trials.table) for name, trials in shelves.items()}
-        known = _foreseen(file, claim, scale, seen)
+        theirs = other.of(file) if other else None
+        known = expected(show(file, shelf, trials), claim, scale, theirs.at(scale) if theirs else None)
         of = outlook_of(claim, scale, known[0]) if known else None
         if known is not None and of is None and known[0].kind not in ("jackknife", "curve"):
             continue  # this scale cannot speak of the sentence
@@ -78,14 +81,14 @@ def lines(claims: Sequence[tuple[ClaimFile, str]], tables: Mapping[str, Table]) 
     return out
 
 
-def _foreseen(
-    file: ClaimFile, claim: Claim, scale: str, shelves: Mapping[str, tuple[list[Judgement], Table]]
-) -> tuple[Sampling, str] | None:
-    """Return how runs that are not there yet are expected to vary, and whose spread that is; the claim's own scale is
-    asked first."""
-    named = [(f"the {shelf} runs at {j.scale} scale", j) for shelf, (found, _) in shelves.items() for j in found]
-    pilots = (pilot(file, scale, table) for _, table in shelves.values())
-    return foreseen(claim, sorted(named, key=lambda one: one[1].scale != scale), next(filter(None, pilots), None))
+def expected(shown: Exhibit, claim: Claim, scale: str, other: AtScale | None) -> tuple[Sampling, str] | None:
+    """Return how runs that are not there yet are expected to vary, and whose spread that is: of the shelf's own runs,
+    those at the claim's own scale first, else as the `other` shelf has it at that scale."""
+    ordered = sorted(shown.scales.values(), key=lambda judgement: judgement.scale != scale)
+    runs = "your runs" if shown.shelf == "yours" else f"the {shown.shelf} runs"
+    named = [(f"{runs} at {judgement.scale} scale", judgement) for judgement in ordered]
+    known = foreseen(claim, named, pilot(shown.file, scale, shown.table))
+    return known or (other.foreseen(len(claim.seeds)) if other else None)
 
 
 def first(found: Outlook, planned: bool = False) -> str:

@@ -11,6 +11,7 @@ from repro.claim.records import Measured
 from repro.draw import charts
 from repro.draw.parts import Figure, Grid, Row
 from repro.pages import prose
+from repro.pages.results import Results
 from repro.questions.base import Claim
 from repro.questions.exhibit import Exhibit, axis
 from repro.questions.others import marked, marks, sizes, words
@@ -48,9 +49,9 @@ class Others:
     figure: Figure | None
 
 
-def others(file: ClaimFile, every: dict[str, list[Exhibit]]) -> Others | None:
-    """Return what others measured of the same, or None where the claim names nothing; `every`: all claims on all
-    shelves, by id."""
+def others(file: ClaimFile, every: dict[str, list[Exhibit]], reference: Results | None) -> Others | None:
+    """Return what others measured of the same, or None where the claim names nothing; `every`: all claims on their
+    shelf, by id; `reference`: the results of the reference runs, where these are not that shelf."""
     paper, found = file.claim.paper, every[file.id]
     text = [CONTEXT] if paper.later else []
     if paper.nobody is not None:
@@ -58,14 +59,16 @@ def others(file: ClaimFile, every: dict[str, list[Exhibit]]) -> Others | None:
     if not text:
         return None
     unit = file.claim.rule.unit
-    measurements = tuple(_measurement(record, unit, every) for record in paper.later)
+    measurements = tuple(_measurement(record, unit, every, reference) for record in paper.later)
     figure = None if any(shown.speaks for shown in found) else _figure(found[-1])
     return Others(tuple(text), measurements, figure)
 
 
-def _measurement(record: Measured, unit: Unit, every: dict[str, list[Exhibit]]) -> Measurement:
+def _measurement(
+    record: Measured, unit: Unit, every: dict[str, list[Exhibit]], reference: Results | None
+) -> Measurement:
     setting = record.setting + f"; {record.n} runs" * (record.n > 1)
-    trial = _tried(record.claim, every.get(record.claim, [])) if record.claim else []
+    trial = _tried(record.claim, every.get(record.claim, []), reference) if record.claim else []
     ours = tuple(f"{row[0]}: {', '.join(filter(None, row[1:]))}" for row in trial)
     value = record.value or " ".join(sizes(record, unit))
     return Measurement(record.who, value, record.says, setting, record.source + _READ[record.read], ours)
@@ -96,7 +99,7 @@ def _figure(shown: Exhibit) -> Figure | None:
     return Figure(drawing, "", note)
 
 
-def on_record(file: ClaimFile, every: dict[str, list[Exhibit]]) -> Grid | None:
+def on_record(file: ClaimFile, every: dict[str, list[Exhibit]], reference: Results | None) -> Grid | None:
     """What others had reached by then, the paper's value, its authors' notes and ours, side by side; None where only
     the paper and we speak."""
     paper, found = file.claim.paper, every[file.id]
@@ -106,16 +109,21 @@ def on_record(file: ClaimFile, every: dict[str, list[Exhibit]]) -> Grid | None:
     where = f"§{paper.section}" if paper.source is None else f"{paper.source}, §{paper.section}"
     rows += [("the paper", file.claim.rule.stated(), paper.says, where)]
     rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
-    rows += _tried("ours", found)
+    rows += _tried("ours", found, reference)
     note = prose.CITED * any("source.md" in cell for row in rows for cell in row)
     head = ("whose", "value", "what it is", "where")
     return Grid("What is on record of the same sentence", head, tuple(rows), note=note)
 
 
-def _tried(whose: str, found: list[Exhibit]) -> list[Row]:
+def _tried(whose: str, found: list[Exhibit], reference: Results | None) -> list[Row]:
     """What our runs say, a row for each shelf that says something, or that none does."""
     rows: list[Row] = []
     for shown in (s for s in found if s.speaks):
         what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
         rows.append((whose, shown.judgement.found or "none formed", what, f"{shown.shelf}, {shown.scale} scale"))
+    for file in (shown.file for shown in found):
+        theirs = reference.of(file) if reference else None
+        if theirs and (at := theirs.speaking):
+            what = f"{at.word}: {prose.data(file.at(at.scale))}"
+            rows.append((whose, at.found or "none formed", what, f"reference, {at.scale} scale"))
     return rows or [(whose, "not run", "", "")]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from repro.claim.files import ClaimFile
 from repro.pages import prose
 from repro.pages.belief import belief
+from repro.pages.results import AtScale
+from repro.questions.base import Claim
 from repro.questions.cases import Word
 from repro.questions.coverage import command
 from repro.questions.exhibit import Exhibit
@@ -54,13 +56,6 @@ def show(file: ClaimFile, shelf: str, runs: Table | Trials) -> Exhibit:
     return Exhibit(shelf, file, trials.table, chosen, others, scales)
 
 
-def shelves(file: ClaimFile, tables: Mapping[str, Table | Trials]) -> list[Exhibit]:
-    """The claim on every shelf in the order given; one without anything is left out where another has a verdict."""
-    found = [show(file, shelf, table) for shelf, table in tables.items()]
-    started = [s for s in found if s.measured or s.judgement.run_ids]
-    return started or found[-1:]
-
-
 def telling(file: ClaimFile, scales: Collection[str]) -> str:
     """The easiest of the scales that would say something of the sentence: of an error itself paper scale alone."""
     number = file.claim.rule.paper_alone and "paper" in scales
@@ -83,10 +78,12 @@ class Box:
     facts: tuple[str, ...]
     quiet: bool  # it says nothing of the sentence
     command: str  # what is still to be done, or nothing
+    page: str = ""  # of the reference runs next to runs of the user's own: their page in the project
+    href: str = ""  # that page, where it is there
 
 
-def box(shown: Exhibit, others: list[Exhibit]) -> Box:
-    """The verdict of one shelf; a smoke run points at the others."""
+def box(shown: Exhibit, reference: AtScale | None) -> Box:
+    """The verdict of one shelf; a smoke run points at that of the reference runs, where they have one."""
     verdict, claim = shown.judgement.verdict, shown.judgement.claim
     headline: str = verdict.word
     sentence, why = verdict.sentence, verdict.why
@@ -96,32 +93,61 @@ def box(shown: Exhibit, others: list[Exhibit]) -> Box:
     if smoke:
         headline = "The machinery works here"
         sentence = "Every step ran, from data to verdict, on a few embedded digits. They cannot speak of the sentence."
-        spoken = [other for other in others if other.speaks]
-        why = "No shelf has a verdict yet"
-        if spoken:
-            why = f"The {spoken[0].shelf} verdict is: {spoken[0].judgement.verdict.word}"
+        why = f"The reference verdict is: {reference.word}" if reference else "No shelf has a verdict yet"
     elif not shown.measured:
         why += claim.rule.only()
     facts = [f"grade {verdict.grade}"] if verdict.grade else []
     facts.append(f"{shown.scale} scale")
     if shown.complete and (n := shown.judgement.seeds):
-        facts += [f"{n} {'judging seeds' if shown.judgement.device is None else 'replicates'}"]
-        facts += [after] if (after := prose.set_after(shown.judgement)) else []
-        facts += [shown.judgement.device] if shown.judgement.device else [prose.data(claim).split(",")[0]]
+        facts += _counted(n, prose.set_after(shown.judgement), shown.judgement.device, claim)
     to_do = "" if shown.speaks else command(shown.file, next_scale(shown))
     return Box(
         shown.shelf,
         TITLES.get(shown.shelf, shown.shelf),
         verdict.word,
         MARKS[verdict.word],
-        headline[0].upper() + headline[1:],
+        _capital(headline),
         sentence,
-        why[0].upper() + why[1:] if why[1:2].isalpha() else why,
+        _capital(why),
         belief(shown.judgement) if shown.speaks else "",
         tuple(facts),
         smoke,
         to_do,
     )
+
+
+def reference_box(file: ClaimFile, found: AtScale, href: str) -> Box:
+    """The verdict of the reference runs, from their results; `href`: their page, or empty where it is not there."""
+    facts = [f"grade {found.grade}"] if found.grade else []
+    facts += [f"{found.scale} scale", *_counted(found.n, found.set_after, found.device, file.at(found.scale))]
+    facts += [f"{took.hours:.3g} {took.unit} of {took.device}" for took in found.hours]
+    facts += [f"commit{'s' * (len(found.commits) != 1)} {', '.join(found.commits)}"] if found.commits else []
+    return Box(
+        "reference",
+        TITLES["reference"],
+        found.word,
+        MARKS[found.word],
+        _capital(found.word),
+        found.sentence,
+        _capital(found.why),
+        found.belief,
+        tuple(facts),
+        quiet=False,
+        command="",
+        page=f"reports/reference/{file.id}.html",
+        href=href,
+    )
+
+
+def _counted(n: int, set_after: str, device: str | None, claim: Claim) -> list[str]:
+    """How many seeds a verdict rests on, whether its rule was set after them, and on which device or data."""
+    seeds = f"{n} {'judging seeds' if device is None else 'replicates'}"
+    return [seeds, *([set_after] if set_after else []), device or prose.data(claim).split(",")[0]]
+
+
+def _capital(text: str) -> str:
+    """Text with its first letter large, where that is no variable's name of one letter."""
+    return text[0].upper() + text[1:] if text[1:2].isalpha() else text
 
 
 def next_scale(shown: Exhibit) -> str:

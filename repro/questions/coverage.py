@@ -5,6 +5,7 @@ Costs are those of recorded runs alike, each with its device; where there are no
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from repro.claim.config import TimingConfig
 from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.questions import bases
 from repro.questions.facts import judge_facts
-from repro.questions.judge import SCALES, Judgement, complete, judge
+from repro.questions.judge import SCALES, Judgement, judge
 from repro.questions.observations import Want
 from repro.questions.plan import wanted
 from repro.questions.trial import Trials
@@ -85,21 +86,35 @@ class Covered:
         return any(state.there for scale, found in self.scales.items() if scale != "smoke" for state in found)
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """Another shelf by its results: the state of each scale, by the claim's id; seconds of an epoch or a timing, by
+    what decides it (`alike`) and by device."""
+
+    shelf: str
+    words: Mapping[str, Mapping[str, str]]
+    seconds: Mapping[str, Mapping[str, float]]
+
+
 def coverage(
-    entries: Sequence[Entry], files: Sequence[AnyFile], runs: Mapping[str, Table | Trials], invalid: Sequence[str] = ()
+    entries: Sequence[Entry],
+    files: Sequence[AnyFile],
+    runs: Mapping[str, Table | Trials],
+    invalid: Sequence[str] = (),
+    other: Recorded | None = None,
 ) -> list[Covered]:
     """Every row of the catalogue, then claims that stand in none.
 
-    `runs`: shelves as pages show them, the user's own first; `invalid`: ids of claims that could not be read.
+    `runs`: one shelf by its name; `invalid`: ids of claims that could not be read; `other`: the shelf next to it.
     """
     by_id = {file.id: file for file in files}
     known = {entry.id for entry in entries}
     others = [
         Entry("–", file.id, file.claim.paper.section, file.claim.paper.says) for file in files if file.id not in known
     ]
-    shelves = {name: Trials.over(found) for name, found in runs.items()}
-    spent = _Spent(shelves)
-    return [_covered(entry, by_id.get(entry.id), shelves, spent, entry.id in invalid) for entry in [*entries, *others]]
+    ((shelf, found),) = runs.items()
+    own = _Shelf(shelf, Trials.over(found), other)
+    return [_covered(entry, by_id.get(entry.id), own, entry.id in invalid) for entry in [*entries, *others]]
 
 
 def summary(rows: Sequence[Covered]) -> str:
@@ -113,9 +128,7 @@ def summary(rows: Sequence[Covered]) -> str:
     )
 
 
-def _covered(
-    entry: Entry, file: AnyFile | None, shelves: Mapping[str, Trials], spent: _Spent, invalid: bool
-) -> Covered:
+def _covered(entry: Entry, file: AnyFile | None, shelf: _Shelf, invalid: bool) -> Covered:
     if file is None:
         if invalid:
             return Covered(entry, "invalid", {}, ())
@@ -124,18 +137,12 @@ def _covered(
         return Covered(entry, "no claim yet", {}, ())
     if isinstance(file, ExactFile):
         return Covered(entry, "valid", {"exact": (State("counted", judge_facts(file).word),)}, ())
-    found: dict[str, dict[str, Judgement]] = {
-        scale: {shelf: judge(file, scale, trials) for shelf, trials in shelves.items()}
-        for scale in reversed(SCALES)
-        if scale in file.claim.scales
+    judged: dict[str, Judgement] = {
+        scale: judge(file, scale, shelf.trials) for scale in reversed(SCALES) if scale in file.claim.scales
     }
-    scales = {
-        scale: tuple(State(shelf, _word(judgement)) for shelf, judgement in judged.items())
-        for scale, judged in found.items()
-    }
-    mine = next(iter(shelves.values()))
+    scales: dict[str, tuple[State, ...]] = {scale: shelf.states(file, judgement) for scale, judgement in judged.items()}
     missing = [
-        Missing(scale, _why(found[scale]), command(file, scale), partial(spent.cost, file, scale, mine))
+        Missing(scale, judged[scale].verdict.why, command(file, scale), partial(shelf.cost, file, scale))
         for scale, states in scales.items()
         if not any(state.there for state in states)
     ]
@@ -143,44 +150,51 @@ def _covered(
 
 
 def command(file: ClaimFile, scale: str) -> str:
-    """The command for one scale, from the project's folder."""
+    """Return the command for one scale, which names the claim by its id, as it works in a clone and outside."""
     if file.undecided(scale):
         return bases.COMMAND
-    return f"python -m repro run claims/{file.path.name} --scale {scale}"
+    return f"python -m repro run {file.path.stem} --scale {scale}"
 
 
-def _word(judgement: Judgement) -> str:
-    if complete(judgement):
-        return WORKS if judgement.scale == "smoke" else judgement.verdict.word
-    if judgement.verdict.word == "error":
-        return "error"
-    return "begun" if judgement.run_ids else "not run"
+def state_word(word: str, scale: str, runs: int) -> str:
+    """Return the state of one scale of a claim: its verdict's word, `works`, `error`, `begun` or `not run`."""
+    if word in ("not run", "error"):
+        return "begun" if word == "not run" and runs else word
+    return WORKS if scale == "smoke" else word
 
 
-def _why(judged: Mapping[str, Judgement]) -> str:
-    """Of the shelf that has come furthest."""
-    return max(judged.values(), key=lambda judgement: len(judgement.run_ids)).verdict.why
+def recorded(table: Table) -> dict[str, dict[str, list[float]]]:
+    """Return the seconds of an epoch, or of a timing, of every run, by what decides it (`alike`) and by device."""
+    out: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for run in table.values():
+        key, seconds = alike(run.config), _seconds(run)
+        if key and seconds is not None and run.sessions:  # which say what device they are of
+            out[key][device_of(run.sessions[-1])].append(seconds)
+    return out
 
 
-class _Spent:
-    """What recorded runs took: seconds of an epoch, or of a timing, by what decides it and by device."""
+@dataclass(frozen=True)
+class _Shelf:
+    """The shelf that is asked about, and the one next to it."""
 
-    def __init__(self, shelves: Mapping[str, Trials]) -> None:
-        self._shelves = shelves
+    name: str
+    trials: Trials
+    other: Recorded | None
+
+    def states(self, file: ClaimFile, found: Judgement) -> tuple[State, ...]:
+        """A scale of a claim on each shelf."""
+        own = State(self.name, state_word(found.verdict.word, found.scale, len(found.run_ids)))
+        if self.other is None:
+            return (own,)
+        return own, State(self.other.shelf, self.other.words.get(file.id, {}).get(found.scale, "not run"))
 
     @cached_property
-    def _found(self) -> dict[str, dict[str, list[float]]]:
-        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for trials in self._shelves.values():
-            for run in trials.table.values():
-                key, seconds = _alike(run.config), _seconds(run)
-                if key and seconds is not None and run.sessions:  # which say what device they are of
-                    found[key][_device(run)].append(seconds)
-        return found
+    def _recorded(self) -> dict[str, dict[str, list[float]]]:
+        return recorded(self.trials.table)
 
-    def cost(self, file: ClaimFile, scale: str, trials: Trials) -> Cost:
+    def cost(self, file: ClaimFile, scale: str) -> Cost:
         """Of the next runs of a claim at a scale, on the device on which most of them are known."""
-        undecided = file.undecided(scale)
+        trials, undecided = self.trials, file.undecided(scale)
         asked = bases.wanted(file.paper, file.kinds, trials.table) if undecided else wanted(file, scale, trials)
         wants = {want.config.id: want for want in asked}
         if undecided:
@@ -199,9 +213,12 @@ class _Spent:
         return Cost(len(wants), beside, len(seconds[device]), sum(seconds[device]), device)
 
     def _of(self, want: Want) -> dict[str, float]:
-        """Seconds of an epoch or a timing like the wanted one, by device; empty where none is recorded."""
-        key = _alike(want.config.model_dump(mode="json"))
-        return {device: median(seconds) for device, seconds in self._found.get(key or "", {}).items()}
+        """Seconds of an epoch or a timing like the wanted one, by device, its own shelf's where both have them; empty
+        where none is recorded."""
+        key = alike(want.config.model_dump(mode="json")) or ""
+        theirs = self.other.seconds.get(key, {}) if self.other else {}
+        own = self._recorded.get(key, {})
+        return {**theirs, **{device: median(seconds) for device, seconds in own.items()}}
 
 
 def _times(want: Want, table: Table) -> int:
@@ -211,11 +228,11 @@ def _times(want: Want, table: Table) -> int:
     return max(0, want.epochs - (len(run.epochs) if run and run.resumable else 0))
 
 
-def _alike(config: dict[str, Any]) -> str | None:
-    """What decides how long a configuration takes, as text; None of what is neither trained nor timed."""
+def alike(config: dict[str, Any]) -> str | None:
+    """Return the hash of what decides how long a configuration takes; None of what is neither trained nor timed."""
     if "timed" in config:
-        arms = sorted(filter(None, map(_alike, config["timed"].values())))
-        return json.dumps(["timed", arms, config["updates"], config["rounds"], config["warm"]])
+        arms = sorted(filter(None, map(alike, config["timed"].values())))
+        return _hash(["timed", arms, config["updates"], config["rounds"], config["warm"]])
     if "model" not in config:
         return None
     model = {
@@ -224,7 +241,11 @@ def _alike(config: dict[str, Any]) -> str | None:
         if key in _OF_MODEL or (key != "init" and not isinstance(value, float))
     }
     images = {key: value for key, value in config["data"].items() if key not in ("content", "scale")}
-    return json.dumps([images, model, config["train"]["batch"], config["precision"]], sort_keys=True)
+    return _hash([images, model, config["train"]["batch"], config["precision"]])
+
+
+def _hash(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _seconds(run: Run) -> float | None:
@@ -234,6 +255,6 @@ def _seconds(run: Run) -> float | None:
     return median(row["seconds"] for row in run.epochs) if run.epochs else None
 
 
-def _device(run: Run) -> str:
-    made = run.sessions[-1]
-    return str(made["processor"] if made["device"] == "cpu" else made["device"]).partition(" (")[0]
+def device_of(session: Mapping[str, Any]) -> str:
+    """Return the processor or GPU of a session, without its features."""
+    return str(session["processor"] if session["device"] == "cpu" else session["device"]).partition(" (")[0]

@@ -190,17 +190,9 @@ def highest(file: ClaimFile, runs: Table | Trials) -> Judgement | None:
     return next((found for found in judgements(file, runs) if complete(found) and found.scale != "smoke"), None)
 
 
-def reference(file: ClaimFile, runs: Table | Trials) -> str:
-    """What the runs that come with the project say of the sentence, in a line."""
-    if (found := highest(file, runs)) is None:
-        return "not run yet"
-    at = "" if found.verdict.word.endswith(" scale") else f" at {found.scale} scale"
-    return f"{found.verdict.word}{at}. {found.verdict.sentence}"
-
-
-def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | Trials) -> tuple[str, Word]:
+def said(file: AnyFile, scale: str, runs: Table | Trials, reference: str) -> tuple[str, Word]:
     """(a claim's verdict from `runs`, as it is printed, its word). At smoke scale nothing that was measured on digits
-    is told: that the machinery works, or what is wrong with it, and the reference verdict."""
+    is told: that the machinery works, or what is wrong with it, and the verdict of the `reference` runs."""
     if isinstance(file, ExactFile):
         counted = judge_facts(file)
         return f"{file.id}, {scale}: {counted.word.upper()}. {counted.sentence} ({counted.why})", counted.word
@@ -209,5 +201,5 @@ def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | 
     text = f"{told.word.upper()}. {told.sentence} ({told.why})"
     if scale == "smoke":
         works = "the machinery works here" if complete(judged) else f"{told.word.upper()} ({told.why})"
-        text = f"{works}. The reference verdict: {reference(file, of_reference)}"
+        text = f"{works}. The reference verdict: {reference}"
     return f"{file.id}, {scale} scale: {text}", told.word
