@@ -7,7 +7,7 @@ from pathlib import Path
 from repro.claim import files
 from repro.claim.files import AnyFile
 from repro.claim.kinds import Kinds
-from repro.questions import counted, curve, ensembles, errors, evaluations, order, shares, speed, times
+from repro.questions import counted, curve, ensembles, errors, evaluations, order, ratio, shares, speed, times
 from repro.questions.cases import BELOW, EFFECT, NO_EFFECT, VALUES, Case
 from repro.questions.facts import FACTS, FactCase
 
@@ -25,7 +25,7 @@ KINDS = Kinds(
         evaluations.NeighboursMeasure,
     ),
     rules=(
-        times.Ratio,
+        ratio.Ratio,
         errors.Difference,
         errors.Value,
         curve.TraceRule,

@@ -18,7 +18,7 @@ from repro.pages import write
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
 from repro.questions.statistics import difference
-from repro.questions.times import Ratio
+from repro.questions.ratio import Ratio
 from repro.store import Table
 
 OVER = "over: [second, third]"

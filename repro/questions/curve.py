@@ -18,7 +18,7 @@ from repro.questions.evidence import Evidence
 from repro.questions.levels import updates_an_epoch
 from repro.questions.measure import Measure
 from repro.questions.mistakes import band_mistakes
-from repro.questions.observations import Arm, Observation, Want
+from repro.questions.observations import Arm, Want
 from repro.questions.rule import Rule
 from repro.questions.statistics import Sampling, deviation
 from repro.questions.traces import trace, trace_test
@@ -59,9 +59,6 @@ class TraceMeasure(Measure):
         each = [(arm, seed) for arm in arms for seed in trial.claim.seeds]
         epochs = trial.claim.train.epochs
         return [Want(trial.config(*one), epochs, None, f"{one[0]}, seed {one[1]}") for one in each]
-
-    def observations(self, trial: Trial, arm: str) -> tuple[Observation, ...]:
-        return ()
 
     def arm(self, trial: Trial, name: str) -> Arm:
         return Arm(name, None, trial.claim.train.lr, (), self.curves(trial, name))
@@ -161,7 +158,6 @@ class TraceRule(Rule):
     confidence: Fraction = Field(0.95, description="of the prediction interval (assumed)")
 
     fewest: ClassVar = (CURVES, f"a curve is ranked among {CURVES} or more")
-    none_label: ClassVar = "no offset"
 
     @property
     def unit(self) -> Unit:
@@ -170,10 +166,6 @@ class TraceRule(Rule):
     @property
     def band(self) -> tuple[float, float]:
         return self.offset_within[0], self.offset_within[1]
-
-    @property
-    def endless(self) -> bool:
-        return False
 
     @property
     def number(self) -> float:

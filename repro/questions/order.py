@@ -15,9 +15,9 @@ from repro.claim.scalars import Fraction, Name, Share
 from repro.draw.parts import Grid, Section
 from repro.questions.base import Claim
 from repro.questions.cases import Case
+from repro.questions.effect_rule import Directed, Least
 from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm, geometric_mean
-from repro.questions.rule import Least, Rule
 from repro.questions.statistics import Effect, Sampling
 from repro.questions.units import Unit, seed_list
 from repro.store import Table
@@ -43,7 +43,7 @@ def _without(cases: tuple[Case, ...]) -> tuple[Case, ...]:
     return tuple(case for case in cases if case.word != "not tested")
 
 
-class Order(Rule):
+class Order(Directed):
     """Kendall's tau between the arms' times and their predicted order; an arm that never comes so far shares the last
     place."""
 
@@ -100,7 +100,7 @@ class Order(Rule):
     def sampling(self, evidence: Evidence) -> Sampling | None:
         return None  # how arms lie apart is what is asked, not how seeds do
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         return (
             f"Kendall's tau between the order predicted and the order found of {effect.n} arms is "

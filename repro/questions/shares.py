@@ -8,8 +8,9 @@ from pydantic import Field
 
 from repro.claim.evaluation import Kernels
 from repro.claim.scalars import Fraction, Name, UpToOne
+from repro.questions.arms import OneArm
 from repro.questions.base import Claim
-from repro.questions.errors import OneArm
+from repro.questions.effect_rule import Directed
 from repro.questions.evaluations import Read
 from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
@@ -46,7 +47,7 @@ class KernelsMeasure(Kernels, Read):
         return f"{value:.2g}"
 
 
-class Count(OneArm):
+class Count(Directed, OneArm):
     """How many of one arm's runs show it: their measure, a p, is at most `at_most`. Without an effect that share of all
     runs would, by chance."""
 
@@ -91,7 +92,7 @@ class Count(OneArm):
     def sampling(self, evidence: Evidence) -> Sampling | None:
         return None if evidence.effect is None else Sampling("count", evidence.effect.n)
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         whose = f" of “{self.of[0]}”" if len(claim.arms) > 1 else ""
         return (
