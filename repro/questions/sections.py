@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import ceil
 from statistics import fmean
 
-from repro.claim.resolve import epochs_of
-from repro.draw import charts, curves
-from repro.draw.curves import Tuned
-from repro.draw.parts import Figure, Grid, Row, Section
+from repro.draw import charts, rates
+from repro.draw.parts import Figure, Grid, Section
 from repro.questions import others
 from repro.questions.base import Claim
+from repro.questions.effect_rule import EffectRule
 from repro.questions.evaluation_sections import section as evaluations
 from repro.questions.exhibit import Exhibit, axis, interval_words, row
-from repro.questions.judge import Judgement
+from repro.questions.judged_runs import judged_runs
 from repro.questions.learning import learning
-from repro.questions.observations import Observation, Rate
+from repro.questions.observations import Rate, Tuning
 from repro.questions.tuning import NEAR, SLOWER
 from repro.questions.units import RATIO, listed, times
 
@@ -39,6 +37,7 @@ def effect(id: str, shown: list[Exhibit], whose: str = "") -> Figure | None:
     bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
     claim = shown[0].judgement.claim
     rule = claim.rule
+    assert isinstance(rule, EffectRule)
     against = "what counts as reproduced" if rule.number is None else "the paper's number"
     dots = f"dots: one for each judging seed{rule.dots}"
     note = f"The {rule.effect_name(claim)}{whose} against {against}. {bar}; {dots}; "
@@ -83,9 +82,10 @@ def sections(shown: Exhibit) -> list[Section]:
         ]
         out.append(evaluations(shown))
         rule = shown.judgement.claim.rule
+        assert isinstance(rule, EffectRule), "a printed curve has no observations"
         out += rule.sections(shown)
         if not rule.lists_runs or failed:
-            grids = () if rule.lists_runs else (_judged(shown.judgement),)
+            grids = () if rule.lists_runs else (judged_runs(shown.judgement),)
             out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), grids))
     out += [_positive(shown), _saturated(shown), _norms(shown)]
     return [section for section in out if section is not None]
@@ -101,26 +101,9 @@ def _tuning(shown: Exhibit) -> Section:
         for name, tuning in tunings.items()
     ]
     fastest = f"Fastest rates: {listed(found)}."
-    drawing = curves.tuning(
-        f"{shown.shelf}-tuning",
-        "Time to the level against the rate",
-        fastest,
-        [
-            Tuned(
-                name,
-                tuple((rate.rate, each * rate.mean) for rate in tuning.rates if rate.mean is not None),
-                tuple(
-                    (rate.rate, o.seed, each * (o.value if o.value is not None else max(o.horizon, 1.0)), o.status)
-                    for rate in tuning.rates
-                    for o in rate.observations
-                    if o.status not in ("missing", "failed")
-                ),
-                tuning.chosen,
-            )
-            for name, tuning in tunings.items()
-        ],
-        aim,
-        unit,
+    tuned = [_tuned(name, tuning, each) for name, tuning in tunings.items()]
+    drawing = rates.tuning(
+        f"{shown.shelf}-tuning", "Time to the level against the rate", fastest, rates.Rates(tuned, aim, unit)
     )
     near = f"{100 * NEAR - 100:.0f} % of the best"
     text = [
@@ -139,12 +122,27 @@ def _tuning(shown: Exhibit) -> Section:
     return Section(f"{shown.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
 
 
+def _tuned(name: str, tuning: Tuning, each: float) -> rates.Tuned:
+    """Return an arm's tuning as it is drawn, with `each` units of time in an epoch."""
+    return rates.Tuned(
+        name,
+        tuple((rate.rate, each * rate.mean) for rate in tuning.rates if rate.mean is not None),
+        tuple(
+            (rate.rate, o.seed, each * (o.value if o.value is not None else max(o.horizon, 1.0)), o.status)
+            for rate in tuning.rates
+            for o in rate.observations
+            if o.status not in ("missing", "failed")
+        ),
+        tuning.chosen,
+    )
+
+
 def _learned(shown: Exhibit) -> Section:
     """Whether each arm learned at each rate that was tried."""
     arms = {name: arm.tuning.rates for name, arm in shown.judgement.arms.items() if arm.tuning is not None}
     rows = []
     for rate in next(iter(arms.values())):
-        same = {name: next(r for r in rates if r.rate == rate.rate) for name, rates in arms.items()}
+        same = {name: next(r for r in tried if r.rate == rate.rate) for name, tried in arms.items()}
         cells = []
         for found in same.values():
             took = [f"{o.seed}: {f'{o.value:.3g}' if o.value is not None else o.status}" for o in found.observations]
@@ -156,15 +154,16 @@ def _learned(shown: Exhibit) -> Section:
     )
 
 
-def _rates(claim: Claim, caption: str, rates: tuple[Rate, ...]) -> Grid:
-    seeds = sorted({o.seed for rate in rates for o in rate.observations})
+def _rates(claim: Claim, caption: str, tried: tuple[Rate, ...]) -> Grid:
+    """Return a table of an arm's rates: each tuning seed's time, their mean, and what became of the rate."""
+    seeds = sorted({o.seed for rate in tried for o in rate.observations})
     rows = []
-    for rate in rates:
+    for rate in tried:
         seen = {o.seed: claim.measure.observed(claim, o) for o in rate.observations}
         middle = claim.measure.written(claim, rate.mean) if rate.mean is not None else "–"
         rows.append((f"{rate.rate:g}", *(seen.get(seed, "–") for seed in seeds), middle, rate.state))
     head = ("rate", *(f"seed {seed}" for seed in seeds), "geometric mean", "state")
-    chosen = frozenset(i for i, rate in enumerate(rates) if rate.state == "chosen")
+    chosen = frozenset(i for i, rate in enumerate(tried) if rate.state == "chosen")
     return Grid(caption, head, tuple(rows), numbers=frozenset(range(1, len(seeds) + 2)), strong=chosen)
 
 
@@ -239,48 +238,3 @@ def _norms(shown: Exhibit) -> Section | None:
     caption = "Root of the sum of a layer's squared weights at the end, mean of the judging seeds"
     grid = Grid(caption, ("layer", *found), rows, numbers=frozenset(range(1, len(found) + 1)))
     return Section(f"{shown.shelf}-norms", "Size of the weights", parts=(grid,))
-
-
-def _judged(judgement: Judgement) -> Grid:
-    claim, found = judgement.claim, judgement.effect
-    names, rule, measure = list(judgement.arms), claim.rule, claim.measure
-    of = rule.compared(claim)
-    timed, two = measure.is_time, len(of) == 2
-    per_seed = found.per_seed if found else {}
-    by_seed = [{o.seed: o for o in judgement.arms[name].observations} for name in names]
-    codes: list[Callable[[Observation], str]] = [lambda o: o.run]
-    if any(o.evaluation for runs in by_seed for o in runs.values()):
-        codes.append(lambda o: o.evaluation or "–")
-    rows: list[Row] = []
-    for seed in claim.seeds:
-        seen = [runs.get(seed) for runs in by_seed]
-        between_ = [rule.seed_words(per_seed[seed]) if seed in per_seed else "open"] * two
-        values = [claim.measure.observed(claim, o) if o else "–" for o in seen]
-        rows.append((str(seed), *values, *between_, *(code(o) if o else "–" for code in codes for o in seen)))
-    strong: frozenset[int] = frozenset()
-    if found is not None and found.estimate is not None and rule.has_mean:
-        means = [claim.measure.mean(judgement.arms[name]) for name in names]
-        values = [claim.measure.written(claim, value) if value is not None else "–" for value in means]
-        strong = frozenset({len(rows)})
-        blank = [""] * len(names) * len(codes)
-        rows.append(("geometric mean" if timed else "mean", *values, *[rule.seed_words(found.estimate)] * two, *blank))
-        for label, value in rule.totals(means[0], found):
-            rows.append((label, measure.written(claim, value), *blank))
-            strong |= {len(rows) - 1}
-    whats = ("run", "evaluation")[: len(codes)]
-    first = len(names) + 1 + two
-    aim = measure.goal(claim)
-    compares = (" / " if timed else " − ").join(of).replace(" ", "\u00a0") + ", points" * (not timed)
-    epochs = {epochs_of(claim, name) for name in names}
-    after = f"after {claim.train.epochs} epochs" if epochs == {claim.train.epochs} else "at the end"
-    after = "at the end" if claim.train.plateau else after
-    what = f"{measure.per_epoch(claim)[0]} to {aim}" if timed else f"{aim} {after}"
-    what += measure.ending
-    return Grid(
-        f"{what[0].upper()}{what[1:]}, by judging seed",
-        ("seed", *names, *[compares] * two, *(f"{what} of {name}" for what in whats for name in names)),
-        tuple(rows),
-        numbers=frozenset(range(1, first)),
-        codes=frozenset(range(first, first + len(names) * len(codes))),
-        strong=strong,
-    )
