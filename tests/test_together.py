@@ -17,8 +17,8 @@ from repro.contents import load
 from repro.pages import write
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
-from repro.questions.statistics import difference
 from repro.questions.ratio import Ratio
+from repro.questions.statistics import difference
 from repro.store import Table
 
 OVER = "over: [second, third]"

@@ -8,7 +8,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
-from repro.draw.charts import log_ticks
+from repro.draw.axes import log_ticks
 from repro.draw.svg import (
     ACCENT,
     GROUND,

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from repro.draw.charts import log_ticks
+from repro.draw.axes import log_ticks
 from repro.draw.curves import by_arm
 from repro.draw.svg import GROUND, INK, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """One arm's rates. `means`: (rate, geometric mean); `seeds`: (rate, seed, time, status); `chosen`: a rate or None."""
+    """One arm's rates: (rate, geometric mean), (rate, seed, time, status), and the chosen rate, or None."""
 
     arm: str
     means: tuple[tuple[float, float], ...]

@@ -11,7 +11,7 @@ from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import training_images
 from repro.claim.scalars import Fraction, Share
-from repro.draw.charts import Axis
+from repro.draw.axes import Axis
 from repro.questions.base import Claim
 from repro.questions.cases import CURVES, EARLY, Case, holds
 from repro.questions.evidence import Evidence

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -34,9 +36,10 @@ def _curves(shown: Exhibit) -> Section:
     where = f"outside the shaded interval at {at}" if outside else "inside the shaded interval at every point"
     alt = f"The author's {len(authors)} points among {found.n} of our curves and their prediction interval: {where}."
     title, less = "The author's curve among ours", "The same, less our mean"
+    as_they_are = _Among(epochs, ours, authors, band)
     both = (
-        _among(f"{shown.shelf}-curves", title, alt, epochs, ours, authors, band),
-        _among(f"{shown.shelf}-less", less, alt, epochs, ours, authors, band, less=found.mean),
+        _among(f"{shown.shelf}-curves", title, alt, as_they_are),
+        _among(f"{shown.shelf}-less", less, alt, replace(as_they_are, less=found.mean)),
     )
     shaded = f"{100 * found.confidence:g} % prediction interval for one more curve, point by point"
     note = f"Shaded: {shaded}, for the eye; it is not the test."
@@ -97,52 +100,76 @@ def _runs(shown: Exhibit) -> Grid:
     )
 
 
-def _among(
-    id: str,
-    title: str,
-    alt_text: str,
-    epochs: Sequence[float],
-    curves: dict[int, list[float]],
-    authors: Sequence[float],
-    band: tuple[Sequence[float], Sequence[float]],
-    *,
-    less: Sequence[float] | None = None,
-) -> Drawing:
-    """The author's points among our curves and the prediction band; `less` is taken from all of them (our mean)."""
-    base = less or [0.0] * len(epochs)
+@dataclass(frozen=True)
+class _Among:
+    """The author's points among our curves, at these epochs, with the prediction band (low, high)."""
 
-    def rows(values: Sequence[float], **more: Any) -> list[Spec]:
+    epochs: Sequence[float]
+    curves: dict[int, list[float]]
+    authors: Sequence[float]
+    band: tuple[Sequence[float], Sequence[float]]
+    less: Sequence[float] | None = None  # what is subtracted from all of them: the mean of our curves
+
+    def rows(self, values: Sequence[float], **more: Any) -> list[Spec]:
+        """Return one curve as rows of the drawing."""
+        base = self.less or [0.0] * len(self.epochs)
         return [
             more | {"epoch": round(e, 3), "value": round(v - b, 4)}
-            for e, v, b in zip(epochs, values, base, strict=True)
+            for e, v, b in zip(self.epochs, values, base, strict=True)
         ]
 
-    lines = [row for seed, curve in curves.items() for row in rows(curve, seed=seed)]
-    theirs, lower, upper = rows(authors), rows(band[0]), rows(band[1])
-    area = [a | {"high": b["value"]} for a, b in zip(lower, upper, strict=True)]
-    every = [row["value"] for row in (*lines, *theirs, *lower, *upper)]
-    pad = 0.06 * (max(every) - min(every))
-    heading = "running training error" if less is None else "less the mean of our curves, percentage points"
-    ticks = "format(datum.value, '~%')" if less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
-    place = {"x": number("epoch"), "y": number("value")}
+    @cached_property
+    def ours(self) -> list[Spec]:
+        """Our curves, by seed."""
+        return [row for seed, curve in self.curves.items() for row in self.rows(curve, seed=seed)]
 
-    def build(width: int, hover: bool) -> Spec:
+    @cached_property
+    def theirs(self) -> list[Spec]:
+        """The author's points."""
+        return self.rows(self.authors)
+
+    @cached_property
+    def area(self) -> list[Spec]:
+        """The prediction band."""
+        return [
+            low | {"high": high["value"]}
+            for low, high in zip(self.rows(self.band[0]), self.rows(self.band[1]), strict=True)
+        ]
+
+    def layers(self, hover: bool) -> list[Spec]:
+        """Return the band, our curves and the author's points, with the words under a pointer."""
+        place = {"x": number("epoch"), "y": number("value")}
         tip = [number("epoch") | {"format": ".2~f"}, number("value") | {"format": ".2%"}]
         layers = [
-            layer(area, "area", place | {"y2": {"field": "high"}}, color=FAINT, opacity=1),
-            layer(lines, "line", place | {"detail": name("seed")}, color=INK, strokeWidth=0.7, opacity=0.4),
-            layer(theirs, "line", place, color=ACCENT, strokeWidth=1.2),
+            layer(self.area, "area", place | {"y2": {"field": "high"}}, color=FAINT, opacity=1),
+            layer(self.ours, "line", place | {"detail": name("seed")}, color=INK, strokeWidth=0.7, opacity=0.4),
+            layer(self.theirs, "line", place, color=ACCENT, strokeWidth=1.2),
         ]
         if hover:
             near = place | {"tooltip": [name("seed"), *tip]}
-            layers.append(layer(lines, "circle", near, size=60, opacity=0, color=INK))
+            layers.append(layer(self.ours, "circle", near, size=60, opacity=0, color=INK))
         dots = place | ({"tooltip": tip} if hover else {})
-        layers.append(layer(theirs, "circle", dots, color=ACCENT, size=44, opacity=1))
+        return [*layers, layer(self.theirs, "circle", dots, color=ACCENT, size=44, opacity=1)]
+
+
+def _among(id: str, title: str, alt_text: str, drawn: _Among) -> Drawing:
+    """Return the author's points among our curves and the prediction band."""
+    values = [row["value"] for row in (*drawn.ours, *drawn.theirs, *drawn.area)]
+    values += [row["high"] for row in drawn.area]
+    low, high = min(values), max(values)
+    pad = 0.06 * (high - low)
+    heading = "running training error" if drawn.less is None else "less the mean of our curves, percentage points"
+    ticks = (
+        "format(datum.value, '~%')" if drawn.less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
+    )
+
+    def build(width: int, hover: bool) -> Spec:
         x_axis = {"title": "epochs", "grid": False, "tickCount": 7, "labelExpr": PLAIN}
         y_axis = {"title": None, "labelExpr": ticks, "tickCount": 5, "domain": False, "ticks": False}
-        x = {"scale": {"domain": [0, max(epochs) * 1.02], "nice": False}, "axis": x_axis}
-        y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
-        return chart(layers, x, y, width, (320 if width > 400 else 260) if less is None else 200, heading)
+        x = {"scale": {"domain": [0, max(drawn.epochs) * 1.02], "nice": False}, "axis": x_axis}
+        y = {"scale": {"domain": [low - pad, high + pad], "nice": False, "zero": False}, "axis": y_axis}
+        height = (320 if width > 400 else 260) if drawn.less is None else 200
+        return chart(drawn.layers(hover), x, y, width, height, heading)
 
     return draw(id, title, alt_text, build)
 

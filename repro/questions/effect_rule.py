@@ -17,7 +17,7 @@ from pydantic import Field
 from repro.claim.config import Closed
 from repro.claim.problems import Problem, nearest
 from repro.claim.scalars import Text
-from repro.draw.charts import Axis
+from repro.draw.axes import Axis
 from repro.questions.cases import BELOW, EFFECT, JUDGING_SEEDS, NO_EFFECT, VALUES, Case
 from repro.questions.evidence import Evidence
 from repro.questions.mistakes import band_mistakes, side_mistakes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repro.claim.files import ClaimFile
-from repro.draw.charts import Axis, Row
+from repro.draw.axes import Axis, Row
 from repro.questions.judge import Judgement, complete
 from repro.store import Table
 

@@ -16,7 +16,7 @@ from repro.questions.units import RATE, VALUE, Unit
 if TYPE_CHECKING:
     from repro.claim.overlays import Layers
     from repro.claim.problems import Problem
-    from repro.draw.charts import Axis
+    from repro.draw.axes import Axis
     from repro.questions.base import Claim
     from repro.questions.evidence import Evidence
     from repro.questions.statistics import Sampling

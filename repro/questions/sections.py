@@ -55,40 +55,49 @@ def at_smoke_scale(shown: Exhibit) -> list[Section]:
 
 
 def sections(shown: Exhibit) -> list[Section]:
-    """Curves, tuning and judged runs of one shelf."""
-    figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
+    """Return the sections of one shelf: curves, tuning, judged runs, and what was recorded of layers."""
+    out: list[Section | None] = [*at_smoke_scale(shown), _curves(shown)]
+    if any(arm.tuning and arm.tuning.rates for arm in shown.judgement.arms.values()):
+        tune = shown.judgement.claim.tune
+        out.append(_learned(shown) if tune and tune.choose == "learns" else _tuning(shown))
+    if any(arm.observations for arm in shown.judgement.arms.values()):
+        out += [evaluations(shown), *_runs(shown)]
+    out += [_positive(shown), _saturated(shown), _norms(shown)]
+    return [section for section in out if section is not None]
+
+
+def _curves(shown: Exhibit) -> Section | None:
+    """Return the learning curves, which redo the paper's figure where it is one of them; None where no run has any."""
+    observations = [o for arm in shown.judgement.arms.values() for o in arm.observations]
+    if not any(o.run in shown.table and shown.table[o.run].epochs for o in observations):
+        return None
+    figure, together = shown.file.claim.paper.figure, shown.judgement.together
     # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
     redone = figure and shown.speaks and not shown.judgement.claim.measure.is_look
     title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
-    out: list[Section | None] = [*at_smoke_scale(shown)]
-    together = shown.judgement.together
     of_all = (
         (f"Of the weakest of {len(together)} comparisons, {shown.judgement.name}; the others' runs are in the CSV.",)
         if together
         else ()
     )
-    if any(o.run in shown.table and shown.table[o.run].epochs for arm in arms for o in arm.observations):
-        out.append(Section(f"{shown.shelf}-curves", title, of_all, (learning(shown),)))
-    if any(arm.tuning and arm.tuning.rates for arm in arms):
-        tune = shown.judgement.claim.tune
-        out.append(_learned(shown) if tune and tune.choose == "learns" else _tuning(shown))
-    if any(arm.observations for arm in arms):
-        failed = [
-            f"{what} {run} failed twice: {why}."
-            for arm in arms
-            for o in arm.observations
-            for what, run in (("Run", o.run), ("Evaluation", o.evaluation))
-            if run in shown.table and (why := shown.table[str(run)].failed)
-        ]
-        out.append(evaluations(shown))
-        rule = shown.judgement.claim.rule
-        assert isinstance(rule, EffectRule), "a printed curve has no observations"
-        out += rule.sections(shown)
-        if not rule.lists_runs or failed:
-            grids = () if rule.lists_runs else (judged_runs(shown.judgement),)
-            out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), grids))
-    out += [_positive(shown), _saturated(shown), _norms(shown)]
-    return [section for section in out if section is not None]
+    return Section(f"{shown.shelf}-curves", title, of_all, (learning(shown),))
+
+
+def _runs(shown: Exhibit) -> list[Section]:
+    """Return the rule's own sections, and the judged runs where they do not list them, with the reason of each that
+    failed."""
+    rule = shown.judgement.claim.rule
+    assert isinstance(rule, EffectRule), "a printed curve has no observations"
+    failed = [
+        f"{what} {run} failed twice: {why}."
+        for arm in shown.judgement.arms.values()
+        for o in arm.observations
+        for what, run in (("Run", o.run), ("Evaluation", o.evaluation))
+        if run in shown.table and (why := shown.table[str(run)].failed)
+    ]
+    grids = () if rule.lists_runs else (judged_runs(shown.judgement),)
+    runs = Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), grids)
+    return [*rule.sections(shown), *[runs] * bool(grids or failed)]
 
 
 def _tuning(shown: Exhibit) -> Section:
