@@ -20,7 +20,7 @@ from repro.questions.measure import Measure
 from repro.questions.mistakes import band_mistakes
 from repro.questions.observations import Arm, Want
 from repro.questions.rule import Rule
-from repro.questions.statistics import Sampling, deviation
+from repro.questions.statistics import Sampling, deviation, student_p
 from repro.questions.traces import trace, trace_test
 from repro.questions.units import DIFFERENCE, Unit, points, signed, typeset
 from repro.train.minibatches import RECORDED
@@ -157,6 +157,7 @@ class TraceRule(Rule):
     )
     confidence: Fraction = Field(0.95, description="of the prediction interval (assumed)")
 
+    power: ClassVar = "simulated"
     fewest: ClassVar = (CURVES, f"a curve is ranked among {CURVES} or more")
 
     @property
@@ -214,6 +215,10 @@ class TraceRule(Rule):
     def sampling(self, evidence: Evidence) -> Sampling | None:
         found = evidence.trace
         return None if found is None else Sampling("curve", found.n, (deviation(list(found.offsets.values())),))
+
+    def one_sided_p(self, evidence: Evidence, bound: float, side: int) -> float:
+        assert evidence.trace is not None
+        return student_p(side * (evidence.trace.offset - bound), self.sampling(evidence))
 
     def cases(self, scale: str) -> tuple[Case, ...]:
         return CURVE

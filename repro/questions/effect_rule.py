@@ -23,7 +23,7 @@ from repro.questions.evidence import Evidence
 from repro.questions.mistakes import band_mistakes, side_mistakes
 from repro.questions.observations import Arm
 from repro.questions.rule import Rule
-from repro.questions.statistics import Effect, Sampling, deviation
+from repro.questions.statistics import Effect, Sampling, deviation, sign_p, student_p
 from repro.questions.units import typeset
 from repro.store import Table
 
@@ -135,6 +135,16 @@ class EffectRule(Rule):
     def spreads(self, evidence: Evidence, effect: Effect) -> tuple[float, ...]:
         """Return the standard deviation of the seeds' own effects, on the scale of the interval."""
         return (deviation([self.unit.to_scale(value) for value in effect.per_seed.values()]),)
+
+    def one_sided_p(self, evidence: Evidence, bound: float, side: int) -> float:
+        effect = evidence.effect
+        assert effect is not None
+        if effect.estimate is None:
+            above, below = (arm.observations for arm in evidence.arms)
+            ratios = [a.at_least / b.at_least for a, b in zip(above, below, strict=True)]
+            return sign_p(sum(side * (ratio - bound) < 0 for ratio in ratios), effect.n)
+        away = self.unit.to_scale(effect.estimate) - self.unit.to_scale(bound)
+        return student_p(side * away, self.sampling(evidence))
 
     def open_because(self, evidence: Evidence) -> str:
         if evidence.effect is not None:

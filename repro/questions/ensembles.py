@@ -40,6 +40,7 @@ class Ensemble(Directed, OneArm):
     least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "simulated"
     what: ClassVar = "effect of averaging"
     dots: ClassVar = ", the mean of the ensembles that it is in"
 

@@ -120,6 +120,8 @@ class Difference(TwoArms):
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
     over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
 
+    power: ClassVar = "exact"
+
     @property
     def unit(self) -> Unit:
         return DIFFERENCE
@@ -160,6 +162,8 @@ class Value(OneArm):
     paper: Fraction = Field(description="the paper's number")
     within: list[Fraction] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    power: ClassVar = "exact"
 
     @property
     def unit(self) -> Unit:

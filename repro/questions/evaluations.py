@@ -159,6 +159,8 @@ class Change(Directed, OneArm):
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "exact"
+
     @property
     def unit(self) -> Unit:
         return DIFFERENCE

@@ -56,6 +56,7 @@ class Order(Directed):
     least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "none"
     what: ClassVar = "rank correlation"
     has_mean: ClassVar = False
     seeds_below_paper: ClassVar = SEEDS
@@ -99,6 +100,11 @@ class Order(Directed):
 
     def sampling(self, evidence: Evidence) -> Sampling | None:
         return None  # how arms lie apart is what is asked, not how seeds do
+
+    def one_sided_p(self, evidence: Evidence, bound: float, side: int) -> float:
+        assert evidence.effect is not None
+        assert evidence.effect.estimate is not None
+        return one_sided_p(evidence.effect.estimate, evidence.effect.n, bound, side)
 
     def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
@@ -164,10 +170,24 @@ def interval(value: float, n: int, confidence: float) -> tuple[float, float]:
     """Return Fieller, Hartley and Pearson's interval of tau over n > 4 objects."""
     from scipy.special import ndtri
 
-    if abs(value) == 1:
-        value = (1 - 1 / n**2) * value  # atanh is infinite: the nearest order of n objects that is not the same
     half = float(ndtri((1 + confidence) / 2)) * sqrt(0.437 / (n - 4))
-    return tanh(atanh(value) - half), tanh(atanh(value) + half)
+    return tanh(_normal(value, n) - half), tanh(_normal(value, n) + half)
+
+
+def one_sided_p(value: float, n: int, bound: float, side: int) -> float:
+    """Return the p of a tau at `bound` or beyond it, by the normal distribution behind `interval`; `side`: 1 where the
+    tau of n objects lies above the bound, -1 below."""
+    from scipy.special import ndtr
+
+    if abs(bound) >= 1:
+        return 0.0  # there is no tau beyond it
+    return float(ndtr(-side * (_normal(value, n) - atanh(bound)) / sqrt(0.437 / (n - 4))))
+
+
+def _normal(value: float, n: int) -> float:
+    """Return the inverse hyperbolic tangent of tau, which is about normal; it is infinite for 1 and -1, in whose place
+    the nearest order of n objects is taken that is not the same."""
+    return atanh((1 - 1 / n**2) * value if abs(value) == 1 else value)
 
 
 def exact_p(times: list[float]) -> float:

@@ -69,7 +69,7 @@ def outlook(judgement: Judgement) -> Outlook | None:
 
 def outlook_of(claim: Claim, scale: str, of: Sampling) -> Outlook | None:
     """Return what so many seeds with these spreads can tell, exact or from the table; None where neither is there."""
-    return _simulated(claim, scale, of) if of.kind in ("jackknife", "curve") else _exact(claim, scale, of)
+    return _simulated(claim, scale, of) if claim.rule.power == "simulated" else _exact(claim, scale, of)
 
 
 def foreseen(claim: Claim, seen: Sequence[tuple[str, Judgement]], pilot: float | None) -> tuple[Sampling, str] | None:

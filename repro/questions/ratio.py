@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, inf, isinf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,8 @@ class Ratio(TwoArms):
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
     over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
+
+    power: ClassVar = "exact"
 
     @property
     def unit(self) -> Unit:

@@ -33,6 +33,8 @@ class Rule(Closed):
         @property
         def confidence(self) -> float: ...
 
+    power: ClassVar[Literal["exact", "simulated", "none"]]  # how often each word is said of a true effect: calculated
+    # (`power.Power`), simulated beforehand (`outlook.TABLE`), or not known
     has_mean: ClassVar[bool] = True  # whether its estimate is a mean of the seeds' own values
     seeds_below_paper: ClassVar[int] = JUDGING_SEEDS  # judging seeds that a verdict needs at small and medium scale
     fewest: ClassVar[tuple[int, str]] = (0, "")  # judging seeds that it needs above smoke scale, and why
@@ -119,6 +121,11 @@ class Rule(Closed):
     def sampling(self, evidence: Evidence) -> Sampling | None:
         """Return how the effect varies from one set of judging seeds to the next, by its own runs; None where there is
         no interval, only a bound of censored runs, or where all runs agree."""
+
+    @abstractmethod
+    def one_sided_p(self, evidence: Evidence, bound: float, side: int) -> float:
+        """Return the p of an effect at `bound` or beyond it, where the estimate lies on the other side. `side`: 1 where
+        it lies above the bound, -1 below."""
 
     @abstractmethod
     def cases(self, scale: str) -> tuple[Case, ...]:

@@ -58,6 +58,7 @@ class Count(Directed, OneArm):
     within: list[UpToOne] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "exact"
     what: ClassVar = "share of runs"
     dots: ClassVar = ", 100 where it shows it"
     has_mean: ClassVar = False
@@ -91,6 +92,17 @@ class Count(Directed, OneArm):
 
     def sampling(self, evidence: Evidence) -> Sampling | None:
         return None if evidence.effect is None else Sampling("count", evidence.effect.n)
+
+    def one_sided_p(self, evidence: Evidence, bound: float, side: int) -> float:
+        from scipy.special import bdtr, bdtrc
+
+        effect = evidence.effect
+        assert effect is not None
+        assert effect.estimate is not None
+        runs = round(effect.n * effect.estimate)
+        if side < 0:
+            return float(bdtr(runs, effect.n, bound))
+        return float(bdtrc(runs - 1, effect.n, bound)) if runs else 1.0
 
     def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None

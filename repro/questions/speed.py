@@ -138,6 +138,8 @@ class Rate(OneArm):
     cycles: Number = Field(description="cycles of a training, for the days that it takes")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "exact"
+
     @property
     def unit(self) -> Unit:
         return RATE

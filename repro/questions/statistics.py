@@ -246,6 +246,13 @@ def seeds_needed(effect: float, spread: float, confidence: float, power: float =
     return n
 
 
+def sign_p(wrong: int, n: int) -> float:
+    """Return the one-sided p of the sign test: so many or fewer of `n` pairs lie on the wrong side."""
+    from scipy.special import bdtr
+
+    return float(bdtr(wrong, n, 0.5))
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How an effect varies from one set of judging seeds to the next.
@@ -273,3 +280,11 @@ class Sampling:
             return self.n - 1
         squares = [spread**2 for spread in self.spreads]
         return (self.n - 1) * sum(squares) ** 2 / sum(square**2 for square in squares)
+
+
+def student_p(away: float, sampling: Sampling | None) -> float:
+    """Return the one-sided p of an estimate that lies `away` from a boundary, on the scale of the interval, by
+    Student's t; 0 where all runs agree to the last bit, and there is no `sampling`."""
+    from scipy.special import stdtr
+
+    return 0.0 if sampling is None else float(stdtr(sampling.freedom, -away / sampling.error))
