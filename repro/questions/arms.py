@@ -30,16 +30,16 @@ class TwoArms(Directed):
 
     def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
         out = super().mistakes(claim, layers, smoke)
-        of, over = self.of, self.over
-        if of[0] == of[1]:
-            out.append(layers.problem(("rule", "of"), f"rule.of: {of[0]} against itself"))
-        for i, name in enumerate(over):
+        arms, alternatives = self.of, self.over
+        if arms[0] == arms[1]:
+            out.append(layers.problem(("rule", "of"), f"rule.of: {arms[0]} against itself"))
+        for i, name in enumerate(alternatives):
             if name not in claim.alternatives:
                 text = f"rule.over: no alternative {name}{nearest(name, claim.alternatives)}"
                 out.append(layers.problem(("rule", "over", i), text))
-            elif name in over[:i]:
+            elif name in alternatives[:i]:
                 out.append(layers.problem(("rule", "over", i), f"rule.over: {name} stands twice"))
-        if over and not self.side:
+        if alternatives and not self.side:
             text = "rule.over: has no weakest of several where the paper says that there is no effect"
             out.append(layers.problem(overriding(layers, "over", "direction"), text))
         return out
@@ -53,7 +53,7 @@ class TwoArms(Directed):
 
     def effect_method(self, claim: Claim, scale: str, sign: str, paired: str, values: str, more: str) -> list[str]:
         """Return how rates are chosen and how the effect is formed of both arms, in sentences."""
-        of, over = self.of
+        first, second = self.of
         how = (
             f"Student's t interval on {paired} of runs that share their seed"
             if self.pairs == "seeds"
@@ -61,7 +61,7 @@ class TwoArms(Directed):
         )
         return [
             *tuning_method(claim),
-            f"The effect is the {self.kind} “{of}” {sign} “{over}”, over judging {seed_list(claim.seeds)}, with a "
+            f"The effect is the {self.kind} “{first}” {sign} “{second}”, over judging {seed_list(claim.seeds)}, with a "
             f"{100 * self.confidence:g} % interval: {how}. {more}{self.band_method()}" + FEW * (scale != "paper"),
         ]
 

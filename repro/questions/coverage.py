@@ -97,7 +97,7 @@ def coverage(
     others = [
         Entry("–", file.id, file.claim.paper.section, file.claim.paper.says) for file in files if file.id not in known
     ]
-    shelves = {name: Trials.over(found) for name, found in runs.items()}
+    shelves = {name: Trials.over(table) for name, table in runs.items()}
     spent = _Spent(shelves)
     return [_covered(entry, by_id.get(entry.id), shelves, spent, entry.id in invalid) for entry in [*entries, *others]]
 
@@ -124,18 +124,18 @@ def _covered(
         return Covered(entry, "no claim yet", {}, ())
     if isinstance(file, ExactFile):
         return Covered(entry, "valid", {"exact": (State("counted", judge_facts(file).word),)}, ())
-    found: dict[str, dict[str, Judgement]] = {
+    judged_at: dict[str, dict[str, Judgement]] = {
         scale: {shelf: judge(file, scale, trials) for shelf, trials in shelves.items()}
         for scale in reversed(SCALES)
         if scale in file.claim.scales
     }
     scales = {
         scale: tuple(State(shelf, _word(judgement)) for shelf, judgement in judged.items())
-        for scale, judged in found.items()
+        for scale, judged in judged_at.items()
     }
     mine = next(iter(shelves.values()))
     missing = [
-        Missing(scale, _why(found[scale]), command(file, scale), partial(spent.cost, file, scale, mine))
+        Missing(scale, _why(judged_at[scale]), command(file, scale), partial(spent.cost, file, scale, mine))
         for scale, states in scales.items()
         if not any(state.there for state in states)
     ]

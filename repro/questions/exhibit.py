@@ -42,9 +42,9 @@ class Exhibit:
         return self.complete and self.scale != "smoke"
 
 
-def axis(shown: Exhibit, of_one: bool = True) -> Axis:
+def axis(exhibit: Exhibit, of_one: bool = True) -> Axis:
     """How this claim's effect is drawn; `of_one`: between the same arms in every row, which the title then names."""
-    claim = shown.judgement.claim
+    claim = exhibit.judgement.claim
     return claim.rule.axis(claim, of_one)
 
 
@@ -56,12 +56,12 @@ def row(judgement: Judgement, label: str = "") -> Row | None:
         estimate = None if effect.estimate is None else by * effect.estimate
         seeds = {seed: by * value for seed, value in effect.per_seed.items()}
         return Row(estimate, by * effect.low, by * effect.high, seeds, label, value)
-    if (found := judgement.trace) is not None:
-        offsets = {seed: 100 * offset for seed, offset in found.offsets.items()}
-        return Row(100 * found.offset, 100 * found.low, 100 * found.high, offsets, label, value)
+    if (test := judgement.trace) is not None:
+        offsets = {seed: 100 * offset for seed, offset in test.offsets.items()}
+        return Row(100 * test.offset, 100 * test.low, 100 * test.high, offsets, label, value)
     return None
 
 
-def interval_words(shown: Exhibit) -> str:
+def interval_words(exhibit: Exhibit) -> str:
     """The finding of the interval's drawing, for those who do not see it."""
-    return shown.judgement.claim.rule.interval_words(shown.judgement.evidence)
+    return exhibit.judgement.claim.rule.interval_words(exhibit.judgement.evidence)

@@ -96,8 +96,8 @@ def judge(file: ClaimFile, scale: str, runs: Table | Trials, alternative: str | 
     trials, key = Trials.over(runs), Trials.key(file, scale, alternative)
     if key not in trials.judged:
         trials.judged[key] = _judged(file, scale, trials, alternative)
-    found: Judgement = trials.judged[key]
-    return found
+    judgement: Judgement = trials.judged[key]
+    return judgement
 
 
 def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None) -> Judgement:
@@ -122,8 +122,8 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
     if len(parts) == 1:
         return replace(least, to_do=len(wants))
     ids = sorted({run for part in parts for run in part.run_ids})
-    said_of_all = _weakest(least, parts)
-    return replace(least, verdict=said_of_all, run_ids=tuple(ids), together=tuple(parts), to_do=len(wants))
+    of_all = _weakest(least, parts)
+    return replace(least, verdict=of_all, run_ids=tuple(ids), together=tuple(parts), to_do=len(wants))
 
 
 def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
@@ -158,13 +158,13 @@ def _surely(trial: Trial, part: Judgement, parts: int) -> Judgement:
 
 def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
     """The weakest comparison's verdict, said of all of them."""
-    found, words = least.verdict, Counter(part.verdict.word for part in parts)
-    if found.word in ("error", "not run"):
-        return found
+    own, words = least.verdict, Counter(part.verdict.word for part in parts)
+    if own.word in ("error", "not run"):
+        return own
     counted = ", ".join(f"{words[word]} {word}" for word in WORST if words[word])
-    why = f"{found.why}; the weakest decides ({counted})" if len(words) > 1 else found.why
-    sentence = f"The weakest of {len(parts)} comparisons is {least.name}. {found.sentence}"
-    return replace(found, sentence=sentence, why=why)
+    why = f"{own.why}; the weakest decides ({counted})" if len(words) > 1 else own.why
+    sentence = f"The weakest of {len(parts)} comparisons is {least.name}. {own.sentence}"
+    return replace(own, sentence=sentence, why=why)
 
 
 def _judge(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
@@ -187,15 +187,17 @@ def complete(judgement: Judgement) -> bool:
 
 def highest(file: ClaimFile, runs: Table | Trials) -> Judgement | None:
     """The judgement at the highest complete scale that can speak of the sentence; None where no such is complete."""
-    return next((found for found in judgements(file, runs) if complete(found) and found.scale != "smoke"), None)
+    return next(
+        (judgement for judgement in judgements(file, runs) if complete(judgement) and judgement.scale != "smoke"), None
+    )
 
 
 def reference(file: ClaimFile, runs: Table | Trials) -> str:
     """What the runs that come with the project say of the sentence, in a line."""
-    if (found := highest(file, runs)) is None:
+    if (judgement := highest(file, runs)) is None:
         return "not run yet"
-    at = "" if found.verdict.word.endswith(" scale") else f" at {found.scale} scale"
-    return f"{found.verdict.word}{at}. {found.verdict.sentence}"
+    at = "" if judgement.verdict.word.endswith(" scale") else f" at {judgement.scale} scale"
+    return f"{judgement.verdict.word}{at}. {judgement.verdict.sentence}"
 
 
 def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | Trials) -> tuple[str, Word]:
@@ -205,9 +207,9 @@ def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | 
         counted = judge_facts(file)
         return f"{file.id}, {scale}: {counted.word.upper()}. {counted.sentence} ({counted.why})", counted.word
     judged = judge(file, scale, runs)
-    told = judged.verdict
-    text = f"{told.word.upper()}. {told.sentence} ({told.why})"
+    result = judged.verdict
+    text = f"{result.word.upper()}. {result.sentence} ({result.why})"
     if scale == "smoke":
-        works = "the machinery works here" if complete(judged) else f"{told.word.upper()} ({told.why})"
+        works = "the machinery works here" if complete(judged) else f"{result.word.upper()} ({result.why})"
         text = f"{works}. The reference verdict: {reference(file, of_reference)}"
-    return f"{file.id}, {scale} scale: {text}", told.word
+    return f"{file.id}, {scale} scale: {text}", result.word

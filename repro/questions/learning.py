@@ -18,18 +18,18 @@ from repro.store import Run
 STROKES = ("solid", "dashed", "dotted", "dash-dotted")
 
 
-def learning(shown: Exhibit) -> Figure:
+def learning(exhibit: Exhibit) -> Figure:
     """Return the curves of every arm and judging seed, as far as they were judged."""
-    claim, measure = shown.judgement.claim, _measure(shown)
+    claim, measure = exhibit.judgement.claim, _measure(exhibit)
     (unit, each), level, followed = measure.per_epoch(claim), measure.level_of(claim), measure.followed()
     runs = [
-        _curve(claim, measure, arm, o, shown.table[o.run])
-        for arm in shown.judgement.arms.values()
+        _curve(claim, measure, arm, o, exhibit.table[o.run])
+        for arm in exhibit.judgement.arms.values()
         for o in arm.observations
-        if o.run in shown.table and shown.table[o.run].epochs
+        if o.run in exhibit.table and exhibit.table[o.run].epochs
     ]
-    means = {name: value for name, arm in shown.judgement.arms.items() if (value := measure.mean(arm)) is not None}
-    stated, printed = _printed(shown)
+    means = {name: value for name, arm in exhibit.judgement.arms.items() if (value := measure.mean(arm)) is not None}
+    stated, printed = _printed(exhibit)
     levels = [(level.value, False)] if level else []
     levels += [(printed, True)] * bool(stated and level and printed != level.value)
     averaged = [] if level or measure.is_time else curves.means(runs)
@@ -44,64 +44,64 @@ def learning(shown: Exhibit) -> Figure:
         ours=[Mark(f"{name} {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
         paper=[Mark(f"paper: {name} {epochs:g}", epochs, printed) for name, epochs in stated.items()],
     )
-    alt_text = _alt_text(shown, means, stated)
-    drawing = curves.learning(f"{shown.shelf}-curves", "Learning curves of every judging seed", alt_text, drawn)
+    alt_text = _alt_text(exhibit, means, stated)
+    drawing = curves.learning(f"{exhibit.shelf}-curves", "Learning curves of every judging seed", alt_text, drawn)
     choice = (unit.capitalize(), (("", "log"), ("linear", "linear")))
-    return Figure(drawing, _caption(shown), _note(shown, bool(averaged), bool(stated), printed), choice)
+    return Figure(drawing, _caption(exhibit), _note(exhibit, bool(averaged), bool(stated), printed), choice)
 
 
-def _measure(shown: Exhibit) -> RunMeasure:
+def _measure(exhibit: Exhibit) -> RunMeasure:
     """Return the judged measure, which reads a value off each run, as only such runs have learning curves."""
-    measure = shown.judgement.claim.measure
+    measure = exhibit.judgement.claim.measure
     assert isinstance(measure, RunMeasure)
     return measure
 
 
-def _printed(shown: Exhibit) -> tuple[dict[str, float], float]:
+def _printed(exhibit: Exhibit) -> tuple[dict[str, float], float]:
     """Return the paper's epochs by arm, and the level to which it prints them; no epochs where this scale judges
     another metric: they belong to the paper's."""
-    base, measure = shown.file.claim.measure, shown.judgement.claim.measure
+    base, measure = exhibit.file.claim.measure, exhibit.judgement.claim.measure
     level = base.printed_level()
     same = measure.printed_level() is not None and level is not None and measure.metric == base.metric
-    return shown.file.claim.paper.arms or {} if same else {}, level or 0.0
+    return exhibit.file.claim.paper.arms or {} if same else {}, level or 0.0
 
 
-def _censored(shown: Exhibit) -> list[str]:
+def _censored(exhibit: Exhibit) -> list[str]:
     """Return how many runs of each arm have no value, in words; empty where all have one."""
-    ending = "never got there" if shown.judgement.claim.measure.is_time else "have no value at their end"
+    ending = "never got there" if exhibit.judgement.claim.measure.is_time else "have no value at their end"
     return [
         f"{n} of {len(arm.observations)} runs of {name} {ending}"
-        for name, arm in shown.judgement.arms.items()
+        for name, arm in exhibit.judgement.arms.items()
         if (n := sum(o.censored for o in arm.observations))
     ]
 
 
-def _alt_text(shown: Exhibit, means: dict[str, float], stated: dict[str, float]) -> str:
+def _alt_text(exhibit: Exhibit, means: dict[str, float], stated: dict[str, float]) -> str:
     """Return the finding of the drawing, for those who do not see it."""
-    claim, measure = shown.judgement.claim, shown.judgement.claim.measure
+    claim, measure = exhibit.judgement.claim, exhibit.judgement.claim.measure
     words = [f"{name}: {measure.written(claim, value)}" for name, value in means.items()]
     if stated:
         words.append(f"the paper's figure shows {listed([f'{n} {e:g}' for n, e in stated.items()])}")
     goal = measure.goal(claim)
     what = f"{measure.per_epoch(claim)[0]} to {goal}" if measure.is_time else goal
-    return f"{what[0].upper()}{what[1:]}: {'; '.join([*words, *_censored(shown)])}."
+    return f"{what[0].upper()}{what[1:]}: {'; '.join([*words, *_censored(exhibit)])}."
 
 
-def _caption(shown: Exhibit) -> str:
+def _caption(exhibit: Exhibit) -> str:
     """Return what is drawn, and which stroke is which arm's."""
-    arms = shown.judgement.arms
+    arms = exhibit.judgement.arms
     strokes = [f"{name} {style}" for name, style in zip(arms, STROKES, strict=False)]
     which = f": {', '.join(strokes)}" if len(arms) > 1 else ""
     return f"Every judging seed, as far as it was judged{which}."
 
 
-def _note(shown: Exhibit, averaged: bool, stated: bool, printed: float) -> str:
+def _note(exhibit: Exhibit, averaged: bool, stated: bool, printed: float) -> str:
     """Return what the marks of the drawing mean."""
-    measure = _measure(shown)
-    note = measure.note(shown.judgement.claim)
+    measure = _measure(exhibit)
+    note = measure.note(exhibit.judgement.claim)
     if not note and averaged:
-        note = f"Thick: {'each arm’s' if len(shown.judgement.arms) > 1 else 'their'} mean."
-    if measure.is_time and _censored(shown):
+        note = f"Thick: {'each arm’s' if len(exhibit.judgement.arms) > 1 else 'their'} mean."
+    if measure.is_time and _censored(exhibit):
         note += " Open circles: ended without reaching it."
     if stated:
         note += f" Coloured diamonds: the paper's epochs to {100 * printed:g} %, read off its figure."

@@ -81,18 +81,18 @@ class Measure(Closed):
         name, each = self.per_epoch(claim)
         return f"{value * each:.0f}" if name == "updates" else f"{value:.2f}"
 
-    def observed(self, claim: Claim, seen: Observation) -> str:
+    def observed(self, claim: Claim, observation: Observation) -> str:
         """Return the measure of a run for people, or what became of the run."""
-        if seen.value is not None:
-            return self.written(claim, seen.value)
-        if seen.status == "diverged":
-            return f"diverged in epoch {seen.horizon:g}"
-        if seen.status == "not started" and not self.is_time:
+        if observation.value is not None:
+            return self.written(claim, observation.value)
+        if observation.status == "diverged":
+            return f"diverged in epoch {observation.horizon:g}"
+        if observation.status == "not started" and not self.is_time:
             return "learned nothing"
-        if seen.censored:
-            ended = ", not started" if seen.status == "not started" else ""
-            return f"> {seen.horizon * self.per_epoch(claim)[1]:g}{ended}"
-        return {"missing": "not run", "failed": "failed"}[seen.status]
+        if observation.censored:
+            ended = ", not started" if observation.status == "not started" else ""
+            return f"> {observation.horizon * self.per_epoch(claim)[1]:g}{ended}"
+        return {"missing": "not run", "failed": "failed"}[observation.status]
 
     def mean(self, arm: Arm) -> float | None:
         """Return the mean of an arm's values over its judging seeds, for times the geometric mean; None unless every
@@ -122,8 +122,8 @@ class Measure(Closed):
     def measured(self, claim: Claim) -> str:
         """Return how the measure is read off a run, in sentences, each number the claim's own."""
 
-    def sections(self, shown: Exhibit) -> list[Section]:
+    def sections(self, exhibit: Exhibit) -> list[Section]:
         """Return the sections of a page about what was measured."""
         from repro.questions.sections import sections  # drawn by pages alone
 
-        return sections(shown)
+        return sections(exhibit)

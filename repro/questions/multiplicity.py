@@ -52,9 +52,9 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 def adjusted(judgements: Sequence[Judgement]) -> list[Decided]:
     """Return the decided words of these judgements, one a claim, with p adjusted over them; smallest p first."""
-    found = [one for judgement in judgements if (one := decided(judgement)) is not None]
-    values = holm([one.p for one in found])
-    out = [Decided(o.claim, o.word, o.bound, o.side, o.unit, o.p, p) for o, p in zip(found, values, strict=True)]
+    decisions = [one for judgement in judgements if (one := decided(judgement)) is not None]
+    values = holm([one.p for one in decisions])
+    out = [Decided(o.claim, o.word, o.bound, o.side, o.unit, o.p, p) for o, p in zip(decisions, values, strict=True)]
     return sorted(out, key=lambda one: (one.p, one.claim))
 
 
@@ -64,14 +64,14 @@ def decided(judgement: Judgement) -> Decided | None:
     Of several comparisons judged together: for the sentence the largest p, as all have to hold; against it that of the
     one that decides, times their number.
     """
-    found = [_of_one(part, judgement.verdict.word) for part in judgement.parts]
-    there = [one for one in found if one is not None]
-    if not there or (len(there) < len(found) and judgement.verdict.word not in AGAINST):
+    decisions = [_of_one(part, judgement.verdict.word) for part in judgement.parts]
+    there = [one for one in decisions if one is not None]
+    if not there or (len(there) < len(decisions) and judgement.verdict.word not in AGAINST):
         return None
     if judgement.verdict.word not in AGAINST:
         return max(there, key=lambda one: one.p)
     least = min(there, key=lambda one: one.p)
-    p = min(1.0, len(found) * least.p)
+    p = min(1.0, len(decisions) * least.p)
     return Decided(least.claim, least.word, least.bound, least.side, least.unit, p)
 
 
@@ -101,11 +101,11 @@ def _boundaries(e: Evidence, word: Word) -> list[Boundary]:
         return []
     if e.claim.rule.asks == "effect" and word != "reproduced":
         short = group in ("does not hold", "disagrees below paper scale")
-        found = [(e.least, -e.side if short else e.side)]
-        found += outside if word == "differs" else []
+        bounds = [(e.least, -e.side if short else e.side)]
+        bounds += outside if word == "differs" else []
     else:
-        found = inside if group in ("holds", "agrees below paper scale") else outside
+        bounds = inside if group in ("holds", "agrees below paper scale") else outside
     # open ends, and of a share those that it cannot pass, are none
     unit = e.claim.rule.unit
     ends = (0.0, 1.0) if unit is COUNT else (0.0,) if unit.logarithmic else ()
-    return [(bound, side) for bound, side in found if abs(bound) < inf and bound not in ends]
+    return [(bound, side) for bound, side in bounds if abs(bound) < inf and bound not in ends]

@@ -39,8 +39,8 @@ class Want:
             return run.timed is not None
         lost = self.goal.lost(run.epochs)
         left = not self.weights or lost or run.kept(self.epochs)
-        looked = self.evaluation is None or lost or self.evaluation.id in table
-        return left and looked and self.goal.met(run.epochs)
+        evaluated = self.evaluation is None or lost or self.evaluation.id in table
+        return left and evaluated and self.goal.met(run.epochs)
 
 
 @dataclass(frozen=True)

@@ -88,15 +88,15 @@ class Order(Directed):
         if any(o.status in ("missing", "failed") for arm in arms for o in arm.observations):
             return None
         times = [geometric_mean([o.at_least for o in arm.observations]) for arm in arms]
-        found, n = tau(times), len(arms)
-        if found is None:
+        value, n = tau(times), len(arms)
+        if value is None:
             return None
-        low, high = interval(found, n, self.confidence)
+        low, high = interval(value, n, self.confidence)
         by_seed = zip(*(arm.observations for arm in arms), strict=True)
-        per_seed = {seen[0].seed: tau([o.at_least for o in seen]) or 0.0 for seen in by_seed}
+        per_seed = {same_seed[0].seed: tau([o.at_least for o in same_seed]) or 0.0 for same_seed in by_seed}
         p = exact_p(times)
         method = f"Fieller, Hartley and Pearson's interval of tau over {n} arms; exact p {p:.2g}"
-        return Effect(TAU, found, low, high, self.confidence, n, method, per_seed)
+        return Effect(TAU, value, low, high, self.confidence, n, method, per_seed)
 
     def sampling(self, evidence: Evidence) -> Sampling | None:
         return None  # how arms lie apart is what is asked, not how seeds do
@@ -134,11 +134,13 @@ class Order(Directed):
         if not there:
             return []
         stalled = {name: all(o.censored for o in arms[name].observations) for name in there}
-        found = sorted(there, key=lambda name: geometric_mean([max(o.at_least, 1e-9) for o in arms[name].observations]))
+        ranked = sorted(
+            there, key=lambda name: geometric_mean([max(o.at_least, 1e-9) for o in arms[name].observations])
+        )
         rows = []
         for place, name in enumerate(there, start=1):
             observations = arms[name].observations
-            own = "stalled" if stalled[name] else str(found.index(name) + 1)
+            own = "stalled" if stalled[name] else str(ranked.index(name) + 1)
             cells = [measure.observed(claim, o) for o in observations]
             rows.append((name, str(place), own, *cells, *(o.run for o in observations)))
         unit = measure.per_epoch(claim)[0]

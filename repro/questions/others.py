@@ -12,9 +12,9 @@ from repro.questions.units import Unit, listed
 
 def sizes(record: Measured, unit: Unit) -> tuple[str, str]:
     """Numbers in the claim's unit, and that unit: `1.2, 2.3 and 2.6`, `times`."""
-    found = [unit.printed(number).partition(" ") for number in record.numbers]
+    parts = [unit.printed(number).partition(" ") for number in record.numbers]
     about = "about " * (record.read == "off a plot")
-    return about + listed([size for size, _, _ in found]), found[0][2] or "times"
+    return about + listed([size for size, _, _ in parts]), parts[0][2] or "times"
 
 
 def marks(claim: Claim) -> list[axes.Marks]:

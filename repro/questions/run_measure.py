@@ -152,16 +152,16 @@ class RunMeasure(Measure):
         """Return the metric of the learning curves: the measure's own, where runs record it over time."""
         return self.metric
 
-    def curve(self, claim: Claim, seen: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
+    def curve(self, claim: Claim, observation: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
         """Return a run's curve as far as it is judged, and the point at which its value is read, if there is one."""
         each, level = self.per_epoch(claim)[1], self.level_of(claim)
         if level is None:
             series = run.series(self.followed())
-            return [(float(epoch), value) for epoch, value in series if epoch <= seen.horizon], None
-        points = [(each * time, value) for time, value in level.points(run.epochs[: ceil(seen.horizon)])]
-        if seen.value is None:
+            return [(float(epoch), value) for epoch, value in series if epoch <= observation.horizon], None
+        points = [(each * time, value) for time, value in level.points(run.epochs[: ceil(observation.horizon)])]
+        if observation.value is None:
             return points, None
-        hit = each * seen.value, level.value
+        hit = each * observation.value, level.value
         return [*(point for point in points if point[0] < hit[0]), hit], hit
 
     def note(self, claim: Claim) -> str:

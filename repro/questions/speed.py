@@ -118,12 +118,12 @@ class Throughput(Measure):
             "on one minibatch, is timed beside it. Replicates of different devices are never mixed."
         )
 
-    def sections(self, shown: Exhibit) -> list[Section]:
-        if shown.judgement.device is None:
-            return super().sections(shown)
+    def sections(self, exhibit: Exhibit) -> list[Section]:
+        if exhibit.judgement.device is None:
+            return super().sections(exhibit)
         from repro.questions.speed_sections import sections  # drawn by pages alone
 
-        return sections(shown)
+        return sections(exhibit)
 
 
 class Rate(OneArm):

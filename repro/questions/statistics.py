@@ -37,9 +37,9 @@ class Effect:
     @property
     def none(self) -> float:
         """Its value where there is no effect."""
-        found = self.unit.none if self.by_chance is None else self.by_chance
-        assert found is not None
-        return found
+        none = self.unit.none if self.by_chance is None else self.by_chance
+        assert none is not None
+        return none
 
     @property
     def interval_words(self) -> str:
@@ -71,19 +71,19 @@ def count(observations: tuple[Observation, ...], at_most: float, confidence: flo
     if len(values) < n or n == 0:
         return None
     per_seed = {seed: float(value <= at_most) for seed, value in values.items()}
-    shown = round(sum(per_seed.values()))
-    low, high = exact_interval(shown, n, confidence)
-    method = f"Clopper-Pearson, {shown} of {n} runs"
-    return Effect(COUNT, shown / n, low, high, confidence, n, method, per_seed, at_most)
+    successes = round(sum(per_seed.values()))
+    low, high = exact_interval(successes, n, confidence)
+    method = f"Clopper-Pearson, {successes} of {n} runs"
+    return Effect(COUNT, successes / n, low, high, confidence, n, method, per_seed, at_most)
 
 
-def exact_interval(shown: int, n: int, confidence: float) -> tuple[float, float]:
+def exact_interval(successes: int, n: int, confidence: float) -> tuple[float, float]:
     """Clopper and Pearson's interval of a share: every share under which `shown` of `n` or beyond is not too rare."""
     from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2
-    low = float(betaincinv(shown, n - shown + 1, tail)) if shown else 0.0
-    return low, float(betaincinv(shown + 1, n - shown, 1 - tail)) if shown < n else 1.0
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    return low, float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
 
 
 def ensemble(
@@ -101,12 +101,12 @@ def ensemble(
     n = len(observations)
     if any(o.value is None for o in observations) or n <= size:
         return None
-    found = {members: statistic(members) for members in combinations(range(n), size)}
-    middle = fmean(found.values())
-    without = [fmean(v for members, v in found.items() if i not in members) for i in range(n)]
+    values = {members: statistic(members) for members in combinations(range(n), size)}
+    middle = fmean(values.values())
+    without = [fmean(v for members, v in values.items() if i not in members) for i in range(n)]
     half = student(confidence, n - 1) * jackknife(without)
-    of_seed = {o.seed: fmean(v for members, v in found.items() if i in members) for i, o in enumerate(observations)}
-    method = f"jackknife over {n} seeds, the mean of all {len(found)} ensembles of {size}"
+    of_seed = {o.seed: fmean(v for members, v in values.items() if i in members) for i, o in enumerate(observations)}
+    method = f"jackknife over {n} seeds, the mean of all {len(values)} ensembles of {size}"
     return Effect(unit, middle, middle - half, middle + half, confidence, n, method, of_seed)
 
 

@@ -169,8 +169,8 @@ class Converged(RunMeasure):
         runs = [trial.table.get(config.id) for config in configs]
         horizon, most = claim.train.epochs, MOST * claim.train.epochs
         while all(run and (run.failed or goal_of(configs[0], horizon).met(run.epochs)) for run in runs):
-            found = [converged(held_out_errors(run.epochs[:horizon]), self.near) for run in runs if run]
-            longer = min(most, max(horizon, *(ceil(2 * time) for time in found if time is not None)))
+            times = [converged(held_out_errors(run.epochs[:horizon]), self.near) for run in runs if run]
+            longer = min(most, max(horizon, *(ceil(2 * time) for time in times if time is not None)))
             if longer == horizon:
                 break
             horizon = longer
@@ -180,10 +180,10 @@ class Converged(RunMeasure):
         time = converged(held_out_errors(rows), self.near)
         return time if time is not None and 2 * time <= len(rows) else None
 
-    def curve(self, claim: Claim, seen: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
-        errors = held_out_errors(run.epochs[: ceil(seen.limit)])
+    def curve(self, claim: Claim, observation: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
+        errors = held_out_errors(run.epochs[: ceil(observation.limit)])
         halves = [((i + 2) / 2, median(errors[i : i + 3])) for i in range(len(errors) - 2)]
-        return halves, next((point for point in halves if point[0] == seen.value), None)
+        return halves, next((point for point in halves if point[0] == observation.value), None)
 
     def note(self, claim: Claim) -> str:
         return f"Dots: {self.goal(claim)}."

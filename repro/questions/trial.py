@@ -76,8 +76,8 @@ class Trial:
         if (arm, horizon) not in self._observed:
             unchosen = bool(self.tunings) and self.tunings[arm].chosen is None
             configs = [] if unchosen else [self.config(arm, seed) for seed in self.claim.seeds]
-            found = [self._measure.observe(self.claim, config, self.table, horizon) for config in configs]
-            self._observed[arm, horizon] = tuple(found)
+            observations = [self._measure.observe(self.claim, config, self.table, horizon) for config in configs]
+            self._observed[arm, horizon] = tuple(observations)
         return self._observed[arm, horizon]
 
     @cached_property
