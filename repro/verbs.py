@@ -213,7 +213,7 @@ def _judged(
 ) -> dict[str, Word]:
     """Pages for all the project's claims, or `only` these; a line for each of `done`, by scale; the words of these."""
     from repro.pages import write
-    from repro.questions.judge import said
+    from repro.questions.judge import verdict_line
     from repro.questions.trial import Trials
 
     folder, home = out(args), places.clone()
@@ -226,7 +226,7 @@ def _judged(
     if done:
         say("")
     for file in (file for file in files if file.id in done):
-        text, words[file.id] = said(file, done[file.id], mine, tried["reference"])
+        text, words[file.id] = verdict_line(file, done[file.id], mine, tried["reference"])
         say(text)
     if args.reference:
         from repro.pages.readme import renew

@@ -13,7 +13,7 @@ from small_tables import claim_file, play, reaching
 
 from repro import cli, pages
 from repro.engine import execute
-from repro.questions.judge import said
+from repro.questions.judge import verdict_line
 
 ROOT = Path(__file__).parent.parent
 RELU, SHARE = ROOT / "claims" / "relu_speedup.yaml", ROOT / "claims" / "conv_share.yaml"
@@ -212,11 +212,11 @@ def test_at_smoke_scale_nothing_that_was_measured_on_digits_is_told(tmp_path):
     file = claim_file(tmp_path)
     curve = reaching(lambda arm, rate, seed: 4 if arm == "relu" else 8)
     runs, nothing = play((file, "smoke"), curve=curve), {}
-    line, _ = said(file, "smoke", runs, nothing)
+    line, _ = verdict_line(file, "smoke", runs, nothing)
     assert line == "speed, smoke scale: the machinery works here. The reference verdict: not run yet"
-    assert said(file, "smoke", runs, runs)[0] == line, "nor from digits on the reference shelf"
+    assert verdict_line(file, "smoke", runs, runs)[0] == line, "nor from digits on the reference shelf"
     reference = fill(tmp_path / "runs", file, "small", straight(0.05)).table()
-    line, _ = said(file, "smoke", runs, reference)
+    line, _ = verdict_line(file, "smoke", runs, reference)
     assert ". The reference verdict: " in line
     assert "at small scale" in line
 
@@ -226,10 +226,10 @@ def test_at_smoke_scale_what_failed_or_is_missing_is_named(tmp_path):
         raise Failed("out of memory")
 
     file = claim_file(tmp_path)
-    line, word = said(file, "smoke", play((file, "smoke"), curve=failing), {})
+    line, word = verdict_line(file, "smoke", play((file, "smoke"), curve=failing), {})
     assert word == "error"
     assert re.match(r"speed, smoke scale: ERROR \(\d of \d runs failed twice\)\. The reference verdict: ", line)
-    line, word = said(file, "smoke", {}, {})
+    line, word = verdict_line(file, "smoke", {}, {})
     assert word == "not run"
     assert line.startswith("speed, smoke scale: NOT RUN (")
 

@@ -160,13 +160,13 @@ def test_of_several_comparisons_the_largest_p_counts_for_the_sentence_and_k_time
         claim = parts[0].claim.model_copy(update={"rule": rule})
         paired = [replace(part, claim=claim) for part in parts]
         least = min(paired, key=lambda part: part.effect.estimate if part.effect else inf)
-        return replace(least, together=tuple(paired))
+        return replace(least, comparisons=tuple(paired))
 
     both = of(0.01, 0.02)
-    assert p_of(both) == max(p_of(part) for part in both.together)
+    assert p_of(both) == max(p_of(part) for part in both.comparisons)
     against = of(-0.01, 0.02)
     assert against.verdict.word == "refuted"
-    assert p_of(against) == pytest.approx(2 * p_of(against.together[0]))
+    assert p_of(against) == pytest.approx(2 * p_of(against.comparisons[0]))
 
 
 def test_the_index_counts_the_words_that_intervals_decided_and_names_those_that_do_not_remain():

@@ -30,7 +30,7 @@ def write(
     catalogue, whose coverage has a page. `only`: ids of the claims whose pages are made, with the index, which names
     all claims, alone; None: everything. A file that has its content already is left as it is.
     """
-    tried = {shelf: Trials.over(found) for shelf, found in runs.items()}
+    tried = {shelf: Trials.from_runs(found) for shelf, found in runs.items()}
     mine = [file for file in claims if only is None or file.id in only]
     names = ["index.html", *(f"{file.id}.html" for file in mine)]
     templates = environment([(out / name).read_text() for name in names if (out / name).is_file()])

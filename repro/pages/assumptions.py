@@ -52,7 +52,7 @@ def assumptions(file: ClaimFile, found: list[Exhibit]) -> list[Open]:
             _choice(shown, judgement, str(name))
             for shown in found
             for name, judgement in [
-                *((part.beside, part) for part in shown.judgement.together),
+                *((part.comparison, part) for part in shown.judgement.comparisons),
                 *((judgement.alternative, judgement) for judgement in shown.alternatives),
             ]
             if name in assumption.alternatives
@@ -81,7 +81,7 @@ def _choice(shown: Exhibit, judgement: Judgement, name: str) -> Choice:
     rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
     if len(chosen) == len(judgement.arms) and len(set(chosen.values())) == 1:
         rates = next(iter(chosen.values())) + " in all arms" * (len(chosen) > 1)
-    if judgement in base.together:
+    if judgement in base.comparisons:
         effect = "judged together with ours; the weakest decides"
     elif not complete(judgement):
         effect = f"not known yet: {verdict.why}"
@@ -93,7 +93,7 @@ def _choice(shown: Exhibit, judgement: Judgement, name: str) -> Choice:
         effect = "the word stays, the size does not: the two intervals do not overlap"
     else:
         effect = "changes neither the word nor, beyond the intervals, the size"
-    return Choice(name, shown.shelf, rates, judgement.found, verdict.word, MARKS[verdict.word], effect)
+    return Choice(name, shown.shelf, rates, judgement.estimate_words, verdict.word, MARKS[verdict.word], effect)
 
 
 def asks_otherwise(file: ClaimFile, name: str) -> bool:
@@ -158,4 +158,4 @@ def deciding(file: ClaimFile, found: list[Exhibit]) -> str:
 def _size(judgement: Judgement) -> str:
     effect = judgement.effect
     assert effect is not None
-    return times(effect.estimate) if effect.estimate is not None else judgement.found
+    return times(effect.estimate) if effect.estimate is not None else judgement.estimate_words

@@ -90,7 +90,7 @@ def _figure(shown: Exhibit) -> Figure | None:
     in the claim's unit."""
     if not (drawn := marks(shown.file.claim)):
         return None
-    on = axis(shown, of_one=not shown.file.claim.rule.together())
+    on = axis(shown, of_one=not shown.file.claim.rule.judged_with())
     drawing = charts.interval("others-effect", "What others measured", words(drawn), on, [], drawn)
     note = f"No result of ours yet.{marked(on, [], drawn)} Shaded: what counts as reproduced at paper scale."
     return Figure(drawing, "", note)
@@ -117,5 +117,6 @@ def _tried(whose: str, found: list[Exhibit]) -> list[Row]:
     rows: list[Row] = []
     for shown in (s for s in found if s.speaks):
         what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
-        rows.append((whose, shown.judgement.found or "none formed", what, f"{shown.shelf}, {shown.scale} scale"))
+        estimate = shown.judgement.estimate_words or "none formed"
+        rows.append((whose, estimate, what, f"{shown.shelf}, {shown.scale} scale"))
     return rows or [(whose, "not run", "", "")]

@@ -25,7 +25,7 @@ class TwoArms(Directed):
         @property
         def over(self) -> list[str]: ...
 
-    def together(self) -> list[str]:
+    def judged_with(self) -> list[str]:
         return list(self.over)
 
     def mistakes(self, claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:

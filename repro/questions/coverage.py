@@ -45,10 +45,10 @@ class State:
 @dataclass(frozen=True)
 class Cost:
     """What the next runs of a command take at most with one worker: `known` of `runs` are like recorded ones, and take
-    `seconds` on `device`, where those were made; `beside` of the runs are for alternatives alone."""
+    `seconds` on `device`, where those were made; `alternatives` of the runs are for alternatives alone."""
 
     runs: int
-    beside: int = 0
+    alternatives: int = 0
     known: int = 0
     seconds: float = 0.0
     device: str = ""
@@ -97,7 +97,7 @@ def coverage(
     others = [
         Entry("–", file.id, file.claim.paper.section, file.claim.paper.says) for file in files if file.id not in known
     ]
-    shelves = {name: Trials.over(table) for name, table in runs.items()}
+    shelves = {name: Trials.from_runs(table) for name, table in runs.items()}
     spent = _Spent(shelves)
     return [_covered(entry, by_id.get(entry.id), shelves, spent, entry.id in invalid) for entry in [*entries, *others]]
 
@@ -188,15 +188,15 @@ class _Spent:
         judged = {want.config.id for want in wanted(file, scale, trials, [None], judged=True)}
         return self._cost(wants, len(wants.keys() - judged), trials.table)
 
-    def _cost(self, wants: dict[str, Want], beside: int, table: Table) -> Cost:
+    def _cost(self, wants: dict[str, Want], alternatives: int, table: Table) -> Cost:
         seconds: dict[str, list[float]] = defaultdict(list)
         for want in wants.values():
             for device, each in self._of(want).items():
                 seconds[device].append(each * _times(want, table))
         if not seconds:
-            return Cost(len(wants), beside)
+            return Cost(len(wants), alternatives)
         device = max(seconds, key=lambda name: (len(seconds[name]), name))
-        return Cost(len(wants), beside, len(seconds[device]), sum(seconds[device]), device)
+        return Cost(len(wants), alternatives, len(seconds[device]), sum(seconds[device]), device)
 
     def _of(self, want: Want) -> dict[str, float]:
         """Seconds of an epoch or a timing like the wanted one, by device; empty where none is recorded."""

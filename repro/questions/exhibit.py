@@ -50,7 +50,7 @@ def axis(exhibit: Exhibit, of_one: bool = True) -> Axis:
 
 def row(judgement: Judgement, label: str = "") -> Row | None:
     """The effect as it is drawn; None where there is none."""
-    value = judgement.found if label else ""
+    value = judgement.estimate_words if label else ""
     if (effect := judgement.effect) is not None:
         by = effect.unit.drawn_by
         estimate = None if effect.estimate is None else by * effect.estimate

@@ -40,8 +40,8 @@ class Judgement:
     arms: dict[str, Arm]  # all, those among them that the rule does not compare
     to_do: int  # runs that are wanted and not there
     run_ids: tuple[str, ...]  # every run of the table that this judgement looked at
-    beside: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
-    together: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
+    comparison: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
+    comparisons: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
 
     @property
     def effect(self) -> Effect | None:
@@ -69,19 +69,19 @@ class Judgement:
         return len(self.claim.seeds) if self.effect or self.trace else 0
 
     @property
-    def found(self) -> str:
+    def estimate_words(self) -> str:
         """What was found, with its interval, in a few characters; empty where nothing was."""
         return self.claim.rule.short(self.evidence)
 
     @property
     def parts(self) -> tuple[Judgement, ...]:
         """Every comparison behind the verdict: itself, where there is one only."""
-        return self.together or (self,)
+        return self.comparisons or (self,)
 
     @property
     def name(self) -> str:
         """Of one comparison, as pages name it."""
-        return self.beside or self.alternative or "ours"
+        return self.comparison or self.alternative or "ours"
 
 
 def judge(file: ClaimFile, scale: str, runs: Table | Trials, alternative: str | None = None) -> Judgement:
@@ -93,7 +93,7 @@ def judge(file: ClaimFile, scale: str, runs: Table | Trials, alternative: str | 
     Berger 1982). One of k intervals lies on the wrong side by chance k times as often, so a word against the sentence
     is said of one only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
     """
-    trials, key = Trials.over(runs), Trials.key(file, scale, alternative)
+    trials, key = Trials.from_runs(runs), Trials.key(file, scale, alternative)
     if key not in trials.judged:
         trials.judged[key] = _judged(file, scale, trials, alternative)
     judgement: Judgement = trials.judged[key]
@@ -110,7 +110,7 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
         part = _judge(trial, trial.claim, scale, alternative, to_do)
         if len(compared) > 1 and part.verdict.word in AGAINST:
             part = _surely(trial, part, len(compared))
-        parts.append(replace(part, beside=name))
+        parts.append(replace(part, comparison=name))
     least = min(parts, key=_strength) if len(parts) > 1 else parts[0]
     if file.undecided(scale):
         why = f"the base of this scale is not chosen yet; {bases.COMMAND} trains the candidates"
@@ -123,7 +123,7 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
         return replace(least, to_do=len(wants))
     ids = sorted({run for part in parts for run in part.run_ids})
     of_all = _weakest(least, parts)
-    return replace(least, verdict=of_all, run_ids=tuple(ids), together=tuple(parts), to_do=len(wants))
+    return replace(least, verdict=of_all, run_ids=tuple(ids), comparisons=tuple(parts), to_do=len(wants))
 
 
 def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
@@ -153,7 +153,7 @@ def _surely(trial: Trial, part: Judgement, parts: int) -> Judgement:
     rule = part.claim.rule
     strict = rule.model_copy(update={"confidence": 1 - (1 - rule.confidence) / parts})
     claim = part.claim.model_copy(update={"rule": strict})
-    return replace(_judge(trial, claim, part.scale, part.alternative, part.to_do), beside=part.beside)
+    return replace(_judge(trial, claim, part.scale, part.alternative, part.to_do), comparison=part.comparison)
 
 
 def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
@@ -176,7 +176,7 @@ def _judge(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_d
 
 def judgements(file: ClaimFile, runs: Table | Trials) -> Iterator[Judgement]:
     """The claim at every scale that it has, from the highest, each judged when it is asked for."""
-    trials = Trials.over(runs)
+    trials = Trials.from_runs(runs)
     return (judge(file, scale, trials) for scale in SCALES if scale in file.claim.scales)
 
 
@@ -200,7 +200,7 @@ def reference(file: ClaimFile, runs: Table | Trials) -> str:
     return f"{judgement.verdict.word}{at}. {judgement.verdict.sentence}"
 
 
-def said(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | Trials) -> tuple[str, Word]:
+def verdict_line(file: AnyFile, scale: str, runs: Table | Trials, of_reference: Table | Trials) -> tuple[str, Word]:
     """(a claim's verdict from `runs`, as it is printed, its word). At smoke scale nothing that was measured on digits
     is told: that the machinery works, or what is wrong with it, and the reference verdict."""
     if isinstance(file, ExactFile):

@@ -18,7 +18,7 @@ from typing import Any, get_args
 from repro.questions.base import Claim
 from repro.questions.cases import GROUPS, Word
 from repro.questions.judge import Judgement
-from repro.questions.power import POWER, Power, Rates, as_printed, left_open, otherwise, sampling, told
+from repro.questions.power import POWER, Power, Rates, as_printed, detection_rate, left_open, otherwise, sampling
 from repro.questions.statistics import Sampling, deviation
 from repro.questions.units import COUNT, DIFFERENCE, RATIO
 from repro.questions.verdict import UNJUDGED
@@ -128,7 +128,7 @@ def _simulated(claim: Claim, scale: str, spread: Sampling) -> Outlook | None:
     for entry in table()["claims"]:
         if (entry["claim"], entry["scale"], entry["n"]) == (claim.id, scale, spread.n):
             rows = tuple((row["effect"], _named(row["words"])) for row in entry["rows"])
-            by_rate = [(effect, told(claim, rates)) for effect, rates in rows]
+            by_rate = [(effect, detection_rate(claim, rates)) for effect, rates in rows]
             reached = _between(sorted(by_rate), POWER)
             return Outlook(
                 claim, scale, Sampling(spread.kind, spread.n, (entry["spread"],)), rows, reached, table()["worlds"]

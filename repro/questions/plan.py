@@ -27,7 +27,7 @@ def wanted(
     """
     if file.undecided(scale):
         return []  # which net and how many epochs, `repro.questions.bases` is to say
-    trials = Trials.over(runs)
+    trials = Trials.from_runs(runs)
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]
     wants = []

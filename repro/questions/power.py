@@ -80,15 +80,15 @@ class Power:
     def resolved(self, power: float = POWER) -> tuple[float, ...]:
         """Return the smallest effects that get a word with this power: one beyond `least`; of a sentence of no effect
         and of a number, one outside each end of the band. Empty where no effect does."""
-        ends = ((_solve(self._told, b, side, power, self._most), side) for b, side in _boundaries(self.claim))
+        ends = ((_solve(self._detected, b, side, power, self._most), side) for b, side in _boundaries(self.claim))
         return tuple(exp(end) if self.claim.rule.unit.logarithmic else end for end, _ in ends if end is not None)
 
     @property
     def _most(self) -> float:
         return self.claim.rule.unit.most
 
-    def _told(self, effect: float) -> float:
-        return told(self.claim, self._rates(effect))
+    def _detected(self, effect: float) -> float:
+        return detection_rate(self.claim, self._rates(effect))
 
     def _word(self, estimate: float, low: float, high: float) -> Word:
         """Return the word of this interval, by the cases that decide."""
@@ -137,7 +137,7 @@ class Power:
         return rates
 
 
-def told(claim: Claim, rates: Rates) -> float:
+def detection_rate(claim: Claim, rates: Rates) -> float:
     """Return how often the effect is told from what lies on the other side of the boundary: of a sentence of an effect,
     a word for it; of no effect, one against it; of a number, `differs`."""
     groups = [(GROUPS[word], rate) for word, rate in rates.items()]

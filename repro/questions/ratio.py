@@ -67,7 +67,7 @@ class Ratio(TwoArms):
         slow, fast = self.of if self.side > 0 else self.of[::-1]
         if arm != slow:
             return first
-        values = [o.value for o in trial.seen(fast, first) if o.value is not None]
+        values = [o.value for o in trial.observations(fast, first) if o.value is not None]
         return max(first, ceil(2 * self.far * max(values, default=0)))
 
     def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:

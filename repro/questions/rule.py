@@ -105,7 +105,7 @@ class Rule(Closed):
     def compared(self, claim: Claim) -> list[str]:
         """Return the names of the arms that it compares."""
 
-    def together(self) -> list[str]:
+    def judged_with(self) -> list[str]:
         """Return the names of the alternatives that are judged with the claim itself."""
         return []
 

@@ -78,7 +78,7 @@ class RunMeasure(Measure):
         return out
 
     def arm(self, trial: Trial, name: str) -> Arm:
-        observations = trial.seen(name, trial.horizon(name))
+        observations = trial.observations(name, trial.horizon(name))
         return Arm(name, trial.tunings.get(name), trial.rate(name), observations, {})
 
     # How a run is read.

@@ -71,7 +71,7 @@ def _curves(exhibit: Exhibit) -> Section | None:
     observations = [o for arm in exhibit.judgement.arms.values() for o in arm.observations]
     if not any(o.run in exhibit.table and exhibit.table[o.run].epochs for o in observations):
         return None
-    figure, comparisons = exhibit.file.claim.paper.figure, exhibit.judgement.together
+    figure, comparisons = exhibit.file.claim.paper.figure, exhibit.judgement.comparisons
     # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
     redone = figure and exhibit.speaks and not exhibit.judgement.claim.measure.is_look
     title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"

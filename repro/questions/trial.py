@@ -71,7 +71,7 @@ class Trial:
             self._horizons[arm] = self._measure.horizon(self, arm)
         return self._horizons[arm]
 
-    def seen(self, arm: str, horizon: int) -> tuple[Observation, ...]:
+    def observations(self, arm: str, horizon: int) -> tuple[Observation, ...]:
         """Return what the arm's judging seeds show at its chosen rate up to `horizon`; none while none is chosen."""
         if (arm, horizon) not in self._observed:
             unchosen = bool(self.tunings) and self.tunings[arm].chosen is None
@@ -111,7 +111,7 @@ class Trials:
         return file.path, file.seeds, scale, alternative
 
     @classmethod
-    def over(cls, runs: Table | Trials) -> Trials:
+    def from_runs(cls, runs: Table | Trials) -> Trials:
         """Return the trials given, or new ones over a table."""
         return runs if isinstance(runs, Trials) else cls(runs)
 
