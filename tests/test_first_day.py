@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_runs import Failed, fill, straight
-from small_tables import claim_file, play, reaching
+from simulated_claims import claim_file
+from simulator import Failed, fill, play, reaching, straight
 
 from repro import cli, pages
 from repro.engine import execute

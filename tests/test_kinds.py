@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from error_rates import ROOT, judged
-from small_tables import seen
+from simulator import observed
 
 from repro.claim.files import ClaimFile
 from repro.contents import KINDS, load_all
@@ -168,7 +168,7 @@ def intervals(kind: str) -> Iterator[tuple[Any, Evidence]]:
                     name,
                     None,
                     0.01,
-                    seen(*(value + 0.3 * (i % 3) + 0.02 * i * seed for seed, value in enumerate(base))),
+                    observed(*(value + 0.3 * (i % 3) + 0.02 * i * seed for seed, value in enumerate(base))),
                     {},
                 )
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_runs import fill
-from small_tables import ERRORS, claim_file
+from simulated_claims import ERRORS, claim_file
+from simulator import fill
 from test_claims_on_photos import page, text_of
 from test_report import opened
 

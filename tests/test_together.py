@@ -8,8 +8,8 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from small_runs import Curve
-from small_tables import PHOTOS, claim_file, play, reaching, seen
+from simulated_claims import PHOTOS, claim_file
+from simulator import Curve, observed, play, reaching
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, SpecError
@@ -114,7 +114,7 @@ def table_of(file: ClaimFile, scale: str, costs: Costs) -> Table:
 
 def test_the_half_widths_that_the_cases_stand_on():
     for confidence, half in ((0.95, 0.0020), (1 - 0.05 / 3, 0.0028)):
-        found = difference(seen(*around(0.02, NARROW)), seen(*[0.0] * 5), confidence, "seeds")
+        found = difference(observed(*around(0.02, NARROW)), observed(*[0.0] * 5), confidence, "seeds")
         assert found is not None
         assert (found.high - found.low) / 2 == pytest.approx(half, abs=5e-5)
     assert 0.0020 < BARELY < 0.0028
