@@ -65,7 +65,7 @@ class Missing:
 
     @cached_property
     def cost(self) -> Cost:
-        """Worked out where it is asked for: an index, which needs none, would read every run for it."""
+        """The cost of the runs, calculated only when it is needed, as that reads every run."""
         return self.spent()
 
 
@@ -88,7 +88,7 @@ class Covered:
 def coverage(
     entries: Sequence[Entry], files: Sequence[AnyFile], runs: Mapping[str, Table | Trials], invalid: Sequence[str] = ()
 ) -> list[Covered]:
-    """Every row of the catalogue, then claims that stand in none.
+    """Return every row of the catalogue, then the claims that have no row.
 
     `runs`: shelves as pages show them, the user's own first; `invalid`: ids of claims that could not be read.
     """
@@ -103,7 +103,7 @@ def coverage(
 
 
 def summary(rows: Sequence[Covered]) -> str:
-    """How many rows there are, and how far they are covered."""
+    """Return in a sentence how many rows there are and how many are covered."""
     claims = [row for row in rows if row.entry.is_claim]
     valid, judged = sum(row.state == "valid" for row in claims), sum(row.judged for row in claims)
     without = len(rows) - len(claims)
@@ -143,7 +143,7 @@ def _covered(
 
 
 def command(file: ClaimFile, scale: str) -> str:
-    """The command for one scale, from the project's folder."""
+    """Return the command for one scale, as typed in the project's folder."""
     if file.undecided(scale):
         return bases.COMMAND
     return f"python -m repro run claims/{file.path.name} --scale {scale}"
@@ -158,7 +158,7 @@ def _word(judgement: Judgement) -> str:
 
 
 def _why(judged: Mapping[str, Judgement]) -> str:
-    """Of the shelf that has come furthest."""
+    """Return why a scale has no verdict, by the shelf that has most runs of it."""
     return max(judged.values(), key=lambda judgement: len(judgement.run_ids)).verdict.why
 
 
@@ -179,7 +179,7 @@ class _Spent:
         return found
 
     def cost(self, file: ClaimFile, scale: str, trials: Trials) -> Cost:
-        """Of the next runs of a claim at a scale, on the device on which most of them are known."""
+        """Return the cost of a claim's next runs at a scale, on the device that most of them are known for."""
         undecided = file.undecided(scale)
         asked = bases.wanted(trials.table) if undecided else wanted(file, scale, trials)
         wants = {want.config.id: want for want in asked}
@@ -199,7 +199,7 @@ class _Spent:
         return Cost(len(wants), alternatives, len(seconds[device]), sum(seconds[device]), device)
 
     def _of(self, want: Want) -> dict[str, float]:
-        """Seconds of an epoch or a timing like the wanted one, by device; empty where none is recorded."""
+        """Return the seconds of an epoch or a timing like the wanted one, by device; empty where none is recorded."""
         key = _alike(want.config.model_dump(mode="json"))
         return {device: median(seconds) for device, seconds in self._found.get(key or "", {}).items()}
 
@@ -212,7 +212,7 @@ def _times(want: Want, table: Table) -> int:
 
 
 def _alike(config: dict[str, Any]) -> str | None:
-    """What decides how long a configuration takes, as text; None of what is neither trained nor timed."""
+    """Return what decides how long a configuration takes, as text; None of what is neither trained nor timed."""
     if "timed" in config:
         arms = sorted(filter(None, map(_alike, config["timed"].values())))
         return json.dumps(["timed", arms, config["updates"], config["rounds"], config["warm"]])
@@ -224,7 +224,7 @@ def _alike(config: dict[str, Any]) -> str | None:
 
 
 def _seconds(run: Run) -> float | None:
-    """Of an epoch, the median of the run's; of a timing, all it took; None where nothing was recorded."""
+    """Return the median seconds of a run's epochs, or all seconds of a timing; None where nothing was recorded."""
     if run.timed is not None:
         return run.seconds_timed
     return median(row["seconds"] for row in run.epochs) if run.epochs else None

@@ -17,7 +17,7 @@ from repro.questions.units import listed, points, times, typeset
 
 
 def sections(exhibit: Exhibit) -> list[Section]:
-    """Curves, test and judged runs of one shelf."""
+    """Return the curves, the test and the judged runs of one shelf."""
     return [_curves(exhibit), _test(exhibit), Section(f"{exhibit.shelf}-runs", "Judged runs", parts=(_runs(exhibit),))]
 
 
@@ -175,7 +175,7 @@ def _among(id: str, title: str, alt_text: str, drawn: _Among) -> Drawing:
 
 
 def _ranks(id: str, title: str, alt_text: str, largest: dict[int, float], authors: float) -> Drawing:
-    """Every curve's largest studentised deviation, in order of size, the author's among them."""
+    """Return the drawing of every curve's largest studentised deviation, in order of size, the author's among them."""
     sizes = [size for size in (*largest.values(), authors) if isfinite(size)]
     far = 1.2 * max([1.0, *sizes])  # where an infinite one is drawn
     curves = [(f"seed {seed}", min(size, far), False) for seed, size in largest.items()]

@@ -43,13 +43,13 @@ class Exhibit:
 
 
 def axis(exhibit: Exhibit, of_one: bool = True) -> Axis:
-    """How this claim's effect is drawn; `of_one`: between the same arms in every row, which the title then names."""
+    """Return how this claim's effect is drawn; `of_one`: every row compares the same arms, named in the title."""
     claim = exhibit.judgement.claim
     return claim.rule.axis(claim, of_one)
 
 
 def row(judgement: Judgement, label: str = "") -> Row | None:
-    """The effect as it is drawn; None where there is none."""
+    """Return the effect, or the offset of a printed curve, as it is drawn; None where there is none."""
     value = judgement.estimate_words if label else ""
     if (effect := judgement.effect) is not None:
         by = effect.unit.drawn_by
@@ -63,5 +63,5 @@ def row(judgement: Judgement, label: str = "") -> Row | None:
 
 
 def interval_words(exhibit: Exhibit) -> str:
-    """The finding of the interval's drawing, for those who do not see it."""
+    """Return the text alternative of the interval's drawing."""
     return exhibit.judgement.claim.rule.interval_words(exhibit.judgement.evidence)

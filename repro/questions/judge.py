@@ -127,7 +127,7 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
 
 
 def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
-    """How many runs come next, whether others follow from them, and how many are there."""
+    """Return how many runs come next, whether others follow from them, and how many are there, in words."""
     why = f"{len(wants)} run{'s' * (len(wants) != 1)} still to do"
     if claim.tune and any(want.config.seed in claim.tune.on_seeds for want in wants):
         why += " before rates are chosen and judged"
@@ -140,7 +140,8 @@ AGAINST = ("refuted", "disagrees at small scale", "disagrees at medium scale")
 
 
 def _strength(part: Judgement) -> tuple[int, float]:
-    """How well a comparison bears the sentence out: its word, then its effect in the paper's direction."""
+    """Return a sort key for how well a comparison supports the sentence: its word, then its effect in the paper's
+    direction."""
     effect, side = part.effect, part.evidence.side
     if effect is None or not side:
         return WORST.index(part.verdict.word), -inf
@@ -149,7 +150,7 @@ def _strength(part: Judgement) -> tuple[int, float]:
 
 
 def _surely(trial: Trial, part: Judgement, parts: int) -> Judgement:
-    """A comparison judged again at the confidence that `parts` of them take."""
+    """Return a comparison judged again at the confidence that each of `parts` comparisons needs."""
     rule = part.claim.rule
     strict = rule.model_copy(update={"confidence": 1 - (1 - rule.confidence) / parts})
     claim = part.claim.model_copy(update={"rule": strict})
@@ -157,7 +158,7 @@ def _surely(trial: Trial, part: Judgement, parts: int) -> Judgement:
 
 
 def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
-    """The weakest comparison's verdict, said of all of them."""
+    """Return the verdict of the weakest comparison, as the verdict on all of them."""
     own, words = least.verdict, Counter(part.verdict.word for part in parts)
     if own.word in ("error", "not run"):
         return own
@@ -168,32 +169,32 @@ def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
 
 
 def _judge(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
-    """`claim`: the trial's, its rule's confidence aside."""
+    """Return a trial judged. `claim`: the trial's, perhaps with another confidence of the rule."""
     evidence = claim.rule.evidence(trial, claim, scale, to_do)
     ids = claim.rule.run_ids(trial, evidence) & trial.table.keys()
     return Judgement(claim, scale, alternative, verdict(evidence), evidence, trial.arms, to_do, tuple(sorted(ids)))
 
 
 def judgements(file: ClaimFile, runs: Table | Trials) -> Iterator[Judgement]:
-    """The claim at every scale that it has, from the highest, each judged when it is asked for."""
+    """Yield the claim judged at every scale that it has, from the highest down."""
     trials = Trials.from_runs(runs)
     return (judge(file, scale, trials) for scale in SCALES if scale in file.claim.scales)
 
 
 def complete(judgement: Judgement) -> bool:
-    """Whether it was measured, whatever was found."""
+    """Return whether there are the runs for a verdict, whatever it says."""
     return judgement.verdict.word not in ("not run", "error")
 
 
 def highest(file: ClaimFile, runs: Table | Trials) -> Judgement | None:
-    """The judgement at the highest complete scale that can speak of the sentence; None where no such is complete."""
+    """Return the judgement at the highest complete scale above smoke; None where none is complete."""
     return next(
         (judgement for judgement in judgements(file, runs) if complete(judgement) and judgement.scale != "smoke"), None
     )
 
 
 def reference(file: ClaimFile, runs: Table | Trials) -> str:
-    """What the runs that come with the project say of the sentence, in a line."""
+    """Return in a line the verdict of the runs that come with the project."""
     if (judgement := highest(file, runs)) is None:
         return "not run yet"
     at = "" if judgement.verdict.word.endswith(" scale") else f" at {judgement.scale} scale"

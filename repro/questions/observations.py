@@ -31,7 +31,7 @@ class Want:
         return goal_of(self.config, self.epochs, self.level, self.horizon)
 
     def satisfied_in(self, table: Table) -> bool:
-        """Whether the table shows all that is wanted: the run, and the evaluation of what has a net at its end."""
+        """Return whether the table has all that is wanted: the run, and the evaluation of a net that there is."""
         run = table.get(self.config.id)
         if run is None or run.failed is not None:
             return run is not None
@@ -60,7 +60,7 @@ class Observation:
 
     @property
     def censored(self) -> bool:
-        """Seen to the end without reaching the level: a result, open to one side."""
+        """Whether it was trained to its horizon without reaching the level: a result that is open to one side."""
         return self.status in ("not reached", "not started", "diverged")
 
     @property
@@ -115,7 +115,7 @@ class Arm:
 
 
 def geometric_mean(values: list[float]) -> float:
-    """exp of the mean logarithm."""
+    """Return the geometric mean of positive values."""
     return exp(fsum(map(log, values)) / len(values))
 
 

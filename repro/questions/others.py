@@ -11,7 +11,7 @@ from repro.questions.units import Unit, listed
 
 
 def sizes(record: Measured, unit: Unit) -> tuple[str, str]:
-    """Numbers in the claim's unit, and that unit: `1.2, 2.3 and 2.6`, `times`."""
+    """Return numbers in the claim's unit, and that unit: `1.2, 2.3 and 2.6`, `times`."""
     parts = [unit.printed(number).partition(" ") for number in record.numbers]
     about = "about " * (record.read == "off a plot")
     return about + listed([size for size, _, _ in parts]), parts[0][2] or "times"

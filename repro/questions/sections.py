@@ -20,7 +20,7 @@ from repro.questions.units import RATIO, listed, times
 
 
 def effect(id: str, exhibits: list[Exhibit], whose: str = "") -> Figure | None:
-    """The effect on these shelves; None where there is none. `whose`: of which runs, where that is not clear."""
+    """Return the effect on these shelves; None where there is none. `whose`: of which runs, where that is not clear."""
     rows = [row(s.judgement, s.shelf if len(exhibits) > 1 else "") for s in exhibits if s.judgement.effect is not None]
     drawn = [r for r in rows if r is not None]
     if not drawn:
@@ -46,7 +46,7 @@ def effect(id: str, exhibits: list[Exhibit], whose: str = "") -> Figure | None:
 
 
 def at_smoke_scale(exhibit: Exhibit) -> list[Section]:
-    """The effect where it says nothing of the sentence, which no verdict's head then draws; none where it speaks."""
+    """Return the effect at smoke scale, where the page's head does not draw it; nothing at other scales."""
     drawn = None if exhibit.speaks else effect(f"{exhibit.shelf}-effect", [exhibit])
     if drawn is None:
         return []
@@ -98,6 +98,7 @@ def _runs(exhibit: Exhibit) -> list[Section]:
 
 
 def _tuning(exhibit: Exhibit) -> Section:
+    """Return each arm's rates with the time to the level at each."""
     judgement, claim = exhibit.judgement, exhibit.judgement.claim
     (unit, each) = claim.measure.per_epoch(claim)
     aim = f"{unit} to {claim.measure.goal(claim)}"
@@ -144,7 +145,7 @@ def _tuned(name: str, tuning: Tuning, each: float) -> rates.Tuned:
 
 
 def _learned(exhibit: Exhibit) -> Section:
-    """Whether each arm learned at each rate that was tried."""
+    """Return whether each arm learned at each rate that was tried."""
     arms = {name: arm.tuning.rates for name, arm in exhibit.judgement.arms.items() if arm.tuning is not None}
     rows = []
     for rate in next(iter(arms.values())):
@@ -174,8 +175,8 @@ def _rates(claim: Claim, caption: str, tried: tuple[Rate, ...]) -> Grid:
 
 
 def _positive(exhibit: Exhibit) -> Section | None:
-    """How many of each layer's outputs were positive before the first update, where the runs recorded it; None where
-    the arms do not differ in it by more than a point."""
+    """Return the share of each layer's outputs that were positive before the first update, where the runs recorded it;
+    None where the arms differ in it by a point or less."""
     by_arm: dict[str, dict[str, float]] = {}
     for name, arm in exhibit.judgement.arms.items():
         first = [exhibit.table[o.run].epochs[:1] for o in arm.observations if o.run in exhibit.table]
@@ -193,8 +194,8 @@ def _positive(exhibit: Exhibit) -> Section | None:
 
 
 def _saturated(exhibit: Exhibit) -> Section | None:
-    """How many outputs and units of each hidden layer pass no gradient, after the last epoch at which the judged runs
-    of every arm that has any recorded it; None where there is no such epoch."""
+    """Return the share of outputs and units of each hidden layer that pass no gradient, after the last epoch at which
+    the judged runs of all arms that have any recorded it; None without such an epoch."""
     by_arm = {
         name: [
             {row["epoch"]: row["saturated"] for row in exhibit.table[o.run].epochs if "saturated" in row}
@@ -226,8 +227,8 @@ def _saturated(exhibit: Exhibit) -> Section | None:
 
 
 def _norms(exhibit: Exhibit) -> Section | None:
-    """The norm of each layer's weights at the end of the judged runs, where the arms differ in weight decay and the
-    runs recorded it."""
+    """Return the norm of each layer's weights at the end of the judged runs; None unless the arms differ in weight
+    decay and the runs recorded it."""
     claim = exhibit.judgement.claim
     if not any(key.startswith("train.weight_decay") for key in claim.varies):
         return None

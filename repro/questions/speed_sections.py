@@ -14,7 +14,7 @@ from repro.store import Table
 
 
 def sections(exhibit: Exhibit) -> list[Section]:
-    """The replicates of one shelf on the device that is shown, what follows from them, and the other devices."""
+    """Return the sections of one shelf: the replicates on the judged device, the days they mean, and other devices."""
     out = at_smoke_scale(exhibit)
     if (days := _days(exhibit)) is not None:
         out.append(Section(f"{exhibit.shelf}-days", "The whole training", parts=(days,)))
@@ -46,7 +46,7 @@ def _timing(exhibit: Exhibit) -> Throughput:
 
 
 def _seen(exhibit: Exhibit) -> tuple[Observation, ...]:
-    """One for each replicate: all arms are timed in the same process."""
+    """Return one observation for each replicate: all arms are timed in the same process."""
     return next(iter(exhibit.judgement.arms.values())).observations
 
 
@@ -55,7 +55,7 @@ def _failed(exhibit: Exhibit, timing: Observation) -> str | None:
 
 
 def _replicates(exhibit: Exhibit) -> Grid:
-    """Images/s of every arm in every replicate."""
+    """Return images/s of every arm in every replicate."""
     judgement, rule = exhibit.judgement, exhibit.judgement.claim.rule
     compared_arms = rule.compared(judgement.claim)
     two, per_seed = len(compared_arms) == 2, judgement.effect.per_seed if judgement.effect else {}
@@ -79,7 +79,7 @@ def _replicates(exhibit: Exhibit) -> Grid:
 
 
 def _days(exhibit: Exhibit) -> Grid | None:
-    """Days of the paper's training at our rate, and ours over the paper's; None of another rule and at smoke scale."""
+    """Return the days of the paper's training at our rate; None for another rule and at smoke scale."""
     rule, effect = exhibit.judgement.claim.rule, exhibit.judgement.effect
     if not isinstance(rule, Rate) or not exhibit.speaks or effect is None or effect.estimate is None:
         return None
@@ -106,7 +106,7 @@ def _days_of(days: float) -> str:
 
 
 def _devices(exhibit: Exhibit, names: list[str]) -> Grid:
-    """Every device's images/s, none mixed with another's."""
+    """Return the images/s of each device by itself."""
     judgement = exhibit.judgement
     rows: list[Row] = []
     for name in names:
@@ -122,7 +122,7 @@ def _devices(exhibit: Exhibit, names: list[str]) -> Grid:
 
 
 def _spread(table: Table, run_id: str, arm: str) -> float | None:
-    """How far the rounds of an arm in a replicate lie apart: largest less smallest, as a share of their median."""
+    """Return the range of an arm's rounds in a replicate, largest less smallest, as a share of their median."""
     run = table.get(run_id)
     if run is None or run.timed is None:
         return None
@@ -131,6 +131,6 @@ def _spread(table: Table, run_id: str, arm: str) -> float | None:
 
 
 def _step_alone(table: Table, run_id: str, arm: str) -> float | None:
-    """Images/s of the arm's step alone in a replicate, without loading and augmentation."""
+    """Return images/s of the arm's step alone in a replicate, without loading and augmentation."""
     run = table.get(run_id)
     return median(run.timed[arm]["step"]) if run and run.timed else None
