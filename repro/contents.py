@@ -13,7 +13,7 @@ from repro.claim.files import AnyFile
 from repro.claim.kinds import Kinds
 from repro.claim.paper import Paper
 from repro.nets import tables
-from repro.questions import counted, curve, ensembles, errors, evaluations, order, shares, speed, times
+from repro.questions import counted, curve, ensembles, errors, evaluations, order, ratio, shares, speed, times
 from repro.questions.cases import BELOW, EFFECT, NO_EFFECT, VALUES, Case
 from repro.questions.facts import FACTS, FactCase
 
@@ -36,7 +36,7 @@ KINDS = Kinds(
         evaluations.NeighboursMeasure,
     ),
     rules=(
-        times.Ratio,
+        ratio.Ratio,
         errors.Difference,
         errors.Value,
         curve.TraceRule,

@@ -43,7 +43,7 @@ def catalogue() -> list[Entry]:
 
 def store(args: argparse.Namespace) -> Store:
     """Return the shelf that runs are kept on. ReproError of the reference shelf where there is no clone."""
-    from repro.store import Store, Table
+    from repro.store import Store
 
     return Store(places.shelf("runs", args.runs, args.reference))
 
@@ -226,7 +226,7 @@ def _judged(
 ) -> dict[str, Word]:
     """Pages for all the project's claims, or `only` these; a line for each of `done`, by scale; the words of these."""
     from repro.pages import results, write
-    from repro.questions.judge import said
+    from repro.questions.judge import verdict_line
     from repro.questions.trial import Trials
 
     folder = out(args)
@@ -240,7 +240,7 @@ def _judged(
         say("")
         theirs = theirs or results.read(folder / results.NAME)
     for file in (file for file in files if file.id in done):
-        text, words[file.id] = said(file, done[file.id], trials, theirs.line(file) if theirs else "")
+        text, words[file.id] = verdict_line(file, done[file.id], trials, theirs.line(file) if theirs else "")
         say(text)
     if args.reference:
         from repro.pages.readme import renew

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_runs import Curve
-from small_tables import ERRORS, claim_file, train
+from simulated_claims import ERRORS, claim_file
+from simulator import Curve, train
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 from scipy import stats
-from small_tables import seen
+from simulator import observed
 
 from repro.claim.files import ClaimFile
 from repro.claim.model import Claim
@@ -63,8 +63,8 @@ def test_pooled_counts_of_two_nets_give_the_p_of_a_two_by_two_table():
 
 @pytest.mark.parametrize(("n", "k"), [(5, 1), (6, 1), (9, 2), (15, 4)])
 def test_a_censored_ratio_is_bounded_by_the_kth_smallest_that_keeps_the_confidence(n, k):
-    slow = seen(*(12.0 + i for i in range(n - 1)), None, limit=500)
-    found = ratio(slow, seen(*[1.0] * n), 0.95, "seeds")
+    slow = observed(*(12.0 + i for i in range(n - 1)), None, limit=500)
+    found = ratio(slow, observed(*[1.0] * n), 0.95, "seeds")
     assert found is not None
     assert (found.low, found.high) == (12.0 + k - 1, inf)
     assert found.confidence == pytest.approx(1 - stats.binom.cdf(k - 1, n, 0.5))
@@ -108,7 +108,7 @@ def test_in_every_run_is_refuted_by_runs_and_not_reproduced_by_most(shown, n, ag
 
 
 def test_arms_that_never_start_are_a_finding_of_times_and_not_tested_of_errors():
-    dead, alive = seen(*["not started"] * 5, limit=100), seen(2.0, 2.1, 1.9, 2.0, 2.0)
+    dead, alive = observed(*["not started"] * 5, limit=100), observed(2.0, 2.1, 1.9, 2.0, 2.0)
     claim = FILES["relu_input_scale"].at("paper", "tanh")
     found = ratio(dead, alive, 0.95, "seeds")
     one = (Arm("tanh_8", None, 0.01, dead, {}), Arm("tanh_1", None, 0.01, alive, {}))
@@ -116,7 +116,7 @@ def test_arms_that_never_start_are_a_finding_of_times_and_not_tested_of_errors()
     both = (one[0], Arm("tanh_1", None, 0.01, dead, {}))
     assert verdict(Evidence(claim, "paper", None, both, 0)).word == "not tested"
     errors = FILES["lrn_imagenet"].at("paper")
-    arms = (Arm("none", None, 0.01, dead, {}), Arm("both", None, 0.01, seen(*[0.4] * 5), {}))
+    arms = (Arm("none", None, 0.01, dead, {}), Arm("both", None, 0.01, observed(*[0.4] * 5), {}))
     told = verdict(Evidence(errors, "paper", None, arms, 0))
     assert told.word == "not tested"
     assert "5 of 5 runs of none learned nothing or diverged at rate 0.01" in told.why
@@ -228,7 +228,7 @@ def test_swapping_arms_inverts_the_effect_and_identical_arms_are_never_reproduce
     draw = random.Random(1)
     for _ in range(200):
         n, shift = draw.randint(2, 12), draw.choice([0.0, 0.01, -0.01])
-        a, b = (seen(*values) for values in paired(draw, n, shift))
+        a, b = (observed(*values) for values in paired(draw, n, shift))
         for compare, inverted in ((difference, lambda x: -x), (ratio, lambda x: 1 / x)):
             one, other = compare(a, b, 0.95, "seeds"), compare(b, a, 0.95, "seeds")
             assert one is not None
@@ -249,7 +249,7 @@ def test_more_seeds_of_the_same_numbers_never_widen_an_interval():
         for pairs in ("seeds", "none"):
             widths = []
             for times in (1, 2, 4):
-                found = difference(seen(*a * times), seen(*b * times), 0.95, pairs)
+                found = difference(observed(*a * times), observed(*b * times), 0.95, pairs)
                 assert found is not None
                 widths.append(found.high - found.low)
             assert widths == sorted(widths, reverse=True)
@@ -258,11 +258,11 @@ def test_more_seeds_of_the_same_numbers_never_widen_an_interval():
             widths = []
             for times in (1, 2, 4):
                 if kind == "ratio":
-                    found = ratio(seen(*a * times), seen(*b * times), 0.95, "seeds")
+                    found = ratio(observed(*a * times), observed(*b * times), 0.95, "seeds")
                 elif kind == "value":
-                    found = mean_of(seen(*a * times), 0.95, VALUE)
+                    found = mean_of(observed(*a * times), 0.95, VALUE)
                 else:
-                    found = count(seen(*[0.01 if yes else 0.9 for yes in shown] * times), 0.05, 0.95)
+                    found = count(observed(*[0.01 if yes else 0.9 for yes in shown] * times), 0.05, 0.95)
                 assert found is not None
                 widths.append(found.high - found.low)
             assert widths == sorted(widths, reverse=True)
@@ -282,7 +282,7 @@ def test_arms_without_any_difference_reproduce_a_claim_of_no_effect_and_agree_wi
 @pytest.mark.parametrize("scale", ["small", "paper"])
 def test_a_crash_is_an_error_at_every_scale_whatever_else_was_found(name, scale):
     claim = FILES[name].at(scale if scale in FILES[name].claim.scales else None)
-    crashed = (Arm("net", None, 0.01, seen("failed", 0.4, 0.4, 0.4, 0.4), {}),)
+    crashed = (Arm("net", None, 0.01, observed("failed", 0.4, 0.4, 0.4, 0.4), {}),)
     if isinstance(claim.rule, TraceRule):
         there = TraceTest(0.01, 3.0, 4, {}, 0.0, {}, -0.01, 0.01, 0.95, 20, [], [], [])
         assert verdict(Evidence(claim, scale, None, (), 0, trace=there, failed=1)).word == "error"
@@ -298,7 +298,13 @@ def world(draw: random.Random, file: ClaimFile, scale: str) -> Evidence:
     rule, chance, n = claim.rule, draw.random(), len(claim.seeds)
     status = "failed" if chance < 0.03 else "not started" if chance < 0.08 else "diverged" if chance < 0.1 else None
     arms = tuple(
-        Arm(name, None, 0.01, seen(*[status or 0.4] * n) if draw.random() < 0.5 else seen(*[0.4] * n), {})
+        Arm(
+            name,
+            None,
+            0.01,
+            observed(*[status or 0.4] * n) if draw.random() < 0.5 else observed(*[0.4] * n),
+            {},
+        )
         for name in getattr(rule, "of", ["net"])
     )
     to_do = draw.choice([0] * 20 + [3])

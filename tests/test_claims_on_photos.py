@@ -7,7 +7,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from small_runs import fill
+from simulator import fill
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
@@ -49,7 +49,7 @@ def test_weight_decay_is_judged_on_the_training_error_and_shows_the_norms_that_r
     table = fill(tmp_path / "runs", file, "medium", decay_curve).table()
     before = page(file, table, tmp_path / "without")
     assert "agrees at medium scale" in before
-    # small_runs has a fifth less error on the photos trained on: 0.8 x 3 points
+    # the simulator has a fifth less error on the photos trained on: 0.8 x 3 points
     assert "The training error in test mode is 2.40 points higher for “without” than for “decay”" in before
     assert "Size of the weights" not in before, "runs from before norms were recorded"
     for run in table.values():

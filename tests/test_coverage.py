@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from small_runs import fill, straight
-from small_tables import CLAIM
+from simulated_claims import CLAIM
+from simulator import fill, straight
 
 from repro.claim.catalogue import Entry, catalogue
 from repro.claim.files import ClaimFile

@@ -9,7 +9,8 @@ from statistics import fmean
 import numpy as np
 import pytest
 from scipy import special, stats
-from small_tables import claim_file, run_of, seen
+from simulated_claims import claim_file
+from simulator import observed, run_of
 
 from repro.claim.files import ClaimFile, run_config
 from repro.questions.observations import Observation
@@ -83,7 +84,7 @@ def test_intervals_are_those_of_scipys_t_tests(n: int, confidence: float) -> Non
     welch = stats.ttest_ind(np.log(a), np.log(b), equal_var=False).confidence_interval(confidence)
     assert welch_interval(list(np.log(a)), list(np.log(b)), confidence)[::2] == pytest.approx((welch.low, welch.high))
     for pairs, interval in (("seeds", paired), ("none", welch)):
-        effect = ratio(seen(*map(float, a)), seen(*map(float, b)), confidence, pairs)
+        effect = ratio(observed(*map(float, a)), observed(*map(float, b)), confidence, pairs)
         assert effect is not None
         assert (effect.low, effect.high) == pytest.approx((exp(interval.low), exp(interval.high)))
         assert effect.estimate == pytest.approx(stats.gmean(a) / stats.gmean(b))
@@ -124,7 +125,7 @@ def test_the_bound_of_censored_seeds_is_wrong_no_more_often_than_it_says(n: int,
     slow, fast = draw.lognormal(3, 0.5, (repeats, n)), draw.lognormal(1, 0.5, (repeats, n))  # median ratio: exp(3 - 1)
     formed = wrong = 0
     for a, b in zip(slow.tolist(), fast.tolist(), strict=True):
-        arms = seen(*(x if x <= horizon else None for x in a), limit=horizon), seen(*b)
+        arms = observed(*(x if x <= horizon else None for x in a), limit=horizon), observed(*b)
         found = ratio(*(arms if above else arms[::-1]), 0.95, "seeds")
         if found is not None and found.estimate is None:
             formed += 1
@@ -136,17 +137,17 @@ def test_the_bound_of_censored_seeds_is_wrong_no_more_often_than_it_says(n: int,
 
 
 def test_the_closed_limit_is_the_nearest_paired_ratio_with_the_censored_arm_at_the_horizon() -> None:
-    slow = between(seen(42.0, None, 45.0, "diverged", "not started", limit=60), seen(6.0, 6.0, 5.0, 8.0, 7.0))
+    slow = between(observed(42.0, None, 45.0, "diverged", "not started", limit=60), observed(6.0, 6.0, 5.0, 8.0, 7.0))
     assert (slow.low, slow.high, slow.estimate) == (42 / 6, inf, None)  # 60 / 8 = 7.5 is not the smallest
     assert slow.per_seed == {0: 7.0, 2: 9.0}
-    assert between(seen(42.0, None, limit=60), seen(6.0, 10.0)).low == 60 / 10
-    fast = between(seen(42.0, 40.0), seen(None, 5.0, limit=60))
+    assert between(observed(42.0, None, limit=60), observed(6.0, 10.0)).low == 60 / 10
+    fast = between(observed(42.0, 40.0), observed(None, 5.0, limit=60))
     assert (fast.low, fast.high, fast.confidence) == (0.0, 8.0, 0.75)
-    assert ratio(seen(42.0, None), seen(None, 5.0), 0.95, "seeds") is None
-    assert ratio(seen(42.0), seen(6.0), 0.95, "seeds") is None  # one pair has no interval
-    assert ratio((), seen(6.0), 0.95, "seeds") is None
-    assert ratio(seen(42.0, "missing"), seen(6.0, 6.0), 0.95, "seeds") is None
-    assert ratio(seen(42.0, 40.0), seen(6.0, "failed"), 0.95, "seeds") is None
+    assert ratio(observed(42.0, None), observed(None, 5.0), 0.95, "seeds") is None
+    assert ratio(observed(42.0), observed(6.0), 0.95, "seeds") is None  # one pair has no interval
+    assert ratio((), observed(6.0), 0.95, "seeds") is None
+    assert ratio(observed(42.0, "missing"), observed(6.0, 6.0), 0.95, "seeds") is None
+    assert ratio(observed(42.0, 40.0), observed(6.0, "failed"), 0.95, "seeds") is None
 
 
 # Differences
@@ -160,7 +161,7 @@ def test_differences_of_errors_have_the_intervals_of_scipys_t_tests(n: int, conf
     paired = stats.ttest_rel(a, b).confidence_interval(confidence)
     welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval(confidence)
     for pairs, interval in (("seeds", paired), ("none", welch)):
-        effect = difference(seen(*map(float, a)), seen(*map(float, b)), confidence, pairs)
+        effect = difference(observed(*map(float, a)), observed(*map(float, b)), confidence, pairs)
         assert effect is not None
         assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
         assert effect.estimate == pytest.approx(fmean(a) - fmean(b))
@@ -170,7 +171,7 @@ def test_differences_of_errors_have_the_intervals_of_scipys_t_tests(n: int, conf
 
 @pytest.mark.parametrize("pairs", ["seeds", "none"])
 def test_a_difference_turned_round_has_the_mirrored_interval(pairs: str) -> None:
-    a, b = seen(0.39, 0.41, 0.4, 0.38), seen(0.37, 0.38, 0.39, 0.375)
+    a, b = observed(0.39, 0.41, 0.4, 0.38), observed(0.37, 0.38, 0.39, 0.375)
     one, other = difference(a, b, 0.95, pairs), difference(b, a, 0.95, pairs)
     assert one is not None
     assert other is not None
@@ -180,11 +181,11 @@ def test_a_difference_turned_round_has_the_mirrored_interval(pairs: str) -> None
 
 @pytest.mark.parametrize("lost", ["diverged", "missing", "failed"])
 def test_no_difference_is_formed_where_a_run_has_no_error_nor_of_one_seed(lost: str) -> None:
-    whole, lacking = seen(0.4, 0.41, 0.42), seen(0.38, lost, 0.39)
+    whole, lacking = observed(0.4, 0.41, 0.42), observed(0.38, lost, 0.39)
     for pairs in ("seeds", "none"):
         assert difference(whole, lacking, 0.95, pairs) is None
         assert difference(lacking, whole, 0.95, pairs) is None
-        assert difference(seen(0.4), seen(0.38), 0.95, pairs) is None
+        assert difference(observed(0.4), observed(0.38), 0.95, pairs) is None
         assert difference((), (), 0.95, pairs) is None
 
 

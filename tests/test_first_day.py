@@ -12,8 +12,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from small_runs import Failed, fill, straight
-from small_tables import claim_file, play, reaching
+from simulated_claims import claim_file
+from simulator import Failed, fill, play, reaching, straight
 
 from repro import cli, pages
 from repro.claim.files import ClaimFile
@@ -22,7 +22,7 @@ from repro.engine import execute
 from repro.pages.results import read
 from repro.pages.shelf_results import results_of
 from repro.pages.view import show
-from repro.questions.judge import said
+from repro.questions.judge import verdict_line
 from repro.questions.trial import Trials
 from repro.store import Table
 
@@ -228,11 +228,13 @@ def test_at_smoke_scale_nothing_that_was_measured_on_digits_is_told(tmp_path):
     file = claim_file(tmp_path)
     curve = reaching(lambda arm, rate, seed: 4 if arm == "relu" else 8)
     runs = play((file, "smoke"), curve=curve)
-    line, _ = said(file, "smoke", runs, reference_line(file, {}))
+    line, _ = verdict_line(file, "smoke", runs, reference_line(file, {}))
     assert line == "speed, smoke scale: the machinery works here. The reference verdict: not run yet"
-    assert said(file, "smoke", runs, reference_line(file, runs))[0] == line, "nor from digits on the reference shelf"
+    assert verdict_line(file, "smoke", runs, reference_line(file, runs))[0] == line, (
+        "nor from digits on the reference shelf"
+    )
     reference = fill(tmp_path / "runs", file, "small", straight(0.05)).table()
-    line, _ = said(file, "smoke", runs, reference_line(file, reference))
+    line, _ = verdict_line(file, "smoke", runs, reference_line(file, reference))
     assert ". The reference verdict: " in line
     assert "at small scale" in line
 
@@ -248,10 +250,10 @@ def test_at_smoke_scale_what_failed_or_is_missing_is_named(tmp_path):
         raise Failed("out of memory")
 
     file = claim_file(tmp_path)
-    line, word = said(file, "smoke", play((file, "smoke"), curve=failing), "not run yet")
+    line, word = verdict_line(file, "smoke", play((file, "smoke"), curve=failing), "not run yet")
     assert word == "error"
     assert re.match(r"speed, smoke scale: ERROR \(\d of \d runs failed twice\)\. The reference verdict: ", line)
-    line, word = said(file, "smoke", {}, "not run yet")
+    line, word = verdict_line(file, "smoke", {}, "not run yet")
     assert word == "not run"
     assert line.startswith("speed, smoke scale: NOT RUN (")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_runs import Curve
-from small_tables import claim_file, play, train
+from simulated_claims import claim_file
+from simulator import Curve, play, train
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config

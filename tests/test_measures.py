@@ -10,8 +10,9 @@ from math import log
 from pathlib import Path
 
 import pytest
-from small_runs import updates_an_epoch as made_updates
-from small_tables import EARLY, ERRORS, LATE, claim_file, lengths, looked_at, play, run_of, train
+from simulated_claims import EARLY, ERRORS, LATE, claim_file
+from simulator import lengths, looked_at, play, run_of, train
+from simulator import updates_an_epoch as made_updates
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
@@ -438,7 +439,7 @@ def test_a_difference_is_that_of_the_formulas_in_one_view_in_ten_and_of_gaps(err
     def curve(config: RunConfig, epoch: float) -> float:
         return 0.5 - 0.02 * epoch + (0.03 if config.model.norms == "none" else 0.0)
 
-    # of the rows of tests/small_runs.py: ten views take a hundredth off, five answers are a quarter, the gap a fifth
+    # of the rows of tests/simulator.py: ten views take a hundredth off, five answers are a quarter, the gap a fifth
     for metric, expected in (("test_error", 0.03), ("views_error", 0.03), ("views_top5", 0.0075), ("gap", 0.006)):
         file = claim_file(tmp_path, ("metric: views_error", f"metric: {metric}"), text=ERRORS)
         found = judge(file, "paper", play((file, "paper"), curve=curve))
@@ -448,7 +449,7 @@ def test_a_difference_is_that_of_the_formulas_in_one_view_in_ten_and_of_gaps(err
 
 
 def test_rows_of_formulas_have_the_updates_of_real_ones(early: ClaimFile) -> None:
-    """The stand-in of tests/small_runs.py counts updates and half epochs as a real run does."""
+    """The stand-in of tests/simulator.py counts updates and half epochs as a real run does."""
     claim = early.at("small")
     assert made_updates(the(claim)) == updates_an_epoch(claim) == 67
     run: Run = next(iter(play((early, "small"), curve=lambda config, epoch: 0.9).values()))

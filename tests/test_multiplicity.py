@@ -9,7 +9,7 @@ from math import inf, log
 import pytest
 from error_rates import ROOT, judged
 from scipy import stats
-from small_tables import seen
+from simulator import observed
 
 from repro.claim.files import ClaimFile
 from repro.contents import load_all
@@ -56,7 +56,7 @@ def test_holm_multiplies_the_smallest_p_by_all_and_each_next_by_one_fewer_and_ne
 
 def test_a_refutation_s_p_is_the_one_sided_t_test_against_least():
     a, b = [0.300, 0.302, 0.299, 0.304, 0.301], [0.299, 0.300, 0.301, 0.303, 0.300]
-    both = seen(*a), seen(*b)
+    both = observed(*a), observed(*b)
     judgement = judged_as("lrn_cifar10", difference(*both, 0.95, "seeds"), *both)
     assert judgement.verdict.word == "refuted"
     expected = stats.ttest_1samp([x - y for x, y in zip(a, b, strict=True)], 0.01, alternative="less").pvalue
@@ -65,7 +65,7 @@ def test_a_refutation_s_p_is_the_one_sided_t_test_against_least():
 
 def test_a_ratio_in_the_band_takes_the_larger_p_of_both_ends_on_the_log_scale():
     a, b = [30.0, 33.0, 36.0, 32.0, 31.0], [5.0, 5.2, 5.5, 5.1, 5.3]
-    both = seen(*a), seen(*b)
+    both = observed(*a), observed(*b)
     judgement = judged_as("relu_speedup", ratio(*both, 0.95, "seeds"), *both)
     assert judgement.verdict.word == "reproduced"
     logs = [log(x / y) for x, y in zip(a, b, strict=True)]
@@ -76,7 +76,7 @@ def test_a_ratio_in_the_band_takes_the_larger_p_of_both_ends_on_the_log_scale():
 
 def test_unpaired_arms_take_welch_s_test():
     a, b = [0.420, 0.425, 0.418, 0.431, 0.423], [0.40, 0.401, 0.399, 0.4, 0.402]
-    both = seen(*a), seen(*b)
+    both = observed(*a), observed(*b)
     judgement = judged_as("two_towers", difference(*both, 0.95, "none"), *both)
     assert judgement.verdict.word in ("reproduced", "direction only")
     least = FILES["two_towers"].claim.rule.smallest
@@ -89,17 +89,17 @@ def test_unpaired_arms_take_welch_s_test():
 
 
 def test_a_count_takes_the_binomial_test():
-    runs = seen(*[0.9] * 38, *[0.01] * 2)
+    runs = observed(*[0.9] * 38, *[0.01] * 2)
     judgement = judged_as("tower_specialisation", count(runs, 0.05, 0.95), runs)
     assert judgement.verdict.word == "refuted"
     assert p_of(judgement) == pytest.approx(stats.binomtest(2, 40, 0.8, alternative="less").pvalue)
-    runs = seen(*[0.01] * 40)
+    runs = observed(*[0.01] * 40)
     judgement = judged_as("tower_specialisation", count(runs, 0.05, 0.95), runs)
     assert p_of(judgement) == pytest.approx(0.8**40)
 
 
 def test_a_bound_of_censored_runs_takes_the_sign_test():
-    both = seen(*[None] * 6, limit=12), seen(*[2.0] * 6)
+    both = observed(*[None] * 6, limit=12), observed(*[2.0] * 6)
     judgement = judged_as("relu_speedup", ratio(*both, 0.95, "seeds"), *both)
     assert judgement.verdict.word == "direction only"
     assert p_of(judgement) == 0.5**6
@@ -136,11 +136,11 @@ def test_an_interval_that_decides_has_a_one_sided_p_of_at_most_half_of_what_it_m
         noise = [draw.gauss(0, spread) for _ in range(n)]
         if rule.kind == "ratio":
             size = draw.choice([1.0, 2.5, 6.0, 12.0])
-            both = seen(*(size * (1 + x) for x in noise)), seen(*[1.0] * n)
+            both = observed(*(size * (1 + x) for x in noise)), observed(*[1.0] * n)
             found = ratio(*both, 0.95, "seeds")
         else:
             size = draw.choice([-0.02, 0.0, 0.005, 0.01, 0.02, 0.05]) + 0.407 * (rule.kind == "value")
-            both = (seen(*(size + x for x in noise)),) * 2
+            both = (observed(*(size + x for x in noise)),) * 2
             found = mean_of(both[0], 0.95, rule.unit)
         judgement = judged_as(name, found, *both)
         one = decided(judgement)
@@ -154,19 +154,19 @@ def test_of_several_comparisons_the_largest_p_counts_for_the_sentence_and_k_time
     def of(*shifts: float) -> Judgement:
         parts = []
         for shift in shifts:
-            both = seen(*(0.4 + shift + 0.0001 * i for i in range(5))), seen(*[0.4] * 5)
+            both = observed(*(0.4 + shift + 0.0001 * i for i in range(5))), observed(*[0.4] * 5)
             parts.append(judged_as("depth", difference(*both, 0.95, "seeds"), *both))
         rule = parts[0].claim.rule.model_copy(update={"pairs": "seeds"})
         claim = parts[0].claim.model_copy(update={"rule": rule})
         paired = [replace(part, claim=claim) for part in parts]
         least = min(paired, key=lambda part: part.effect.estimate if part.effect else inf)
-        return replace(least, together=tuple(paired))
+        return replace(least, comparisons=tuple(paired))
 
     both = of(0.01, 0.02)
-    assert p_of(both) == max(p_of(part) for part in both.together)
+    assert p_of(both) == max(p_of(part) for part in both.comparisons)
     against = of(-0.01, 0.02)
     assert against.verdict.word == "refuted"
-    assert p_of(against) == pytest.approx(2 * p_of(against.together[0]))
+    assert p_of(against) == pytest.approx(2 * p_of(against.comparisons[0]))
 
 
 def test_the_index_counts_the_words_that_intervals_decided_and_names_those_that_do_not_remain():

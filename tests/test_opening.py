@@ -7,8 +7,8 @@ from math import log2
 from pathlib import Path
 
 import pytest
-from small_runs import fill, straight
-from small_tables import CLAIM, claim_file, reaching
+from simulated_claims import CLAIM, claim_file
+from simulator import fill, reaching, straight
 
 from repro.claim.catalogue import Entry, catalogue
 from repro.claim.files import ClaimFile

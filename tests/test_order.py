@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from scipy import stats
-from small_tables import seen
+from simulator import observed
 
 from repro.claim.files import ClaimFile
 from repro.contents import load
@@ -77,7 +77,7 @@ def word(recipe: ClaimFile, times: list[float | None], scale: str = "small") -> 
     claim = recipe.at(scale)
     assert isinstance(claim.rule, Order)
     arms = tuple(
-        Arm(name, None, 0.01, seen(*[value] * len(claim.seeds), limit=30), {})
+        Arm(name, None, 0.01, observed(*[value] * len(claim.seeds), limit=30), {})
         for name, value in zip(claim.rule.of, times, strict=True)
     )
     effect = claim.rule.effect(claim, arms, {})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_runs import fill
-from small_tables import ERRORS, claim_file
+from simulated_claims import ERRORS, claim_file
+from simulator import fill
 from test_claims_on_photos import page, text_of
 from test_report import opened
 
@@ -14,7 +14,7 @@ from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
 from repro.claim.problems import SpecError
 from repro.contents import load_all
-from repro.draw import charts
+from repro.draw import axes, charts
 from repro.pages import records, view, write
 from repro.pages.readme import results
 
@@ -152,12 +152,12 @@ def places(drawing, width):
 @pytest.mark.parametrize("width", ["wide", "narrow"])
 @pytest.mark.parametrize("kind", ["log", "linear"])
 def test_a_mark_far_away_is_an_arrow_and_leaves_the_interval_its_room(kind, width):
-    axis = charts.Axis(kind, "ratio", 1.0, "no effect", 2.0, "the paper: 2", (1.5, 2.5), "the band")
-    row = charts.Row(1.8, 1.6, 2.1, {0: 1.7, 1: 1.9})
-    marks = [charts.Marks((2.6, 1000.0), "2.6 and 1000", "somebody")]
+    axis = axes.Axis(kind, "ratio", 1.0, "no effect", 2.0, "the paper: 2", (1.5, 2.5), "the band")
+    row = axes.Row(1.8, 1.6, 2.1, {0: 1.7, 1: 1.9})
+    marks = [axes.Marks((2.6, 1000.0), "2.6 and 1000", "somebody")]
     alone = places(charts.interval("x", "", "", axis, [row]), width)
     low, high, drawn = places(charts.interval("x", "", "", axis, [row], marks), width)
-    assert charts.beyond(axis, [row], marks)
+    assert axes.beyond(axis, [row], marks)
     assert (low, high) == pytest.approx((alone[0], max(alone[1], high)))
     assert [shape for _, shape in drawn] == ["circle", "triangle-right"]
     assert drawn[0][0] == 2.6

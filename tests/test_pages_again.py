@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import vl_convert
-from small_runs import fill
+from simulator import fill
 from test_report import SPEED, Page, beside_the_bundle, claim, contents, ratio_of
 
 from repro.claim.files import AnyFile

@@ -78,7 +78,7 @@ def test_the_smallest_effect_that_is_resolved_has_a_power_of_80_percent(name):
     found = power.resolved()
     assert len(found) == (1 if name in ("lrn_cifar10", "relu_speedup") else 2)
     for effect in found:
-        assert pages.told(claim, power.words(effect)) == pytest.approx(0.8, abs=1e-4)
+        assert pages.detection_rate(claim, power.words(effect)) == pytest.approx(0.8, abs=1e-4)
     if name == "lrn_cifar10":  # closed: the noncentrality at which t is exceeded in 80 %
         away = special.nctdtrinc(4, 0.2, special.stdtrit(4, 0.975)) * spread / sqrt(5)
         assert found[0] == pytest.approx(claim.rule.smallest + away, rel=1e-4)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from small_runs import fill, straight
+from simulator import fill, straight
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from small_runs import Curve, Failed, fill, straight
+from simulator import Curve, Failed, fill, straight
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile

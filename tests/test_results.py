@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from small_runs import fill
+from simulator import fill
 from test_report import SPEED, Page, beside_the_bundle, claim, ratio_of
 
 from repro.claim.files import ClaimFile

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from scipy.stats import t as student
-from small_runs import PROVENANCE
+from simulator import PROVENANCE
 
 from repro import contents
 from repro.claim.catalogue import Entry

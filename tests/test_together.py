@@ -8,8 +8,8 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from small_runs import Curve
-from small_tables import PHOTOS, claim_file, play, reaching, seen
+from simulated_claims import PHOTOS, claim_file
+from simulator import Curve, observed, play, reaching
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, SpecError
@@ -17,8 +17,8 @@ from repro.contents import load
 from repro.pages import write
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
+from repro.questions.ratio import Ratio
 from repro.questions.statistics import difference
-from repro.questions.times import Ratio
 from repro.store import Table
 
 OVER = "over: [second, third]"
@@ -114,7 +114,7 @@ def table_of(file: ClaimFile, scale: str, costs: Costs) -> Table:
 
 def test_the_half_widths_that_the_cases_stand_on():
     for confidence, half in ((0.95, 0.0020), (1 - 0.05 / 3, 0.0028)):
-        found = difference(seen(*around(0.02, NARROW)), seen(*[0.0] * 5), confidence, "seeds")
+        found = difference(observed(*around(0.02, NARROW)), observed(*[0.0] * 5), confidence, "seeds")
         assert found is not None
         assert (found.high - found.low) / 2 == pytest.approx(half, abs=5e-5)
     assert 0.0020 < BARELY < 0.0028
@@ -129,8 +129,8 @@ def test_the_weakest_of_several_decides_in_either_direction(files, case):
             name = LEAST.get(case, weakest) if scale == "medium" else weakest
             assert (found.verdict.word, found.name) == (word, name)
             assert found.verdict.sentence.startswith(f"The weakest of 3 comparisons is {name}. The test error is ")
-            assert [part.name for part in found.together] == ["ours", "second", "third"]
-            assert found.effect == next(part.effect for part in found.together if part.name == name)
+            assert [part.name for part in found.comparisons] == ["ours", "second", "third"]
+            assert found.effect == next(part.effect for part in found.comparisons if part.name == name)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -149,10 +149,10 @@ def test_it_does_not_matter_which_comparison_is_the_claim_s_own(files, case):
 def test_a_word_against_is_judged_at_the_confidence_that_so_many_comparisons_take(files):
     costs, *_ = CASES["one is short by chance"]
     found = judge(files[0], "paper", table_of(files[0], "paper", costs))
-    confidences = [part.effect.confidence for part in found.together if part.effect]
+    confidences = [part.effect.confidence for part in found.comparisons if part.effect]
     assert confidences == pytest.approx([0.95, 1 - 0.05 / 3, 0.95])
     alone = judge(files[0], "paper", table_of(files[0], "paper", costs), "second")
-    assert (alone.verdict.word, alone.together) == ("refuted", ()), "by itself it would say so"
+    assert (alone.verdict.word, alone.comparisons) == ("refuted", ()), "by itself it would say so"
 
 
 def test_while_a_run_of_any_comparison_is_missing_nothing_is_judged(files):
@@ -179,8 +179,8 @@ def test_an_alternative_is_judged_with_the_same_comparisons_or_with_its_own(file
     costs, *_ = CASES["one shows nothing"]
     table = table_of(files[0], "medium", costs | {"conv4": around(0.0, NARROW)})
     half, two = (judge(files[0], "medium", table, name) for name in ("half_rate", "first_two"))
-    assert [part.name for part in half.together] == ["half_rate", "second", "third"]
-    assert [part.name for part in two.together] == ["first_two", "second"]
+    assert [part.name for part in half.comparisons] == ["half_rate", "second", "third"]
+    assert [part.name for part in two.comparisons] == ["first_two", "second"]
     assert (half.name, two.name) == ("third", "second")
 
 
@@ -304,8 +304,8 @@ def test_several_times_is_at_least_twice_in_every_net(consistently, ratios, word
     table: Table = play((consistently, "paper"), curve=curve)
     found = judge(consistently, "paper", table)
     assert (found.verdict.word, found.name) == (word, weakest)
-    assert [part.name for part in found.together] == list(NETS.values())
-    for part, ratio in zip(found.together, ratios, strict=True):
+    assert [part.name for part in found.comparisons] == list(NETS.values())
+    for part, ratio in zip(found.comparisons, ratios, strict=True):
         assert part.effect is not None
         assert part.effect.estimate == pytest.approx(ratio, rel=0.02)  # on photos wrong answers are counted whole
         assert {arm.rate for arm in part.arms.values()} == {0.01 if part.name == "faithful" else 0.002}

@@ -9,8 +9,8 @@ from math import inf, log2
 from pathlib import Path
 
 import pytest
-from small_runs import Failed
-from small_tables import MIRROR, RULE, Diverges, Times, claim_file, lengths, play, reaching, train
+from simulated_claims import MIRROR, RULE, claim_file
+from simulator import Diverges, Failed, Times, lengths, play, reaching, train
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config

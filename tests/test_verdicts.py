@@ -10,8 +10,8 @@ from statistics import fmean
 import numpy as np
 import pytest
 from scipy import stats
-from small_runs import Failed
-from small_tables import APART, ERRORS, MIRROR, RULE, TURNED, claim_file, play, reaching, run_of, seen
+from simulated_claims import APART, ERRORS, MIRROR, RULE, TURNED, claim_file
+from simulator import Failed, observed, play, reaching, run_of
 
 from repro.claim.files import ClaimFile, run_config
 from repro.claim.model import Claim
@@ -62,20 +62,20 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
 
 # Words of a ratio
 
-SIX = seen(6.0, 6.5, 5.5, 6.2, 5.8)
+SIX = observed(6.0, 6.5, 5.5, 6.2, 5.8)
 SLOW = {  # epochs of tanh against SIX of relu, and the word at paper scale and below it
-    "six times": (seen(37, 37, 34, 36, 36), "reproduced", "agrees"),
-    "four to eight times": (seen(18, 40, 40, 30, 46), "direction only", "agrees"),
-    "twice": (seen(12, 14, 11, 12, 11), "refuted", "disagrees"),
-    "twenty times": (seen(120, 130, 110, 130, 118), "differs", "agrees"),
-    "half": (seen(3, 3.3, 2.7, 3.2, 2.8), "refuted", "disagrees"),
-    "about as many": (seen(6, 7, 5, 7, 5), "refuted", "disagrees"),
-    "two to three times": (seen(12, 22, 11, 20, 14), "inconclusive", "open"),
-    "one beyond the horizon": (seen(37, None, 34, 36, 36), "direction only", "agrees"),
-    "all beyond the horizon": (seen(*[None] * 5), "differs", "agrees"),
-    "all diverged": (seen(*["diverged"] * 5), "differs", "agrees"),
-    "beyond a near horizon": (seen(*[None] * 5, limit=6), "inconclusive", "open"),
-    "one slow, one fast": (seen(5, 40, None, 37, 36), "inconclusive", "open"),
+    "six times": (observed(37, 37, 34, 36, 36), "reproduced", "agrees"),
+    "four to eight times": (observed(18, 40, 40, 30, 46), "direction only", "agrees"),
+    "twice": (observed(12, 14, 11, 12, 11), "refuted", "disagrees"),
+    "twenty times": (observed(120, 130, 110, 130, 118), "differs", "agrees"),
+    "half": (observed(3, 3.3, 2.7, 3.2, 2.8), "refuted", "disagrees"),
+    "about as many": (observed(6, 7, 5, 7, 5), "refuted", "disagrees"),
+    "two to three times": (observed(12, 22, 11, 20, 14), "inconclusive", "open"),
+    "one beyond the horizon": (observed(37, None, 34, 36, 36), "direction only", "agrees"),
+    "all beyond the horizon": (observed(*[None] * 5), "differs", "agrees"),
+    "all diverged": (observed(*["diverged"] * 5), "differs", "agrees"),
+    "beyond a near horizon": (observed(*[None] * 5, limit=6), "inconclusive", "open"),
+    "one slow, one fast": (observed(5, 40, None, 37, 36), "inconclusive", "open"),
 }
 
 
@@ -113,45 +113,48 @@ def test_every_word_of_a_ratio_is_said_where_it_is_due_and_alike_in_both_directi
 @pytest.mark.parametrize(
     ("relu", "at_paper", "below"),
     [
-        (seen(6, 6, None, 6, 6, limit=40), "inconclusive", "open"),  # at most 6
-        (seen(*[None] * 5, limit=40), "refuted", "disagrees"),  # at most 36 / 40
-        (seen(6, 6, 6, 6, None, limit=30), "inconclusive", "open"),
+        (observed(6, 6, None, 6, 6, limit=40), "inconclusive", "open"),  # at most 6
+        (observed(*[None] * 5, limit=40), "refuted", "disagrees"),  # at most 36 / 40
+        (observed(6, 6, 6, 6, None, limit=30), "inconclusive", "open"),
     ],
 )
 def test_a_fast_arm_that_never_reaches_the_level_leaves_the_other_side_open(
     file: ClaimFile, mirrored: ClaimFile, relu: tuple[Observation, ...], at_paper: str, below: str
 ) -> None:
-    tanh = seen(36, 36, 36, 36, 36)
+    tanh = observed(36, 36, 36, 36, 36)
     for claim in (file.at("paper"), mirrored.at("paper")):
         assert said(claim, "paper", tanh, relu).word == at_paper
         assert said(claim, "small", tanh, relu).word == f"{below} at small scale"
 
 
 def test_with_both_arms_censored_nothing_is_concluded(file: ClaimFile) -> None:
-    found = said(file.at("paper"), "paper", seen(36, 36, 36, 36, None), seen(6, 6, 6, None, 6))
+    found = said(file.at("paper"), "paper", observed(36, 36, 36, 36, None), observed(6, 6, 6, None, 6))
     assert (found.word, found.grade) == ("inconclusive", "A")
     assert "neither side" in found.why
 
 
 def test_fewer_than_five_judging_seeds_are_grade_b_at_paper_scale_and_no_word_below_it(file: ClaimFile) -> None:
-    four = said(file.at("paper"), "paper", seen(37, 37, 34, 36), seen(6, 6.5, 5.5, 6.2))
+    four = said(file.at("paper"), "paper", observed(37, 37, 34, 36), observed(6, 6.5, 5.5, 6.2))
     assert (four.word, four.grade) == ("reproduced", "B")
     for scale in ("small", "medium"):
-        found = said(file.at("paper"), scale, seen(37, 37, 34, 36), seen(6, 6.5, 5.5, 6.2))
+        found = said(file.at("paper"), scale, observed(37, 37, 34, 36), observed(6, 6.5, 5.5, 6.2))
         assert (found.word, found.grade) == ("not run", None)
         assert found.why == "4 judging seeds; a word at this scale needs 5"
         assert "n = 4" in found.sentence
-    one = said(file.at("paper"), "paper", seen(36), seen(6))
+    one = said(file.at("paper"), "paper", observed(36), observed(6))
     assert (one.word, one.grade) == ("inconclusive", "B")
     assert "a single judging seed" in one.why
 
 
 def test_a_bound_of_less_than_the_claims_confidence_concludes_nothing(file: ClaimFile) -> None:
-    found = said(file.at("paper"), "paper", seen(None, None, None, 36), seen(6, 6, 6, 6))
+    found = said(file.at("paper"), "paper", observed(None, None, None, 36), observed(6, 6, 6, 6))
     assert (found.word, found.grade) == ("inconclusive", "B")
     assert "93.8 %" in found.why
     assert "95 % needs 5 judging seeds" in found.why
-    assert said(file.at("paper"), "paper", seen(None, None, None, 36, 36), seen(6, 6, 6, 6, 6)).word == "direction only"
+    assert (
+        said(file.at("paper"), "paper", observed(None, None, None, 36, 36), observed(6, 6, 6, 6, 6)).word
+        == "direction only"
+    )
 
 
 @pytest.mark.parametrize(("rates", "word"), [
@@ -170,9 +173,9 @@ def test_reproduced_needs_the_band_over_all_rates_within_ten_percent_too(
 @pytest.mark.parametrize("tanh", [tanh for tanh, *_ in SLOW.values()])
 def test_what_was_not_measured_never_looks_measured(file: ClaimFile, scale: str, tanh: tuple[Observation, ...]) -> None:
     claim = file.at("paper")
-    failed = said(claim, scale, seen(*["failed"] * 5), tanh)
-    one = said(claim, scale, (*tanh[:4], seen(*["failed"] * 5)[4]), SIX, to_do=3)
-    missing = said(claim, scale, (*tanh[:4], seen(*["missing"] * 5)[4]), SIX, to_do=1)
+    failed = said(claim, scale, observed(*["failed"] * 5), tanh)
+    one = said(claim, scale, (*tanh[:4], observed(*["failed"] * 5)[4]), SIX, to_do=3)
+    missing = said(claim, scale, (*tanh[:4], observed(*["missing"] * 5)[4]), SIX, to_do=1)
     assert [(v.word, v.grade) for v in (failed, one, missing)] == [("error", None), ("error", None), ("not run", None)]
     assert one.why == "1 of 10 runs failed twice"
     assert missing.why.startswith("1 run still to do")
@@ -200,7 +203,9 @@ def test_inconclusive_says_what_could_have_been_told_and_how_many_seeds_would_se
 def test_more_seeds_are_asked_for_than_have_just_failed_to_settle_it(
     file: ClaimFile, ratios: tuple[float, ...]
 ) -> None:
-    why = said(file.at("paper"), "paper", seen(*(6 * ratio for ratio in ratios)), seen(*(6.0 for _ in ratios))).why
+    why = said(
+        file.at("paper"), "paper", observed(*(6 * ratio for ratio in ratios)), observed(*(6.0 for _ in ratios))
+    ).why
     assert int(why.split("about ")[1].split(" seeds")[0]) > len(ratios)
 
 
@@ -252,7 +257,7 @@ def turned(tmp_path_factory: pytest.TempPathFactory) -> ClaimFile:
 
 def above(points: tuple[float, ...]) -> tuple[Observation, ...]:
     """The arm `none`, so many points above BOTH."""
-    return seen(*(error + more / 100 for error, more in zip(BOTH, points, strict=False)))
+    return observed(*(error + more / 100 for error, more in zip(BOTH, points, strict=False)))
 
 
 def told(claim: Claim, scale: str, none: tuple[Observation, ...], both: tuple[Observation, ...]) -> Verdict:
@@ -271,7 +276,7 @@ def test_every_word_of_a_difference_is_said_where_it_is_due_and_alike_in_both_di
 ) -> None:
     points, at_paper, below = NONE[case]
     for claim in (errors.at("paper"), turned.at("paper")):
-        found = {scale: told(claim, scale, above(points), seen(*BOTH)) for scale in ("paper", "medium", "smoke")}
+        found = {scale: told(claim, scale, above(points), observed(*BOTH)) for scale in ("paper", "medium", "smoke")}
         assert (found["paper"].word, found["paper"].grade) == (at_paper, "A")
         assert (found["medium"].word, found["medium"].grade) == (f"{below} at medium scale", "C")
         assert (found["smoke"].word, found["smoke"].grade) == ("not comparable", None)
@@ -279,20 +284,20 @@ def test_every_word_of_a_difference_is_said_where_it_is_due_and_alike_in_both_di
 
 def test_the_sentence_of_a_difference_says_which_arm_is_higher_in_points(errors: ClaimFile, turned: ClaimFile) -> None:
     none = above(NONE["as printed"][0])
-    one, other = (told(file.at("paper"), "paper", none, seen(*BOTH)) for file in (errors, turned))
+    one, other = (told(file.at("paper"), "paper", none, observed(*BOTH)) for file in (errors, turned))
     low, high = stats.ttest_rel([o.value for o in none], BOTH).confidence_interval(0.95)
     interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}, n = 5"
     assert one.sentence == f"The test error in ten views is 1.40 points higher for “none” than for “both” ({interval})."
     assert "is 1.40 points lower for “both” than for “none”" in other.sentence
     assert one.why == "the interval lies inside the band, +0.7 points to +2.2 points"
-    medium = told(errors.at("medium"), "medium", none, seen(*BOTH))
+    medium = told(errors.at("medium"), "medium", none, observed(*BOTH))
     assert medium.why == "the interval lies wholly at or beyond +0.7 points"
 
 
 @pytest.mark.parametrize("arm", ["none", "both"])
 def test_a_run_that_diverged_or_learned_nothing_leaves_a_difference_inconclusive(errors: ClaimFile, arm: str) -> None:
-    arms = {"none": above(NONE["as printed"][0]), "both": seen(*BOTH)}
-    arms[arm] = seen(0.38, "diverged", 0.39, "not started", 0.37)
+    arms = {"none": above(NONE["as printed"][0]), "both": observed(*BOTH)}
+    arms[arm] = observed(0.38, "diverged", 0.39, "not started", 0.37)
     for scale in ("paper", "medium"):
         found = told(errors.at(scale), scale, arms["none"], arms["both"])
         assert found.word == ("inconclusive" if scale == "paper" else "open at medium scale")
@@ -303,11 +308,11 @@ def test_a_run_that_diverged_or_learned_nothing_leaves_a_difference_inconclusive
 
 def test_a_difference_of_few_seeds_is_grade_b_at_paper_scale_and_no_word_below_it(errors: ClaimFile) -> None:
     points = NONE["as printed"][0][:4]
-    paper = told(errors.at("paper"), "paper", above(points), seen(*BOTH[:4]))
+    paper = told(errors.at("paper"), "paper", above(points), observed(*BOTH[:4]))
     assert (paper.word, paper.grade) == ("reproduced", "B")
-    medium = told(errors.at("medium"), "medium", above(points), seen(*BOTH[:4]))
+    medium = told(errors.at("medium"), "medium", above(points), observed(*BOTH[:4]))
     assert (medium.word, medium.why) == ("not run", "4 judging seeds; a word at this scale needs 5")
-    one = told(errors.at("paper"), "paper", above(points[:1]), seen(*BOTH[:1]))
+    one = told(errors.at("paper"), "paper", above(points[:1]), observed(*BOTH[:1]))
     assert (one.word, one.why) == (
         "inconclusive",
         "a single judging seed has no interval; the least that has one is two",
@@ -316,7 +321,7 @@ def test_a_difference_of_few_seeds_is_grade_b_at_paper_scale_and_no_word_below_i
 
 def test_without_a_printed_number_the_direction_and_the_band_alone_count(tmp_path: Path) -> None:
     silent = claim_file(tmp_path, ("paper: 0.014", "paper: null"), text=ERRORS)
-    words = [told(silent.at("paper"), "paper", above(points), seen(*BOTH)).word for points, *_ in NONE.values()]
+    words = [told(silent.at("paper"), "paper", above(points), observed(*BOTH)).word for points, *_ in NONE.values()]
     assert words == [word for _, word, _ in NONE.values()]
 
 
@@ -325,9 +330,11 @@ def test_arms_whose_shapes_differ_are_compared_as_independent_runs(tmp_path: Pat
     unpaired = claim_file(tmp_path, ("direction: above 0}", "direction: above 0, pairs: none}"), text=ERRORS)
     paired = claim_file(tmp_path / "paired", text=ERRORS)
     spread = (0.36, 0.40, 0.37, 0.39, 0.38)
-    none = seen(*(error + 0.014 + more for error, more in zip(spread, (0.001, -0.001, 0, 0.001, -0.001), strict=True)))
-    assert told(paired.at("paper"), "paper", none, seen(*spread)).word == "reproduced"
-    assert told(unpaired.at("paper"), "paper", none, seen(*spread)).word == "inconclusive"
+    none = observed(
+        *(error + 0.014 + more for error, more in zip(spread, (0.001, -0.001, 0, 0.001, -0.001), strict=True))
+    )
+    assert told(paired.at("paper"), "paper", none, observed(*spread)).word == "reproduced"
+    assert told(unpaired.at("paper"), "paper", none, observed(*spread)).word == "inconclusive"
 
 
 def test_arms_that_the_rule_does_not_compare_are_not_waited_for(tmp_path: Path) -> None:
@@ -368,7 +375,9 @@ def test_where_the_paper_says_no_effect_the_band_is_what_counts_as_none(tmp_path
     points, at_paper, below = SAME[case]
     equal = "{kind: difference, of: [none, both], paper: 0, within: [-0.005, 0.005], direction: none}"
     file = claim_file(tmp_path, (APART, equal), text=ERRORS)
-    found = {scale: told(file.at(scale), scale, above(points), seen(*BOTH)) for scale in ("paper", "medium", "smoke")}
+    found = {
+        scale: told(file.at(scale), scale, above(points), observed(*BOTH)) for scale in ("paper", "medium", "smoke")
+    }
     assert (found["paper"].word, found["paper"].grade) == (at_paper, "A")
     assert (found["medium"].word, found["medium"].grade) == (f"{below} at medium scale", "C")
     assert found["smoke"].word == "not comparable"
@@ -377,8 +386,8 @@ def test_where_the_paper_says_no_effect_the_band_is_what_counts_as_none(tmp_path
 def test_a_bound_open_to_one_side_never_shows_an_equivalence(tmp_path: Path) -> None:
     equal = "{kind: ratio, of: [tanh, relu], paper: 1, within: [0.5, 1000], direction: none}"
     claim = claim_file(tmp_path, (RULE, equal)).at("paper")
-    assert said(claim, "paper", seen(37, None, 34, 36, 36), SIX).word == "inconclusive"
-    assert said(claim, "paper", seen(37, 37, 34, 36, 36), SIX).word == "reproduced"
+    assert said(claim, "paper", observed(37, None, 34, 36, 36), SIX).word == "inconclusive"
+    assert said(claim, "paper", observed(37, 37, 34, 36, 36), SIX).word == "reproduced"
 
 
 # Words of a trace

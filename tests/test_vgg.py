@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
-from small_runs import fill
+from simulator import fill
 from test_claims_on_photos import claim, page
 
 from repro.claim.config import RunConfig

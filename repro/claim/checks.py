@@ -37,7 +37,7 @@ def combinations(data: dict[str, Any]) -> list[At]:
 
 def beside(claim: Claim, alternative: str | None) -> list[str]:
     """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
-    over = claim.rule.together()
+    over = claim.rule.judged_with()
     return [] if alternative in over else [name for name in over if name in claim.alternatives]
 
 

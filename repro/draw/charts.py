@@ -1,6 +1,6 @@
-"""What the pages draw of effects: intervals against the band, the paper's number and no effect.
+"""Drawings of effects: intervals against the band, the paper's number and no effect.
 
-Functions take plain numbers and return drawings; nothing is computed but positions.
+Functions take plain numbers and return drawings; they compute nothing but positions.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil, floor, isinf, log10
+from math import isinf
 
+from repro.draw.axes import LETTER, Axis, Marks, Row, Span, domain, log_ticks, spanned
 from repro.draw.svg import (
     ACCENT,
     GROUND,
@@ -29,186 +30,136 @@ from repro.draw.svg import (
     number,
 )
 
-_LINE, _LETTER = 46, 6.5  # letters of a line in a narrow drawing; pixels of one, in 12 px (assumed, from the font)
-_LANE, _LINED = 18, 34  # pixels from one mark to the next, with their words beside them or above (assumed)
+_LINE = 46  # letters of a line in a narrow drawing (assumed, from the font)
+_LANE, _LINED = 18, 34  # pixels from one mark to the next, with their words in columns or above (assumed)
 ACROSS: Spec = {"x": number("x"), "x2": {"field": "end"}}  # of a row with `x` and `end`
 
 
 @dataclass(frozen=True)
-class Axis:
-    """How an effect is drawn: its scale (log, linear), no effect, the paper's number and band; `endless`: a band that
-    stands for any size ends where the drawing does."""
+class _Line:
+    """A line across the drawing with its label: the paper's number, or no effect."""
 
-    kind: str
-    title: str
-    none: float | None
-    none_label: str
-    paper: float | None
-    paper_label: str
-    band: tuple[float, float]
-    band_label: str
-    endless: bool = False
+    place: float
+    label: str
+    color: str
+    stroke: Spec
+
+    @property
+    def weight(self) -> str:
+        return "bold" if self.color == ACCENT else "normal"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One effect with its interval (an open side is infinite, or 0 below a ratio), its seeds, and words beside it."""
+class _Layout:
+    """Where the parts of a drawing of intervals stand, in pixels: `plot` is the axis's width, all else from the top."""
 
-    estimate: float | None
-    low: float
-    high: float
-    seeds: dict[int, float]
-    label: str = ""
-    value: str = ""
+    plot: float
+    columns: bool  # whether labels stand in columns of their own, not in a line above each interval
+    stacked: bool  # whether the labels of the two lines would meet, and stand one above the other
+    head: float  # the top of the lines
+    rows: list[float]
+    marks: list[float]
+    bottom: float
 
-
-@dataclass(frozen=True)
-class Marks:
-    """What somebody else measured: its places on the axis, how they are written, and whose they are."""
-
-    places: tuple[float, ...]
-    values: str
-    who: str
-
-
-def _domain(axis: Axis, rows: Sequence[Row]) -> tuple[float, float]:
-    """What the axis spans: no effect, the band, the paper and every finite end, with a margin."""
-    values = [] if axis.none is None else [axis.none]
-    ends = [end for end in axis.band if not isinf(end) and (end > 0 or axis.kind != "log")]
-    values += ends if axis.paper is None else [*ends, axis.paper]
-    if axis.endless and axis.none is not None:  # as much of the band as lies before it
-        (end,) = ends
-        values.append(end * end / axis.none if axis.kind == "log" else 2 * end - axis.none)
-    for row in rows:
-        ends = [v for v in (row.low, row.high, *row.seeds.values()) if not isinf(v)]
-        values += [v for v in ends if v > 0 or axis.kind != "log"]
-    low, high = min(values), max(values)
-    if axis.kind == "log":
-        margin = (high / low) ** 0.08
-        return low / margin, high * margin
-    return low - 0.08 * (high - low), high + 0.08 * (high - low)
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers on a log axis: the more of them, the shorter the axis."""
-    span = high / low
-    if span < 1.4:  # nearly a linear axis: the round numbers of one
-        step = 0.05 * 10.0 ** round(log10(high))
-        return [round(i * step, 9) for i in range(ceil(low / step), floor(high / step) + 1)]
-    steps = (1, 2, 5) if span > 40 else (1, 2, 3, 4, 6, 8) if span > 4 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
-    decades = range(int(log10(low)) - 1, int(log10(high)) + 2)
-    return [tick for d in decades for s in steps if low <= (tick := round(s * 10.0**d, 9)) <= high]
-
-
-def _middle(axis: Axis, low: float, high: float) -> float:
-    return (low * high) ** 0.5 if axis.kind == "log" else (low + high) / 2
-
-
-def _share(axis: Axis, place: float, low: float, high: float) -> float:
-    """How far along the axis a place lies: 0 at its left end, 1 at its right."""
-    if axis.kind == "log":
-        return log10(place / low) / log10(high / low)
-    return (place - low) / (high - low)
-
-
-def _side(axis: Axis, place: float, low: float, high: float, words: str, width: float) -> str:
-    """On which side of its place a label stands, so that it stays in a drawing of so many pixels."""
-    left = width * _share(axis, place, low, high)
-    half = _LETTER * len(words) / 2
-    return "left" if left < half else "right" if width - left < half else "center"
-
-
-def _ends(axis: Axis, place: float, low: float, high: float, words: str, width: float) -> tuple[float, float]:
-    """Where a label begins and ends in a drawing of so many pixels."""
-    wide = _LETTER * len(words)
-    side = _side(axis, place, low, high, words, width)
-    begin = width * _share(axis, place, low, high) - wide * {"left": 0, "center": 0.5, "right": 1}[side]
-    return begin, begin + wide
-
-
-def _spanned(axis: Axis, rows: Sequence[Row], marks: Sequence[Marks]) -> tuple[float, float]:
-    """What the axis spans with those marks that are no further off than it is long: further ones would make an interval
-    look like a dot. Without an interval it spans them all."""
-    low, high = _domain(axis, rows)
-    to = log10 if axis.kind == "log" else float
-    ends = to(low), to(high)
-    span = ends[1] - ends[0]
-    places = [to(place) for each in marks for place in each.places]
-    near = [place for place in places if not rows or ends[0] - span <= place <= ends[1] + span]
-    least = min([ends[0], *(place - 0.05 * span for place in near)])
-    most = max([ends[1], *(place + 0.05 * span for place in near)])
-    return (10**least, 10**most) if axis.kind == "log" else (least, most)
-
-
-def beyond(axis: Axis, rows: Sequence[Row], marks: Sequence[Marks]) -> bool:
-    """Return whether any mark lies beyond what the axis spans."""
-    low, high = _spanned(axis, rows, marks)
-    return any(not low <= place <= high for each in marks for place in each.places)
+    @property
+    def tall(self) -> Spec:
+        """The extent of what is drawn from the head to the bottom."""
+        return {"y": {"value": self.head}, "y2": {"value": self.bottom}}
 
 
 def interval(
     id: str, title: str, alt_text: str, axis: Axis, rows: Sequence[Row], marks: Sequence[Marks] = ()
 ) -> Drawing:
-    """Effects with their intervals against the band, the paper's number and no effect; each seed a dot. `marks`: what
-    others measured, muted, a line for each of them below the effects."""
-    low, high = _spanned(axis, rows, marks)
-    worded = any(row.label for row in rows)
+    """Return effects with their intervals against the band, the paper's number and no effect; each seed is a dot.
+
+    `marks`: what others measured, muted, a line for each of them below the effects.
+    """
+    span = Span(axis, *spanned(axis, rows, marks))
     most = max((len(row.seeds) for row in rows), default=0)
     step = 6 if most <= 8 else 3.5  # pixels between one seed's dot and the next
-    band = max(axis.band[0], low), min(axis.band[1], high)
-    lines = [(axis.paper, ACCENT, [1, 0], 1.5, axis.paper_label)] if axis.paper is not None else []
-    if axis.none is not None and axis.none != axis.paper:
-        lines.append((axis.none, MUTED, [2, 3], 1, axis.none_label))
-    ticks: Spec = {"values": log_ticks(low, high)} if axis.kind == "log" else {"tickCount": 6}
+    ticks: Spec = {"values": log_ticks(span.low, span.high)} if axis.kind == "log" else {"tickCount": 6}
 
     def build(width: int, hover: bool) -> Spec:
-        beside = (worded or bool(marks)) and width > 400  # words in columns of their own, or else in a line above
-        plot: float = width
-        if beside:
-            names = [(row.label, row.value) for row in rows] + [(each.who, each.values) for each in marks]
-            plot -= sum(_LETTER * max(map(len, column)) + 12 for column in zip(*names, strict=True))
-        ends = [_ends(axis, place, low, high, words, plot) for place, *_, words in lines]
-        stacked = len(ends) == 2 and ends[0][0] < ends[1][1] + 6 and ends[1][0] < ends[0][1] + 6
-        head = 32 if stacked else 18  # below one line of words, or two where they would meet
-        top = head + 4.0
-        places = []
-        for row in rows:
-            places.append(top + (30 if worded and not beside else 18))
-            top = places[-1] + 14 + step * len(row.seeds)
-        lane = _LANE if beside else _LINED
-        lanes = [top + lane - 6 + lane * i for i in range(len(marks))]
-        bottom = (lanes[-1] + 6 if lanes else top) + 6
-        tall: Spec = {"y": {"value": head}, "y2": {"value": bottom}}
-        middle = _middle(axis, *band)
-        side = _side(axis, middle, low, high, axis.band_label, plot)
-        layers = [
-            layer([{"x": band[0], "end": band[1]}], "rect", ACROSS | tall, color=TINT),
-            label({"datum": middle}, {"value": bottom + 10}, axis.band_label, ACCENT, align=side),
-        ]
-        for line, (place, color, dash, thick, words) in enumerate(lines):
-            stroke = {"color": color, "strokeDash": dash, "strokeWidth": thick}
-            layers.append(layer([{"x": place}], "rule", {"x": number("x"), **tall}, **stroke))
-            weight = "bold" if color == ACCENT else "normal"
-            side = _side(axis, place, low, high, words, plot)
-            height = 9 + 14 * line * stacked
-            layers.append(label({"datum": place}, {"value": height}, words, color, align=side, fontWeight=weight))
-        for row, at in zip(rows, places, strict=True):
-            layers += _row(row, at, step, low, high, hover)
-            if beside or worded:
-                layers += _words(at, row.label or "ours", row.value, INK, beside)
-        for each, at in zip(marks, lanes, strict=True):
-            layers += _marks(each, at, low, high)
-            layers += _words(at, each.who, each.values, MUTED, beside)
+        at = _layout(span, rows, marks, width, step)
+        layers = [*_band(span, at), *_lines(span, at)]
+        for row, top in zip(rows, at.rows, strict=True):
+            layers += _row(row, top, step, span.low, span.high, hover)
+            if at.columns or _labelled(rows):
+                layers += _words(top, row.label or "ours", row.value, INK, at.columns)
+        for each, top in zip(marks, at.marks, strict=True):
+            layers += _marks(each, top, span.low, span.high)
+            layers += _words(top, each.who, each.values, MUTED, at.columns)
         title = textwrap.wrap(axis.title, _LINE) if width <= NARROW else axis.title
         x_axis = {"title": title, "grid": False, "offset": 18, "labelExpr": PLAIN, **ticks}
-        x = {"scale": {"type": axis.kind, "domain": [low, high], "nice": False}, "axis": x_axis}
-        return chart(layers, x, {"scale": None, "axis": None}, width, bottom)
+        x = {"scale": {"type": axis.kind, "domain": [span.low, span.high], "nice": False}, "axis": x_axis}
+        return chart(layers, x, {"scale": None, "axis": None}, width, at.bottom)
 
     return draw(id, title, alt_text, build)
 
 
+def _labelled(rows: Sequence[Row]) -> bool:
+    return any(row.label for row in rows)
+
+
+def _reference_lines(axis: Axis) -> list[_Line]:
+    """Return the lines of the paper's number and of no effect, those of them that there are."""
+    lines = []
+    if axis.paper is not None:
+        stroke = {"color": ACCENT, "strokeDash": [1, 0], "strokeWidth": 1.5}
+        lines.append(_Line(axis.paper, axis.paper_label, ACCENT, stroke))
+    if axis.none is not None and axis.none != axis.paper:
+        stroke = {"color": MUTED, "strokeDash": [2, 3], "strokeWidth": 1}
+        lines.append(_Line(axis.none, axis.none_label, MUTED, stroke))
+    return lines
+
+
+def _layout(span: Span, rows: Sequence[Row], marks: Sequence[Marks], width: int, step: float) -> _Layout:
+    """Return where everything stands in a drawing of `width` pixels, with `step` pixels for each seed's dot."""
+    labelled = _labelled(rows)
+    columns = (labelled or bool(marks)) and width > 400
+    plot: float = width
+    if columns:
+        labels = [(row.label, row.value) for row in rows] + [(each.who, each.values) for each in marks]
+        plot -= sum(LETTER * max(map(len, column)) + 12 for column in zip(*labels, strict=True))
+    ends = [span.label_ends(line.place, line.label, plot) for line in _reference_lines(span.axis)]
+    stacked = len(ends) == 2 and ends[0][0] < ends[1][1] + 6 and ends[1][0] < ends[0][1] + 6
+    head = 32 if stacked else 18  # below one line of labels, or two
+    top = head + 4.0
+    places = []
+    for row in rows:
+        places.append(top + (30 if labelled and not columns else 18))
+        top = places[-1] + 14 + step * len(row.seeds)
+    lane = _LANE if columns else _LINED
+    lanes = [top + lane - 6 + lane * i for i in range(len(marks))]
+    bottom = (lanes[-1] + 6 if lanes else top) + 6
+    return _Layout(plot, columns, stacked, head, places, lanes, bottom)
+
+
+def _band(span: Span, at: _Layout) -> list[Spec]:
+    """Return the shaded band, as far as it is inside the axis, and its label."""
+    axis = span.axis
+    low, high = max(axis.band[0], span.low), min(axis.band[1], span.high)
+    middle = span.middle(low, high)
+    align = span.align(middle, axis.band_label, at.plot)
+    return [
+        layer([{"x": low, "end": high}], "rect", ACROSS | at.tall, color=TINT),
+        label({"datum": middle}, {"value": at.bottom + 10}, axis.band_label, ACCENT, align=align),
+    ]
+
+
+def _lines(span: Span, at: _Layout) -> list[Spec]:
+    """Return the reference lines, each with its label above it."""
+    out = []
+    for i, line in enumerate(_reference_lines(span.axis)):
+        out.append(layer([{"x": line.place}], "rule", {"x": number("x"), **at.tall}, **line.stroke))
+        align, height = span.align(line.place, line.label, at.plot), 9 + 14 * i * at.stacked
+        place = {"datum": line.place}, {"value": height}
+        out.append(label(*place, line.label, line.color, align=align, fontWeight=line.weight))
+    return out
+
+
 def _row(row: Row, at: float, step: float, low: float, high: float, hover: bool) -> list[Spec]:
-    """One interval at `at` pixels from the top, and its seeds below it; an open side ends in an arrow."""
+    """Return one interval at `at` pixels from the top with its seeds below it; an open side ends in an arrow."""
     ends = {"x": max(row.low, low), "end": min(row.high, high)}
     out = [layer([ends], "rule", ACROSS | {"y": {"value": at}}, color=INK, strokeWidth=3.5)]
     points = [(ends["x"], "triangle-left", INK)] if row.low < low else []
@@ -225,9 +176,9 @@ def _row(row: Row, at: float, step: float, low: float, high: float, hover: bool)
     return out
 
 
-def _words(at: float, left: str, right: str, color: str, beside: bool) -> list[Spec]:
-    """The words of what is drawn at `at` pixels from the top: on both sides of the drawing, or in one line above."""
-    if beside:
+def _words(at: float, left: str, right: str, color: str, columns: bool) -> list[Spec]:
+    """Return the label and the value of what is drawn at `at` pixels from the top: in columns or in a line above."""
+    if columns:
         style: Spec = {"align": "right", "dx": -12, "fontWeight": "bold" if color == INK else "normal"}
         out = [label({"value": 0}, {"value": at}, left, color, **style)]
         return [*out, label({"value": "width"}, {"value": at}, right, color, dx=12)]
@@ -237,7 +188,7 @@ def _words(at: float, left: str, right: str, color: str, beside: bool) -> list[S
 
 
 def _marks(each: Marks, at: float, low: float, high: float) -> list[Spec]:
-    """What somebody else measured at `at` pixels from the top, on the axis or an arrow to where it lies beyond."""
+    """Return what somebody else measured, at `at` pixels from the top: a dot, or an arrow to where it lies beyond."""
     out = []
     for place in each.places:
         shape = "triangle-left" if place < low else "triangle-right" if place > high else "circle"
@@ -248,8 +199,8 @@ def _marks(each: Marks, at: float, low: float, high: float) -> list[Spec]:
 
 
 def small(id: str, alt_text: str, axis: Axis, row: Row) -> Drawing:
-    """The same in a line of text, 240 pixels wide: no words, no axis."""
-    low, high = _domain(axis, [row])
+    """Return an effect's interval for a line of text: 240 pixels wide, without words and axis."""
+    low, high = domain(axis, [row])
     tall: Spec = {"y": {"value": 0}, "y2": {"value": 26}}
     none, stated = ([x for x in (place,) if x is not None] for place in (axis.none, axis.paper))
     layers = [

@@ -1,13 +1,14 @@
-"""What the pages draw of runs: learning curves and tuning."""
+"""The drawing of learning curves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
-from repro.draw.charts import log_ticks
+from repro.draw.axes import log_ticks
 from repro.draw.svg import (
     ACCENT,
     GROUND,
@@ -26,6 +27,7 @@ from repro.draw.svg import (
 )
 
 STROKES = (INK, SECOND, MUTED, INK)  # of arms in their order; as in the paper's Figure 1: solid, then dashed
+Scale = Literal["log", "linear"]
 DASHES = ((1, 0), (5, 3), (2, 2), (8, 2, 2, 2))
 
 
@@ -48,18 +50,8 @@ class Mark:
     value: float
 
 
-@dataclass(frozen=True)
-class Tuned:
-    """One arm's rates: (rate, geometric mean), (rate, seed, epochs, status), and the rate chosen."""
-
-    arm: str
-    means: tuple[tuple[float, float], ...]
-    seeds: tuple[tuple[float, int, float, str], ...]
-    chosen: float | None
-
-
-def _by_arm(arms: Sequence[str]) -> Spec:
-    """Colour and dash of every arm."""
+def by_arm(arms: Sequence[str]) -> Spec:
+    """Return the colour and the dash of every arm."""
     colors = [STROKES[i % len(STROKES)] for i in range(len(arms))]
     dashes = [list(DASHES[i % len(DASHES)]) for i in range(len(arms))]
     return {
@@ -69,7 +61,7 @@ def _by_arm(arms: Sequence[str]) -> Spec:
 
 
 def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], bottom: float, top: float) -> Spec:
-    """Ticks at round values and at the levels, which are set off: `True` is the paper's own."""
+    """Return an axis with ticks at round values and at the levels, which are bold; True marks a level of the paper."""
     step, form = (0.2, "'~%'") if metric.endswith("error") else (0.5, "'.4~g'")
     step /= next((by for by in (1, 2, 4, 10) if top - bottom >= 3 * step / by), 20)
     rounds = [tick for i in range(int(top / step) + 1) if (tick := round(i * step, 9)) >= bottom]
@@ -86,106 +78,166 @@ def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], bottom: float, to
     }
 
 
-def learning(
-    id: str,
-    title: str,
-    alt_text: str,
-    curves: Sequence[Curve],
-    *,
-    metric: str,
-    named: str,
-    unit: str,
-    levels: Sequence[tuple[float, bool]],
-    averaged: Sequence[Spec] = (),
-    ours: Sequence[Mark],
-    paper: Sequence[Mark],
-    first_seen: Literal["log", "linear"] = "log",
-) -> Drawing:
-    """Every run's metric against time in `unit`, log or linear (`first_seen` before the reader chooses), with the
-    level, our means and the paper's times on it.
+@dataclass(frozen=True)
+class Learning:
+    """Learning curves with the marks on them.
 
-    `levels`: the judged one first, each with whether it is the paper's own and not the judged one. `averaged`: as
-    `means` gives it, standing out among the seeds. Between epochs curves are straight in epochs: the point at the level
-    ends each.
+    `metric`: of the values, which are fractions where its name ends in `error`. `levels`: the judged one first, each
+    with whether it is the paper's own and not the judged one. `averaged`: as `means` gives it, drawn thicker than the
+    seeds. `ours`, `paper`: the means of our times, and the paper's times.
     """
-    judged = [level for level, _ in levels[:1]]
-    arms = list(dict.fromkeys(curve.arm for curve in curves))
-    rows: list[Spec] = [
-        {"arm": c.arm, "seed": c.seed, "epoch": round(e, 3), "value": round(v, 4)} for c in curves for e, v in c.points
-    ]
-    hits = [{"epoch": round(c.reached[0], 3), "value": round(c.reached[1], 4)} for c in curves if c.reached]
-    last_points = [c.points[-1] for c in curves if c.reached is None and c.points and levels]
-    ends = [{"epoch": e, "value": round(v, 4)} for e, v in last_points]
-    stated: list[Spec] = [{"epoch": m.epochs, "value": m.value} for m in paper]
-    places = [row["epoch"] for row in (*rows, *stated) if row["epoch"] > 0]
-    # epochs are looked at from the first on; a mean of updates is not there before its window is full
-    first, last = min(places if unit == "updates" else [1.0, *places]) * 0.94, max(places) * 1.08
-    top, least = max(row["value"] for row in rows) * 1.03, min(row["value"] for row in rows)
-    if levels:
-        bottom = 0.0 if least < 0.6 * top else 0.95 * min(least, *(level for level, _ in levels))
-    else:
-        most = max(row["value"] for row in rows if row["epoch"] >= first)
-        top, bottom = 1.03 * most, max(0.0, least - 0.06 * (most - least))
-    place = {"x": number("epoch"), "y": number("value")}
-    form = ".2%" if metric.endswith("error") else ".3f"
 
-    def words(kind: str, low: float) -> list[Spec]:
-        out, below = [], dict.fromkeys(judged, 0)  # lines of words so far below each level
-        for mark, color, weight in [(m, INK, "bold") for m in ours] + [(m, ACCENT, "normal") for m in paper]:
-            line = below[mark.value] = below.get(mark.value, 0) + 1
-            late = (mark.epochs / low) ** 1.35 > last / low if kind == "log" else mark.epochs > 0.85 * last
-            side: Spec = {"align": "right", "dx": 5} if late else {"align": "center"}
-            at = {"datum": mark.epochs}, {"datum": mark.value}
-            out.append(label(*at, mark.label, color, fontWeight=weight, dy=3 + 15 * line, **side))
-        return out
+    curves: Sequence[Curve]
+    metric: str
+    metric_name: str
+    unit: str  # of times: epochs, updates
+    levels: Sequence[tuple[float, bool]] = ()
+    averaged: Sequence[Spec] = ()
+    ours: Sequence[Mark] = ()
+    paper: Sequence[Mark] = ()
 
-    def build(kind: str, width: int, hover: bool) -> Spec:
-        low = first if kind == "log" else 0.0
-        across = {"x": {"value": 0}, "x2": {"value": "width"}, "y": number("value")}
-        layers = [
-            layer([{"value": v}], "rule", across, color=ACCENT if theirs else INK, strokeDash=[1.5, 3])
-            for v, theirs in levels
+    @property
+    def arms(self) -> list[str]:
+        """The arms that have a curve, in order."""
+        return list(dict.fromkeys(curve.arm for curve in self.curves))
+
+    @cached_property
+    def rows(self) -> list[Spec]:
+        """Every point of every curve."""
+        return [
+            {"arm": c.arm, "seed": c.seed, "epoch": round(time, 3), "value": round(value, 4)}
+            for c in self.curves
+            for time, value in c.points
         ]
-        seen = {"transform": [{"filter": f"datum.epoch >= {low}"}]}
-        lines = place | {"detail": name("seed")} | _by_arm(arms)
-        thick, opacity = (0.8, 0.4) if averaged else (1.4, 0.9)
-        layers.append(layer(rows, "line", lines, strokeWidth=thick, opacity=opacity) | seen)
-        if averaged:
-            layers.append(layer(averaged, "line", place | _by_arm(arms), strokeWidth=2, opacity=1) | seen)
-        if hover:
-            value = number("value") | {"format": form, "title": named}
-            when = number("epoch") | {"format": ".4~g", "title": unit.removesuffix("s")}
-            tip = [name("arm"), name("seed"), when, value]
-            layers.append(layer(rows, "circle", place | {"tooltip": tip}, size=90, opacity=0, color=INK) | seen)
-        for points, shape, color, fill, size in (
-            (hits, "circle", INK, INK, 22),
-            (ends, "circle", INK, GROUND, 40),
-            (stated, "diamond", ACCENT, ACCENT, 70),
-        ):
-            if points:
-                layers.append(layer(points, "point", place, shape=shape, color=color, fill=fill, size=size, opacity=1))
-        ticks: Spec = {"values": log_ticks(low, last)} if kind == "log" else {"tickCount": 8 if width > 400 else 5}
-        x_axis = {"title": f"{unit}, {kind} scale", "grid": False, "labelExpr": PLAIN, **ticks}
-        x = {"scale": {"type": kind, "domain": [low, last], "nice": False}, "axis": x_axis}
-        y = {
-            "scale": {"domain": [bottom, top], "nice": False, "zero": False},
-            "axis": _y_axis(metric, levels, bottom, top),
-        }
-        return chart(layers + words(kind, low), x, y, width, 340 if width > 400 else 300, named)
+
+    @property
+    def hits(self) -> list[Spec]:
+        """The points at which measures are read."""
+        reached = [curve.reached for curve in self.curves if curve.reached]
+        return [{"epoch": round(time, 3), "value": round(value, 4)} for time, value in reached]
+
+    @property
+    def ends(self) -> list[Spec]:
+        """The last points of curves that never reached the level, where there is one."""
+        last = [c.points[-1] for c in self.curves if c.reached is None and c.points and self.levels]
+        return [{"epoch": time, "value": round(value, 4)} for time, value in last]
+
+    @property
+    def stated(self) -> list[Spec]:
+        """The paper's times."""
+        return [{"epoch": mark.epochs, "value": mark.value} for mark in self.paper]
+
+    @cached_property
+    def times(self) -> tuple[float, float]:
+        """The first and the last time on the axis, in `unit`."""
+        places = [row["epoch"] for row in (*self.rows, *self.stated) if row["epoch"] > 0]
+        # epochs are drawn from the first on; a mean of updates is not there before its window is full
+        return min(places if self.unit == "updates" else [1.0, *places]) * 0.94, max(places) * 1.08
+
+    @cached_property
+    def values(self) -> tuple[float, float]:
+        """The lowest and the highest value on the axis."""
+        values = [row["value"] for row in self.rows]
+        least, most = min(values), max(values)
+        if self.levels:
+            top = most * 1.03
+            return 0.0 if least < 0.6 * top else 0.95 * min(least, *(level for level, _ in self.levels)), top
+        most = max(row["value"] for row in self.rows if row["epoch"] >= self.times[0])
+        return max(0.0, least - 0.06 * (most - least)), 1.03 * most
+
+
+def learning(id: str, title: str, alt_text: str, drawn: Learning, scale: Scale = "log") -> Drawing:
+    """Return every run's metric against time, on a log or linear axis: `scale` until the reader chooses.
+
+    Between epochs curves are straight in epochs; the point at the level ends each.
+    """
 
     def log(width: int, hover: bool) -> Spec:
-        return build("log", width, hover)
+        return _learning_chart(drawn, "log", width, hover)
 
     def linear(width: int, hover: bool) -> Spec:
-        return build("linear", width, hover)
+        return _learning_chart(drawn, "linear", width, hover)
 
-    if first_seen == "linear":
+    if scale == "linear":
         return draw(id, title, alt_text, linear, {"log": log})
     return draw(id, title, alt_text, log, {"linear": linear})
 
 
+def _learning_chart(drawn: Learning, scale: Scale, width: int, hover: bool) -> Spec:
+    """Return the chart on one scale of time, at one width."""
+    (first, last), (bottom, top) = drawn.times, drawn.values
+    low = first if scale == "log" else 0.0
+    ticks: Spec = {"values": log_ticks(low, last)} if scale == "log" else {"tickCount": 8 if width > 400 else 5}
+    x_axis = {"title": f"{drawn.unit}, {scale} scale", "grid": False, "labelExpr": PLAIN, **ticks}
+    x = {"scale": {"type": scale, "domain": [low, last], "nice": False}, "axis": x_axis}
+    y = {
+        "scale": {"domain": [bottom, top], "nice": False, "zero": False},
+        "axis": _y_axis(drawn.metric, drawn.levels, bottom, top),
+    }
+    layers = [*_level_lines(drawn), *_lines(drawn, low, hover), *_points(drawn), *_mark_labels(drawn, scale, low)]
+    return chart(layers, x, y, width, 340 if width > 400 else 300, drawn.metric_name)
+
+
+PLACE: Spec = {"x": number("epoch"), "y": number("value")}
+
+
+def _level_lines(drawn: Learning) -> list[Spec]:
+    """Return a dotted line across the drawing for each level."""
+    across = {"x": {"value": 0}, "x2": {"value": "width"}, "y": number("value")}
+    return [
+        layer([{"value": value}], "rule", across, color=ACCENT if theirs else INK, strokeDash=[1.5, 3])
+        for value, theirs in drawn.levels
+    ]
+
+
+def _lines(drawn: Learning, low: float, hover: bool) -> list[Spec]:
+    """Return the curves and the arms' means from time `low` on, and the words under a pointer."""
+    visible = {"transform": [{"filter": f"datum.epoch >= {low}"}]}
+    style = by_arm(drawn.arms)
+    thick, opacity = (0.8, 0.4) if drawn.averaged else (1.4, 0.9)
+    lines = PLACE | {"detail": name("seed")} | style
+    layers = [layer(drawn.rows, "line", lines, strokeWidth=thick, opacity=opacity)]
+    if drawn.averaged:
+        layers.append(layer(drawn.averaged, "line", PLACE | style, strokeWidth=2, opacity=1))
+    if hover:
+        form = ".2%" if drawn.metric.endswith("error") else ".3f"
+        value = number("value") | {"format": form, "title": drawn.metric_name}
+        when = number("epoch") | {"format": ".4~g", "title": drawn.unit.removesuffix("s")}
+        tip = PLACE | {"tooltip": [name("arm"), name("seed"), when, value]}
+        layers.append(layer(drawn.rows, "circle", tip, size=90, opacity=0, color=INK))
+    return [each | visible for each in layers]
+
+
+def _points(drawn: Learning) -> list[Spec]:
+    """Return dots where measures are read, open circles where curves end short of the level, and the paper's times."""
+    marks = (
+        (drawn.hits, "circle", INK, INK, 22),
+        (drawn.ends, "circle", INK, GROUND, 40),
+        (drawn.stated, "diamond", ACCENT, ACCENT, 70),
+    )
+    return [
+        layer(rows, "point", PLACE, shape=shape, color=color, fill=fill, size=size, opacity=1)
+        for rows, shape, color, fill, size in marks
+        if rows
+    ]
+
+
+def _mark_labels(drawn: Learning, scale: Scale, low: float) -> list[Spec]:
+    """Return the names of our means and of the paper's times, in lines below their level."""
+    last = drawn.times[1]
+    lines = dict.fromkeys([level for level, _ in drawn.levels[:1]], 0)  # lines of words so far below each level
+    out = []
+    for mark, color, weight in [(m, INK, "bold") for m in drawn.ours] + [(m, ACCENT, "normal") for m in drawn.paper]:
+        line = lines[mark.value] = lines.get(mark.value, 0) + 1
+        late = (mark.epochs / low) ** 1.35 > last / low if scale == "log" else mark.epochs > 0.85 * last
+        side: Spec = {"align": "right", "dx": 5} if late else {"align": "center"}
+        at = {"datum": mark.epochs}, {"datum": mark.value}
+        out.append(label(*at, mark.label, color, fontWeight=weight, dy=3 + 15 * line, **side))
+    return out
+
+
 def means(curves: Sequence[Curve]) -> list[Spec]:
-    """The mean of each arm's seeds at the times that all of them have; nothing where an arm has one seed alone."""
+    """Return the mean of each arm's seeds at the times that all of them have; nothing for an arm with one seed."""
     out: list[Spec] = []
     for arm in dict.fromkeys(curve.arm for curve in curves):
         seeds = [dict(curve.points) for curve in curves if curve.arm == arm]
@@ -196,54 +248,3 @@ def means(curves: Sequence[Curve]) -> list[Spec]:
                 for time in times
             ]
     return out
-
-
-def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str, unit: str) -> Drawing:
-    """Time to the level, in `unit`, against the rate: tuning seeds as dots, means as lines, chosen rates as diamonds.
-
-    A diverged seed stands above all others, since it never gets there.
-    """
-    names = [arm.arm for arm in arms]
-    means: list[Spec] = [{"arm": a.arm, "rate": r, "epochs": round(v, 3)} for a in arms for r, v in a.means]
-    longest = max(v for a in arms for _, _, v, _ in a.seeds)
-    seeds: list[Spec] = [
-        {"arm": a.arm, "rate": r, "seed": s, "epochs": round(1.3 * longest if e == "diverged" else v, 3), "end": e}
-        for a in arms
-        for r, s, v, e in a.seeds
-    ]
-    best = [row for row in means if (row["arm"], row["rate"]) in {(arm.arm, arm.chosen) for arm in arms}]
-    rates = sorted({row["rate"] for row in seeds})
-    low, high = min(row["epochs"] for row in seeds) / 1.5, max(row["epochs"] for row in seeds) * 1.2
-    shapes = {"reached": "circle", "not reached": "triangle-up", "not started": "triangle-up", "diverged": "cross"}
-    place = {"x": number("rate"), "y": number("epochs")}
-
-    def build(width: int, hover: bool) -> Spec:
-        shape = name("end") | {"scale": {"domain": list(shapes), "range": list(shapes.values())}, "legend": None}
-        tip = [
-            name("arm"),
-            number("rate"),
-            name("seed"),
-            number("epochs") | {"format": ".2f", "title": unit},
-            name("end"),
-        ]
-        dots = place | {"color": _by_arm(names)["color"], "shape": shape} | ({"tooltip": tip} if hover else {})
-        layers = [
-            layer(means, "line", place | _by_arm(names), strokeWidth=1.4),
-            layer(seeds, "point", dots, fill=GROUND, size=22, strokeWidth=1.2, opacity=1),
-            layer(best, "point", place, shape="diamond", color=INK, fill=GROUND, strokeWidth=2, size=110, opacity=1),
-        ]
-        for row in best:
-            at = {"datum": row["rate"]}, {"datum": row["epochs"]}
-            # below the diamond, unless another arm's is there
-            near = [b for b in best if b["epochs"] < row["epochs"] < 1.6 * b["epochs"]]
-            crowded = any(0.4 < row["rate"] / other["rate"] < 2.5 for other in near)
-            style: Spec = {"align": "center", "dy": -16 if crowded else 18, "fontWeight": "bold"}
-            layers.append(label(*at, f"{row['arm']} {row['rate']:g}", INK, **style))
-        shown = rates if width > 400 else rates[:: -(-len(rates) // 4)]
-        x_axis = {"title": "learning rate, log scale", "grid": False, "values": shown, "labelExpr": PLAIN}
-        y_axis = {"title": None, "values": log_ticks(low, high), "labelExpr": PLAIN, "domain": False, "ticks": False}
-        x = {"scale": {"type": "log", "domain": [rates[0] / 1.3, rates[-1] * 1.3], "nice": False}, "axis": x_axis}
-        y = {"scale": {"type": "log", "domain": [low, high], "nice": False}, "axis": y_axis}
-        return chart(layers, x, y, width, 230, goal)
-
-    return draw(id, title, alt_text, build)

@@ -37,7 +37,7 @@ def write(
     """
     assert len(runs) == 1, f"one shelf, not {', '.join(runs)}"
     ((shelf, table),) = runs.items()
-    trials = Trials.over(table)
+    trials = Trials.from_runs(table)
     mine = [file for file in claims if only is None or file.id in only]
     names = ["index.html", *(f"{file.id}.html" for file in mine)]
     templates = environment([(out / name).read_text() for name in names if (out / name).is_file()])

@@ -54,7 +54,7 @@ def assumptions(file: ClaimFile, found: list[Exhibit], reference: AtScale | None
             _choice(shown, judgement, str(name))
             for shown in found
             for name, judgement in [
-                *((part.beside, part) for part in shown.judgement.together),
+                *((part.comparison, part) for part in shown.judgement.comparisons),
                 *((judgement.alternative, judgement) for judgement in shown.alternatives),
             ]
             if name in assumption.alternatives
@@ -89,13 +89,13 @@ def _choice(shown: Exhibit, judgement: Judgement, name: str) -> Choice:
     if len(chosen) == len(judgement.arms) and len(set(chosen.values())) == 1:
         rates = next(iter(chosen.values())) + " in all arms" * (len(chosen) > 1)
     effect = change(shown, judgement, name)
-    return Choice(name, shown.shelf, rates, judgement.found, verdict.word, MARKS[verdict.word], effect)
+    return Choice(name, shown.shelf, rates, judgement.estimate_words, verdict.word, MARKS[verdict.word], effect)
 
 
 def change(shown: Exhibit, judgement: Judgement, name: str) -> str:
     """Return what one alternative does to the verdict, in words."""
     base, verdict = shown.judgement, judgement.verdict
-    if judgement in base.together:
+    if judgement in base.comparisons:
         return "judged together with ours; the weakest decides"
     if not complete(judgement):
         return f"not known yet: {verdict.why}"
@@ -174,4 +174,4 @@ def deciding(file: ClaimFile, found: list[Exhibit], reference: AtScale | None) -
 def _size(judgement: Judgement) -> str:
     effect = judgement.effect
     assert effect is not None
-    return times(effect.estimate) if effect.estimate is not None else judgement.found
+    return times(effect.estimate) if effect.estimate is not None else judgement.estimate_words

@@ -100,15 +100,15 @@ def _forest(found: list[Exhibit]) -> Figure | None:
             if (drawn := row(judgement, name if len(found) == 1 else f"{name}, {shown.shelf}")) is not None:
                 rows.append(drawn)
                 pairs.add(tuple(judgement.claim.rule.compared(judgement.claim)))
-                words.append(f"{drawn.label}: {judgement.found}")
+                words.append(f"{drawn.label}: {judgement.estimate_words}")
     if len(rows) < 2:
         return None
     drawn_on = axis(found[0], of_one=len(pairs) == 1)
     drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", drawn_on, rows)
     again = any(prose.tuned(judgement.claim) for shown in found for judgement in shown.alternatives)
     note = f"Each alternative is laid on our choices alone{' and tuned again' * again}."
-    for judgement in (shown.judgement for shown in found if shown.speaks and shown.judgement.together):
-        judged = listed([part.name for part in judgement.together])
+    for judgement in (shown.judgement for shown in found if shown.speaks and shown.judgement.comparisons):
+        judged = listed([part.name for part in judgement.comparisons])
         note += f" {judged} are judged together, and the weakest, {judgement.name}, decides."
     return Figure(drawing, "The effect under each choice.", note)
 
@@ -121,7 +121,7 @@ def _method(judgement: Judgement) -> list[str]:
 
 def _together(judgement: Judgement) -> list[str]:
     """How several comparisons are judged as one, in a paragraph; nothing where there is one."""
-    if not (many := len(judgement.together)):
+    if not (many := len(judgement.comparisons)):
         return []
     missed = 1 - judgement.claim.rule.confidence
     return [

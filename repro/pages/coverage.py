@@ -59,8 +59,8 @@ def cost(missing: Missing) -> str:
     """What the command's next runs cost, or how to learn it."""
     found = missing.cost
     runs = f"the next {found.runs} run{'s' * (found.runs != 1)}"
-    if found.beside:
-        runs += f" ({found.beside} of them for alternatives)"
+    if found.alternatives:
+        runs += f" ({found.alternatives} of them for alternatives)"
     if not found.known:
         return f"cost of {runs} not known: `{missing.command.replace(' run ', ' plan ')}` measures it"
     take = f"at most {prose.duration(found.seconds)} of one worker on {found.device}, by recorded runs like them"

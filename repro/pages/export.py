@@ -74,9 +74,9 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         "arms": {name: _arm(arm, judgement.claim.measure.is_time) for name, arm in judgement.arms.items()},
         "runs": list(judgement.run_ids),
     }
-    if judgement.together:
+    if judgement.comparisons:
         out["weakest"] = judgement.name
-        out["together"] = [{"comparison": part.name, **_judgement(part)} for part in judgement.together]
+        out["together"] = [{"comparison": part.name, **_judgement(part)} for part in judgement.comparisons]
     if judgement.device is not None:
         out["device"] = judgement.device
     if effect is not None:
@@ -155,7 +155,8 @@ def rows_csv(found: list[Exhibit]) -> str:
     out.writerow(COLUMNS)
     for shown in found:
         for judgement in (part for whole in (shown.judgement, *shown.alternatives) for part in whole.parts):
-            about = (shown.shelf, judgement.scale, ", ".join(filter(None, (judgement.alternative, judgement.beside))))
+            under = ", ".join(filter(None, (judgement.alternative, judgement.comparison)))
+            about = (shown.shelf, judgement.scale, under)
             for name, arm in judgement.arms.items():
                 for rate in arm.tuning.rates if arm.tuning else ():
                     about_rate = (*about, name, "tuning", f"{rate.rate:g}")

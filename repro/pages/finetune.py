@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.draw import curves
-from repro.draw.curves import Curve
+from repro.draw.curves import Curve, Learning
 from repro.draw.parts import Figure, Grid, Row
 from repro.pages import prose
 from repro.pages.answers import Told, Tried, as_csv, matrix, pairs, per_class, percent, worst
@@ -117,14 +117,8 @@ def _curves(told: Told) -> list[Figure]:
             f"curve-{metric.replace('_', '-')}",
             named.capitalize(),
             f"{named.capitalize()}, at the end: {'; '.join(ends)}.",
-            drawn,
-            metric=metric,
-            named=named,
-            unit="epochs",
-            levels=[],
-            ours=[],
-            paper=[],
-            first_seen="linear",
+            Learning(drawn, metric, named, "epochs"),
+            scale="linear",
         )
         strokes = [f"{t.name} {style}" for t, style in zip(told.tried, ("solid", "dashed"), strict=False)]
         note = f"{what[0].upper()}{what[1:]}." + " Dots: the epoch whose weights are kept as best." * held_out

@@ -80,7 +80,7 @@ def _entry(file: ClaimFile, found: list[Exhibit], everything: list[Exhibit], ref
             Line(
                 mark=MARKS[verdict.word],
                 headline="the machinery works here" if smoke else verdict.word,
-                found=shown.judgement.found if shown.speaks else "" if shown.complete else verdict.why,
+                found=shown.judgement.estimate_words if shown.speaks else "" if shown.complete else verdict.why,
                 drawing=drawing,
                 facts=tuple(said),
                 speaks=shown.speaks,

@@ -30,7 +30,7 @@ def table(ids: Sequence[str], entries: Sequence[Entry], claims: Sequence[AnyFile
         "|---|---|---|---|---|---|---|",
     ]
     files, rows = {file.id: file for file in claims}, {entry.id: entry for entry in entries}
-    trials = Trials.over(runs)
+    trials = Trials.from_runs(runs)
     for id in ids:
         file, entry = files.get(id), rows.get(id)
         if not isinstance(file, ClaimFile) or entry is None:
@@ -45,7 +45,7 @@ def _cells(file: ClaimFile, entry: Entry, shown: Exhibit, trials: Trials) -> tup
     scale = shown.scale if shown.speaks else next_scale(shown)
     ours, word = "–", "not run yet"
     if shown.speaks:
-        ours = f"{shown.judgement.found}, {scale} scale, n = {shown.judgement.seeds}"
+        ours = f"{shown.judgement.estimate_words}, {scale} scale, n = {shown.judgement.seeds}"
         word = f"`{shown.judgement.verdict.word}`"
         costs = [_spent(shown, trials, unit) for unit in UNITS]
     else:

@@ -19,7 +19,7 @@ from repro.questions.cases import GROUPS
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement
 from repro.questions.outlook import Outlook, foreseen, outlook, outlook_of
-from repro.questions.power import AGAINST, OPEN, POWER, Rates, as_printed, denied, otherwise, told
+from repro.questions.power import AGAINST, OPEN, POWER, Rates, as_printed, denied, detection_rate, otherwise
 from repro.questions.statistics import Sampling
 from repro.questions.trial import Trials
 from repro.questions.units import COUNT, listed
@@ -63,7 +63,7 @@ def lines(
 ) -> list[str]:
     """Return a line for `plan` of each claim at its scale: the smallest effect that its judging seeds resolve, and
     whose spread says so: that of the `runs` of the shelf, else that of the `other` one."""
-    trials = Trials.over(runs)
+    trials = Trials.from_runs(runs)
     out = []
     for file, scale in claims:
         if file.undecided(scale) or scale == "smoke":
@@ -185,7 +185,9 @@ def _resolved(found: Outlook, whence: str) -> str:
     whose = "the reference runs" if found.worlds else whence or "these"
     if of.kind == "curve":
         caught = [
-            f"{_away(shift)} in {percent(told(claim, rates))}" for shift, rates in found.rows if shift in (0.01, 0.02)
+            f"{_away(shift)} in {percent(detection_rate(claim, rates))}"
+            for shift, rates in found.rows
+            if shift in (0.01, 0.02)
         ]
         reached = "".join(f", {_away(shift)} in {percent(POWER)}" for shift in found.resolved)
         return (

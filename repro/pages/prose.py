@@ -95,8 +95,8 @@ def sets(file: ClaimFile, scale: str) -> list[str]:
 def conditions(judgement: Judgement) -> list[Condition]:
     """Return the claim's cases in their order, with its numbers; the first that holds is marked."""
     evidence = judgement.evidence
-    if judgement.together:  # of several comparisons the page shows the one that decides
-        evidence = next(part.evidence for part in judgement.together if part.beside == judgement.beside)
+    if judgement.comparisons:  # of several comparisons the page shows the one that decides
+        evidence = next(part.evidence for part in judgement.comparisons if part.comparison == judgement.comparison)
     cases = judgement.claim.rule.cases(judgement.scale)
     here = first(cases, evidence)[0]
     return [Condition(case.word, case.when.format(**evidence.named), case is here) for case in cases]

@@ -47,7 +47,7 @@ def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
         verdict, notes = shown.judgement.verdict, file.claim.paper.notes
         lines.append(_line(
             _page(file.id), file.claim.paper.says, file.claim.rule.stated(), notes.value if notes else "–",
-            records.short(file.claim) or "–", shown.judgement.found, f"`{verdict.word}`",
+            records.short(file.claim) or "–", shown.judgement.estimate_words, f"`{verdict.word}`",
             verdict.grade or "–", shown.scale, str(shown.judgement.seeds or "–"),
         ))  # fmt: skip
     lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]

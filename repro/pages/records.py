@@ -93,7 +93,7 @@ def _figure(shown: Exhibit) -> Figure | None:
     in the claim's unit."""
     if not (drawn := marks(shown.file.claim)):
         return None
-    on = axis(shown, of_one=not shown.file.claim.rule.together())
+    on = axis(shown, of_one=not shown.file.claim.rule.judged_with())
     drawing = charts.interval("others-effect", "What others measured", words(drawn), on, [], drawn)
     note = f"No result of ours yet.{marked(on, [], drawn)} Shaded: what counts as reproduced at paper scale."
     return Figure(drawing, "", note)
@@ -120,7 +120,9 @@ def _tried(whose: str, found: list[Exhibit], reference: Results | None) -> list[
     rows: list[Row] = []
     for shown in (s for s in found if s.speaks):
         what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
-        rows.append((whose, shown.judgement.found or "none formed", what, f"{shown.shelf}, {shown.scale} scale"))
+        rows.append(
+            (whose, shown.judgement.estimate_words or "none formed", what, f"{shown.shelf}, {shown.scale} scale")
+        )
     for file in (shown.file for shown in found):
         theirs = reference.of(file) if reference else None
         if theirs and (at := theirs.speaking):

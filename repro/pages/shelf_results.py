@@ -95,14 +95,14 @@ def _at(shown: Exhibit, judgement: Judgement, trials: Trials) -> AtScale:
     sessions = [session for run in ids for session in table[run].sessions]
     known = power.expected(here, judgement.claim, judgement.scale, None) if judgement.scale != "smoke" else None
     spread = [_digits(size) for size in known[0].spreads] if known else []
-    role: Role = "together" if judgement.together else "own"
+    role: Role = "together" if judgement.comparisons else "own"
     return AtScale(
         scale=judgement.scale,
         word=verdict.word,
         grade=verdict.grade,
         sentence=verdict.sentence,
         why=verdict.why,
-        found=judgement.found,
+        found=judgement.estimate_words,
         n=judgement.seeds,
         belief=belief(judgement) if here.speaks else "",
         could_not=power.box(judgement) if here.speaks else "",
@@ -135,7 +135,7 @@ def _comparison(shown: Exhibit, part: Judgement, role: Role) -> Comparison:
         grade=verdict.grade,
         sentence=verdict.sentence,
         why=verdict.why,
-        found=part.found,
+        found=part.estimate_words,
         effect=_interval(part),
         number=rule.number,
         band=[None if low == rule.unit.lowest else _digits(low), _digits(high)],

@@ -44,7 +44,7 @@ TITLES = {"yours": "Your runs", "reference": "Reference runs"}
 
 def show(file: ClaimFile, shelf: str, runs: Table | Trials) -> Exhibit:
     """The highest complete scale; else the highest that failed; else the easiest that would say something."""
-    trials = Trials.over(runs)
+    trials = Trials.from_runs(runs)
     scales = {judgement.scale: judgement for judgement in judgements(file, trials)}
     chosen = next((j for j in scales.values() if complete(j)), None)
     if chosen is None:

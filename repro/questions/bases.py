@@ -130,23 +130,23 @@ def _evaluation(config: RunConfig, epochs: int) -> Evaluation:
 
 
 def _trained(config: RunConfig, epochs: int, table: Table) -> Trained | None:
-    run, looked = table.get(config.id), table.get(_evaluation(config, epochs).id)
-    if run is None or run.failed or looked is None or not looked.values:
+    run, evaluation = table.get(config.id), table.get(_evaluation(config, epochs).id)
+    if run is None or run.failed or evaluation is None or not evaluation.values:
         return None
     rows = run.epochs[:epochs]
     if not goal_of(config, epochs).started(rows):
         return None
     end = rows[-1]
     return Trained(
-        config.seed, run.id, looked.values["views_error"], end["test_error"], fixed_error(end), left(config, rows)
+        config.seed, run.id, evaluation.values["views_error"], end["test_error"], fixed_error(end), left(config, rows)
     )
 
 
-def left(of: Claim | RunConfig, rows: list[dict]) -> float | None:
+def left(source: Claim | RunConfig, rows: list[dict]) -> float | None:
     """Return the update at which a run left 0.9 ln C; None where it did not in the updates recorded one by one."""
-    files, chance = files_of(of), log(len(classes(of.data)))
+    files, chance = files_of(source), log(len(classes(source.data)))
     time = Level("train_loss", STARTED * chance, files, chance, window=WINDOW).time(rows)
-    return None if time is None else time * updates_an_epoch(of)
+    return None if time is None else time * updates_an_epoch(source)
 
 
 def lines(paper: Paper, kinds: Kinds, table: Table) -> list[str]:
@@ -179,5 +179,5 @@ def sentence(found: Sequence[Candidate]) -> str:
     deviation = taken.deviation()
     assert deviation is not None
     aim = "" if deviation <= AIM else f", above the {100 * AIM:g} point that was aimed at"
-    over = f"over {len(taken.seeds)} seeds"
-    return f"Taken is {name}, {rule}: its deviation is {100 * deviation:.2f} points {over}{aim}."
+    seeds = f"over {len(taken.seeds)} seeds"
+    return f"Taken is {name}, {rule}: its deviation is {100 * deviation:.2f} points {seeds}{aim}."

@@ -75,10 +75,10 @@ def first(cases: Sequence[Case], evidence: Evidence) -> tuple[Case, str]:
 
 
 def _error(e: Evidence) -> str:
-    seen = [o for arm in e.arms for o in arm.observations]
-    seen += [o for arm in e.arms if arm.tuning for rate in arm.tuning.rates for o in rate.observations]
-    failed = e.failed + sum(o.status == "failed" for o in seen)
-    return f"{failed} of {len(seen) or e.n} runs failed twice" if failed else ""
+    observations = [o for arm in e.arms for o in arm.observations]
+    observations += [o for arm in e.arms if arm.tuning for rate in arm.tuning.rates for o in rate.observations]
+    failed = e.failed + sum(o.status == "failed" for o in observations)
+    return f"{failed} of {len(observations) or e.n} runs failed twice" if failed else ""
 
 
 def _not_run(e: Evidence) -> str:

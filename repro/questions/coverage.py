@@ -46,10 +46,10 @@ class State:
 @dataclass(frozen=True)
 class Cost:
     """What the next runs of a command take at most with one worker: `known` of `runs` are like recorded ones, and take
-    `seconds` on `device`, where those were made; `beside` of the runs are for alternatives alone."""
+    `seconds` on `device`, where those were made; `alternatives` of the runs are for alternatives alone."""
 
     runs: int
-    beside: int = 0
+    alternatives: int = 0
     known: int = 0
     seconds: float = 0.0
     device: str = ""
@@ -66,7 +66,7 @@ class Missing:
 
     @cached_property
     def cost(self) -> Cost:
-        """Worked out where it is asked for: an index, which needs none, would read every run for it."""
+        """The cost of the runs, calculated only when it is needed, as that reads every run."""
         return self.spent()
 
 
@@ -103,7 +103,7 @@ def coverage(
     invalid: Sequence[str] = (),
     other: Recorded | None = None,
 ) -> list[Covered]:
-    """Every row of the catalogue, then claims that stand in none.
+    """Return every row of the catalogue, then the claims that have no row.
 
     `runs`: one shelf by its name; `invalid`: ids of claims that could not be read; `other`: the shelf next to it.
     """
@@ -113,12 +113,12 @@ def coverage(
         Entry("–", file.id, file.claim.paper.section, file.claim.paper.says) for file in files if file.id not in known
     ]
     ((shelf, found),) = runs.items()
-    own = _Shelf(shelf, Trials.over(found), other)
+    own = _Shelf(shelf, Trials.from_runs(found), other)
     return [_covered(entry, by_id.get(entry.id), own, entry.id in invalid) for entry in [*entries, *others]]
 
 
 def summary(rows: Sequence[Covered]) -> str:
-    """How many rows there are, and how far they are covered."""
+    """Return in a sentence how many rows there are and how many are covered."""
     claims = [row for row in rows if row.entry.is_claim]
     valid, judged = sum(row.state == "valid" for row in claims), sum(row.judged for row in claims)
     without = len(rows) - len(claims)
@@ -202,15 +202,15 @@ class _Shelf:
         judged = {want.config.id for want in wanted(file, scale, trials, [None], judged=True)}
         return self._cost(wants, len(wants.keys() - judged), trials.table)
 
-    def _cost(self, wants: dict[str, Want], beside: int, table: Table) -> Cost:
+    def _cost(self, wants: dict[str, Want], alternatives: int, table: Table) -> Cost:
         seconds: dict[str, list[float]] = defaultdict(list)
         for want in wants.values():
             for device, each in self._of(want).items():
                 seconds[device].append(each * _times(want, table))
         if not seconds:
-            return Cost(len(wants), beside)
+            return Cost(len(wants), alternatives)
         device = max(seconds, key=lambda name: (len(seconds[name]), name))
-        return Cost(len(wants), beside, len(seconds[device]), sum(seconds[device]), device)
+        return Cost(len(wants), alternatives, len(seconds[device]), sum(seconds[device]), device)
 
     def _of(self, want: Want) -> dict[str, float]:
         """Seconds of an epoch or a timing like the wanted one, by device, its own shelf's where both have them; empty
@@ -249,7 +249,7 @@ def _hash(parts: list[Any]) -> str:
 
 
 def _seconds(run: Run) -> float | None:
-    """Of an epoch, the median of the run's; of a timing, all it took; None where nothing was recorded."""
+    """Return the median seconds of a run's epochs, or all seconds of a timing; None where nothing was recorded."""
     if run.timed is not None:
         return run.seconds_timed
     return median(row["seconds"] for row in run.epochs) if run.epochs else None

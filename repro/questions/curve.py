@@ -11,16 +11,16 @@ from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import training_images
 from repro.claim.scalars import Fraction, Share
-from repro.draw.charts import Axis
+from repro.draw.axes import Axis
 from repro.questions.base import Claim
 from repro.questions.cases import CURVES, EARLY, Case, holds
 from repro.questions.evidence import Evidence
 from repro.questions.levels import updates_an_epoch
 from repro.questions.measure import Measure
 from repro.questions.mistakes import band_mistakes
-from repro.questions.observations import Arm, Observation, Want
+from repro.questions.observations import Arm, Want
 from repro.questions.rule import Rule
-from repro.questions.statistics import Sampling, deviation
+from repro.questions.statistics import Sampling, deviation, student_p
 from repro.questions.traces import trace, trace_test
 from repro.questions.units import DIFFERENCE, Unit, points, signed, typeset
 from repro.train.minibatches import RECORDED
@@ -49,9 +49,9 @@ class TraceMeasure(Measure):
             text = f"measure.every: {printed} points need {needed} updates; only the first {RECORDED} are recorded"
             return [layers.problem(("measure", "every"), text)]
         updates = updates_an_epoch(claim)
-        found, epochs = claim.train.epochs, ceil(needed / updates)
-        if found < epochs:
-            text = f"train.epochs: found {found}; expected {epochs} or more, {needed} updates of {updates} an epoch"
+        given, epochs = claim.train.epochs, ceil(needed / updates)
+        if given < epochs:
+            text = f"train.epochs: found {given}; expected {epochs} or more, {needed} updates of {updates} an epoch"
             return [layers.problem(("train", "epochs"), text)]
         return []
 
@@ -59,9 +59,6 @@ class TraceMeasure(Measure):
         each = [(arm, seed) for arm in arms for seed in trial.claim.seeds]
         epochs = trial.claim.train.epochs
         return [Want(trial.config(*one), epochs, None, f"{one[0]}, seed {one[1]}") for one in each]
-
-    def observations(self, trial: Trial, arm: str) -> tuple[Observation, ...]:
-        return ()
 
     def arm(self, trial: Trial, name: str) -> Arm:
         return Arm(name, None, trial.claim.train.lr, (), self.curves(trial, name))
@@ -95,12 +92,12 @@ class TraceMeasure(Measure):
             "more curve. Only the largest of its deviations counts, since points along one curve are not independent."
         )
 
-    def sections(self, shown: Exhibit) -> list[Section]:
-        if shown.judgement.trace is None:
-            return super().sections(shown)
+    def sections(self, exhibit: Exhibit) -> list[Section]:
+        if exhibit.judgement.trace is None:
+            return super().sections(exhibit)
         from repro.questions.curve_sections import sections  # drawn by pages alone
 
-        return sections(shown)
+        return sections(exhibit)
 
 
 def _rule(e: Evidence) -> TraceRule:
@@ -160,8 +157,8 @@ class TraceRule(Rule):
     )
     confidence: Fraction = Field(0.95, description="of the prediction interval (assumed)")
 
+    power: ClassVar = "simulated"
     fewest: ClassVar = (CURVES, f"a curve is ranked among {CURVES} or more")
-    none_label: ClassVar = "no offset"
 
     @property
     def unit(self) -> Unit:
@@ -170,10 +167,6 @@ class TraceRule(Rule):
     @property
     def band(self) -> tuple[float, float]:
         return self.offset_within[0], self.offset_within[1]
-
-    @property
-    def endless(self) -> bool:
-        return False
 
     @property
     def number(self) -> float:
@@ -207,9 +200,9 @@ class TraceRule(Rule):
         short = [run for seed, run in runs.items() if run is not None and seed not in arm.curves]
         failed = sum(run.failed is not None for run in short)
         diverged = sum(run.failed is None and run.diverged is not None for run in short)
-        found = trace_test(arm.curves, self.authors, self.confidence) if to_do == 0 else None
+        test = trace_test(arm.curves, self.authors, self.confidence) if to_do == 0 else None
         every = tuple(trial.arms.values())
-        return Evidence(claim, scale, None, every, to_do, trace=found, failed=failed, diverged=diverged)
+        return Evidence(claim, scale, None, every, to_do, trace=test, failed=failed, diverged=diverged)
 
     def run_ids(self, trial: Trial, evidence: Evidence) -> set[str]:
         name = next(iter(trial.arms))
@@ -220,8 +213,12 @@ class TraceRule(Rule):
         return "number"
 
     def sampling(self, evidence: Evidence) -> Sampling | None:
-        found = evidence.trace
-        return None if found is None else Sampling("curve", found.n, (deviation(list(found.offsets.values())),))
+        test = evidence.trace
+        return None if test is None else Sampling("curve", test.n, (deviation(list(test.offsets.values())),))
+
+    def one_sided_p(self, evidence: Evidence, bound: float, side: int) -> float:
+        assert evidence.trace is not None
+        return student_p(side * (evidence.trace.offset - bound), self.sampling(evidence))
 
     def cases(self, scale: str) -> tuple[Case, ...]:
         return CURVE
@@ -231,19 +228,19 @@ class TraceRule(Rule):
         return {"band": f"{100 * low:+g} to {100 * high:+g} points", "p": f"{self.p_above:g}"}
 
     def sentence(self, evidence: Evidence) -> str:
-        if (found := evidence.trace) is None:
+        if (test := evidence.trace) is None:
             return "The author's curve could not be ranked among ours."
-        sure = f"{100 * found.confidence:g} % interval for one more curve"
+        sure = f"{100 * test.confidence:g} % interval for one more curve"
         return (
-            f"The author's curve is at p = {found.p:.2g} among ours (n = {found.n}); our mean offset is "
-            f"{100 * found.offset:+.2f} points ({sure} {100 * found.low:+.2f} to {100 * found.high:+.2f})."
+            f"The author's curve is at p = {test.p:.2g} among ours (n = {test.n}); our mean offset is "
+            f"{100 * test.offset:+.2f} points ({sure} {100 * test.low:+.2f} to {100 * test.high:+.2f})."
         )
 
     def short(self, evidence: Evidence) -> str:
-        if (found := evidence.trace) is None:
+        if (test := evidence.trace) is None:
             return ""
-        size, low, high = (typeset(points(value)) for value in (found.offset, found.low, found.high))
-        return f"p = {found.p:.2g}; offset {size} points ({low} to {high})"
+        size, low, high = (typeset(points(value)) for value in (test.offset, test.low, test.high))
+        return f"p = {test.p:.2g}; offset {size} points ({low} to {high})"
 
     def stated(self) -> str:
         return f"{len(self.authors)} printed points"
@@ -262,6 +259,6 @@ class TraceRule(Rule):
         return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
 
     def interval_words(self, evidence: Evidence) -> str:
-        found = self.short(evidence)
+        text = self.short(evidence)
         band = " to ".join(typeset(points(bound)) for bound in self.offset_within)
-        return f"{found[0].upper()}{found[1:]}; the band of the offset is {band} points."
+        return f"{text[0].upper()}{text[1:]}; the band of the offset is {band} points."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -14,141 +16,166 @@ from repro.questions.exhibit import Exhibit, axis, interval_words, row
 from repro.questions.units import listed, points, times, typeset
 
 
-def sections(shown: Exhibit) -> list[Section]:
-    """Curves, test and judged runs of one shelf."""
-    return [_curves(shown), _test(shown), Section(f"{shown.shelf}-runs", "Judged runs", parts=(_runs(shown),))]
+def sections(exhibit: Exhibit) -> list[Section]:
+    """Return the curves, the test and the judged runs of one shelf."""
+    return [_curves(exhibit), _test(exhibit), Section(f"{exhibit.shelf}-runs", "Judged runs", parts=(_runs(exhibit),))]
 
 
-def _curves(shown: Exhibit) -> Section:
-    found, claim = shown.judgement.trace, shown.judgement.claim
-    assert found is not None
+def _curves(exhibit: Exhibit) -> Section:
+    test, claim = exhibit.judgement.trace, exhibit.judgement.claim
+    assert test is not None
     assert isinstance(claim.rule, TraceRule)
     assert isinstance(claim.measure, TraceMeasure)
-    authors, ours = claim.rule.authors, next(iter(shown.judgement.arms.values())).curves
-    first = shown.table[shown.judgement.run_ids[0]].epochs[0]
+    authors, ours = claim.rule.authors, next(iter(exhibit.judgement.arms.values())).curves
+    first = exhibit.table[exhibit.judgement.run_ids[0]].epochs[0]
     per_epoch = first["update"] / first["epoch"]
     epochs = [(i + 1) * claim.measure.every / per_epoch for i in range(len(authors))]
-    band = found.point_low, found.point_high
+    band = test.point_low, test.point_high
     outside = [str(i + 1) for i, a in enumerate(authors) if not band[0][i] <= a <= band[1][i]]
     at = f"point{'s' * (len(outside) != 1)} {listed(outside)}"
     where = f"outside the shaded interval at {at}" if outside else "inside the shaded interval at every point"
-    alt = f"The author's {len(authors)} points among {found.n} of our curves and their prediction interval: {where}."
+    alt = f"The author's {len(authors)} points among {test.n} of our curves and their prediction interval: {where}."
     title, less = "The author's curve among ours", "The same, less our mean"
+    as_they_are = _Among(epochs, ours, authors, band)
     both = (
-        _among(f"{shown.shelf}-curves", title, alt, epochs, ours, authors, band),
-        _among(f"{shown.shelf}-less", less, alt, epochs, ours, authors, band, less=found.mean),
+        _among(f"{exhibit.shelf}-curves", title, alt, as_they_are),
+        _among(f"{exhibit.shelf}-less", less, alt, replace(as_they_are, less=test.mean)),
     )
-    shaded = f"{100 * found.confidence:g} % prediction interval for one more curve, point by point"
+    shaded = f"{100 * test.confidence:g} % prediction interval for one more curve, point by point"
     note = f"Shaded: {shaded}, for the eye; it is not the test."
     return Section(
-        f"{shown.shelf}-curves",
+        f"{exhibit.shelf}-curves",
         title,
         parts=(
-            Figure(both[0], f"The author's {len(authors)} printed points, coloured, and our {found.n} seeds.", note),
+            Figure(both[0], f"The author's {len(authors)} printed points, coloured, and our {test.n} seeds.", note),
             Figure(both[1], f"The same, less the mean of our curves: the author's is {where}."),
         ),
     )
 
 
-def _test(shown: Exhibit) -> Section:
-    found = shown.judgement.trace
-    assert found is not None
-    rank = sum(size >= found.authors_largest for size in found.largest.values()) + 1
+def _test(exhibit: Exhibit) -> Section:
+    test = exhibit.judgement.trace
+    assert test is not None
+    rank = sum(size >= test.authors_largest for size in test.largest.values()) + 1
     words = (
-        f"{rank} of {found.n + 1} curves, the author's among them, stray {times(found.authors_largest)} or more "
-        f"standard deviations from the others at their worst point: p = {found.p:.2g}. The author's is worst at point "
-        f"{found.at_point + 1}."
+        f"{rank} of {test.n + 1} curves, the author's among them, stray {times(test.authors_largest)} or more "
+        f"standard deviations from the others at their worst point: p = {test.p:.2g}. The author's is worst at point "
+        f"{test.at_point + 1}."
     )
     ranks = _ranks(
-        f"{shown.shelf}-ranks", "Largest studentised deviations", words, found.largest, found.authors_largest
+        f"{exhibit.shelf}-ranks", "Largest studentised deviations", words, test.largest, test.authors_largest
     )
     parts = [Figure(ranks, words, "A line for each curve, in order of its largest deviation.")]
-    if (drawn := row(shown.judgement)) is not None:
-        about = "The mean offset", interval_words(shown)
-        offset = charts.interval(f"{shown.shelf}-offset", *about, axis(shown), [drawn])
-        below = sum(offset < 0 for offset in found.offsets.values())
+    if (drawn := row(exhibit.judgement)) is not None:
+        about = "The mean offset", interval_words(exhibit)
+        offset = charts.interval(f"{exhibit.shelf}-offset", *about, axis(exhibit), [drawn])
+        below = sum(offset < 0 for offset in test.offsets.values())
         note = (
             f"Bar: where one more curve of ours would lie; diamond: our mean; dots: one for each seed, {below} of "
-            f"{found.n} below 0, where ours has the lower error."
+            f"{test.n} below 0, where ours has the lower error."
         )
-        size, *ends = (typeset(points(offset)) for offset in (found.offset, found.low, found.high))
+        size, *ends = (typeset(points(offset)) for offset in (test.offset, test.low, test.high))
         parts.append(Figure(offset, f"The mean offset, {size} points ({' to '.join(ends)}).", note))
-    return Section(f"{shown.shelf}-test", "Can it be told apart?", parts=tuple(parts))
+    return Section(f"{exhibit.shelf}-test", "Can it be told apart?", parts=tuple(parts))
 
 
-def _runs(shown: Exhibit) -> Grid:
-    found, rule = shown.judgement.trace, shown.judgement.claim.rule
-    assert found is not None
+def _runs(exhibit: Exhibit) -> Grid:
+    test, rule = exhibit.judgement.trace, exhibit.judgement.claim.rule
+    assert test is not None
     assert isinstance(rule, TraceRule)
-    runs = {int(shown.table[run].config["seed"]): run for run in shown.judgement.run_ids}
+    runs = {int(exhibit.table[run].config["seed"]): run for run in exhibit.judgement.run_ids}
 
     def line(who: str, curve: list[float], largest: float, run: str) -> tuple[str, ...]:
         return who, f"{100 * curve[0]:.2f} %", f"{100 * curve[-1]:.2f} %", f"{largest:.2f}", run
 
-    ours = next(iter(shown.judgement.arms.values())).curves
-    rows = [line(str(seed), curve, found.largest[seed], runs[seed]) for seed, curve in ours.items()]
+    ours = next(iter(exhibit.judgement.arms.values())).curves
+    rows = [line(str(seed), curve, test.largest[seed], runs[seed]) for seed, curve in ours.items()]
     return Grid(
         "Our curves and the author's, by seed",
         ("seed", "first point", "last point", "largest deviation", "run"),
-        (*rows, line("the author", rule.authors, found.authors_largest, "–")),
+        (*rows, line("the author", rule.authors, test.authors_largest, "–")),
         numbers=frozenset({1, 2, 3}),
         codes=frozenset({4}),
         strong=frozenset({len(rows)}),
     )
 
 
-def _among(
-    id: str,
-    title: str,
-    alt_text: str,
-    epochs: Sequence[float],
-    curves: dict[int, list[float]],
-    authors: Sequence[float],
-    band: tuple[Sequence[float], Sequence[float]],
-    *,
-    less: Sequence[float] | None = None,
-) -> Drawing:
-    """The author's points among our curves and the prediction band; `less` is taken from all of them (our mean)."""
-    base = less or [0.0] * len(epochs)
+@dataclass(frozen=True)
+class _Among:
+    """The author's points among our curves, at these epochs, with the prediction band (low, high)."""
 
-    def rows(values: Sequence[float], **more: Any) -> list[Spec]:
+    epochs: Sequence[float]
+    curves: dict[int, list[float]]
+    authors: Sequence[float]
+    band: tuple[Sequence[float], Sequence[float]]
+    less: Sequence[float] | None = None  # what is subtracted from all of them: the mean of our curves
+
+    def rows(self, values: Sequence[float], **more: Any) -> list[Spec]:
+        """Return one curve as rows of the drawing."""
+        base = self.less or [0.0] * len(self.epochs)
         return [
             more | {"epoch": round(e, 3), "value": round(v - b, 4)}
-            for e, v, b in zip(epochs, values, base, strict=True)
+            for e, v, b in zip(self.epochs, values, base, strict=True)
         ]
 
-    lines = [row for seed, curve in curves.items() for row in rows(curve, seed=seed)]
-    theirs, lower, upper = rows(authors), rows(band[0]), rows(band[1])
-    area = [a | {"high": b["value"]} for a, b in zip(lower, upper, strict=True)]
-    every = [row["value"] for row in (*lines, *theirs, *lower, *upper)]
-    pad = 0.06 * (max(every) - min(every))
-    heading = "running training error" if less is None else "less the mean of our curves, percentage points"
-    ticks = "format(datum.value, '~%')" if less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
-    place = {"x": number("epoch"), "y": number("value")}
+    @cached_property
+    def ours(self) -> list[Spec]:
+        """Our curves, by seed."""
+        return [row for seed, curve in self.curves.items() for row in self.rows(curve, seed=seed)]
 
-    def build(width: int, hover: bool) -> Spec:
+    @cached_property
+    def theirs(self) -> list[Spec]:
+        """The author's points."""
+        return self.rows(self.authors)
+
+    @cached_property
+    def area(self) -> list[Spec]:
+        """The prediction band."""
+        return [
+            low | {"high": high["value"]}
+            for low, high in zip(self.rows(self.band[0]), self.rows(self.band[1]), strict=True)
+        ]
+
+    def layers(self, hover: bool) -> list[Spec]:
+        """Return the band, our curves and the author's points, with the words under a pointer."""
+        place = {"x": number("epoch"), "y": number("value")}
         tip = [number("epoch") | {"format": ".2~f"}, number("value") | {"format": ".2%"}]
         layers = [
-            layer(area, "area", place | {"y2": {"field": "high"}}, color=FAINT, opacity=1),
-            layer(lines, "line", place | {"detail": name("seed")}, color=INK, strokeWidth=0.7, opacity=0.4),
-            layer(theirs, "line", place, color=ACCENT, strokeWidth=1.2),
+            layer(self.area, "area", place | {"y2": {"field": "high"}}, color=FAINT, opacity=1),
+            layer(self.ours, "line", place | {"detail": name("seed")}, color=INK, strokeWidth=0.7, opacity=0.4),
+            layer(self.theirs, "line", place, color=ACCENT, strokeWidth=1.2),
         ]
         if hover:
             near = place | {"tooltip": [name("seed"), *tip]}
-            layers.append(layer(lines, "circle", near, size=60, opacity=0, color=INK))
+            layers.append(layer(self.ours, "circle", near, size=60, opacity=0, color=INK))
         dots = place | ({"tooltip": tip} if hover else {})
-        layers.append(layer(theirs, "circle", dots, color=ACCENT, size=44, opacity=1))
+        return [*layers, layer(self.theirs, "circle", dots, color=ACCENT, size=44, opacity=1)]
+
+
+def _among(id: str, title: str, alt_text: str, drawn: _Among) -> Drawing:
+    """Return the author's points among our curves and the prediction band."""
+    values = [row["value"] for row in (*drawn.ours, *drawn.theirs, *drawn.area)]
+    values += [row["high"] for row in drawn.area]
+    low, high = min(values), max(values)
+    pad = 0.06 * (high - low)
+    heading = "running training error" if drawn.less is None else "less the mean of our curves, percentage points"
+    ticks = (
+        "format(datum.value, '~%')" if drawn.less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
+    )
+
+    def build(width: int, hover: bool) -> Spec:
         x_axis = {"title": "epochs", "grid": False, "tickCount": 7, "labelExpr": PLAIN}
         y_axis = {"title": None, "labelExpr": ticks, "tickCount": 5, "domain": False, "ticks": False}
-        x = {"scale": {"domain": [0, max(epochs) * 1.02], "nice": False}, "axis": x_axis}
-        y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
-        return chart(layers, x, y, width, (320 if width > 400 else 260) if less is None else 200, heading)
+        x = {"scale": {"domain": [0, max(drawn.epochs) * 1.02], "nice": False}, "axis": x_axis}
+        y = {"scale": {"domain": [low - pad, high + pad], "nice": False, "zero": False}, "axis": y_axis}
+        height = (320 if width > 400 else 260) if drawn.less is None else 200
+        return chart(drawn.layers(hover), x, y, width, height, heading)
 
     return draw(id, title, alt_text, build)
 
 
 def _ranks(id: str, title: str, alt_text: str, largest: dict[int, float], authors: float) -> Drawing:
-    """Every curve's largest studentised deviation, in order of size, the author's among them."""
+    """Return the drawing of every curve's largest studentised deviation, in order of size, the author's among them."""
     sizes = [size for size in (*largest.values(), authors) if isfinite(size)]
     far = 1.2 * max([1.0, *sizes])  # where an infinite one is drawn
     curves = [(f"seed {seed}", min(size, far), False) for seed, size in largest.items()]

@@ -10,17 +10,18 @@ from pydantic import Field
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.scalars import Fraction, Name, Share
+from repro.questions.arms import OneArm
 from repro.questions.base import Claim
-from repro.questions.errors import OF_IMAGES, OF_POINTS, OneArm
+from repro.questions.effect_rule import Directed, Least
+from repro.questions.errors import OF_IMAGES, OF_POINTS
 from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
-from repro.questions.rule import Least
 from repro.questions.statistics import Effect, Sampling, ensemble, student
 from repro.questions.units import DIFFERENCE, VALUE, Unit, seed_list
 from repro.store import Table
 
 
-class Ensemble(OneArm):
+class Ensemble(Directed, OneArm):
     """The answers of several of one arm's nets averaged; a fraction of images.
 
     One ensemble is one observation, so the mean over all ensembles of `size` seeds has a jackknife interval over seeds.
@@ -39,6 +40,7 @@ class Ensemble(OneArm):
     least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "simulated"
     what: ClassVar = "effect of averaging"
     dots: ClassVar = ", the mean of the ensembles that it is in"
 
@@ -81,7 +83,7 @@ class Ensemble(OneArm):
         error = (effect.high - effect.low) / 2 / student(effect.confidence, effect.n - 1)
         return Sampling("jackknife", effect.n, (error * sqrt(effect.n),))
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         goal, size = claim.measure.goal(claim), effect.estimate
         if self.alone:

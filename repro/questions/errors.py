@@ -13,19 +13,19 @@ from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import epochs_of
 from repro.claim.scalars import Fraction, Name, Share
-from repro.questions.arms import TwoArms
+from repro.questions.arms import OneArm, TwoArms
 from repro.questions.base import Claim
+from repro.questions.effect_rule import Least
 from repro.questions.levels import Level
-from repro.questions.measure import Measure
 from repro.questions.observations import Arm, fixed_error
-from repro.questions.rule import FEW, Least, Rule
+from repro.questions.run_measure import RunMeasure
 from repro.questions.statistics import Effect, difference, mean_of
-from repro.questions.units import DIFFERENCE, VALUE, Unit, listed, seed_list
+from repro.questions.units import DIFFERENCE, VALUE, Unit, listed
 from repro.store import Table
 from repro.train.minibatches import is_tested
 
 
-class FinalValue(Measure):
+class FinalValue(RunMeasure):
     """The metric after the last epoch."""
 
     kind: Literal["final"] = Field(description="the measure")
@@ -120,6 +120,8 @@ class Difference(TwoArms):
     pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
     over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
 
+    power: ClassVar = "exact"
+
     @property
     def unit(self) -> Unit:
         return DIFFERENCE
@@ -134,7 +136,7 @@ class Difference(TwoArms):
     def not_formed(self) -> str:
         return f"No difference between “{self.of[0]}” and “{self.of[1]}” could be formed."
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         first, second = self.of
         gap = f"{100 * abs(effect.estimate):.2f} points {'higher' if effect.estimate >= 0 else 'lower'}"
@@ -152,26 +154,6 @@ OF_POINTS = -1, 1, "a difference of fractions above -1 and up to 1, as rule.pape
 OF_IMAGES = 0, 1, "a fraction of images above 0 and up to 1, as rule.paper: 0.407 is 40.7 %"
 
 
-class OneArm(Rule):
-    """The effect of one arm's runs by themselves."""
-
-    def whose(self, claim: Claim) -> str:
-        """Return whose measure it is, in a sentence."""
-        return "the net" if len(claim.arms) == 1 else f"“{self.compared(claim)[0]}”"
-
-    def one_method(self, claim: Claim) -> str:
-        """Return how the effect is formed, in a sentence."""
-        what = "What is judged" if self.alone else "The effect"
-        return (
-            f"{what} is the mean over judging {seed_list(claim.seeds)}, with a {100 * self.confidence:g} % interval: "
-            "Student's t over the seeds."
-        )
-
-    def method(self, claim: Claim, scale: str) -> list[str]:
-        few = "" if scale == "paper" or self.alone else FEW
-        return [f"{self.one_method(claim)} {self.band_method()}{few}"]
-
-
 class Value(OneArm):
     """One arm's measure itself, as a fraction of images: 0.407 is an error of 40.7 %."""
 
@@ -180,6 +162,8 @@ class Value(OneArm):
     paper: Fraction = Field(description="the paper's number")
     within: list[Fraction] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    power: ClassVar = "exact"
 
     @property
     def unit(self) -> Unit:
@@ -191,7 +175,7 @@ class Value(OneArm):
     def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
         return mean_of(arms[0].observations, self.confidence, VALUE)
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         goal = claim.measure.goal(claim)
         return f"The {goal} of {self.whose(claim)} is {100 * effect.estimate:.2f} % ({effect.sure})."

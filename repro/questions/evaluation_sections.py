@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from repro.draw import kernels
-from repro.draw.charts import log_ticks
+from repro.draw.axes import log_ticks
 from repro.draw.curves import DASHES
 from repro.draw.parts import Figure, Grid, Part, Section
 from repro.draw.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, layer, name, number

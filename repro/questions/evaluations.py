@@ -13,11 +13,12 @@ from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import images, training_images
 from repro.claim.scalars import Fraction, Name, Share
+from repro.questions.arms import OneArm
 from repro.questions.base import Claim
-from repro.questions.errors import OF_POINTS, OneArm
-from repro.questions.measure import Measure
+from repro.questions.effect_rule import Directed, Least
+from repro.questions.errors import OF_POINTS
 from repro.questions.observations import Arm
-from repro.questions.rule import Least
+from repro.questions.run_measure import RunMeasure
 from repro.questions.statistics import Effect, mean_of
 from repro.questions.units import DIFFERENCE, Unit, points, typeset
 from repro.store import Table
@@ -25,7 +26,7 @@ from repro.store import Table
 _LOOKS: TypeAdapter[Look] = TypeAdapter(Look)  # made once: to make one takes longer than to read with it
 
 
-class Read(Measure):
+class Read(RunMeasure):
     """One value that is read off a look at a finished run."""
 
     value: str
@@ -142,7 +143,7 @@ class NeighboursMeasure(Neighbours, Read):
     )
 
 
-class Change(OneArm):
+class Change(Directed, OneArm):
     """One arm's measure where that is a difference already, of one net looked at in two ways; a fraction of images."""
 
     kind: Literal["change"] = Field(description="the effect")
@@ -157,6 +158,8 @@ class Change(OneArm):
     )
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "exact"
+
     @property
     def unit(self) -> Unit:
         return DIFFERENCE
@@ -167,7 +170,7 @@ class Change(OneArm):
     def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
         return mean_of(arms[0].observations, self.confidence, DIFFERENCE)
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         return f"The {claim.measure.goal(claim)} is {points(effect.estimate)} points ({effect.sure})."
 

@@ -69,28 +69,28 @@ class Evidence:
     @property
     def short(self) -> bool:
         """Whether the interval lies wholly short of `least`, no effect and the other side included."""
-        if (found := self.interval) is None or not self.side:
+        if (interval := self.interval) is None or not self.side:
             return False
-        return found[1] < self.least - ROUNDING if self.side > 0 else found[0] > self.least + ROUNDING
+        return interval[1] < self.least - ROUNDING if self.side > 0 else interval[0] > self.least + ROUNDING
 
     @property
     def beyond(self) -> bool:
         """Whether the interval lies wholly at or beyond `least`."""
-        if (found := self.interval) is None or not self.side:
+        if (interval := self.interval) is None or not self.side:
             return False
-        return found[0] >= self.least - ROUNDING if self.side > 0 else found[1] <= self.least + ROUNDING
+        return interval[0] >= self.least - ROUNDING if self.side > 0 else interval[1] <= self.least + ROUNDING
 
     @property
     def inside(self) -> bool:
         """Whether the interval lies wholly inside the band."""
-        found, (low, high) = self.interval, self.band
-        return found is not None and low - ROUNDING <= found[0] and found[1] <= high + ROUNDING
+        interval, (low, high) = self.interval, self.band
+        return interval is not None and low - ROUNDING <= interval[0] and interval[1] <= high + ROUNDING
 
     @property
     def outside(self) -> bool:
         """Whether the interval lies wholly outside the band: beyond an end that the band has."""
-        found, (low, high) = self.interval, self.band
-        return found is not None and (found[0] > high + ROUNDING or found[1] < low - ROUNDING)
+        interval, (low, high) = self.interval, self.band
+        return interval is not None and (interval[0] > high + ROUNDING or interval[1] < low - ROUNDING)
 
     @property
     def rates_inside(self) -> bool:
@@ -127,9 +127,9 @@ def settling(e: Evidence) -> str:
     half = (high - low) / 2
     near, far = (unit.from_scale(v) for v in (bound - half, bound + half))
     text = f"effects below {unit.size(near)} or above {unit.size(far)} could have been told from that"
-    seen = abs(middle - bound)
-    if effect.method.startswith("jackknife") or spread == 0 or seen < 0.02 * spread:  # its seeds are no pairs
+    distance = abs(middle - bound)
+    if effect.method.startswith("jackknife") or spread == 0 or distance < 0.02 * spread:  # its seeds are no pairs
         return text
     # with power 80 %; never fewer than those that have just failed to
-    seeds = max(effect.n + 1, seeds_needed(seen, spread, effect.confidence))
+    seeds = max(effect.n + 1, seeds_needed(distance, spread, effect.confidence))
     return f"{text}; about {seeds} seeds would settle one of {unit.size(effect.estimate)}"

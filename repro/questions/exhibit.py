@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repro.claim.files import ClaimFile
-from repro.draw.charts import Axis, Row
+from repro.draw.axes import Axis, Row
 from repro.questions.judge import Judgement, complete
 from repro.store import Table
 
@@ -42,26 +42,26 @@ class Exhibit:
         return self.complete and self.scale != "smoke"
 
 
-def axis(shown: Exhibit, of_one: bool = True) -> Axis:
-    """How this claim's effect is drawn; `of_one`: between the same arms in every row, which the title then names."""
-    claim = shown.judgement.claim
+def axis(exhibit: Exhibit, of_one: bool = True) -> Axis:
+    """Return how this claim's effect is drawn; `of_one`: every row compares the same arms, named in the title."""
+    claim = exhibit.judgement.claim
     return claim.rule.axis(claim, of_one)
 
 
 def row(judgement: Judgement, label: str = "") -> Row | None:
-    """The effect as it is drawn; None where there is none."""
-    value = judgement.found if label else ""
+    """Return the effect, or the offset of a printed curve, as it is drawn; None where there is none."""
+    value = judgement.estimate_words if label else ""
     if (effect := judgement.effect) is not None:
         by = effect.unit.drawn_by
         estimate = None if effect.estimate is None else by * effect.estimate
         seeds = {seed: by * value for seed, value in effect.per_seed.items()}
         return Row(estimate, by * effect.low, by * effect.high, seeds, label, value)
-    if (found := judgement.trace) is not None:
-        offsets = {seed: 100 * offset for seed, offset in found.offsets.items()}
-        return Row(100 * found.offset, 100 * found.low, 100 * found.high, offsets, label, value)
+    if (test := judgement.trace) is not None:
+        offsets = {seed: 100 * offset for seed, offset in test.offsets.items()}
+        return Row(100 * test.offset, 100 * test.low, 100 * test.high, offsets, label, value)
     return None
 
 
-def interval_words(shown: Exhibit) -> str:
-    """The finding of the interval's drawing, for those who do not see it."""
-    return shown.judgement.claim.rule.interval_words(shown.judgement.evidence)
+def interval_words(exhibit: Exhibit) -> str:
+    """Return the text alternative of the interval's drawing."""
+    return exhibit.judgement.claim.rule.interval_words(exhibit.judgement.evidence)

@@ -40,8 +40,8 @@ class Judgement:
     arms: dict[str, Arm]  # all, those among them that the rule does not compare
     to_do: int  # runs that are wanted and not there
     run_ids: tuple[str, ...]  # every run of the table that this judgement looked at
-    beside: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
-    together: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
+    comparison: str | None = None  # which of the claim's `rule.over` this is; None: the claim's own comparison
+    comparisons: tuple[Judgement, ...] = ()  # what was judged together, this being the weakest of it: see `judge`
 
     @property
     def effect(self) -> Effect | None:
@@ -69,19 +69,19 @@ class Judgement:
         return len(self.claim.seeds) if self.effect or self.trace else 0
 
     @property
-    def found(self) -> str:
+    def estimate_words(self) -> str:
         """What was found, with its interval, in a few characters; empty where nothing was."""
         return self.claim.rule.short(self.evidence)
 
     @property
     def parts(self) -> tuple[Judgement, ...]:
         """Every comparison behind the verdict: itself, where there is one only."""
-        return self.together or (self,)
+        return self.comparisons or (self,)
 
     @property
     def name(self) -> str:
         """Of one comparison, as pages name it."""
-        return self.beside or self.alternative or "ours"
+        return self.comparison or self.alternative or "ours"
 
 
 def judge(file: ClaimFile, scale: str, runs: Table | Trials, alternative: str | None = None) -> Judgement:
@@ -93,11 +93,11 @@ def judge(file: ClaimFile, scale: str, runs: Table | Trials, alternative: str | 
     Berger 1982). One of k intervals lies on the wrong side by chance k times as often, so a word against the sentence
     is said of one only where its interval at 1 - (1 - confidence) / k says so too (Bonferroni).
     """
-    trials, key = Trials.over(runs), Trials.key(file, scale, alternative)
+    trials, key = Trials.from_runs(runs), Trials.key(file, scale, alternative)
     if key not in trials.judged:
         trials.judged[key] = _judged(file, scale, trials, alternative)
-    found: Judgement = trials.judged[key]
-    return found
+    judgement: Judgement = trials.judged[key]
+    return judgement
 
 
 def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None) -> Judgement:
@@ -110,7 +110,7 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
         part = _judge(trial, trial.claim, scale, alternative, to_do)
         if len(compared) > 1 and part.verdict.word in AGAINST:
             part = _surely(trial, part, len(compared))
-        parts.append(replace(part, beside=name))
+        parts.append(replace(part, comparison=name))
     least = min(parts, key=_strength) if len(parts) > 1 else parts[0]
     if file.undecided(scale):
         why = f"the base of this scale is not chosen yet; {bases.COMMAND} trains the candidates"
@@ -122,12 +122,12 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
     if len(parts) == 1:
         return replace(least, to_do=len(wants))
     ids = sorted({run for part in parts for run in part.run_ids})
-    said_of_all = _weakest(least, parts)
-    return replace(least, verdict=said_of_all, run_ids=tuple(ids), together=tuple(parts), to_do=len(wants))
+    of_all = _weakest(least, parts)
+    return replace(least, verdict=of_all, run_ids=tuple(ids), comparisons=tuple(parts), to_do=len(wants))
 
 
 def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
-    """How many runs come next, whether others follow from them, and how many are there."""
+    """Return how many runs come next, whether others follow from them, and how many are there, in words."""
     why = f"{len(wants)} run{'s' * (len(wants) != 1)} still to do"
     if claim.tune and any(want.config.seed in claim.tune.on_seeds for want in wants):
         why += " before rates are chosen and judged"
@@ -140,7 +140,8 @@ AGAINST = ("refuted", "disagrees at small scale", "disagrees at medium scale")
 
 
 def _strength(part: Judgement) -> tuple[int, float]:
-    """How well a comparison bears the sentence out: its word, then its effect in the paper's direction."""
+    """Return a sort key for how well a comparison supports the sentence: its word, then its effect in the paper's
+    direction."""
     effect, side = part.effect, part.evidence.side
     if effect is None or not side:
         return WORST.index(part.verdict.word), -inf
@@ -149,57 +150,59 @@ def _strength(part: Judgement) -> tuple[int, float]:
 
 
 def _surely(trial: Trial, part: Judgement, parts: int) -> Judgement:
-    """A comparison judged again at the confidence that `parts` of them take."""
+    """Return a comparison judged again at the confidence that each of `parts` comparisons needs."""
     rule = part.claim.rule
     strict = rule.model_copy(update={"confidence": 1 - (1 - rule.confidence) / parts})
     claim = part.claim.model_copy(update={"rule": strict})
-    return replace(_judge(trial, claim, part.scale, part.alternative, part.to_do), beside=part.beside)
+    return replace(_judge(trial, claim, part.scale, part.alternative, part.to_do), comparison=part.comparison)
 
 
 def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
-    """The weakest comparison's verdict, said of all of them."""
-    found, words = least.verdict, Counter(part.verdict.word for part in parts)
-    if found.word in ("error", "not run"):
-        return found
+    """Return the verdict of the weakest comparison, as the verdict on all of them."""
+    own, words = least.verdict, Counter(part.verdict.word for part in parts)
+    if own.word in ("error", "not run"):
+        return own
     counted = ", ".join(f"{words[word]} {word}" for word in WORST if words[word])
-    why = f"{found.why}; the weakest decides ({counted})" if len(words) > 1 else found.why
-    sentence = f"The weakest of {len(parts)} comparisons is {least.name}. {found.sentence}"
-    return replace(found, sentence=sentence, why=why)
+    why = f"{own.why}; the weakest decides ({counted})" if len(words) > 1 else own.why
+    sentence = f"The weakest of {len(parts)} comparisons is {least.name}. {own.sentence}"
+    return replace(own, sentence=sentence, why=why)
 
 
 def _judge(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
-    """`claim`: the trial's, its rule's confidence aside."""
+    """Return a trial judged. `claim`: the trial's, perhaps with another confidence of the rule."""
     evidence = claim.rule.evidence(trial, claim, scale, to_do)
     ids = claim.rule.run_ids(trial, evidence) & trial.table.keys()
     return Judgement(claim, scale, alternative, verdict(evidence), evidence, trial.arms, to_do, tuple(sorted(ids)))
 
 
 def judgements(file: ClaimFile, runs: Table | Trials) -> Iterator[Judgement]:
-    """The claim at every scale that it has, from the highest, each judged when it is asked for."""
-    trials = Trials.over(runs)
+    """Yield the claim judged at every scale that it has, from the highest down."""
+    trials = Trials.from_runs(runs)
     return (judge(file, scale, trials) for scale in SCALES if scale in file.claim.scales)
 
 
 def complete(judgement: Judgement) -> bool:
-    """Whether it was measured, whatever was found."""
+    """Return whether there are the runs for a verdict, whatever it says."""
     return judgement.verdict.word not in ("not run", "error")
 
 
 def highest(file: ClaimFile, runs: Table | Trials) -> Judgement | None:
-    """The judgement at the highest complete scale that can speak of the sentence; None where no such is complete."""
-    return next((found for found in judgements(file, runs) if complete(found) and found.scale != "smoke"), None)
+    """Return the judgement at the highest complete scale above smoke; None where none is complete."""
+    return next(
+        (judgement for judgement in judgements(file, runs) if complete(judgement) and judgement.scale != "smoke"), None
+    )
 
 
-def said(file: AnyFile, scale: str, runs: Table | Trials, reference: str) -> tuple[str, Word]:
+def verdict_line(file: AnyFile, scale: str, runs: Table | Trials, reference: str) -> tuple[str, Word]:
     """(a claim's verdict from `runs`, as it is printed, its word). At smoke scale nothing that was measured on digits
     is told: that the machinery works, or what is wrong with it, and the verdict of the `reference` runs."""
     if isinstance(file, ExactFile):
         counted = judge_facts(file)
         return f"{file.id}, {scale}: {counted.word.upper()}. {counted.sentence} ({counted.why})", counted.word
     judged = judge(file, scale, runs)
-    told = judged.verdict
-    text = f"{told.word.upper()}. {told.sentence} ({told.why})"
+    result = judged.verdict
+    text = f"{result.word.upper()}. {result.sentence} ({result.why})"
     if scale == "smoke":
-        works = "the machinery works here" if complete(judged) else f"{told.word.upper()} ({told.why})"
+        works = "the machinery works here" if complete(judged) else f"{result.word.upper()} ({result.why})"
         text = f"{works}. The reference verdict: {reference}"
-    return f"{file.id}, {scale} scale: {text}", told.word
+    return f"{file.id}, {scale} scale: {text}", result.word

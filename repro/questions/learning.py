@@ -4,91 +4,124 @@ from __future__ import annotations
 
 from repro.claim.resolve import classes
 from repro.draw import curves
-from repro.draw.curves import Curve, Mark
+from repro.draw.curves import Curve, Learning, Mark
 from repro.draw.parts import Figure
 from repro.questions.base import Claim
 from repro.questions.exhibit import Exhibit
 from repro.questions.levels import chance
 from repro.questions.measure import SERIES
 from repro.questions.observations import Arm, Observation
+from repro.questions.run_measure import RunMeasure
 from repro.questions.units import listed
 from repro.store import Run
 
 STROKES = ("solid", "dashed", "dotted", "dash-dotted")
 
 
-def learning(shown: Exhibit) -> Figure:
-    """The curves of every arm and judging seed, as far as they were judged."""
-    claim, arms = shown.judgement.claim, shown.judgement.arms
-    measure, base = claim.measure, shown.file.claim.measure
+def learning(exhibit: Exhibit) -> Figure:
+    """Return the curves of every arm and judging seed, as far as they were judged."""
+    claim, measure = exhibit.judgement.claim, _measure(exhibit)
     (unit, each), level, followed = measure.per_epoch(claim), measure.level_of(claim), measure.followed()
-    goal = measure.goal(claim)
-    drawn = [
-        _curve(claim, arm, seen, shown.table[seen.run])
-        for arm in arms.values()
-        for seen in arm.observations
-        if seen.run in shown.table and shown.table[seen.run].epochs
+    runs = [
+        _curve(claim, measure, arm, o, exhibit.table[o.run])
+        for arm in exhibit.judgement.arms.values()
+        for o in arm.observations
+        if o.run in exhibit.table and exhibit.table[o.run].epochs
     ]
-    means = {name: value for name, arm in arms.items() if (value := measure.mean(arm)) is not None}
-    # the paper's epochs belong to the paper's level and metric, whatever this scale is judged at
-    theirs = base.printed_level()
-    same = measure.printed_level() is not None and theirs is not None and measure.metric == base.metric
-    stated = shown.file.claim.paper.arms or {} if same else {}
-    theirs = theirs or 0.0
+    means = {name: value for name, arm in exhibit.judgement.arms.items() if (value := measure.mean(arm)) is not None}
+    stated, printed = _printed(exhibit)
     levels = [(level.value, False)] if level else []
-    levels += [(theirs, True)] * bool(stated and level and theirs != level.value)
-    timed = measure.is_time
-    averaged = [] if level or timed else curves.means(drawn)
-    words = [f"{name}: {measure.written(claim, value)}" for name, value in means.items()]
-    censored = [
-        f"{n} of {len(arm.observations)} runs of {name} {'never got there' if timed else 'have no value at their end'}"
-        for name, arm in arms.items()
+    levels += [(printed, True)] * bool(stated and level and printed != level.value)
+    averaged = [] if level or measure.is_time else curves.means(runs)
+    window = f", mean of {level.window} updates" if level and level.window else ""
+    drawn = Learning(
+        runs,
+        followed,
+        SERIES[followed] + window,
+        unit,
+        levels,
+        averaged,
+        ours=[Mark(f"{name} {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
+        paper=[Mark(f"paper: {name} {epochs:g}", epochs, printed) for name, epochs in stated.items()],
+    )
+    alt_text = _alt_text(exhibit, means, stated)
+    drawing = curves.learning(f"{exhibit.shelf}-curves", "Learning curves of every judging seed", alt_text, drawn)
+    choice = (unit.capitalize(), (("", "log"), ("linear", "linear")))
+    return Figure(drawing, _caption(exhibit), _note(exhibit, bool(averaged), bool(stated), printed), choice)
+
+
+def _measure(exhibit: Exhibit) -> RunMeasure:
+    """Return the judged measure, which reads a value off each run, as only such runs have learning curves."""
+    measure = exhibit.judgement.claim.measure
+    assert isinstance(measure, RunMeasure)
+    return measure
+
+
+def _printed(exhibit: Exhibit) -> tuple[dict[str, float], float]:
+    """Return the paper's epochs by arm, and the level to which it prints them; no epochs where this scale judges
+    another metric: they belong to the paper's."""
+    base, measure = exhibit.file.claim.measure, exhibit.judgement.claim.measure
+    level = base.printed_level()
+    same = measure.printed_level() is not None and level is not None and measure.metric == base.metric
+    return exhibit.file.claim.paper.arms or {} if same else {}, level or 0.0
+
+
+def _censored(exhibit: Exhibit) -> list[str]:
+    """Return how many runs of each arm have no value, in words; empty where all have one."""
+    ending = "never got there" if exhibit.judgement.claim.measure.is_time else "have no value at their end"
+    return [
+        f"{n} of {len(arm.observations)} runs of {name} {ending}"
+        for name, arm in exhibit.judgement.arms.items()
         if (n := sum(o.censored for o in arm.observations))
     ]
+
+
+def _alt_text(exhibit: Exhibit, means: dict[str, float], stated: dict[str, float]) -> str:
+    """Return the finding of the drawing, for those who do not see it."""
+    claim, measure = exhibit.judgement.claim, exhibit.judgement.claim.measure
+    words = [f"{name}: {measure.written(claim, value)}" for name, value in means.items()]
     if stated:
         words.append(f"the paper's figure shows {listed([f'{n} {e:g}' for n, e in stated.items()])}")
-    what = f"{unit} to {goal}" if timed else goal
-    drawing = curves.learning(
-        f"{shown.shelf}-curves",
-        "Learning curves of every judging seed",
-        f"{what[0].upper()}{what[1:]}: {'; '.join([*words, *censored])}.",
-        drawn,
-        metric=followed,
-        named=SERIES[followed] + (f", mean of {level.window} updates" if level and level.window else ""),
-        unit=unit,
-        levels=levels,
-        averaged=averaged,
-        ours=[Mark(f"{name} {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
-        paper=[Mark(f"paper: {name} {epochs:g}", epochs, theirs) for name, epochs in stated.items()],
-    )
+    goal = measure.goal(claim)
+    what = f"{measure.per_epoch(claim)[0]} to {goal}" if measure.is_time else goal
+    return f"{what[0].upper()}{what[1:]}: {'; '.join([*words, *_censored(exhibit)])}."
+
+
+def _caption(exhibit: Exhibit) -> str:
+    """Return what is drawn, and which stroke is which arm's."""
+    arms = exhibit.judgement.arms
     strokes = [f"{name} {style}" for name, style in zip(arms, STROKES, strict=False)]
-    note = measure.note(claim)
+    which = f": {', '.join(strokes)}" if len(arms) > 1 else ""
+    return f"Every judging seed, as far as it was judged{which}."
+
+
+def _note(exhibit: Exhibit, averaged: bool, stated: bool, printed: float) -> str:
+    """Return what the marks of the drawing mean."""
+    measure = _measure(exhibit)
+    note = measure.note(exhibit.judgement.claim)
     if not note and averaged:
-        note = f"Thick: {'each arm’s' if len(arms) > 1 else 'their'} mean."
-    if censored and timed:
+        note = f"Thick: {'each arm’s' if len(exhibit.judgement.arms) > 1 else 'their'} mean."
+    if measure.is_time and _censored(exhibit):
         note += " Open circles: ended without reaching it."
     if stated:
-        note += f" Coloured diamonds: the paper's epochs to {100 * theirs:g} %, read off its figure."
-    if followed != measure.metric:
+        note += f" Coloured diamonds: the paper's epochs to {100 * printed:g} %, read off its figure."
+    if measure.followed() != measure.metric:
         note += f" The {measure.name()}, which is judged, is looked at once, at the end."
-    which = f": {', '.join(strokes)}" if len(arms) > 1 else ""
-    caption = f"Every judging seed, as far as it was judged{which}."
-    return Figure(drawing, caption, note.strip(), (unit.capitalize(), (("", "log"), ("linear", "linear"))))
+    return note.strip()
 
 
-def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run) -> Curve:
-    """A run as far as the judgement looked at it: to the level, or to the horizon."""
-    measure = claim.measure
-    points, hit = measure.curve(claim, seen, run)
+def _curve(claim: Claim, measure: RunMeasure, arm: Arm, observation: Observation, run: Run) -> Curve:
+    """Return a run's curve as far as the run was judged: to the level, or to the horizon."""
+    points, hit = measure.curve(claim, observation, run)
     if measure.level_of(claim) is None:
         metric = "loss" if measure.followed().endswith("loss") else "error"
         points = [(0.0, chance(metric, len(classes(claim.data)))), *points]
     else:
         points = [points[i] for i in _thinned(len(points))]
-    return Curve(arm.name, seen.seed, tuple(points), hit)
+    return Curve(arm.name, observation.seed, tuple(points), hit)
 
 
 def _thinned(points: int) -> list[int]:
-    """Indices of some 200 of so many points at most, both ends among them."""
+    """Return the indices of about 200 of so many points, or of all where there are fewer, both ends among them."""
     step = max(1, points // 200)
     return [*range(0, points - 1, step), points - 1]

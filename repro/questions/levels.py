@@ -53,9 +53,9 @@ class Level:
 
     def points(self, rows: Rows) -> Points:
         """Return (epochs, the metric made monotone) over time, from the start on where that is time 0."""
-        found = list(self._windows(rows) if self.window else self._intervals(rows))
-        lowest = accumulate((value for _, value in found), min)
-        points = [(time, value) for (time, _), value in zip(found, lowest, strict=True)]
+        recorded = list(self._windows(rows) if self.window else self._intervals(rows))
+        lowest = accumulate((value for _, value in recorded), min)
+        points = [(time, value) for (time, _), value in zip(recorded, lowest, strict=True)]
         return points if self.window or self.at == "start" else [(0.0, self.start), *points]
 
     def time(self, rows: Rows) -> float | None:
@@ -175,8 +175,8 @@ class Goal:
         early = rows[: self.half]
         if len(early) < self.half or self.started(rows):
             return False
-        looked: list[dict] = [row["saturated"] for row in early if "saturated" in row]
-        if self.rectified and looked and any(layer["units"] == 1 for layer in looked[-1].values()):
+        saturated: list[dict] = [row["saturated"] for row in early if "saturated" in row]
+        if self.rectified and saturated and any(layer["units"] == 1 for layer in saturated[-1].values()):
             return True
         return len(early) > 1 and all(row["train_loss"] > early[0]["train_loss"] for row in early[1:])
 

@@ -9,6 +9,7 @@ from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 
 if TYPE_CHECKING:
+    from repro.questions.effect_rule import Directed
     from repro.questions.rule import Rule
 
 
@@ -25,16 +26,16 @@ def band_mistakes(rule: Rule, layers: Layers, key: str = "within", target: str =
     return []
 
 
-def side_mistakes(rule: Rule, layers: Layers) -> list[Problem]:
-    """Direction, paper's number, band and the smallest effect fit each other."""
-    given, (low, high), none = str(getattr(rule, "within")).replace("None", "null"), rule.band, rule.no_effect  # noqa: B009
+def side_mistakes(rule: Directed, layers: Layers) -> list[Problem]:
+    """Return what is wrong where direction, paper's number, band and smallest effect do not fit each other."""
+    given, (low, high), none = str(rule.within).replace("None", "null"), rule.band, rule.no_effect
     if not rule.side:
         if low <= none <= high:
             return []
         text = f"rule.within: {given} does not hold {none:g}, no effect, which is what the paper says"
         return [layers.problem(overriding(layers, "within", "direction"), text)]
     if rule.number is not None and (rule.number > none) != (rule.side > 0):
-        text = f"rule.direction: {rule.number:g} is not {getattr(rule, 'direction')}"  # noqa: B009
+        text = f"rule.direction: {rule.number:g} is not {rule.direction}"
         return [layers.problem(overriding(layers, "direction", "paper"), text)]
     least, near = rule.smallest, low if rule.side > 0 else high
     assert least is not None

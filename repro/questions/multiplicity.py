@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, log
-
-from scipy import special
+from math import inf
 
 from repro.questions.cases import GROUPS, Word
 from repro.questions.evidence import Evidence
 from repro.questions.judge import AGAINST, Judgement
-from repro.questions.power import OPEN, sampling
-from repro.questions.statistics import Effect
+from repro.questions.power import OPEN
 from repro.questions.units import COUNT, Unit
 
 Boundary = tuple[float, int]  # a bound of the effect, and the side on which the effect was found: 1 above, -1 below
@@ -55,9 +52,9 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 def adjusted(judgements: Sequence[Judgement]) -> list[Decided]:
     """Return the decided words of these judgements, one a claim, with p adjusted over them; smallest p first."""
-    found = [one for judgement in judgements if (one := decided(judgement)) is not None]
-    values = holm([one.p for one in found])
-    out = [Decided(o.claim, o.word, o.bound, o.side, o.unit, o.p, p) for o, p in zip(found, values, strict=True)]
+    decisions = [one for judgement in judgements if (one := decided(judgement)) is not None]
+    values = holm([one.p for one in decisions])
+    out = [Decided(o.claim, o.word, o.bound, o.side, o.unit, o.p, p) for o, p in zip(decisions, values, strict=True)]
     return sorted(out, key=lambda one: (one.p, one.claim))
 
 
@@ -67,14 +64,14 @@ def decided(judgement: Judgement) -> Decided | None:
     Of several comparisons judged together: for the sentence the largest p, as all have to hold; against it that of the
     one that decides, times their number.
     """
-    found = [_of_one(part, judgement.verdict.word) for part in judgement.parts]
-    there = [one for one in found if one is not None]
-    if not there or (len(there) < len(found) and judgement.verdict.word not in AGAINST):
+    decisions = [_of_one(part, judgement.verdict.word) for part in judgement.parts]
+    there = [one for one in decisions if one is not None]
+    if not there or (len(there) < len(decisions) and judgement.verdict.word not in AGAINST):
         return None
     if judgement.verdict.word not in AGAINST:
         return max(there, key=lambda one: one.p)
     least = min(there, key=lambda one: one.p)
-    p = min(1.0, len(found) * least.p)
+    p = min(1.0, len(decisions) * least.p)
     return Decided(least.claim, least.word, least.bound, least.side, least.unit, p)
 
 
@@ -90,7 +87,7 @@ def _of_one(part: Judgement, word: Word) -> Decided | None:
     unit = part.claim.rule.unit
     if evidence.trace is not None and word == "differs":
         return Decided(part.claim.id, word, 0.0, 0, unit, evidence.trace.p)
-    p, (bound, side) = max((_p(part, *boundary), boundary) for boundary in bounds)
+    p, (bound, side) = max((part.claim.rule.one_sided_p(evidence, *boundary), boundary) for boundary in bounds)
     return Decided(part.claim.id, word, bound, side, unit, p)
 
 
@@ -104,38 +101,11 @@ def _boundaries(e: Evidence, word: Word) -> list[Boundary]:
         return []
     if e.claim.rule.asks == "effect" and word != "reproduced":
         short = group in ("does not hold", "disagrees below paper scale")
-        found = [(e.least, -e.side if short else e.side)]
-        found += outside if word == "differs" else []
+        bounds = [(e.least, -e.side if short else e.side)]
+        bounds += outside if word == "differs" else []
     else:
-        found = inside if group in ("holds", "agrees below paper scale") else outside
+        bounds = inside if group in ("holds", "agrees below paper scale") else outside
     # open ends, and of a share those that it cannot pass, are none
     unit = e.claim.rule.unit
     ends = (0.0, 1.0) if unit is COUNT else (0.0,) if unit.logarithmic else ()
-    return [(bound, side) for bound, side in found if abs(bound) < inf and bound not in ends]
-
-
-def _p(part: Judgement, bound: float, side: int) -> float:
-    """Return the one-sided p of an effect at the bound or on its other side."""
-    effect, of, evidence = part.effect, sampling(part), part.evidence
-    if effect is not None and effect.unit is COUNT:
-        assert effect.estimate is not None
-        runs = round(effect.n * effect.estimate)
-        if side < 0:
-            return float(special.bdtr(runs, effect.n, bound))
-        return float(special.bdtrc(runs - 1, effect.n, bound)) if runs else 1.0
-    if effect is not None and effect.estimate is None:
-        return _of_bound(effect, evidence, bound, side)
-    if of is None:
-        return 0.0  # all runs agree to the last bit
-    middle = part.trace.offset if part.trace is not None else effect.estimate  # type: ignore[union-attr]
-    assert middle is not None
-    away = log(middle / bound) if part.claim.rule.unit.logarithmic else middle - bound
-    return float(special.stdtr(of.freedom, -side * away / of.error))
-
-
-def _of_bound(effect: Effect, evidence: Evidence, bound: float, side: int) -> float:
-    """Return the p of the sign test behind a bound of censored runs: of so few ratios on the wrong side of it."""
-    above, below = (arm.observations for arm in evidence.arms)
-    ratios = [a.at_least / b.at_least for a, b in zip(above, below, strict=True)]
-    wrong = sum(side * (ratio - bound) < 0 for ratio in ratios)
-    return float(special.bdtr(wrong, effect.n, 0.5))
+    return [(bound, side) for bound, side in bounds if abs(bound) < inf and bound not in ends]

@@ -31,7 +31,7 @@ class Want:
         return goal_of(self.config, self.epochs, self.level, self.horizon)
 
     def satisfied_in(self, table: Table) -> bool:
-        """Whether the table shows all that is wanted: the run, and the evaluation of what has a net at its end."""
+        """Return whether the table has all that is wanted: the run, and the evaluation of a net that there is."""
         run = table.get(self.config.id)
         if run is None or run.failed is not None:
             return run is not None
@@ -39,8 +39,8 @@ class Want:
             return run.timed is not None
         lost = self.goal.lost(run.epochs)
         left = not self.weights or lost or run.kept(self.epochs)
-        looked = self.evaluation is None or lost or self.evaluation.id in table
-        return left and looked and self.goal.met(run.epochs)
+        evaluated = self.evaluation is None or lost or self.evaluation.id in table
+        return left and evaluated and self.goal.met(run.epochs)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Observation:
 
     @property
     def censored(self) -> bool:
-        """Seen to the end without reaching the level: a result, open to one side."""
+        """Whether it was trained to its horizon without reaching the level: a result that is open to one side."""
         return self.status in ("not reached", "not started", "diverged")
 
     @property
@@ -115,7 +115,7 @@ class Arm:
 
 
 def geometric_mean(values: list[float]) -> float:
-    """exp of the mean logarithm."""
+    """Return the geometric mean of positive values."""
     return exp(fsum(map(log, values)) / len(values))
 
 

@@ -15,9 +15,9 @@ from repro.claim.scalars import Fraction, Name, Share
 from repro.draw.parts import Grid, Section
 from repro.questions.base import Claim
 from repro.questions.cases import Case
+from repro.questions.effect_rule import Directed, Least
 from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm, geometric_mean
-from repro.questions.rule import Least, Rule
 from repro.questions.statistics import Effect, Sampling
 from repro.questions.units import Unit, seed_list
 from repro.store import Table
@@ -43,7 +43,7 @@ def _without(cases: tuple[Case, ...]) -> tuple[Case, ...]:
     return tuple(case for case in cases if case.word != "not tested")
 
 
-class Order(Rule):
+class Order(Directed):
     """Kendall's tau between the arms' times and their predicted order; an arm that never comes so far shares the last
     place."""
 
@@ -56,6 +56,7 @@ class Order(Rule):
     least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "none"
     what: ClassVar = "rank correlation"
     has_mean: ClassVar = False
     seeds_below_paper: ClassVar = SEEDS
@@ -87,20 +88,25 @@ class Order(Rule):
         if any(o.status in ("missing", "failed") for arm in arms for o in arm.observations):
             return None
         times = [geometric_mean([o.at_least for o in arm.observations]) for arm in arms]
-        found, n = tau(times), len(arms)
-        if found is None:
+        value, n = tau(times), len(arms)
+        if value is None:
             return None
-        low, high = interval(found, n, self.confidence)
+        low, high = interval(value, n, self.confidence)
         by_seed = zip(*(arm.observations for arm in arms), strict=True)
-        per_seed = {seen[0].seed: tau([o.at_least for o in seen]) or 0.0 for seen in by_seed}
+        per_seed = {same_seed[0].seed: tau([o.at_least for o in same_seed]) or 0.0 for same_seed in by_seed}
         p = exact_p(times)
         method = f"Fieller, Hartley and Pearson's interval of tau over {n} arms; exact p {p:.2g}"
-        return Effect(TAU, found, low, high, self.confidence, n, method, per_seed)
+        return Effect(TAU, value, low, high, self.confidence, n, method, per_seed)
 
     def sampling(self, evidence: Evidence) -> Sampling | None:
         return None  # how arms lie apart is what is asked, not how seeds do
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def one_sided_p(self, evidence: Evidence, bound: float, side: int) -> float:
+        assert evidence.effect is not None
+        assert evidence.effect.estimate is not None
+        return one_sided_p(evidence.effect.estimate, evidence.effect.n, bound, side)
+
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         return (
             f"Kendall's tau between the order predicted and the order found of {effect.n} arms is "
@@ -128,11 +134,13 @@ class Order(Rule):
         if not there:
             return []
         stalled = {name: all(o.censored for o in arms[name].observations) for name in there}
-        found = sorted(there, key=lambda name: geometric_mean([max(o.at_least, 1e-9) for o in arms[name].observations]))
+        ranked = sorted(
+            there, key=lambda name: geometric_mean([max(o.at_least, 1e-9) for o in arms[name].observations])
+        )
         rows = []
         for place, name in enumerate(there, start=1):
             observations = arms[name].observations
-            own = "stalled" if stalled[name] else str(found.index(name) + 1)
+            own = "stalled" if stalled[name] else str(ranked.index(name) + 1)
             cells = [measure.observed(claim, o) for o in observations]
             rows.append((name, str(place), own, *cells, *(o.run for o in observations)))
         unit = measure.per_epoch(claim)[0]
@@ -164,10 +172,24 @@ def interval(value: float, n: int, confidence: float) -> tuple[float, float]:
     """Return Fieller, Hartley and Pearson's interval of tau over n > 4 objects."""
     from scipy.special import ndtri
 
-    if abs(value) == 1:
-        value = (1 - 1 / n**2) * value  # atanh is infinite: the nearest order of n objects that is not the same
     half = float(ndtri((1 + confidence) / 2)) * sqrt(0.437 / (n - 4))
-    return tanh(atanh(value) - half), tanh(atanh(value) + half)
+    return tanh(_normal(value, n) - half), tanh(_normal(value, n) + half)
+
+
+def one_sided_p(value: float, n: int, bound: float, side: int) -> float:
+    """Return the p of a tau at `bound` or beyond it, by the normal distribution behind `interval`; `side`: 1 where the
+    tau of n objects lies above the bound, -1 below."""
+    from scipy.special import ndtr
+
+    if abs(bound) >= 1:
+        return 0.0  # there is no tau beyond it
+    return float(ndtr(-side * (_normal(value, n) - atanh(bound)) / sqrt(0.437 / (n - 4))))
+
+
+def _normal(value: float, n: int) -> float:
+    """Return the inverse hyperbolic tangent of tau, which is about normal; it is infinite for 1 and -1, in whose place
+    the nearest order of n objects is taken that is not the same."""
+    return atanh((1 - 1 / n**2) * value if abs(value) == 1 else value)
 
 
 def exact_p(times: list[float]) -> float:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repro.claim.records import Measured
-from repro.draw import charts
+from repro.draw import axes
 from repro.questions.base import Claim
 from repro.questions.units import Unit, listed
 
 
 def sizes(record: Measured, unit: Unit) -> tuple[str, str]:
-    """Numbers in the claim's unit, and that unit: `1.2, 2.3 and 2.6`, `times`."""
-    found = [unit.printed(number).partition(" ") for number in record.numbers]
+    """Return numbers in the claim's unit, and that unit: `1.2, 2.3 and 2.6`, `times`."""
+    parts = [unit.printed(number).partition(" ") for number in record.numbers]
     about = "about " * (record.read == "off a plot")
-    return about + listed([size for size, _, _ in found]), found[0][2] or "times"
+    return about + listed([size for size, _, _ in parts]), parts[0][2] or "times"
 
 
-def marks(claim: Claim) -> list[charts.Marks]:
+def marks(claim: Claim) -> list[axes.Marks]:
     """Return what others measured in the unit of the claim's effect, as its axis draws it."""
     unit = claim.rule.unit
     return [
-        charts.Marks(
+        axes.Marks(
             tuple(round(unit.drawn_by * number, 9) for number in record.numbers), sizes(record, unit)[0], record.who
         )
         for record in claim.paper.later
@@ -29,12 +29,12 @@ def marks(claim: Claim) -> list[charts.Marks]:
     ]
 
 
-def words(drawn: Sequence[charts.Marks]) -> str:
+def words(drawn: Sequence[axes.Marks]) -> str:
     """Return what is drawn of others, for those who do not see it."""
     return f"Others measured: {'; '.join(f'{each.values} ({each.who})' for each in drawn)}." if drawn else ""
 
 
-def marked(on: charts.Axis, rows: Sequence[charts.Row], drawn: Sequence[charts.Marks]) -> str:
+def marked(on: axes.Axis, rows: Sequence[axes.Row], drawn: Sequence[axes.Marks]) -> str:
     """Return what the marks of others are, as a sentence of a caption; empty where there are none."""
-    arrow = "; an arrow: beyond the axis" * charts.beyond(on, rows, drawn)
+    arrow = "; an arrow: beyond the axis" * axes.beyond(on, rows, drawn)
     return f" Open circles: what others measured, in other settings, listed below{arrow}." if drawn else ""

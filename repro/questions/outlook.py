@@ -18,7 +18,7 @@ from typing import Any, get_args
 from repro.questions.base import Claim
 from repro.questions.cases import GROUPS, Word
 from repro.questions.judge import Judgement
-from repro.questions.power import POWER, Power, Rates, as_printed, left_open, otherwise, sampling, told
+from repro.questions.power import POWER, Power, Rates, as_printed, detection_rate, left_open, otherwise, sampling
 from repro.questions.statistics import Sampling, deviation
 from repro.questions.units import COUNT, DIFFERENCE, RATIO
 from repro.questions.verdict import UNJUDGED
@@ -56,35 +56,37 @@ class Outlook:
     @property
     def words(self) -> list[Word]:
         """The words that are said at all, in the order of the cases."""
-        said = {word for _, rates in self.rows for word, rate in rates.items() if rate > 0}
-        return [case.word for case in self.claim.rule.cases(self.scale) if case.word in said]
+        used = {word for _, rates in self.rows for word, rate in rates.items() if rate > 0}
+        return [case.word for case in self.claim.rule.cases(self.scale) if case.word in used]
 
 
 def outlook(judgement: Judgement) -> Outlook | None:
     """Return what a judgement's runs could have told; None where nothing was judged, where runs were censored, and
     where the table has no rates for what has no closed form."""
-    found = sampling(judgement) if judgement.verdict.word not in (*UNJUDGED, "not tested") else None
-    return None if found is None else outlook_of(judgement.claim, judgement.scale, found)
+    spread = sampling(judgement) if judgement.verdict.word not in (*UNJUDGED, "not tested") else None
+    return None if spread is None else outlook_of(judgement.claim, judgement.scale, spread)
 
 
-def outlook_of(claim: Claim, scale: str, of: Sampling) -> Outlook | None:
+def outlook_of(claim: Claim, scale: str, spread: Sampling) -> Outlook | None:
     """Return what so many seeds with these spreads can tell, exact or from the table; None where neither is there."""
-    return _simulated(claim, scale, of) if of.kind in ("jackknife", "curve") else _exact(claim, scale, of)
+    return _simulated(claim, scale, spread) if claim.rule.power == "simulated" else _exact(claim, scale, spread)
 
 
-def foreseen(claim: Claim, seen: Sequence[tuple[str, Judgement]], pilot: float | None) -> tuple[Sampling, str] | None:
+def foreseen(
+    claim: Claim, judgements: Sequence[tuple[str, Judgement]], pilot: float | None
+) -> tuple[Sampling, str] | None:
     """Return how the effect of runs that are not there yet is expected to vary, and from what that is known: the first
     of the judgements in `seen` (each with its name) that has a spread, else their tuning seeds, else `pilot`, the
     deviation of one net's error, as of arms that share nothing; None where nothing is known."""
     n = len(claim.seeds)
     if claim.rule.unit is COUNT:
         return Sampling("count", n), "the binomial distribution"
-    for name, judgement in seen:
-        if judgement.scale != "smoke" and (found := sampling(judgement)) is not None:
-            return Sampling(found.kind, n, found.spreads), name
-    for name, judgement in seen:
-        if judgement.scale != "smoke" and (spread := _of_tuning(judgement)) is not None:
-            return Sampling("paired", n, (spread,)), f"the tuning seeds of {name}"
+    for name, judgement in judgements:
+        if judgement.scale != "smoke" and (spread := sampling(judgement)) is not None:
+            return Sampling(spread.kind, n, spread.spreads), name
+    for name, judgement in judgements:
+        if judgement.scale != "smoke" and (deviation_ := _of_tuning(judgement)) is not None:
+            return Sampling("paired", n, (deviation_,)), f"the tuning seeds of {name}"
     if pilot and claim.rule.unit is DIFFERENCE and len(claim.rule.compared(claim)) == 2:
         unpaired = getattr(claim.rule, "pairs", "seeds") == "none"
         spreads = (pilot, pilot) if unpaired else (sqrt(2) * pilot,)
@@ -107,12 +109,12 @@ def _of_tuning(judgement: Judgement) -> float | None:
     return deviation(pairs) or None if len(pairs) > 1 else None
 
 
-def _exact(claim: Claim, scale: str, of: Sampling) -> Outlook | None:
-    power = Power(claim, scale, of.n, of.spreads)
+def _exact(claim: Claim, scale: str, spread: Sampling) -> Outlook | None:
+    power = Power(claim, scale, spread.n, spread.spreads)
     effects = [effect for effect in (as_printed(claim), otherwise(claim)) if effect is not None]
     rows = tuple((effect, power.words(effect)) for effect in effects)
     judged = any(GROUPS[word] != "not judged here" for _, rates in rows for word in rates)
-    return Outlook(claim, scale, of, rows, power.resolved()) if judged else None
+    return Outlook(claim, scale, spread, rows, power.resolved()) if judged else None
 
 
 @lru_cache
@@ -121,15 +123,15 @@ def table() -> dict[str, Any]:
     return dict(json.loads(TABLE.read_text()))
 
 
-def _simulated(claim: Claim, scale: str, of: Sampling) -> Outlook | None:
+def _simulated(claim: Claim, scale: str, spread: Sampling) -> Outlook | None:
     """Return the rates that the table has of this claim at this scale and number of seeds, at the table's spread."""
     for entry in table()["claims"]:
-        if (entry["claim"], entry["scale"], entry["n"]) == (claim.id, scale, of.n):
+        if (entry["claim"], entry["scale"], entry["n"]) == (claim.id, scale, spread.n):
             rows = tuple((row["effect"], _named(row["words"])) for row in entry["rows"])
-            by_rate = [(effect, told(claim, rates)) for effect, rates in rows]
+            by_rate = [(effect, detection_rate(claim, rates)) for effect, rates in rows]
             reached = _between(sorted(by_rate), POWER)
             return Outlook(
-                claim, scale, Sampling(of.kind, of.n, (entry["spread"],)), rows, reached, table()["worlds"]
+                claim, scale, Sampling(spread.kind, spread.n, (entry["spread"],)), rows, reached, table()["worlds"]
             )  # fmt: skip
     return None
 

@@ -27,18 +27,18 @@ def wanted(
     """
     if file.undecided(scale):
         return []  # which net and how many epochs, `repro.questions.bases` is to say
-    trials = Trials.over(runs)
+    trials = Trials.from_runs(runs)
     if alternatives is None:
         alternatives = [None, *file.alternatives_at(scale)]
     wants = []
     for alternative in alternatives:
-        seen = set()  # what is judged together may look at the same runs
-        for beside, trial in trials.compared(file, scale, alternative, device).items():
-            under = ", ".join(filter(None, (alternative, beside)))
+        planned = set()  # what is judged together may look at the same runs
+        for comparison, trial in trials.compared(file, scale, alternative, device).items():
+            under = ", ".join(filter(None, (alternative, comparison)))
             for want in trial.wants(trial.claim.rule.compared(trial.claim) if judged else None):
-                looked = want.evaluation.id if want.evaluation else None
-                if (key := (want.config.id, want.epochs, want.level, looked)) not in seen:
-                    seen.add(key)
+                evaluation_id = want.evaluation.id if want.evaluation else None
+                if (key := (want.config.id, want.epochs, want.level, evaluation_id)) not in planned:
+                    planned.add(key)
                     wants.append(replace(want, label=f"{file.id}{f' ({under})' if under else ''}: {want.label}"))
     table = trials.table
     return [_first(want, table) for want in wants if not want.satisfied_in(table)]

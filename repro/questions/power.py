@@ -80,15 +80,15 @@ class Power:
     def resolved(self, power: float = POWER) -> tuple[float, ...]:
         """Return the smallest effects that get a word with this power: one beyond `least`; of a sentence of no effect
         and of a number, one outside each end of the band. Empty where no effect does."""
-        ends = ((_solve(self._told, b, side, power, self._most), side) for b, side in _boundaries(self.claim))
+        ends = ((_solve(self._detected, b, side, power, self._most), side) for b, side in _boundaries(self.claim))
         return tuple(exp(end) if self.claim.rule.unit.logarithmic else end for end, _ in ends if end is not None)
 
     @property
     def _most(self) -> float:
         return self.claim.rule.unit.most
 
-    def _told(self, effect: float) -> float:
-        return told(self.claim, self._rates(effect))
+    def _detected(self, effect: float) -> float:
+        return detection_rate(self.claim, self._rates(effect))
 
     def _word(self, estimate: float, low: float, high: float) -> Word:
         """Return the word of this interval, by the cases that decide."""
@@ -103,41 +103,41 @@ class Power:
 
     def _of_counts(self, n: int) -> Callable[[float], Rates]:
         rule = self.claim.rule
-        ends = [exact_interval(shown, n, rule.confidence) for shown in range(n + 1)]
-        said = [self._word(shown / n, *ends[shown]) for shown in range(n + 1)]
+        ends = [exact_interval(successes, n, rule.confidence) for successes in range(n + 1)]
+        words = [self._word(successes / n, *ends[successes]) for successes in range(n + 1)]
 
         def rates(share: float) -> Rates:
             below = np.concatenate([[0.0], special.bdtr(np.arange(n + 1), n, share)])
-            return _summed(said, np.diff(below))
+            return _summed(words, np.diff(below))
 
         return rates
 
-    def _of_means(self, of: Sampling) -> Callable[[float], Rates]:
-        weights, halves = _halves(of, self.claim.rule.confidence)
+    def _of_means(self, spread: Sampling) -> Callable[[float], Rates]:
+        weights, halves = _halves(spread, self.claim.rule.confidence)
         bounds = _bounds(self.claim)
         edges = np.sort(np.concatenate([bounds - halves[:, None], bounds + halves[:, None]], axis=1), axis=1)
         outer = np.concatenate([edges[:, :1] - 1, edges, edges[:, -1:] + 1], axis=1)
         middles = (outer[:, 1:] + outer[:, :-1]) / 2  # [nodes, places between edges]
         known: dict[tuple[bool, ...], Word] = {}  # by where both ends of the interval lie
-        said: list[Word] = []
+        words: list[Word] = []
         for half, places in zip(halves, middles, strict=True):
             for middle in places:
                 low, high = middle - half, middle + half
                 where = (*(low >= bounds), *(high >= bounds))
                 if where not in known:
                     known[where] = self._word(float(middle), float(low), float(high))
-                said.append(known[where])
+                words.append(known[where])
 
         def rates(mean: float) -> Rates:
-            below = special.ndtr((edges - mean) / of.error)
+            below = special.ndtr((edges - mean) / spread.error)
             ends = np.ones((len(halves), 1))
             falls = np.diff(np.concatenate([0 * ends, below, ends], axis=1), axis=1)
-            return _summed(said, (weights[:, None] * falls).ravel())
+            return _summed(words, (weights[:, None] * falls).ravel())
 
         return rates
 
 
-def told(claim: Claim, rates: Rates) -> float:
+def detection_rate(claim: Claim, rates: Rates) -> float:
     """Return how often the effect is told from what lies on the other side of the boundary: of a sentence of an effect,
     a word for it; of no effect, one against it; of a number, `differs`."""
     groups = [(GROUPS[word], rate) for word, rate in rates.items()]
@@ -156,9 +156,9 @@ def denied(rates: Rates) -> float:
     return sum(rate for word, rate in rates.items() if GROUPS[word] in AGAINST)
 
 
-def _summed(said: Sequence[Word], rates: np.ndarray) -> Rates:
+def _summed(words: Sequence[Word], rates: np.ndarray) -> Rates:
     out: Rates = {}
-    for word, rate in zip(said, rates.tolist(), strict=True):
+    for word, rate in zip(words, rates.tolist(), strict=True):
         out[word] = out.get(word, 0.0) + rate
     return out
 
@@ -166,10 +166,10 @@ def _summed(said: Sequence[Word], rates: np.ndarray) -> Rates:
 def _bounds(claim: Claim) -> np.ndarray:
     """Return `least` and the ends of the band, on the scale of the interval, the open ones left out."""
     rule = claim.rule
-    found = {*rule.band, *([rule.smallest] if rule.smallest is not None else [])}
+    bounds = {*rule.band, *([rule.smallest] if rule.smallest is not None else [])}
     if claim.rule.unit.logarithmic:
-        found = {log(value) for value in found if 0 < value < inf}
-    return np.array(sorted(value for value in found if not isinf(value)))
+        bounds = {log(value) for value in bounds if 0 < value < inf}
+    return np.array(sorted(value for value in bounds if not isinf(value)))
 
 
 def _boundaries(claim: Claim) -> list[tuple[float, int]]:
@@ -192,14 +192,14 @@ def _gauss(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     return (places + 1) / 2, weights / 2
 
 
-def _halves(of: Sampling, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def _halves(spread: Sampling, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Return (weights, half widths of the interval) [nodes] over the distribution of the estimated deviations."""
-    freedom, sure = of.n - 1, (1 + confidence) / 2
-    at, weights = _gauss(WELCH_NODES if of.kind == "welch" else NODES)
-    squares = 2 * special.gammaincinv(freedom / 2, at) / freedom / of.n  # of the mean's error, for a spread of 1
-    if of.kind == "paired":
-        return weights, special.stdtrit(freedom, sure) * of.spreads[0] * np.sqrt(squares)
-    a, b = (spread**2 * square for spread, square in zip(of.spreads, np.meshgrid(squares, squares), strict=True))
+    freedom, sure = spread.n - 1, (1 + confidence) / 2
+    at, weights = _gauss(WELCH_NODES if spread.kind == "welch" else NODES)
+    squares = 2 * special.gammaincinv(freedom / 2, at) / freedom / spread.n  # of the mean's error, for a spread of 1
+    if spread.kind == "paired":
+        return weights, special.stdtrit(freedom, sure) * spread.spreads[0] * np.sqrt(squares)
+    a, b = (spread**2 * square for spread, square in zip(spread.spreads, np.meshgrid(squares, squares), strict=True))
     freedoms = freedom * (a + b) ** 2 / (a**2 + b**2)
     return np.outer(weights, weights).ravel(), (special.stdtrit(freedoms, sure) * np.sqrt(a + b)).ravel()
 

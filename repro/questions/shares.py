@@ -8,8 +8,9 @@ from pydantic import Field
 
 from repro.claim.evaluation import Kernels
 from repro.claim.scalars import Fraction, Name, UpToOne
+from repro.questions.arms import OneArm
 from repro.questions.base import Claim
-from repro.questions.errors import OneArm
+from repro.questions.effect_rule import Directed
 from repro.questions.evaluations import Read
 from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
@@ -46,7 +47,7 @@ class KernelsMeasure(Kernels, Read):
         return f"{value:.2g}"
 
 
-class Count(OneArm):
+class Count(Directed, OneArm):
     """How many of one arm's runs show it: their measure, a p, is at most `at_most`. Without an effect that share of all
     runs would, by chance."""
 
@@ -57,6 +58,7 @@ class Count(OneArm):
     within: list[UpToOne] = Field(min_length=2, max_length=2, description="the band that counts as reproduced")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
+    power: ClassVar = "exact"
     what: ClassVar = "share of runs"
     dots: ClassVar = ", 100 where it shows it"
     has_mean: ClassVar = False
@@ -91,7 +93,18 @@ class Count(OneArm):
     def sampling(self, evidence: Evidence) -> Sampling | None:
         return None if evidence.effect is None else Sampling("count", evidence.effect.n)
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def one_sided_p(self, evidence: Evidence, bound: float, side: int) -> float:
+        from scipy.special import bdtr, bdtrc
+
+        effect = evidence.effect
+        assert effect is not None
+        assert effect.estimate is not None
+        runs = round(effect.n * effect.estimate)
+        if side < 0:
+            return float(bdtr(runs, effect.n, bound))
+        return float(bdtrc(runs - 1, effect.n, bound)) if runs else 1.0
+
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         whose = f" of “{self.of[0]}”" if len(claim.arms) > 1 else ""
         return (

@@ -17,8 +17,8 @@ from repro.claim.files import run_config
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.scalars import Fraction, Name, Number, Positive, Text
+from repro.questions.arms import OneArm
 from repro.questions.base import Claim
-from repro.questions.errors import OneArm
 from repro.questions.evidence import Evidence
 from repro.questions.levels import updates_an_epoch
 from repro.questions.measure import Measure
@@ -104,11 +104,8 @@ class Throughput(Measure):
         configs = [self.config(claim, seed, trial.device or "") for seed in claim.seeds]
         return [Want(config, 0, None, f"timing, replicate {config.seed}") for config in configs]
 
-    def observations(self, trial: Trial, arm: str) -> tuple[Observation, ...]:
-        return self.replicates(trial.claim, arm, trial.table, trial.device or "")
-
     def arm(self, trial: Trial, name: str) -> Arm:
-        return Arm(name, None, None, self.observations(trial, name), {})
+        return Arm(name, None, None, self.replicates(trial.claim, name, trial.table, trial.device or ""), {})
 
     def measured(self, claim: Claim) -> str:
         turns = "in which the arms take turns" if len(claim.arms) > 1 else "which trains"
@@ -121,12 +118,12 @@ class Throughput(Measure):
             "on one minibatch, is timed beside it. Replicates of different devices are never mixed."
         )
 
-    def sections(self, shown: Exhibit) -> list[Section]:
-        if shown.judgement.device is None:
-            return super().sections(shown)
+    def sections(self, exhibit: Exhibit) -> list[Section]:
+        if exhibit.judgement.device is None:
+            return super().sections(exhibit)
         from repro.questions.speed_sections import sections  # drawn by pages alone
 
-        return sections(shown)
+        return sections(exhibit)
 
 
 class Rate(OneArm):
@@ -140,6 +137,8 @@ class Rate(OneArm):
     images: Number = Field(description="images of one cycle through the training set")
     cycles: Number = Field(description="cycles of a training, for the days that it takes")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+
+    power: ClassVar = "exact"
 
     @property
     def unit(self) -> Unit:
@@ -164,7 +163,7 @@ class Rate(OneArm):
             return f"the paper's {paper} are of {self.on}; another device's speed cannot speak of them"
         return super().not_comparable(evidence)
 
-    def found(self, claim: Claim, effect: Effect) -> str:
+    def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         return f"“{self.of[0]}” trains {self.unit.written(effect.estimate)} ({effect.sure})."
 

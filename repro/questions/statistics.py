@@ -37,9 +37,9 @@ class Effect:
     @property
     def none(self) -> float:
         """Its value where there is no effect."""
-        found = self.unit.none if self.by_chance is None else self.by_chance
-        assert found is not None
-        return found
+        none = self.unit.none if self.by_chance is None else self.by_chance
+        assert none is not None
+        return none
 
     @property
     def interval_words(self) -> str:
@@ -65,25 +65,25 @@ def mean_of(observations: tuple[Observation, ...], confidence: float, unit: Unit
 
 
 def count(observations: tuple[Observation, ...], at_most: float, confidence: float) -> Effect | None:
-    """The share of one arm's runs whose value is at most `at_most`; None where a value is not there."""
+    """Return the share of one arm's runs whose value is at most `at_most`; None where a run has no value."""
     values = {o.seed: o.value for o in observations if o.value is not None}
     n = len(observations)
     if len(values) < n or n == 0:
         return None
     per_seed = {seed: float(value <= at_most) for seed, value in values.items()}
-    shown = round(sum(per_seed.values()))
-    low, high = exact_interval(shown, n, confidence)
-    method = f"Clopper-Pearson, {shown} of {n} runs"
-    return Effect(COUNT, shown / n, low, high, confidence, n, method, per_seed, at_most)
+    successes = round(sum(per_seed.values()))
+    low, high = exact_interval(successes, n, confidence)
+    method = f"Clopper-Pearson, {successes} of {n} runs"
+    return Effect(COUNT, successes / n, low, high, confidence, n, method, per_seed, at_most)
 
 
-def exact_interval(shown: int, n: int, confidence: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share: every share under which `shown` of `n` or beyond is not too rare."""
+def exact_interval(successes: int, n: int, confidence: float) -> tuple[float, float]:
+    """Return Clopper and Pearson's interval of a share: the shares that `successes` of `n` do not reject."""
     from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2
-    low = float(betaincinv(shown, n - shown + 1, tail)) if shown else 0.0
-    return low, float(betaincinv(shown + 1, n - shown, 1 - tail)) if shown < n else 1.0
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    return low, float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
 
 
 def ensemble(
@@ -93,7 +93,7 @@ def ensemble(
     confidence: float,
     unit: Unit,
 ) -> Effect | None:
-    """The mean of `statistic` over all ensembles of `size` seeds, with a jackknife interval over seeds.
+    """Return the mean of `statistic` over all ensembles of `size` seeds, with a jackknife interval over seeds.
 
     `statistic`: of the places of members among `observations`. `per_seed`: of each seed, the mean over the ensembles
     that it is a member of. None where a value is not there, or no seed can be left out.
@@ -101,17 +101,17 @@ def ensemble(
     n = len(observations)
     if any(o.value is None for o in observations) or n <= size:
         return None
-    found = {members: statistic(members) for members in combinations(range(n), size)}
-    middle = fmean(found.values())
-    without = [fmean(v for members, v in found.items() if i not in members) for i in range(n)]
+    values = {members: statistic(members) for members in combinations(range(n), size)}
+    middle = fmean(values.values())
+    without = [fmean(v for members, v in values.items() if i not in members) for i in range(n)]
     half = student(confidence, n - 1) * jackknife(without)
-    of_seed = {o.seed: fmean(v for members, v in found.items() if i in members) for i, o in enumerate(observations)}
-    method = f"jackknife over {n} seeds, the mean of all {len(found)} ensembles of {size}"
+    of_seed = {o.seed: fmean(v for members, v in values.items() if i in members) for i, o in enumerate(observations)}
+    method = f"jackknife over {n} seeds, the mean of all {len(values)} ensembles of {size}"
     return Effect(unit, middle, middle - half, middle + half, confidence, n, method, of_seed)
 
 
 def jackknife(without: Sequence[float]) -> float:
-    """The standard error of an estimate, from the estimates that leave out one observation each (Tukey)."""
+    """Return the standard error of an estimate, from the estimates that leave out one observation each (Tukey)."""
     n = len(without)
     return sqrt((n - 1) ** 2 / n) * deviation(without)
 
@@ -119,8 +119,8 @@ def jackknife(without: Sequence[float]) -> float:
 def difference(
     minuend: tuple[Observation, ...], subtrahend: tuple[Observation, ...], confidence: float, pairs: str
 ) -> Effect | None:
-    """Difference of two arms' values, the same seeds in the same order; None where a value is not there, or where a
-    single seed gives no interval."""
+    """Return the difference of two arms' values, the same seeds in the same order; None where a run has no value or
+    there is a single seed."""
     a, b = ([o.value for o in arm if o.value is not None] for arm in (minuend, subtrahend))
     n = len(minuend)
     if len(a) < n or len(b) < len(subtrahend) or n < 2:
@@ -138,7 +138,7 @@ def difference(
 def ratio(
     numerator: tuple[Observation, ...], denominator: tuple[Observation, ...], confidence: float, pairs: str
 ) -> Effect | None:
-    """Ratio of two arms' times, numerator / denominator, the same seeds in the same order; None where it is not there.
+    """Return the ratio of two arms' times, the same seeds in the same order; None where a run is missing or failed.
 
     None too where censored seeds are in both arms, for then neither side of the ratio is bounded, and where a single
     seed reached the level in both, for one ratio has no interval.
@@ -197,7 +197,7 @@ def mcnemar(won: int, lost: int) -> float:
 
 
 def deviation(values: Sequence[float]) -> float:
-    """The standard deviation of a sample; exactly 0 where all values are equal.
+    """Return the standard deviation of a sample; exactly 0 where all values are equal.
 
     statistics.stdev is exact in the last digit, too, and takes 30 times as long.
     """
@@ -208,14 +208,14 @@ def deviation(values: Sequence[float]) -> float:
 
 
 def paired_interval(differences: list[float], confidence: float) -> tuple[float, float, float]:
-    """(low, mean, high) of Student's t interval; equal values give an interval of no width."""
+    """Return (low, mean, high) of Student's t interval; equal values give an interval of no width."""
     n, mean = len(differences), fmean(differences)
     half = student(confidence, n - 1) * deviation(differences) / sqrt(n)
     return mean - half, mean, mean + half
 
 
 def welch_interval(a: list[float], b: list[float], confidence: float) -> tuple[float, float, float]:
-    """(low, difference of means, high) of Welch's interval, a - b."""
+    """Return (low, difference of means, high) of Welch's interval, a - b."""
     va, vb = deviation(a) ** 2 / len(a), deviation(b) ** 2 / len(b)
     middle = fmean(a) - fmean(b)
     if va + vb == 0:
@@ -226,16 +226,17 @@ def welch_interval(a: list[float], b: list[float], confidence: float) -> tuple[f
 
 
 def student(confidence: float, freedom: float) -> float:
-    """Half the width of a two-sided interval, in standard errors."""
+    """Return half the width of a two-sided interval, in standard errors."""
     from scipy.special import stdtrit  # at hand in a third of the time that scipy.stats takes; only judging pays for it
 
     return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 def seeds_needed(effect: float, spread: float, confidence: float, power: float = 0.8) -> int:
-    """Paired seeds with which a two-sided t test shows `effect` with this power, where pairs spread by `spread`.
+    """Return how many paired seeds a two-sided t test needs to detect `effect` with this power.
 
-    Exact, by the noncentral t distribution. `effect` and `spread` above 0, in the same unit.
+    Exact, by the noncentral t distribution. `effect` and `spread`, the standard deviation of a pair's effect, are above
+    0 and in the same unit.
     """
     from scipy.special import nctdtr, ndtri
 
@@ -244,6 +245,13 @@ def seeds_needed(effect: float, spread: float, confidence: float, power: float =
     while 1 - nctdtr(n - 1, sqrt(n) * size, student(confidence, n - 1)) < power:
         n += 1
     return n
+
+
+def sign_p(wrong: int, n: int) -> float:
+    """Return the one-sided p of the sign test: so many or fewer of `n` pairs lie on the wrong side."""
+    from scipy.special import bdtr
+
+    return float(bdtr(wrong, n, 0.5))
 
 
 @dataclass(frozen=True)
@@ -273,3 +281,11 @@ class Sampling:
             return self.n - 1
         squares = [spread**2 for spread in self.spreads]
         return (self.n - 1) * sum(squares) ** 2 / sum(square**2 for square in squares)
+
+
+def student_p(away: float, sampling: Sampling | None) -> float:
+    """Return the one-sided p of an estimate that lies `away` from a boundary, on the scale of the interval, by
+    Student's t; 0 where all runs agree to the last bit, and there is no `sampling`."""
+    from scipy.special import stdtr
+
+    return 0.0 if sampling is None else float(stdtr(sampling.freedom, -away / sampling.error))

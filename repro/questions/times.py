@@ -1,8 +1,8 @@
-"""Time to a level: epochs or updates until a metric first falls to it, and the ratio of two arms' times."""
+"""Time to a level: epochs or updates until a metric first falls to it, and epochs until a run has converged."""
 
 from __future__ import annotations
 
-from math import ceil, inf, isinf
+from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -11,13 +11,14 @@ from pydantic import Field
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import classes
-from repro.claim.scalars import Fraction, Name, Positive
-from repro.questions.arms import TwoArms
+from repro.claim.scalars import Fraction
 from repro.questions.base import Claim
 from repro.questions.levels import (
     Goal,
     Level,
     Place,
+    Points,
+    Rows,
     chance,
     converged,
     files_of,
@@ -25,23 +26,19 @@ from repro.questions.levels import (
     held_out_errors,
     updates_an_epoch,
 )
-from repro.questions.measure import Measure, Points
-from repro.questions.observations import Arm, Observation
-from repro.questions.rule import Least
-from repro.questions.statistics import Effect, ratio
-from repro.questions.units import RATIO, Unit, times
-from repro.store import Run, Table
+from repro.questions.observations import Observation
+from repro.questions.run_measure import RunMeasure
+from repro.store import Run
 from repro.train.minibatches import RECORDED
 
 if TYPE_CHECKING:
-    from repro.questions.evidence import Evidence
     from repro.questions.trial import Trial
 
 MOST = 4  # times the claim's horizon: how long a run is followed for its best (assumed)
 CENSORED = "is censored: counted as slower than its horizon, never dropped."
 
 
-class EpochsTo(Measure):
+class EpochsTo(RunMeasure):
     """Epochs until a running metric first falls to a level, on straight lines between its intervals."""
 
     kind: Literal["epochs_to"] = Field(description="the measure")
@@ -73,7 +70,7 @@ class EpochsTo(Measure):
         assert self.level < start, "a level that chance meets takes no time; the claim's check refuses it"
         return Level(self.metric, self.level, files_of(claim), start, self.at)
 
-    def late(self, rows: list[dict], goal: Goal, started: bool) -> bool:
+    def late(self, rows: Rows, goal: Goal, started: bool) -> bool:
         return len(rows) >= goal.half and not started
 
     def printed_level(self) -> float:
@@ -94,7 +91,7 @@ class EpochsTo(Measure):
         )
 
 
-class UpdatesTo(Measure):
+class UpdatesTo(RunMeasure):
     """Updates until the mean training loss of the last `window` minibatches is below a share of what chance gives."""
 
     kind: Literal["updates_to"] = Field(description="the measure")
@@ -139,7 +136,7 @@ class UpdatesTo(Measure):
         )
 
 
-class Converged(Measure):
+class Converged(RunMeasure):
     """Epochs until the held-out error is first near the run's own best: of half epochs, medians of three.
 
     A run is followed to twice that time, so that its best is known.
@@ -172,21 +169,21 @@ class Converged(Measure):
         runs = [trial.table.get(config.id) for config in configs]
         horizon, most = claim.train.epochs, MOST * claim.train.epochs
         while all(run and (run.failed or goal_of(configs[0], horizon).met(run.epochs)) for run in runs):
-            found = [converged(held_out_errors(run.epochs[:horizon]), self.near) for run in runs if run]
-            longer = min(most, max(horizon, *(ceil(2 * time) for time in found if time is not None)))
+            times = [converged(held_out_errors(run.epochs[:horizon]), self.near) for run in runs if run]
+            longer = min(most, max(horizon, *(ceil(2 * time) for time in times if time is not None)))
             if longer == horizon:
                 break
             horizon = longer
         return horizon
 
-    def read(self, claim: Claim, rows: list[dict], level: Level | None) -> float | None:
+    def read(self, claim: Claim, rows: Rows, level: Level | None) -> float | None:
         time = converged(held_out_errors(rows), self.near)
         return time if time is not None and 2 * time <= len(rows) else None
 
-    def curve(self, claim: Claim, seen: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
-        errors = held_out_errors(run.epochs[: ceil(seen.limit)])
+    def curve(self, claim: Claim, observation: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
+        errors = held_out_errors(run.epochs[: ceil(observation.limit)])
         halves = [((i + 2) / 2, median(errors[i : i + 3])) for i in range(len(errors) - 2)]
-        return halves, next((point for point in halves if point[0] == seen.value), None)
+        return halves, next((point for point in halves if point[0] == observation.value), None)
 
     def note(self, claim: Claim) -> str:
         return f"Dots: {self.goal(claim)}."
@@ -197,107 +194,3 @@ class Converged(Measure):
             "epoch, in test mode, as medians of three; a run goes on for twice the time found, so that its lowest is "
             f"known, but for {MOST * claim.train.epochs} epochs at most. One that still improves there {CENSORED}"
         )
-
-
-class Ratio(TwoArms):
-    """The ratio of two arms' measures."""
-
-    kind: Literal["ratio"] = Field(description="the effect")
-    of: list[Name] = Field(min_length=2, max_length=2, description="[numerator, denominator], two arms")
-    paper: Positive | None = Field(description="the paper's number; null where it prints none")
-    within: list[Positive | None] = Field(
-        min_length=2, max_length=2, description="the band that counts as the same number; null at an end that is open"
-    )
-    least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
-    direction: Literal["above 1", "below 1", "none"] = Field(
-        description="the paper's direction; none: it says that there is no effect, and the band is what counts as none"
-    )
-    confidence: Fraction = Field(0.95, description="of the interval (assumed)")
-    pairs: Literal["seeds", "none"] = Field("seeds", description="Student t on paired seeds, or Welch's")
-    over: list[Name] = Field([], description="alternatives judged with the claim itself: the weakest of all decides")
-
-    @property
-    def unit(self) -> Unit:
-        return RATIO
-
-    @property
-    def far(self) -> float:
-        """The end of the band, as a ratio slow / fast, which an arm has to be followed past: its far end, or its near
-        one where the far one is open."""
-        low, high = self.band
-        near, far = (low, high) if self.direction == "above 1" else (1 / high, inf if low == 0 else 1 / low)
-        return near if isinf(far) else far
-
-    def stated(self) -> str:
-        return "no number" if self.paper is None else "no effect" if self.paper == 1 else f"{self.paper:g} times"
-
-    def others_number(self) -> tuple[float, float, str]:
-        return 0, inf, "a ratio above 0, as rule.paper"
-
-    def horizon(self, trial: Trial, arm: str, first: int) -> int:
-        """Return the first horizon; of the slow arm at least twice (the far end of the band x the slowest judged run of
-        the fast arm), so that a censored run says something about the band."""
-        if not self.side or not isinstance(trial.claim.measure, EpochsTo):
-            return first
-        slow, fast = self.of if self.side > 0 else self.of[::-1]
-        if arm != slow:
-            return first
-        values = [o.value for o in trial.seen(fast, first) if o.value is not None]
-        return max(first, ceil(2 * self.far * max(values, default=0)))
-
-    def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
-        numerator, denominator = arms
-        return ratio(numerator.observations, denominator.observations, self.confidence, self.pairs)
-
-    def rate_range(self, trial: Trial) -> tuple[float, float] | None:
-        if trial.claim.tune is None or trial.claim.tune.choose != "fastest":
-            return None
-        near = []
-        for name in self.of:
-            means = [rate.mean for rate in trial.tunings[name].rates if rate.state in ("chosen", "near")]
-            if not means:
-                return None
-            near.append([mean for mean in means if mean is not None])
-        above, below = near
-        return min(above) / max(below), max(above) / min(below)
-
-    def not_comparable(self, evidence: Evidence) -> str:
-        if evidence.device is None or evidence.gpu:
-            return ""
-        return "it was timed without a GPU, behind whose work the paper hides that of the CPU"
-
-    def open_because(self, evidence: Evidence) -> str:
-        if evidence.effect is None and any(o.censored for arm in evidence.arms for o in arm.observations):
-            return "both arms have runs that never reached the level: neither side of the ratio is bounded"
-        return super().open_because(evidence)
-
-    def not_formed(self) -> str:
-        return f"No ratio of “{self.of[0]}” to “{self.of[1]}” could be formed."
-
-    def found(self, claim: Claim, effect: Effect) -> str:
-        first, second = self.of
-        sure, ours = effect.sure, effect.interval_words if effect.estimate is None else times(effect.estimate)
-        measure = claim.measure
-        if measure.timed:
-            return f"“{first}” trains {ours} times the images/s of “{second}” ({sure})."
-        get = "come" if isinstance(measure, Converged) else "reach"
-        unit = measure.per_epoch(claim)[0]
-        return f"“{first}” needs {ours} times the {unit} of “{second}” to {get} {measure.goal(claim)} ({sure})."
-
-    def effect_name(self, claim: Claim) -> str:
-        return f"ratio of {claim.measure.per_epoch(claim)[0]}"
-
-    def seed_words(self, value: float) -> str:
-        return times(value)
-
-    def method(self, claim: Claim, scale: str) -> list[str]:
-        open_ = "With a censored run there is no t interval; a bound open to one side, of known confidence, takes its "
-        open_ += "place. "
-        if claim.measure.timed:
-            open_ = ""  # every replicate has images/s
-        return self.effect_method(claim, scale, "/", "log ratios", "log values", open_)
-
-    def axis_title(self, claim: Claim, of_one: bool) -> str:
-        unit = claim.measure.per_epoch(claim)[0]
-        arms = " / ".join(f"{unit} of {arm}" for arm in self.of)
-        return f"{arms if of_one else f'ratio of {unit}'}, log scale"

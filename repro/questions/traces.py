@@ -12,7 +12,7 @@ from repro.train.minibatches import batch_sizes
 
 
 def trace(run: Run, *, every: int, points: int, batch: int, file_images: int, images: int) -> list[float] | None:
-    """The running training error over stretches of `every` updates, `points` of them; None where it lacks an update.
+    """Return the running training error over `points` stretches of `every` updates; None if an update is missing.
 
     A stretch's error is errors over images, as the original prints it for each of its data files (source.md 3.2 B).
     """
@@ -52,7 +52,8 @@ class TraceTest:
 
 
 def trace_test(curves: dict[int, list[float]], authors: list[float], confidence: float) -> TraceTest | None:
-    """None with fewer than three curves: a deviation needs at least two others."""
+    """Return the test of the author's curve among ours (by seed); None with fewer than three of ours, since a deviation
+    needs at least two others."""
     if len(curves) < 3:
         return None
     all_curves = [*curves.values(), authors]
@@ -85,7 +86,7 @@ def trace_test(curves: dict[int, list[float]], authors: list[float], confidence:
 
 
 def _largest(curve: list[float], others: list[list[float]]) -> tuple[int, float]:
-    """(point, size) of a curve's largest deviation, studentised against the others."""
+    """Return (point, size) of a curve's largest deviation, studentised against the others."""
     scores = []
     for value, there in zip(curve, zip(*others, strict=True), strict=True):
         spread = deviation(there) * sqrt(1 + 1 / len(there))

@@ -13,6 +13,7 @@ from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
 from repro.questions.base import Claim
 from repro.questions.observations import Arm, Observation, Tuning, Want
+from repro.questions.run_measure import RunMeasure
 from repro.questions.tuning import tune
 from repro.store import Table
 
@@ -58,19 +59,25 @@ class Trial:
                 self._configs[arm, seed] = run_config(self.claim, arm, seed=seed, lr=rate)
         return self._configs[arm, seed]
 
+    @property
+    def _measure(self) -> RunMeasure:
+        """The claim's measure; a timing and a printed curve have no horizon and no observation of a run."""
+        assert isinstance(self.claim.measure, RunMeasure)
+        return self.claim.measure
+
     def horizon(self, arm: str) -> int:
         """Return the epochs after which a judging run of `arm` counts as censored."""
         if arm not in self._horizons:
-            self._horizons[arm] = self.claim.measure.horizon(self, arm)
+            self._horizons[arm] = self._measure.horizon(self, arm)
         return self._horizons[arm]
 
-    def seen(self, arm: str, horizon: int) -> tuple[Observation, ...]:
+    def observations(self, arm: str, horizon: int) -> tuple[Observation, ...]:
         """Return what the arm's judging seeds show at its chosen rate up to `horizon`; none while none is chosen."""
         if (arm, horizon) not in self._observed:
             unchosen = bool(self.tunings) and self.tunings[arm].chosen is None
             configs = [] if unchosen else [self.config(arm, seed) for seed in self.claim.seeds]
-            found = [self.claim.measure.observe(self.claim, config, self.table, horizon) for config in configs]
-            self._observed[arm, horizon] = tuple(found)
+            observations = [self._measure.observe(self.claim, config, self.table, horizon) for config in configs]
+            self._observed[arm, horizon] = tuple(observations)
         return self._observed[arm, horizon]
 
     @cached_property
@@ -104,7 +111,7 @@ class Trials:
         return file.path, file.seeds, scale, alternative
 
     @classmethod
-    def over(cls, runs: Table | Trials) -> Trials:
+    def from_runs(cls, runs: Table | Trials) -> Trials:
         """Return the trials given, or new ones over a table."""
         return runs if isinstance(runs, Trials) else cls(runs)
 

@@ -19,6 +19,7 @@ from repro.claim.files import run_config
 from repro.claim.resolve import classes, epochs_of
 from repro.questions.levels import STARTED, Level, files_of
 from repro.questions.observations import Observation, Rate, Tuning, Want
+from repro.questions.run_measure import RunMeasure
 from repro.store import Table
 from repro.train.minibatches import RECORDED
 
@@ -31,7 +32,7 @@ NEAR = 1.1  # DESIGN, tuning: rates within 10 % of the best count as equally goo
 
 
 def tune(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
-    """Every arm's tuning so far, and the runs wanted next; no wants: it is finished."""
+    """Return every arm's tuning so far, by arm, and the runs wanted next; no wants: tuning is finished."""
     assert claim.tune is not None
     grid = list(claim.tune.rates)
     if not claim.tune.chooses:
@@ -51,95 +52,133 @@ def tune(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
 
 
 def _learning(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]]:
-    """One rate for all arms: the largest at which each of them learns on every tuning seed, that is leaves 0.9 ln C
-    (DESIGN, not started) within half of the horizon and 2,000 updates. From the largest down; of a rate, the first seed
+    """Return the tuning of one rate for all arms: the largest at which each of them learns on every tuning seed, that
+    is leaves 0.9 ln C (DESIGN, not started) within half of the horizon and 2,000 updates. Rates are tried from the
+    largest down."""
+    assert claim.tune is not None
+    tried: dict[str, list[Rate]] = {arm: [] for arm in claim.arms}
+    chosen, wants = None, list[Want]()
+    for rate in reversed(claim.tune.rates):
+        observations, wants = _at_rate(claim, rate, table)
+        learned = all(o.status == "reached" for arm in observations.values() for o in arm)
+        state = "running" if wants else "chosen" if learned else "not learned"
+        for arm in claim.arms:
+            tried[arm].append(Rate(rate, observations[arm], state))
+        if state == "chosen":
+            chosen = rate
+        if state != "not learned":
+            break
+    return {arm: Tuning(arm, tuple(rates), chosen, at_end=False) for arm, rates in tried.items()}, wants
+
+
+def _at_rate(claim: Claim, rate: float, table: Table) -> tuple[dict[str, tuple[Observation, ...]], list[Want]]:
+    """Return whether each arm learned at a rate, by arm, and the runs that are still wanted to know it: the first seed
     of every arm before the others."""
     assert claim.tune is not None
-    on_seeds, chance = claim.tune.on_seeds, log(len(classes(claim.data)))
-    rates: dict[str, list[Rate]] = {arm: [] for arm in claim.arms}
-    chosen = None
-    for rate in reversed(claim.tune.rates):
-        for seeds in (on_seeds[:1], on_seeds):
-            seen: dict[str, tuple[Observation, ...]] = {}
-            wants = []
-            for arm in claim.arms:
-                level = Level("train_loss", STARTED * chance, files_of(claim), chance, "middle")
-                last = epochs_of(claim, arm)
-                limit = min(ceil(last / 2), ceil(RECORDED / level.updates))
-                found = []
-                for seed in seeds:
-                    config = run_config(claim, arm, seed=seed, lr=rate)
-                    want = Want(config, limit, level, f"{arm}, rate {rate:g}, tuning seed {seed}", horizon=last)
-                    found.append(_learned(want, level, limit, table))
-                    wants += [want] * (found[-1].status == "missing")
-                seen[arm] = tuple(found)
-            if wants:
-                running = {a: (*rates[a], Rate(rate, seen[a], "running")) for a in claim.arms}
-                return {a: Tuning(a, running[a], None, at_end=False) for a in claim.arms}, wants
-            if not all(o.status == "reached" for found_ in seen.values() for o in found_):
-                break
-        else:
-            chosen = rate
+    observations: dict[str, tuple[Observation, ...]] = {}
+    wants: list[Want] = []
+    for seeds in (claim.tune.on_seeds[:1], claim.tune.on_seeds):
         for arm in claim.arms:
-            state = "chosen" if chosen else "not learned"
-            rates[arm].append(Rate(rate, seen[arm], state))
-        if chosen:
+            asked = [_learning_run(claim, arm, rate, seed) for seed in seeds]
+            observations[arm] = tuple(_learned(want, table) for want in asked)
+            wants += [want for want, o in zip(asked, observations[arm], strict=True) if o.status == "missing"]
+        if wants or not all(o.status == "reached" for arm in observations.values() for o in arm):
             break
-    return {arm: Tuning(arm, tuple(rates[arm]), chosen, at_end=False) for arm in claim.arms}, []
+    return observations, wants
 
 
-def _learned(want: Want, level: Level, limit: int, table: Table) -> Observation:
-    """The epochs in which a tuning run left 0.9 ln C, whatever was trained beyond `limit`."""
-    config, run = want.config, table.get(want.config.id)
+def _learning_run(claim: Claim, arm: str, rate: float, seed: int) -> Want:
+    """Return the run that says whether an arm learns at a rate on one tuning seed."""
+    chance, last = log(len(classes(claim.data))), epochs_of(claim, arm)
+    level = Level("train_loss", STARTED * chance, files_of(claim), chance, "middle")
+    limit = min(ceil(last / 2), ceil(RECORDED / level.updates))
+    config = run_config(claim, arm, seed=seed, lr=rate)
+    return Want(config, limit, level, f"{arm}, rate {rate:g}, tuning seed {seed}", horizon=last)
+
+
+def _learned(want: Want, table: Table) -> Observation:
+    """Return the epochs in which a tuning run left 0.9 ln C, whatever was trained beyond the epochs wanted of it."""
+    config, run, limit = want.config, table.get(want.config.id), want.epochs
     rows = run.epochs[:limit] if run else []
     if run is None or not want.goal.met(rows):
         status = "failed" if run and run.failed else "missing"
         return Observation(config.seed, config.id, None, len(rows), status, limit)
-    time = level.time([row for row in rows if row["diverged"] is None])
+    assert want.level is not None
+    time = want.level.time([row for row in rows if row["diverged"] is None])
     diverged = rows[-1]["diverged"] is not None
     status = "diverged" if diverged else "reached" if time is not None else "not started"
     return Observation(config.seed, config.id, None if diverged else time, len(rows), status, limit)
 
 
 def _tune_arm(claim: Claim, arm: str, grid: list[float], table: Table) -> tuple[Tuning, list[Want]]:
-    assert claim.tune is not None
-    on_seeds, last = claim.tune.on_seeds, claim.train.epochs
-    base = run_config(claim, arm, seed=on_seeds[0])
+    """Return one arm's tuning over a grid of rates so far, and the runs wanted next; no wants: it is finished."""
+    race = _Race(claim, arm, grid, table)
+    step = grid
+    while step:
+        if wants := [want for rate in step for want in race.observe(rate)]:
+            return Tuning(arm, tuple(race.rates[rate] for rate in grid), None, at_end=False), wants
+        step = race.next_step()
+    return _choose(arm, [race.rates[rate] for rate in grid], race.best), []
 
-    def config(rate: float, seed: int) -> RunConfig:  # run_config's own, in a tenth of the time
-        return base.varied(seed, rate) if base.start is None else run_config(claim, arm, seed=seed, lr=rate)
 
-    seeds = dict.fromkeys(grid, on_seeds[:1])
-    limits = dict.fromkeys(grid, min(FIRST_PASS, last))
-    rates: dict[float, Rate] = {}
-    step = grid  # the rates of which more is to be seen
-    while True:
-        wants = []
-        for rate in step:
-            seen = tuple(claim.measure.observe(claim, config(rate, seed), table, limits[rate]) for seed in seeds[rate])
-            rates[rate] = Rate(rate, seen, "running")
-            for o in seen:
-                if o.status == "missing":
-                    label = f"{arm}, rate {rate:g}, tuning seed {o.seed}"
-                    run = config(rate, o.seed)
-                    wants.append(Want(run, limits[rate], claim.measure.level_of(claim), label, horizon=last))
-        if wants:
-            return Tuning(arm, tuple(rates[rate] for rate in grid), None, at_end=False), wants
-        best = min((mean for rate in rates.values() if (mean := rate.mean) is not None), default=inf)
-        racing = [rate for rate in grid if isfinite(rates[rate].at_least) and rates[rate].at_least <= SLOWER * best]
-        if unfinished := [rate for rate in racing if rates[rate].mean is None and limits[rate] < last]:
-            shortest = min(limits[rate] for rate in unfinished)
-            step = [rate for rate in unfinished if limits[rate] == shortest]
-            limits |= dict.fromkeys(step, _next_limit(shortest, last, best))
-        elif step := [rate for rate in racing if rates[rate].mean is not None and seeds[rate] != on_seeds]:
-            seeds |= dict.fromkeys(step, on_seeds)
+class _Race:
+    """The rates of one arm, each followed on so many tuning seeds up to so many epochs, until the fastest is known."""
+
+    def __init__(self, claim: Claim, arm: str, grid: list[float], table: Table) -> None:
+        assert claim.tune is not None
+        assert isinstance(claim.measure, RunMeasure), (
+            "a fastest rate is one to a level; the claim's check refuses others"
+        )
+        self.claim, self.arm, self.grid, self.table, self.measure = claim, arm, grid, table, claim.measure
+        self.on_seeds, self.last = claim.tune.on_seeds, claim.train.epochs
+        self.seeds = dict.fromkeys(grid, self.on_seeds[:1])
+        self.limits = dict.fromkeys(grid, min(FIRST_PASS, self.last))
+        self.rates: dict[float, Rate] = {}
+        self._first = run_config(claim, arm, seed=self.on_seeds[0])
+
+    def config(self, rate: float, seed: int) -> RunConfig:
+        """Return the tuning run at a rate on a seed: what `run_config` gives, in a tenth of the time where it can."""
+        if self._first.start is None:
+            return self._first.varied(seed, rate)
+        return run_config(self.claim, self.arm, seed=seed, lr=rate)
+
+    def observe(self, rate: float) -> list[Want]:
+        """Read a rate's runs up to its limit, and return those of them that are missing."""
+        configs, limit = [self.config(rate, seed) for seed in self.seeds[rate]], self.limits[rate]
+        observations = tuple(self.measure.observe(self.claim, config, self.table, limit) for config in configs)
+        self.rates[rate] = Rate(rate, observations, "running")
+        level = self.measure.level_of(self.claim)
+        return [
+            Want(config, limit, level, f"{self.arm}, rate {rate:g}, tuning seed {config.seed}", horizon=self.last)
+            for config, o in zip(configs, observations, strict=True)
+            if o.status == "missing"
+        ]
+
+    @property
+    def best(self) -> float:
+        """The smallest geometric mean over the seeds so far, in epochs; infinite while no rate has one."""
+        return min((mean for rate in self.rates.values() if (mean := rate.mean) is not None), default=inf)
+
+    def next_step(self) -> list[float]:
+        """Return the rates to be observed next, each on more seeds or for more epochs; empty when the race is over."""
+        best = self.best
+        reaches = {rate: self.rates[rate].at_least for rate in self.grid}
+        racing = [rate for rate, least in reaches.items() if isfinite(least) and least <= SLOWER * best]
+        unfinished = [rate for rate in racing if self.rates[rate].mean is None and self.limits[rate] < self.last]
+        if unfinished:
+            shortest = min(self.limits[rate] for rate in unfinished)
+            step = [rate for rate in unfinished if self.limits[rate] == shortest]
+            self.limits |= dict.fromkeys(step, _next_limit(shortest, self.last, best))
         else:
-            return _choose(arm, [rates[rate] for rate in grid], best), []
+            step = [r for r in racing if self.rates[r].mean is not None and self.seeds[r] != self.on_seeds]
+            self.seeds |= dict.fromkeys(step, self.on_seeds)
+        return step
 
 
 def _next_limit(limit: int, last: int, best: float) -> int:
-    """Epochs of the pass after one of `limit`: twice as many, but no more than show that a rate is past 1.5 times the
-    best finished mean, where it is stopped anyway: half of a slow arm's tuning is saved, and the choice is the same."""
+    """Return the epochs of the pass after one of `limit` epochs: twice as many, but no more than it takes to see that a
+    rate is past 1.5 times the best finished mean, where it is stopped anyway. That saves half of a slow arm's tuning
+    and leaves the choice as it is."""
     doubled = min(2 * limit, last)
     past = floor(SLOWER * best) + 1 if isfinite(best) else doubled
     # a rate that is not past it there has other seeds that were faster: it goes on by doubling
@@ -147,7 +186,7 @@ def _next_limit(limit: int, last: int, best: float) -> int:
 
 
 def _choose(arm: str, rates: list[Rate], best: float) -> Tuning:
-    """The end of an arm's tuning; `best`: the smallest geometric mean, infinite where no rate finished."""
+    """Return an arm's finished tuning. `best`: the smallest geometric mean, in epochs; infinite if no rate finished."""
     chosen = next((rate.rate for rate in rates if rate.mean == best), None)
 
     def state(rate: Rate) -> str:

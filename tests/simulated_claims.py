@@ -1,21 +1,11 @@
-"""Tables of runs in memory: what claims want is trained by formula, a round at once or run by run in any order."""
+"""Claims for the simulated world: one of each question that runs of formulas can answer."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from small_runs import PROVENANCE, Curve, Failed, _row, views
-
-from repro.claim.config import RunConfig
-from repro.claim.evaluation import Evaluation
 from repro.claim.files import ClaimFile
 from repro.contents import load
-from repro.questions.observations import Observation, Want
-from repro.questions.plan import wanted
-from repro.store import Run, Table
 
 LEVEL, START = 0.25, 0.9  # the level of CLAIM, and the error of chance
 
@@ -124,16 +114,6 @@ APART = "{kind: difference, of: [none, both], paper: 0.014, within: [0.007, 0.02
 TURNED = "{kind: difference, of: [both, none], paper: -0.014, within: [-0.022, -0.007], direction: below 0}"
 
 
-@dataclass(frozen=True)
-class Diverges:
-    """The run's loss stops being finite in epoch `at`."""
-
-    at: int
-
-
-Times = Callable[[str, float, int], float | Diverges]  # (arm, rate, seed) -> epochs to LEVEL
-
-
 def claim_file(folder: Path, *changes: tuple[str, str], text: str = CLAIM) -> ClaimFile:
     """A checked claim: `text` with each of `changes` (old, new) made in it."""
     for old, new in changes:
@@ -143,77 +123,3 @@ def claim_file(folder: Path, *changes: tuple[str, str], text: str = CLAIM) -> Cl
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return load(path)
-
-
-def reaching(times: Times) -> Curve:
-    """Errors that fall on a straight line from chance to LEVEL in the time given, and on: interpolation is exact."""
-
-    def curve(config: RunConfig, epoch: float) -> float | None:
-        time = times(config.model.activation, config.train.lr, config.seed)
-        if isinstance(time, Diverges):
-            return None if epoch >= time.at else START - 0.01 * epoch
-        return max(0.0, START - (START - LEVEL) * epoch / time)
-
-    return curve
-
-
-def run_of(config: RunConfig, rows: list[dict], failed: str | None = None) -> Run:
-    """A run with these epochs, as a store would read it."""
-    result: dict = {"status": "failed", "why": failed} if failed else {"status": "reached"}
-    run = Run(config.id, Path(), config.model_dump(), [PROVENANCE], result)
-    vars(run)["epochs"] = rows
-    return run
-
-
-def looked_at(evaluation: Evaluation, values: dict, failed: str | None = None) -> Run:
-    """An evaluation that found these values, as a store would read it."""
-    result: dict = {"status": "failed", "why": failed} if failed else {"status": "looked at", "values": values}
-    return Run(evaluation.id, Path(), evaluation.model_dump(), [PROVENANCE], result)
-
-
-def train(table: Table, want: Want, curve: Curve, every_update: bool = False) -> None:
-    """Train one run on from where it stands, until it shows what is wanted."""
-    run = table.get(want.config.id)
-    rows, failed = list(run.epochs) if run else [], None
-    try:
-        while not want.goal.met(rows):
-            rows.append(_row(want, curve, len(rows) + 1, every_update))
-    except Failed as failure:
-        failed = failure.why
-    table[want.config.id] = run_of(want.config, rows, failed)
-    if want.evaluation and not failed and not rows[-1]["diverged"]:
-        table[want.evaluation.id] = looked_at(want.evaluation, views(rows[-1]))
-
-
-def play(
-    *claims: tuple[ClaimFile, str],
-    curve: Curve,
-    order: int | None = None,
-    rounds: list[list[Want]] | None = None,
-    every_update: bool = False,
-) -> Table:
-    """Plan and train until nothing is wanted. `order` None: all that is wanted at once; else one run after another,
-    drawn by this seed. `rounds`: filled with what was wanted, plan after plan."""
-    table: Table = {}
-    draw = random.Random(order)
-    while wants := [want for file, scale in claims for want in wanted(file, scale, table)]:
-        if rounds is not None:
-            rounds.append(wants)
-        for want in wants if order is None else [draw.choice(wants)]:
-            train(table, want, curve, every_update)
-    return table
-
-
-def lengths(table: Table) -> dict[str, int]:
-    """Epochs of every run."""
-    return {run.id: len(run.epochs) for run in table.values()}
-
-
-def seen(*values: float | str | None, limit: int = 150) -> tuple[Observation, ...]:
-    """Observations of seeds 0, 1, ...: epochs, or None where the level was not reached, or another status."""
-    out = []
-    for seed, value in enumerate(values):
-        status = value if isinstance(value, str) else "not reached" if value is None else "reached"
-        number = value if isinstance(value, float | int) else None
-        out.append(Observation(seed, f"run{seed}", number, 2 if status == "diverged" else limit, status, limit))
-    return tuple(out)

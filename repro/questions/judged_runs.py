@@ -1,0 +1,74 @@
+"""The table of judged runs: each arm's value by judging seed, the effect of the seed, and the runs' ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from repro.claim.resolve import epochs_of
+from repro.draw.parts import Grid, Row
+from repro.questions.base import Claim
+from repro.questions.effect_rule import EffectRule
+from repro.questions.judge import Judgement
+from repro.questions.observations import Observation
+
+RUN: dict[str, Callable[[Observation], str]] = {"run": lambda o: o.run}
+EVALUATION: dict[str, Callable[[Observation], str]] = {"evaluation": lambda o: o.evaluation or "–"}
+
+
+def judged_runs(judgement: Judgement) -> Grid:
+    """Return a row for each judging seed, then the means where the rule's estimate is one."""
+    names, rule = list(judgement.arms), judgement.claim.rule
+    assert isinstance(rule, EffectRule)
+    evaluated = any(o.evaluation for arm in judgement.arms.values() for o in arm.observations)
+    codes = RUN | EVALUATION if evaluated else RUN
+    rows = [_seed_row(judgement, rule, seed, codes) for seed in judgement.claim.seeds]
+    means = _mean_rows(judgement, rule, len(codes))
+    what = _what(judgement.claim)
+    compared = [_compared_head(judgement.claim, rule)] * (len(rule.of) == 2)
+    first = 1 + len(names) + len(compared)
+    return Grid(
+        f"{what[0].upper()}{what[1:]}, by judging seed",
+        ("seed", *names, *compared, *(f"{code} of {name}" for code in codes for name in names)),
+        (*rows, *means),
+        numbers=frozenset(range(1, first)),
+        codes=frozenset(range(first, first + len(names) * len(codes))),
+        strong=frozenset(range(len(rows), len(rows) + len(means))),
+    )
+
+
+def _seed_row(judgement: Judgement, rule: EffectRule, seed: int, codes: dict[str, Callable[[Observation], str]]) -> Row:
+    """Return one seed's values, its effect where two arms are compared, and the ids of its runs."""
+    claim, per_seed = judgement.claim, judgement.effect.per_seed if judgement.effect else {}
+    runs = [{o.seed: o for o in arm.observations}.get(seed) for arm in judgement.arms.values()]
+    values = [claim.measure.observed(claim, o) if o else "–" for o in runs]
+    compared = [rule.seed_words(per_seed[seed]) if seed in per_seed else "open"] * (len(rule.of) == 2)
+    return str(seed), *values, *compared, *(code(o) if o else "–" for code in codes.values() for o in runs)
+
+
+def _mean_rows(judgement: Judgement, rule: EffectRule, codes: int) -> list[Row]:
+    """Return the row of means and the rule's own rows below it; none where the estimate is no mean."""
+    claim, effect, measure = judgement.claim, judgement.effect, judgement.claim.measure
+    if effect is None or effect.estimate is None or not rule.has_mean:
+        return []
+    means = [measure.mean(arm) for arm in judgement.arms.values()]
+    values = [measure.written(claim, value) if value is not None else "–" for value in means]
+    compared = [rule.seed_words(effect.estimate)] * (len(rule.of) == 2)
+    blank = [""] * len(means) * codes
+    totals = [(name, measure.written(claim, value), *blank) for name, value in rule.totals(means[0], effect)]
+    return [("geometric mean" if measure.is_time else "mean", *values, *compared, *blank), *totals]
+
+
+def _compared_head(claim: Claim, rule: EffectRule) -> str:
+    """Return the head of the column of effects."""
+    timed = claim.measure.is_time
+    return (" / " if timed else " − ").join(rule.of).replace(" ", "\u00a0") + ", points" * (not timed)
+
+
+def _what(claim: Claim) -> str:
+    """Return what the table lists, and when it was read."""
+    measure, goal = claim.measure, claim.measure.goal(claim)
+    if measure.is_time:
+        return f"{measure.per_epoch(claim)[0]} to {goal}{measure.ending}"
+    same = {epochs_of(claim, name) for name in claim.arms} == {claim.train.epochs}
+    after = f"after {claim.train.epochs} epochs" if same and not claim.train.plateau else "at the end"
+    return f"{goal} {after}{measure.ending}"
