@@ -6,9 +6,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from repro.claim import catalogue
+from repro.claim import catalogue, sources
 from repro.claim.files import AnyFile, split
-from repro.pages import claim, coverage, facts, fidelity, index
+from repro.contents import PAPERS
+from repro.pages import claim, coverage, facts, fidelity, index, source
 from repro.pages.export import rows_csv, whole
 from repro.pages.typeset import environment, static
 from repro.pages.view import shelves
@@ -33,7 +34,10 @@ def write(
     tried = {shelf: Trials.over(found) for shelf, found in runs.items()}
     mine = [file for file in claims if only is None or file.id in only]
     names = ["index.html", *(f"{file.id}.html" for file in mine)]
-    templates = environment([(out / name).read_text() for name in names if (out / name).is_file()])
+    before = [(out / name).read_text() for name in names if (out / name).is_file()]
+    on_record = next((paper for paper in PAPERS if paper.source), None)  # the one paper whose source is out
+    facts_on_source = sources.read(on_record.source) if on_record and on_record.source else None
+    templates = environment(before, facts_on_source)
     files = static(out)
     trained, exact = split(claims)
     ordered = sorted(trained, key=lambda file: file.id)
@@ -47,8 +51,12 @@ def write(
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in (file for file in exact if file in mine):
         files |= facts.files(counted, templates)
+    if on_record and facts_on_source:  # with every page, since any may cite it
+        files["source.html"] = templates.get_template("source.html").render(source.page(facts_on_source, on_record))
+        if on_record.differences:
+            differences = fidelity.page(on_record.differences)
+            files["fidelity.html"] = templates.get_template("fidelity.html").render(differences)
     if only is None:
-        files["fidelity.html"] = templates.get_template("fidelity.html").render(fidelity.page())
         files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows))
     there = {*files, *(path.name for path in out.glob("*.html"))}
     listed = index.page(ordered, found, exact, rows) | {"there": there}
