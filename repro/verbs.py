@@ -228,7 +228,8 @@ def _judged(
     others = sorted({path.resolve() for path in home.glob("claims/*.yaml")} - here) if home else []
     theirs = load(others) if others else []
     tried = {name: Trials(table) for name, table in shelves(args).items()}
-    write([*files, *theirs], tried, folder, catalogue(), {file.id for file in files} if only else None)
+    project = "../.." if args.reference else None  # reports/reference
+    write([*files, *theirs], tried, folder, catalogue(), {file.id for file in files} if only else None, project)
     words, mine = {}, next(iter(tried.values()))
     if done:
         say("")

@@ -49,6 +49,7 @@ class Paper:
     quantities: tuple[type[Quantity], ...] = ()
     listed: Mapping[str, ListedNet] = field(default_factory=dict)
     differences: Differences | None = None
+    code: tuple[tuple[str, str], ...] = ()  # its released source: (name, address)
     source: Path | None = None  # what is on record of its released source, which citations of source.md are of
 
     def bases_for(self, data: object) -> tuple[str, ...]:

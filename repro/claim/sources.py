@@ -19,7 +19,7 @@ NAME = "source.md"
 _HEADING = re.compile(r"(#{1,3}) (?:(\d(?:\.\d)?) )?(.+)")
 _ROW = re.compile(r"- \*\*(.+?)\*\* (.+)")
 _FIRST = re.compile(r"source\.md`?(?: (\d(?:\.\d)?)(?!\d|\.\d))?")
-_NEXT = re.compile(r"( |, rows |, | and | to |-|; )(#\d[\w-]*(?: on \d{4})?|\d\.\d|\d{1,2}|[A-Za-z]+)(?!\w|\.\d)")
+_NEXT = re.compile(r"(, rows |, | and | to |-|; | )(#\d[\w-]*(?: on \d{4})?|\d\.\d|\d{1,2}|[A-Za-z]+)(?!\w|\.\d)")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def citations(text: str, source: Source) -> Iterator[Cited]:
                 section, start, named = word, item.start(2), False
             elif _may_be_row(by, word, section, named):
                 place = source.anchor(section, word)
-                if place is None and not (word.isdigit() or (word[0] == "#" and by == ", ")):
+                if place is None and not (word.isdigit() or word[0] == "#" or by == " "):
                     break  # another word than a row's name
                 yield Cited(item.start(2) if named else start, item.end(), place)
                 named = True

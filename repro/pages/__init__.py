@@ -8,9 +8,9 @@ from pathlib import Path
 
 from repro.claim import catalogue, sources
 from repro.claim.files import AnyFile, split
-from repro.contents import PAPERS
 from repro.pages import claim, coverage, facts, fidelity, index, source
 from repro.pages.export import rows_csv, whole
+from repro.pages.origins import origins
 from repro.pages.typeset import environment, static
 from repro.pages.view import shelves
 from repro.questions.coverage import coverage as covered
@@ -24,18 +24,21 @@ def write(
     out: Path,
     entries: Sequence[catalogue.Entry] = (),
     only: Collection[str] | None = None,
+    project: str | None = None,
 ) -> list[Path]:
     """Make the pages of claims with their JSON and CSV in the folder `out`, and return the paths of all that is made.
 
     `runs`: by shelf, `yours` and `reference`, in the order in which they are shown. `entries`: the rows of the
     catalogue, whose coverage has a page. `only`: ids of the claims whose pages are made, with the index, which names
-    all claims, alone; None: everything. A file that has its content already is left as it is.
+    all claims, alone; None: everything. `project`: the way from `out` to the project's folder, for links to
+    claims' files and the records of reference runs; None: no such links. A file that has its content already is left as
+    it is.
     """
     tried = {shelf: Trials.over(found) for shelf, found in runs.items()}
     mine = [file for file in claims if only is None or file.id in only]
     names = ["index.html", *(f"{file.id}.html" for file in mine)]
     before = [(out / name).read_text() for name in names if (out / name).is_file()]
-    on_record = next((paper for paper in PAPERS if paper.source), None)  # the one paper whose source is out
+    on_record = next((file.paper for file in claims if file.paper.source), None)  # one paper has its source on record
     facts_on_source = sources.read(on_record.source) if on_record and on_record.source else None
     templates = environment(before, facts_on_source)
     files = static(out)
@@ -45,12 +48,12 @@ def write(
     rows = covered(entries, sorted(claims, key=lambda file: file.id), tried)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
     for file in (file for file in ordered if file in mine):
-        page = claim.page(file, found, missing[file.id])
+        page = claim.page(file, found, missing[file.id]) | {"origins": origins(file, project, found[file.id])}
         files[f"{file.id}.html"] = templates.get_template("claim.html").render(page)
         files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id]), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in (file for file in exact if file in mine):
-        files |= facts.files(counted, templates)
+        files |= facts.files(counted, templates, project)
     if on_record and facts_on_source:  # with every page, since any may cite it
         files["source.html"] = templates.get_template("source.html").render(source.page(facts_on_source, on_record))
         if on_record.differences:

@@ -35,6 +35,7 @@ def page(file: ClaimFile, every: dict[str, list[Exhibit]], missing: dict[str, Mi
         ("How it is judged", "rule", []),
         *([(told.title, "power", [])] if told else []),
         ("Run it yourself", "again", []),
+        ("Where this comes from", "origins", []),
     ]
     contents: list[tuple[str, str, list[tuple[str, str]]]] = []
     for part in parts:

@@ -15,6 +15,7 @@ from repro.draw.parts import Entry, Grid, Line
 from repro.nets import tables
 from repro.nets.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, SameMapNorm
 from repro.pages import prose
+from repro.pages.origins import origins
 from repro.pages.view import MARKS
 from repro.questions.facts import TRUE, FactWord, Judged, judge_facts, judged, tally, tolerance, words
 from repro.questions.units import listed
@@ -26,10 +27,10 @@ SHORT: dict[FactWord, str] = {"true as printed": "true", "false as printed": "fa
 COLUMNS = ("fact", "section", "says", "printed", "found", "low", "high", "unit", "verdict", "arithmetic")
 
 
-def files(file: ExactFile, environment: jinja2.Environment) -> dict[str, str]:
+def files(file: ExactFile, environment: jinja2.Environment, project: str | None = None) -> dict[str, str]:
     """Return the page of a claim, and the same as JSON and CSV, by name."""
     return {
-        f"{file.id}.html": environment.get_template("facts.html").render(_page(file)),
+        f"{file.id}.html": environment.get_template("facts.html").render(_page(file, project)),
         f"{file.id}.json": json.dumps(_whole(file), indent=1, allow_nan=False) + "\n",
         f"{file.id}.csv": _rows_csv(file),
     }
@@ -68,7 +69,7 @@ def _numbers(said: dict[FactWord, int]) -> str:
     return ", ".join(f"{n} {SHORT[name]}" for name, n in said.items())
 
 
-def _page(file: ExactFile) -> dict[str, Any]:
+def _page(file: ExactFile, project: str | None) -> dict[str, Any]:
     """Everything that templates/facts.html prints."""
     claim, verdict, facts = file.claim, judge_facts(file), judged(file)
     return {
@@ -87,6 +88,7 @@ def _page(file: ExactFile) -> dict[str, Any]:
         "remarks": [net.remark for net in claim.listed.values() if net.remark],
         "assumptions": claim.assumptions,
         "deviations": claim.deviations,
+        "origins": origins(file, project),
         "command": f"python -m repro run claims/{file.path.name}",
     }
 

@@ -23,6 +23,13 @@ PAPER = Paper(
     base_of=BASE_OF,
     quantities=QUANTITIES,
     listed=LISTED,
+    code=(
+        (
+            "AlexNet source code as released by the Computer History Museum",
+            "https://github.com/computerhistory/AlexNet-Source-Code",
+        ),
+        ("cuda-convnet", "https://code.google.com/archive/p/cuda-convnet/"),
+    ),
     differences=DIFFERENCES,
     source=Path(__file__).with_name("source.md"),
 )
