@@ -72,7 +72,8 @@ def anchor(section: str, row: str) -> str:
 @cache
 def read(path: Path) -> Source:
     """Read the file of a paper's folder."""
-    title, before, sections = "", [], []
+    title, before = "", list[str]()
+    sections: list[tuple[str, str, list[str], list[tuple[str, str]]]] = []
     for line in path.read_text().splitlines():
         if heading := _HEADING.fullmatch(line):
             if heading[2] is None:

@@ -71,7 +71,7 @@ class Fact(Closed, Generic[QuantityOf, ComparisonOf]):
 
 
 AnyFact = Fact[Any, Comparison]
-FactOf = TypeVar("FactOf", bound=Closed)
+FactOf = TypeVar("FactOf", bound=AnyFact)
 NetName = TypeVar("NetName", bound=str)
 
 

@@ -80,7 +80,7 @@ def values() -> dict[str, Any]:
         "more": _both(lambda rows: tables.parameters(rows, IMAGE)["conv6"], conv6=True),
         "drawn": DRAWN,
         "stored": STORED,
-        "train": SimpleNamespace(**{key.removeprefix("train."): setting.value for key, setting in RECIPE.items()}),
+        "train": SimpleNamespace(**{key[6:]: setting.value for key, setting in RECIPE.items() if key[:6] == "train."}),
     }
 
 
