@@ -59,7 +59,7 @@ def at_scale(file: ClaimFile, scale: str) -> str:
         return ""
     here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))
     return "; ".join(
-        f"{key} {_value(here[key])} in place of {_value(paper[key])}" for key in here if here[key] != paper.get(key)
+        f"{key} {_value(here[key])} in place of {_value(paper.get(key))}" for key in here if here[key] != paper.get(key)
     )
 
 
