@@ -10,7 +10,11 @@ from repro.claim import sources
 from repro.claim.sources import citations
 from repro.contents import load
 from repro.pages import write
+from repro.pages.origins import origins
+from repro.pages.view import shelves
 from repro.papers.alexnet2012 import PAPER
+from repro.questions.trial import Trials
+from repro.store import Store
 
 ROOT = Path(__file__).parent.parent
 SOURCE = sources.read(PAPER.source)
@@ -155,3 +159,12 @@ def test_a_claims_page_links_to_its_file_and_to_the_paper_and_its_source_and_loa
 def test_a_page_outside_of_the_project_links_to_no_file_of_it(tmp_path):
     write([load(ROOT / "claims" / "architecture.yaml")], {"reference": {}}, tmp_path)
     assert not any(link.startswith("..") for link in Texts((tmp_path / "architecture.html").read_text()).links)
+
+
+def test_the_runs_behind_a_claims_verdict_are_linked_to_their_records():
+    runs = Store(ROOT / "runs" / "reference").table()
+    file = load(ROOT / "claims" / "bias_one.yaml")
+    exhibits = shelves(file, {"reference": Trials.over(runs)})
+    records = origins(file, "../..", exhibits).records
+    assert {run for run, _ in records} >= set(exhibits[0].judgement.run_ids) > set()
+    assert all((ROOT / "reports" / "reference" / address).resolve().is_file() for _, address in records)
