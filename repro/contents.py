@@ -46,7 +46,7 @@ KINDS = Kinds(
         ensembles.Ensemble,
         order.Order,
     ),
-    exact=counted.Inspect,
+    exact=counted.inspect_model(PAPERS),
 )
 # Every table of cases, in the order of legends.
 CASES: tuple[tuple[Case | FactCase, ...], ...] = (

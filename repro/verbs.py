@@ -234,7 +234,9 @@ def _judged(
     others = sorted({path.resolve() for path in places.claims().glob("*.yaml")} - here)
     every = [*files, *(load(others) if others else [])]
     trials, theirs = Trials(store(args).table()), reference(args)
-    write(every, {shelf(args): trials}, folder, catalogue(), {file.id for file in files} if only else None, theirs)
+    project = "../.." if args.reference else None  # reports/reference
+    ids = {file.id for file in files} if only else None
+    write(every, {shelf(args): trials}, folder, catalogue(), ids, theirs, project)
     words = {}
     if done:
         say("")

@@ -22,7 +22,7 @@ from repro.questions.cases import GROUPS, WORST, Word, first
 from repro.questions.curve import TraceRule
 from repro.questions.evidence import Evidence
 from repro.questions.facts import FACTS as OF_FACTS
-from repro.questions.facts import Counted
+from repro.questions.facts import Tally
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, count, difference, exact_interval, mcnemar, mean_of, ratio
 from repro.questions.traces import TraceTest
@@ -145,14 +145,14 @@ def test_a_timing_without_a_gpu_cannot_speak_of_what_a_gpu_hides():
 @pytest.mark.parametrize(
     ("counted", "expected"),
     [
-        (Counted(2, 0, 0, 0), "true as printed"),
-        (Counted(2, 0, 0, 1), "true in part"),
-        (Counted(1, 1, 0, 0), "true in part"),
-        (Counted(1, 1, 1, 0), "true in part"),
-        (Counted(0, 2, 0, 0), "false as printed"),
-        (Counted(0, 0, 5, 0), "inconclusive"),
-        (Counted(1, 0, 1, 0), "inconclusive"),
-        (Counted(0, 1, 1, 0), "inconclusive"),
+        (Tally(2, 0, 0, 0), "true as printed"),
+        (Tally(2, 0, 0, 1), "true in part"),
+        (Tally(1, 1, 0, 0), "true in part"),
+        (Tally(1, 1, 1, 0), "true in part"),
+        (Tally(0, 2, 0, 0), "false as printed"),
+        (Tally(0, 0, 5, 0), "inconclusive"),
+        (Tally(1, 0, 1, 0), "inconclusive"),
+        (Tally(0, 1, 1, 0), "inconclusive"),
     ],
 )
 def test_facts_that_a_sentence_rests_on_decide(counted, expected):

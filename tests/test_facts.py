@@ -10,28 +10,30 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from math import inf, sqrt
+from dataclasses import replace
+from math import floor, inf, sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
 import torch
 import yaml
 
+from repro.claim.counts import Count, Quantity
 from repro.claim.files import ExactFile, SpecError, split
+from repro.claim.files import load as load_of
+from repro.claim.model import models_of
 from repro.claim.problems import Problem
 from repro.claim.yaml import Loc, read
-from repro.contents import load
+from repro.contents import KINDS, PAPERS, load
 from repro.nets import modules, tables
 from repro.pages import write
 from repro.pages.readme import results
 from repro.papers.alexnet2012 import alexnet, facts
-from repro.papers.alexnet2012 import counts as alone
-from repro.papers.alexnet2012.counts import Found
-from repro.questions.counted import Fact
-from repro.questions.facts import Judged, counts, judge_facts, judged, word
-from repro.questions.quantities import OfNet
+from repro.questions.counted import inspect_model
+from repro.questions.facts import Judged, judge_facts, judged, word, words
+from repro.questions.quantities import Crops, RecordedDifference, SmallestDifference
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +43,7 @@ FILES: dict[str, ExactFile] = {
     file.id: file for file in (load(p) for p in sorted(CLAIMS.glob("*.yaml"))) if isinstance(file, ExactFile)
 }
 IMAGE = (3, 224, 224)
+(FACT,) = models_of(KINDS.exact.model_fields["facts"].annotation)
 TRUE, FALSE, OPEN = "true as printed", "false as printed", "inconclusive"
 
 
@@ -91,7 +94,7 @@ def test_torchvisions_net_as_a_table_is_torchvisions_module():
     from torchvision.models import alexnet as built
 
     module = built().eval()
-    held = tables.parameters(alexnet.TORCHVISION, IMAGE, facts.floor)
+    held = tables.parameters(alexnet.TORCHVISION, IMAGE, floor)
     assert sum(held.values()) == 61_100_840
     weighted = [m for m in module.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
     assert list(held.values()) == [sum(p.numel() for p in m.parameters()) for m in weighted]
@@ -102,7 +105,7 @@ def test_torchvisions_net_as_a_table_is_torchvisions_module():
         deviations.append(m.weight.detach().std().item())
     with torch.no_grad():
         module(torch.zeros(1, *IMAGE))
-    through = list(tables.shapes(alexnet.TORCHVISION, IMAGE, facts.floor))
+    through = list(tables.shapes(alexnet.TORCHVISION, IMAGE, floor))
     assert leaving == [out for row, _, out in through if isinstance(row, tables.Conv | tables.Dense)]
     assert [row.std for row in tables.weighted(alexnet.TORCHVISION)] == pytest.approx(deviations, rel=0.05)
     kinds = [type(m).__name__ for m in module.modules()]
@@ -164,17 +167,19 @@ def test_patches_are_those_that_can_be_cut_out():
     image = torch.arange(64).reshape(8, 8)
     patches = {tuple(part.flatten().tolist()) for row in image.unfold(0, 5, 1).unfold(1, 5, 1) for part in row}
     patches |= {tuple(torch.tensor(p).reshape(5, 5).flip(1).flatten().tolist()) for p in patches}
-    assert alone.crops(8, 5, True).value == len(patches) == 32
-    assert alone.crops(256, 224, True).value == 2178
-    assert alone.crops(256, 224, True).arithmetic == "256 - 224 + 1 = 33; 33 × 33 × 2 = 2,178"
+    assert Crops(kind="crops", image=8, crop=5, reflections=True).count().value == len(patches) == 32
+    of_the_paper = Crops(kind="crops", image=256, crop=224, reflections=True).count()
+    assert of_the_paper.value == 2178
+    assert of_the_paper.arithmetic == "256 - 224 + 1 = 33; 33 × 33 × 2 = 2,178"
 
 
 def test_standard_errors_are_those_of_counted_images():
     scipy_stats = pytest.importorskip("scipy.stats")
     one = sqrt(sum((scipy_stats.binom(n, 0.16).std() / n) ** 2 for n in (50_000, 100_000)))
     assert round(100 * one, 2) == 0.20
-    assert alone.smallest_difference(16, [50_000, 100_000]).value == pytest.approx(196 * one, rel=1e-3)
-    found = alone.difference([37.796, 37.6167], [50_000, 150_000])
+    least = SmallestDifference(kind="smallest_difference", error=16.0, images=[50_000, 100_000]).count()
+    assert least.value == pytest.approx(196 * one, rel=1e-3)
+    found = RecordedDifference(kind="difference", errors=[37.796, 37.6167], images=[50_000, 150_000]).count()
     assert found.value == pytest.approx(0.1793)
     one = sqrt(sum((scipy_stats.binom(n, p).std() / n) ** 2 for n, p in ((50_000, 0.37796), (150_000, 0.376167))))
     assert (found.low, found.high) == (0, pytest.approx(0.1793 + 196 * one, rel=1e-3))
@@ -210,7 +215,7 @@ def test_every_product_and_sum_of_the_pages_is_right():
     checked = 0
     for file in FILES.values():
         for f in judged(file):
-            for text in (f.found.arithmetic, f.fact.because):
+            for text in (f.count.arithmetic, f.fact.because):
                 for left, right, percent in re.findall(
                     r"((?:[\d,.]+ [×x+/-] )+[\d,.]+) (?:=|is) ([\d,.]*\d)( %)?", text
                 ):
@@ -242,9 +247,9 @@ def test_every_product_and_sum_of_the_pages_is_right():
 def test_each_claim_has_the_verdict_of_the_facts_that_it_rests_on(claim, expected, false):
     verdict = judge_facts(FILES[claim])
     assert (verdict.word, verdict.grade) == (expected, "exact")
-    assert counts(judged(FILES[claim])).get(FALSE, 0) == false
+    assert words(judged(FILES[claim])).get(FALSE, 0) == false
     many = len(FILES[claim].claim.facts)
-    right = counts(judged(FILES[claim])).get(TRUE, 0)
+    right = words(judged(FILES[claim])).get(TRUE, 0)
     assert verdict.why.startswith(f"{right} of {many} right") or many == 1
 
 
@@ -261,9 +266,9 @@ def test_the_findings_of_the_catalogue_are_facts_with_their_verdicts():
     assert fact("stated_sizes", "A label").counted == "9.966 bits"
 
 
-def judge_one(printed: Any, compare: dict[str, Any], found: Found) -> str:
+def judge_one(printed: Any, compare: dict[str, Any], found: Count) -> str:
     made = {"says": "something", "quantity": {"kind": "inputs"}, "printed": printed, "compare": compare}
-    return word(Fact.model_validate({**made, "because": "a test"}), found)
+    return word(FACT.model_validate({**made, "because": "a test"}), found)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +293,7 @@ def judge_one(printed: Any, compare: dict[str, Any], found: Found) -> str:
     ],
 )
 def test_a_comparison_says_true_up_to_its_bound_and_false_beyond(printed, compare, value, expected):
-    assert judge_one(printed, compare, Found(value, "")) == expected
+    assert judge_one(printed, compare, Count(value, "")) == expected
 
 
 @pytest.mark.parametrize(
@@ -296,7 +301,7 @@ def test_a_comparison_says_true_up_to_its_bound_and_false_beyond(printed, compar
     [(0.0, 0.05, TRUE, FALSE), (0.0, 0.4, OPEN, OPEN), (0.2, 0.4, FALSE, TRUE), (0.05, inf, OPEN, OPEN)],
 )
 def test_a_range_across_the_bound_leaves_the_sentence_open(low, high, most, more):
-    found = Found(0.1, "", "points", low, high)
+    found = Count(0.1, "", "points", low, high)
     assert judge_one(0.1, {"kind": "at most"}, found) == most
     assert judge_one(0.1, {"kind": "more than"}, found) == more
 
@@ -456,7 +461,7 @@ def base(**changes: Any) -> dict[str, Any]:
         "id": "x",
         "version": 1,
         "kind": "inspect",
-        "paper": {"section": "1", "says": "A sentence about the net."},
+        "paper": {"name": "alexnet2012", "section": "1", "says": "A sentence about the net."},
         "question": "How many parameters?",
         "facts": [one],
     }
@@ -536,22 +541,33 @@ def test_the_kind_is_asked_for_where_facts_are_given(written):
     assert found.text.startswith("arms: not a known key")
 
 
-def test_every_quantity_of_the_files_is_a_function_and_the_other_way_round():
-    definitions = SCHEMA["definitions"]
-    models = [m.removeprefix("#/definitions/") for m in re.findall(r'"(#/definitions/\w+)"', json.dumps(
-        definitions["Fact"]["properties"]["quantity"]
-    ))]  # fmt: skip
-    kinds = {}
-    for model in models:
-        node = definitions[model]["properties"]
-        for kind in node["kind"].get("enum") or [node["kind"]["const"]]:
-            kinds[kind] = set(node) - {"kind"} - set(OfNet.model_fields)
-    functions = facts.OF_NET | facts.COUNTS
-    assert kinds.keys() == functions.keys()
-    for kind, options in kinds.items():
-        code = functions[kind].__code__
-        taken = set(code.co_varnames[: code.co_argcount]) - {"rows"}
-        assert options == taken, kind
+class Leaves(Quantity):
+    """The leaves of a tree with so many branches."""
+
+    kind: Literal["leaves"]
+    branches: int
+
+    def count(self) -> Count:
+        return Count(2 * self.branches, f"2 × {self.branches} = {2 * self.branches}")
+
+
+def test_a_paper_with_one_quantity_of_its_own_has_it_and_no_other_papers(written):
+    trees = replace(PAPERS[0], id="trees2026", quantities=(Leaves,), listed={})
+    data = base(quantity={"kind": "leaves", "branches": 7}, printed=14)
+    path = written(data | {"paper": data["paper"] | {"name": "trees2026"}})
+    alone = replace(KINDS, papers=(trees,), exact=inspect_model((trees,)))
+    (found,) = judged(load_of(path, alone))
+    assert (found.word, found.count.arithmetic) == (TRUE, "2 × 7 = 14")
+    assert "conv1" not in json.dumps(alone.schema.whole["definitions"]["Inspect"])
+    names = alone.schema.whole["definitions"]
+    assert "Leaves" in names
+    assert not {"Whole", "OfLayers", "OutputSide"} & names.keys()
+    both = replace(KINDS, papers=(*PAPERS, trees), exact=inspect_model((*PAPERS, trees)))
+    assert judged(load_of(path, both))[0].word == TRUE
+    for change in ({"quantity": {"kind": "parameters"}}, {"nets": ["torchvision"]}):
+        other = base(**change) if "quantity" in change else data | change
+        with pytest.raises(SpecError, match=r"is counted of another paper|is no net of trees2026"):
+            load_of(written(other | {"paper": data["paper"] | {"name": "trees2026"}}), both)
 
 
 # pages and commands
@@ -568,10 +584,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_page_shows_every_fact_with_its_arithmetic_and_both_values(name, pages):
     import html
 
-    page = html.unescape((pages / f"{name}.html").read_text()).replace("−", "-").replace("’", "'")
+    page = re.sub(r"</?a\b[^>]*>", "", (pages / f"{name}.html").read_text())  # citations are links
+    page = html.unescape(page).replace("−", "-").replace("’", "'")
     page = page.replace("\u202f", " ").replace("\u00a0", " ").replace("\u2060", "")
     for f in judged(FILES[name]):
-        for text in (f.fact.says, f.printed, f.counted, f.found.arithmetic, f.fact.because, f.fact.source or ""):
+        for text in (f.fact.says, f.printed, f.counted, f.count.arithmetic, f.fact.because, f.fact.source or ""):
             assert text in page, text
     assert page.count('<tbody class="fact">') == len(FILES[name].claim.facts)
     assert "<script" not in page
@@ -595,7 +612,7 @@ def test_the_same_stands_beside_the_page_as_data(name, pages):
     with open(pages / f"{name}.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["verdict"] for row in rows] == [f["verdict"] for f in whole["facts"]]
-    assert [row["arithmetic"] for row in rows] == [f.found.arithmetic for f in judged(FILES[name])]
+    assert [row["arithmetic"] for row in rows] == [f.count.arithmetic for f in judged(FILES[name])]
 
 
 def test_the_index_lists_exact_claims_among_the_others(pages, tmp_path):

@@ -12,23 +12,27 @@ import torch
 from torch import nn
 
 from repro import contents
+from repro.claim.differences import Differences, Readings
 from repro.claim.model import DataSpec, TrainSpec
 from repro.data import augment
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.data.photos.maps import from_images
 from repro.data.sets import load
+from repro.errors import ReproError
 from repro.nets import tables
-from repro.pages.fidelity import page, training_defaults
-from repro.papers.alexnet2012 import alexnet, cuda_convnet, fidelity
-from repro.papers.alexnet2012.fidelity import DIFFERENCES, DRAWN, PARTS, filled
+from repro.pages.fidelity import page
+from repro.papers.alexnet2012 import PAPER, alexnet, cuda_convnet, differences
+from repro.papers.alexnet2012.differences import DRAWN, values
 from repro.papers.alexnet2012.nets import AlexNet
 from repro.train import loop, sgd, testing
 from repro.train.looks import look
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
-ROWS = 38  # of source.md 1
+DIFFERENCES = PAPER.differences
+ROWS = DIFFERENCES.rows()
+MANY = 38  # of source.md 1
 SETTINGS = re.compile(r"`(data|model|train)\.(\w+)(?:: ([^`]*))?`")
 # what has digits and is a name: sections, layers, words in backticks
 NAMES = re.compile(r"`[^`]*`|§[\d.]+|\b[a-z]+\d\b|\blayer \d\b")
@@ -41,11 +45,14 @@ def numbers(text: str) -> set[str]:
 
 def strangers() -> dict[int, set[str]]:
     """By row, the numbers of what is done here that neither the paper nor the source has there."""
-    train = training_defaults()
-    found = {
-        row.number: numbers(" ".join(filled(row, train))) - numbers(f"{row.says} {row.does}") for row in DIFFERENCES
-    }
+    named = values()
+    found = {row.number: numbers(" ".join(row.filled(named))) - numbers(f"{row.says} {row.does}") for row in ROWS}
     return {number: left for number, left in found.items() if left}
+
+
+def words_of(annotation: object) -> set[object]:
+    """The words that a field may have, one of which may be none."""
+    return {word for part in get_args(annotation) for word in (words_of(part) if get_args(part) else {part})}
 
 
 def named_in(file: Path) -> set[str]:
@@ -68,17 +75,12 @@ def trainer(batches) -> loop.Trainer:
 
 
 def test_every_row_of_the_source_is_there_once_in_order():
-    assert [row.number for row in DIFFERENCES] == list(range(1, ROWS + 1))
-    assert len({row.subject for row in DIFFERENCES}) == ROWS
-    assert next(iter(PARTS.values())) == 1
-    assert list(PARTS.values()) == sorted(PARTS.values())
-    for row in DIFFERENCES:
-        assert row.says
-        assert row.does
-        assert all(filled(row, training_defaults()))
+    assert [row.number for row in ROWS] == list(range(1, MANY + 1))
+    assert len({row.subject for row in ROWS}) == MANY
+    assert all(all(row.filled(values())) for row in ROWS)
 
 
-@pytest.mark.parametrize("row", DIFFERENCES, ids=lambda row: str(row.number))
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.number))
 def test_every_row_is_held_by_tests_that_exist_or_says_why_not(row):
     assert row.tests or row.lacks
     assert len(set(row.tests)) == len(row.tests)
@@ -88,26 +90,23 @@ def test_every_row_is_held_by_tests_that_exist_or_says_why_not(row):
 
 
 def test_what_two_readings_do_differs_where_two_are_told():
-    for row in DIFFERENCES:
-        paper, source = filled(row, training_defaults())
-        assert (paper != source) == isinstance(row.here, tuple), row.number
+    for row in ROWS:
+        paper, source = row.filled(values())
+        assert (paper != source) == isinstance(row.here, Readings), row.number
 
 
 def test_every_key_that_a_claim_may_set_is_one_and_can_have_the_value_named():
     specs = {"data": DataSpec, "model": AlexNet, "train": TrainSpec}
-    named = [
-        found for row in DIFFERENCES for text in filled(row, training_defaults()) for found in SETTINGS.findall(text)
-    ]
+    named = [found for row in ROWS for text in row.filled(values()) for found in SETTINGS.findall(text)]
     assert len(named) > 20
     for section, key, value in named:
         field = specs[section].model_fields[key]
-        words = get_args(field.annotation)
-        assert not value or value in (*words, *get_args(words[0])), (section, key, value)
+        assert not value or value in words_of(field.annotation), (section, key, value)
 
 
 def test_no_number_of_what_is_done_here_is_typed():
-    for row in DIFFERENCES:
-        for text in (row.here,) if isinstance(row.here, str) else row.here:
+    for row in ROWS:
+        for text in row.templates:
             assert not re.search(r"\d", NAMES.sub("", re.sub(r"\{[^}]*\}", "", text))), (row.number, text)
 
 
@@ -139,14 +138,14 @@ def test_a_table_of_one_reading_that_leaves_the_other_is_noticed(monkeypatch):
 
 def test_what_is_said_of_draws_is_what_is_drawn():
     assert (DRAWN["strength"], DRAWN["shared"]) == (augment.STRENGTH, augment.SHARED)
-    assert len(augment.ten_views(fidelity.BORDER)) == DRAWN["views"]
-    of = augment.Components(torch.tensor([0.0, 0.0, fidelity.BRIGHTNESS**2]).numpy(), torch.eye(3).numpy())
+    assert len(augment.ten_views(differences.BORDER)) == DRAWN["views"]
+    of = augment.Components(torch.tensor([0.0, 0.0, differences.BRIGHTNESS**2]).numpy(), torch.eye(3).numpy())
     for reading in ("paper", "source"):
         drawn = augment.draw(
-            64_000, torch.Generator().manual_seed(0), border=fidelity.BORDER, crops=reading, colour=reading, of=of
+            64_000, torch.Generator().manual_seed(0), border=differences.BORDER, crops=reading, colour=reading, of=of
         )
         assert int(drawn.y.max()) + 1 == DRAWN[f"{reading}_places"]
-        assert augment.outcomes(fidelity.BORDER, reading, True) == DRAWN[f"{reading}_outcomes"]
+        assert augment.outcomes(differences.BORDER, reading, True) == DRAWN[f"{reading}_outcomes"]
         assert float(drawn.shift[:, 2].std()) == pytest.approx(DRAWN[f"{reading}_levels"], rel=0.02)
         assert drawn.divisor == (DRAWN["divisor"] if reading == "source" else 1)
 
@@ -212,14 +211,39 @@ def test_of_tied_classes_the_lower_one_leads(tmp_path):
 
 
 def test_the_page_has_every_row_in_its_part_with_its_tests_and_counts_them():
-    shown = page()
-    assert [row.number for _, _, rows in shown["parts"] for row in rows] == list(range(1, ROWS + 1))
-    assert {title: rows[0].number for title, _, rows in shown["parts"]} == PARTS
-    assert sum(count for *_, count in shown["states"]) == ROWS
-    assert shown["tests"] == len({node for row in DIFFERENCES for node in row.tests})
-    for row, difference in zip(shown["rows"], DIFFERENCES, strict=True):
+    shown = page(DIFFERENCES)
+    assert [row.number for _, _, rows in shown["parts"] for row in rows] == list(range(1, MANY + 1))
+    assert sum(count for *_, count in shown["states"]) == MANY
+    assert shown["tests"] == len({node for row in ROWS for node in row.tests})
+    for row, difference in zip(shown["rows"], ROWS, strict=True):
         assert len(row.tests) == len(difference.tests)
         assert (row.source is None) == isinstance(difference.here, str)
-        assert "`" not in "".join(
-            text for _, text in (*row.says, *row.does, *row.paper, *(row.source or ()), *row.lacks)
-        )
+
+
+def test_another_papers_differences_are_read_filled_and_drawn_by_the_same_code(tmp_path):
+    path = tmp_path / "differences.yaml"
+    path.write_text(
+        "parts:\n  - title: Leaves\n    rows:\n"
+        "      - number: 1\n        subject: How many\n        says: 14 leaves\n        does: 15 leaves\n"
+        '        here: {paper: "{leaves} leaves", source: "{leaves} leaves and `one` more"}\n'
+        "        lacks: no test counts them\n"
+    )
+    trees = Differences(path, lambda: {"leaves": 14})
+    (row,) = page(trees)["rows"]
+    assert (row.paper, row.source, row.state) == ("14 leaves", "14 leaves and `one` more", "no test named")
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ("      - {number: 1, subject: a, says: b, does: c, here: d, test: [e]}\n", ":4:"),
+        ("      - {number: 1, subject: a, says: b, does: c, here: {paper: d}}\n", ":4:"),
+        (2 * "      - {number: 1, subject: a, says: b, does: c, here: d}\n", "row 1 stands after row 1"),
+    ],
+    ids=["unknown key", "one reading of two", "a number twice"],
+)
+def test_a_mistake_in_the_file_of_differences_is_refused_with_its_place(rows, place, tmp_path):
+    path = tmp_path / "differences.yaml"
+    path.write_text(f"parts:\n  - title: Leaves\n    rows:\n{rows}")
+    with pytest.raises(ReproError, match=re.escape(place)):
+        Differences(path, dict).parts()

@@ -84,7 +84,7 @@ def test_the_committed_pages_are_those_of_the_committed_runs_byte_by_byte(tmp_pa
     if version("vl-convert-python") != DRAWN_BY:
         pytest.skip(f"charts are compared as vl-convert {DRAWN_BY} draws them; here is {version('vl-convert-python')}")
     entries = catalogue(ROOT / "claims" / "catalogue.csv")
-    written = write(CLAIMS, {"reference": TABLE}, tmp_path, entries)
+    written = write(CLAIMS, {"reference": TABLE}, tmp_path, entries, project="../..")
     made = {str(path.relative_to(tmp_path)): path.read_bytes() for path in written}
     committed = {str(path.relative_to(PAGES)): path.read_bytes() for path in PAGES.rglob("*") if path.is_file()}
     different = sorted(name for name in made.keys() | committed.keys() if made.get(name) != committed.get(name))

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from repro.claim import checks
 from repro.claim.kinds import Kinds
 from repro.claim.overlays import Layers
+from repro.claim.paper import Paper
 from repro.claim.problems import SpecError, told
 from repro.claim.yaml import Document
 
@@ -27,6 +28,12 @@ class ExactFile:
     def id(self) -> str:
         """The claim's id."""
         return str(self.claim.id)
+
+    @property
+    def paper(self) -> Paper:
+        """The paper whose sentence it is."""
+        paper: Paper = self.claim.papers[self.claim.paper.name]
+        return paper
 
     def line(self, fact: int) -> str:
         """Return `claims/x.yaml:12`: where a fact stands."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from repro.claim.counts import ListedNet, Quantity
+from repro.claim.differences import Differences
 from repro.claim.model import TabledNet
 from repro.claim.scales import BASED, UNDECIDED
 
@@ -27,7 +30,8 @@ class Paper:
     laid on a claim before its own exceptions; keys of sections that a claim lacks are passed over. `bases`: by name,
     overrides laid on small scale where a claim names one; `base_of`: the claim, as dotted keys, that bases are laid on.
     `largest`: by kind of device and kind of data, the largest scale meant for it, by what it takes and never by a
-    timing; `other` stands for all other data.
+    timing; `other` stands for all other data. `quantities`: what claims may count of its nets; `listed`: by name, the
+    nets whose layers a page may show. `differences`: between its text and its released source.
     """
 
     id: str  # the folder's name
@@ -42,6 +46,11 @@ class Paper:
     largest: Mapping[str, Mapping[str, str]]
     bases: Mapping[str, Overrides] = field(default_factory=dict)
     base_of: Overrides = field(default_factory=dict)
+    quantities: tuple[type[Quantity], ...] = ()
+    listed: Mapping[str, ListedNet] = field(default_factory=dict)
+    differences: Differences | None = None
+    code: tuple[tuple[str, str], ...] = ()  # its released source: (name, address)
+    source: Path | None = None  # what is on record of its released source, which citations of source.md are of
 
     def bases_for(self, data: object) -> tuple[str, ...]:
         """Return what a claim on data of this kind may name as the base of its small scale; nothing without bases."""

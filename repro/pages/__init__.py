@@ -6,10 +6,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from repro.claim import catalogue
+from repro.claim import catalogue, sources
 from repro.claim.files import AnyFile, split
-from repro.pages import claim, coverage, facts, fidelity, index, results
+from repro.pages import claim, coverage, facts, fidelity, index, results, source
 from repro.pages.export import rows_csv, whole
+from repro.pages.origins import origins
 from repro.pages.results import Results
 from repro.pages.shelf_results import results_of
 from repro.pages.typeset import environment, static
@@ -26,21 +27,26 @@ def write(
     entries: Sequence[catalogue.Entry] = (),
     only: Collection[str] | None = None,
     reference: Results | None = None,
+    project: str | None = None,
 ) -> list[Path]:
     """Make the pages of claims with their JSON and CSV in the folder `out`, and return the paths of all that is made.
 
     `runs`: one shelf by its name, `yours` or `reference`. `entries`: the rows of the catalogue, whose coverage has a
     page. `only`: ids of the claims whose pages are made, with the index, which names all claims, alone; None:
     everything, with the shelf's `results.json`. `reference`: results of the reference runs, which pages of the user's
-    own runs name, linked where their pages lie in `out`/reference. A file that has its content already is left as it
-    is. AssertionError of more shelves than one.
+    own runs name, linked where their pages lie in `out`/reference. `project`: the way from `out` to the project's
+    folder, for links to claims' files and the records of reference runs; None: no such links. A file that has its
+    content already is left as it is. AssertionError of more shelves than one.
     """
     assert len(runs) == 1, f"one shelf, not {', '.join(runs)}"
     ((shelf, table),) = runs.items()
     trials = Trials.from_runs(table)
     mine = [file for file in claims if only is None or file.id in only]
     names = ["index.html", *(f"{file.id}.html" for file in mine)]
-    templates = environment([(out / name).read_text() for name in names if (out / name).is_file()])
+    before = [(out / name).read_text() for name in names if (out / name).is_file()]
+    on_record = next((file.paper for file in claims if file.paper.source), None)  # one paper has its source on record
+    facts_on_source = sources.read(on_record.source) if on_record and on_record.source else None
+    templates = environment(before, facts_on_source)
     files = static(out)
     trained, exact = split(claims)
     ordered = sorted(trained, key=lambda file: file.id)
@@ -52,13 +58,18 @@ def write(
         theirs = f"reference/{file.id}.html"
         link = theirs if (out / theirs).is_file() else ""
         page = claim.page(file, found, missing[file.id], reference, link)
+        page |= {"origins": origins(file, project, found[file.id])}
         files[f"{file.id}.html"] = templates.get_template("claim.html").render(page)
         files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id], reference), indent=1, allow_nan=False) + "\n"
         files[f"{file.id}.csv"] = rows_csv(found[file.id])
     for counted in (file for file in exact if file in mine):
-        files |= facts.files(counted, templates)
+        files |= facts.files(counted, templates, project)
+    if on_record and facts_on_source:  # with every page, since any may cite it
+        files["source.html"] = templates.get_template("source.html").render(source.page(facts_on_source, on_record))
+        if on_record.differences:
+            differences = fidelity.page(on_record.differences)
+            files["fidelity.html"] = templates.get_template("fidelity.html").render(differences)
     if only is None:
-        files["fidelity.html"] = templates.get_template("fidelity.html").render(fidelity.page())
         files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows))
         exhibits = {id: shown for id, (shown,) in found.items()}
         files[results.NAME] = results_of(shelf, every, exhibits, trials).text()

@@ -44,6 +44,7 @@ def page(
         ("How it is judged", "rule", []),
         *([(told.title, "power", [])] if told else []),
         ("Run it yourself", "again", []),
+        ("Where this comes from", "origins", []),
     ]
     contents: list[tuple[str, str, list[tuple[str, str]]]] = []
     for part in parts:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
-from math import floor, isfinite, prod
+from collections.abc import Mapping, Sequence
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
+from repro.claim.counts import ListedNet, times, written
 from repro.claim.files import ExactFile
 from repro.draw.parts import Entry, Grid, Line
 from repro.nets import tables
-from repro.nets.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, Rounding, Row, SameMapNorm
+from repro.nets.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, SameMapNorm
 from repro.pages import prose
+from repro.pages.origins import origins
 from repro.pages.view import MARKS
-from repro.papers.alexnet2012 import alexnet
-from repro.papers.alexnet2012.counts import shown, times
-from repro.papers.alexnet2012.facts import IMAGE
-from repro.questions.facts import TRUE, FactWord, Judged, counts, judge_facts, judged, tally, tolerance
+from repro.questions.facts import TRUE, FactWord, Judged, judge_facts, judged, tally, tolerance, words
 from repro.questions.units import listed
 
 if TYPE_CHECKING:
@@ -27,57 +26,50 @@ if TYPE_CHECKING:
 SHORT: dict[FactWord, str] = {"true as printed": "true", "false as printed": "false", "inconclusive": "not shown"}
 COLUMNS = ("fact", "section", "says", "printed", "found", "low", "high", "unit", "verdict", "arithmetic")
 
-# The nets that a page can show beside each other: what they are called, their rows, and how they round.
-NETS: dict[str, tuple[str, tuple[Row, ...], Rounding]] = {
-    "paper": ("2012, as printed", alexnet.PAPER, tables.ceil),
-    "source": ("2012", alexnet.SOURCE, tables.ceil),
-    "torchvision": ("torchvision", alexnet.TORCHVISION, floor),
-}
 
-
-def files(file: ExactFile, environment: jinja2.Environment) -> dict[str, str]:
-    """The page of a claim, and the same as JSON and CSV, by name."""
+def files(file: ExactFile, environment: jinja2.Environment, project: str | None = None) -> dict[str, str]:
+    """Return the page of a claim, and the same as JSON and CSV, by name."""
     return {
-        f"{file.id}.html": environment.get_template("facts.html").render(_page(file)),
+        f"{file.id}.html": environment.get_template("facts.html").render(_page(file, project)),
         f"{file.id}.json": json.dumps(_whole(file), indent=1, allow_nan=False) + "\n",
         f"{file.id}.csv": _rows_csv(file),
     }
 
 
 def entry(file: ExactFile) -> Entry:
-    """The claim in the index."""
-    verdict, found = judge_facts(file), counts(judged(file))
+    """Return the claim as the index has it."""
+    verdict, said = judge_facts(file), words(judged(file))
     line = Line(
         mark=MARKS[verdict.word],
         headline=verdict.word,
-        found=_numbers(found),
+        found=_numbers(said),
         drawing=None,
         facts=("counted, no training", f"grade {verdict.grade}"),
         speaks=True,
     )
     return Entry(
-        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(found), "", "", (line,), ()
+        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(said), "", "", (line,), ()
     )
 
 
 def cells(file: ExactFile) -> tuple[str, ...]:
-    """The claim in the table of README, without the link to its page."""
-    verdict, found = judge_facts(file), counts(judged(file))
+    """Return the claim as the table of README has it, without the link to its page."""
+    verdict, said = judge_facts(file), words(judged(file))
     says = file.claim.paper.says
-    return says, _many(found), "–", "–", _numbers(found), f"`{verdict.word}`", verdict.grade or "–", "–", "–"
+    return says, _many(said), "–", "–", _numbers(said), f"`{verdict.word}`", verdict.grade or "–", "–", "–"
 
 
-def _many(found: dict[FactWord, int]) -> str:
-    n = sum(found.values())
+def _many(said: dict[FactWord, int]) -> str:
+    n = sum(said.values())
     return f"{n} fact{'s' * (n != 1)}"
 
 
-def _numbers(found: dict[FactWord, int]) -> str:
+def _numbers(said: dict[FactWord, int]) -> str:
     """`2 false, 16 true`."""
-    return ", ".join(f"{n} {SHORT[name]}" for name, n in found.items())
+    return ", ".join(f"{n} {SHORT[name]}" for name, n in said.items())
 
 
-def _page(file: ExactFile) -> dict[str, Any]:
+def _page(file: ExactFile, project: str | None) -> dict[str, Any]:
     """Everything that templates/facts.html prints."""
     claim, verdict, facts = file.claim, judge_facts(file), judged(file)
     return {
@@ -88,14 +80,15 @@ def _page(file: ExactFile) -> dict[str, Any]:
         "question": claim.question,
         "verdict": verdict,
         "mark_name": MARKS[verdict.word],
-        "tally": [f"{n} {SHORT[name]}" for name, n in counts(facts).items()],
+        "tally": [f"{n} {SHORT[name]}" for name, n in words(facts).items()],
         "facts": [_fact(fact, file.claim.paper.section) for fact in facts],
         "cited": prose.CITED * any("source.md" in f"{fact.because} {fact.source}" for fact in claim.facts),
-        "layers": _layers(claim.nets) if claim.nets else None,
-        "differences": _differences(claim.nets) if len(claim.nets) > 1 else None,
-        "other": "torchvision" in claim.nets,
+        "layers": _layers(claim.listed) if claim.nets else None,
+        "differences": _differences(list(claim.listed.values())) if len(claim.nets) > 1 else None,
+        "remarks": [net.remark for net in claim.listed.values() if net.remark],
         "assumptions": claim.assumptions,
         "deviations": claim.deviations,
+        "origins": origins(file, project),
         "command": f"python -m repro run {file.path.stem}",
     }
 
@@ -106,35 +99,35 @@ def _fact(fact: Judged, section: str) -> dict[str, Any]:
         "mark": MARKS[fact.word],
         "word": fact.word,
         "short": SHORT[fact.word],
-        "told": fact.word != TRUE,
+        "not_true": fact.word != TRUE,
         "says": fact.fact.says,
         "where": f"§ {where}" if where[:1].isdigit() else where[:1].upper() + where[1:],
         "printed": fact.printed,
         "counted": fact.counted,
-        "arithmetic": fact.found.arithmetic,
+        "arithmetic": fact.count.arithmetic,
         "because": fact.fact.because,
         "tolerance": tolerance(fact.fact),
         "source": fact.fact.source or "",
     }
 
 
-def _layers(nets: Sequence[str]) -> Grid:
+def _layers(nets: Mapping[str, ListedNet]) -> Grid:
     """The layers with weights of every net, line under line, and their sums."""
-    columns = {net: _columns(*NETS[net][1:]) for net in nets}
-    names = list(dict.fromkeys(name for found in columns.values() for name in found))
-    rows = [(name, NETS[net][0], *columns[net][name]) for name in names for net in nets if name in columns[net]]
+    columns = [(net.title, _columns(net)) for net in nets.values()]
+    names = list(dict.fromkeys(name for _, layers in columns for name in layers))
+    rows = [(name, title, *layers[name]) for name in names for title, layers in columns if name in layers]
     head = ("layer", "net", "kernels", "output", "parameters", "multiply-adds", "neurons")
     strong = frozenset(i for i, row in enumerate(rows) if row[0] == "all")
     return Grid("Every layer that holds weights", head, tuple(rows), frozenset({4, 5, 6}), frozenset(), strong)
 
 
-def _columns(rows: tuple[Row, ...], rounding: Rounding) -> dict[str, tuple[str, ...]]:
+def _columns(net: ListedNet) -> dict[str, tuple[str, ...]]:
     """By layer: kernels, output, parameters, multiply-adds and neurons as they are printed; `all` last."""
     held, work, units = (
-        count(rows, IMAGE, rounding) for count in (tables.parameters, tables.multiply_adds, tables.neurons)
+        count(net.rows, net.image, net.rounding) for count in (tables.parameters, tables.multiply_adds, tables.neurons)
     )
     out = {}
-    for row, entering, leaving in tables.shapes(rows, IMAGE, rounding):
+    for row, entering, leaving in tables.shapes(net.rows, net.image, net.rounding):
         if isinstance(row, Conv):
             kernel = times(row.maps, row.size, row.size, entering[0] // row.groups)
         elif isinstance(row, Dense):
@@ -147,19 +140,20 @@ def _columns(rows: tuple[Row, ...], rounding: Rounding) -> dict[str, tuple[str, 
     return out | {"all": ("", "", *sums)}
 
 
-def _differences(nets: Sequence[str]) -> Grid:
+def _differences(nets: Sequence[ListedNet]) -> Grid:
     """How else the nets differ: each line read off their tables."""
-    described = [_described(*NETS[net][1:]) for net in nets]
-    names = [name for name in described[0] if len({found[name] for found in described}) > 1]
-    rows = tuple((name, *(found[name] for found in described)) for name in names)
-    return Grid("How else they differ", ("part", *(NETS[net][0] for net in nets)), rows)
+    described = [_described(net) for net in nets]
+    names = [name for name in described[0] if len({parts[name] for parts in described}) > 1]
+    rows = tuple((name, *(parts[name] for parts in described)) for name in names)
+    return Grid("How else they differ", ("part", *(net.title for net in nets)), rows)
 
 
-def _described(rows: tuple[Row, ...], rounding: Rounding) -> dict[str, str]:
+def _described(net: ListedNet) -> dict[str, str]:
+    rows = net.rows
     convolutions = [row for row in rows if isinstance(row, Conv)]
     split = [row.name for row in convolutions if row.groups > 1]
     norms = [row for row in rows if isinstance(row, CrossMapNorm | SameMapNorm)]
-    (first, entering, leaving), *_ = tables.shapes(rows, IMAGE, rounding)
+    (first, entering, leaving), *_ = tables.shapes(rows, net.image, net.rounding)
     assert isinstance(first, Conv)
     beyond = (leaving[1] - 1) * first.stride + first.size - entering[1] - 2 * first.pad
     zeros = [f"{first.pad} on every side"] if first.pad else []
@@ -195,22 +189,23 @@ def _whole(file: ExactFile) -> dict[str, Any]:
             "grade": verdict.grade,
             "sentence": verdict.sentence,
             "why": verdict.why,
-            "facts": tally(counts(facts)),
+            "facts": tally(words(facts)),
         },
         "facts": [
             {
                 "says": fact.fact.says,
                 "printed": fact.fact.printed,
-                "found": fact.found.value,
-                "range": None if fact.found.low is None else [_finite(fact.found.low), _finite(fact.found.high)],
-                "unit": fact.found.unit,
-                "arithmetic": fact.found.arithmetic,
+                "found": fact.count.value,
+                "range": None if fact.count.low is None else [_finite(fact.count.low), _finite(fact.count.high)],
+                "unit": fact.count.unit,
+                "arithmetic": fact.count.arithmetic,
                 "verdict": fact.word,
             }
             for fact in facts
         ],
         "nets": {
-            net: {name: list(columns) for name, columns in _columns(*NETS[net][1:]).items()} for net in file.claim.nets
+            name: {layer: list(columns) for layer, columns in _columns(net).items()}
+            for name, net in file.claim.listed.items()
         },
     }
 
@@ -221,14 +216,14 @@ def _rows_csv(file: ExactFile) -> str:
     out = csv.writer(text, lineterminator="\n")
     out.writerow(COLUMNS)
     for i, fact in enumerate(judged(file), start=1):
-        printed, found = fact.fact.printed, fact.found
-        values = (_plain(tuple(printed) if isinstance(printed, list) else printed), _plain(found.value))
-        bounds = ("" if value is None else f"{value:.6g}" for value in (_finite(found.low), _finite(found.high)))
+        printed, count = fact.fact.printed, fact.count
+        values = (_plain(tuple(printed) if isinstance(printed, list) else printed), _plain(count.value))
+        bounds = ("" if value is None else f"{value:.6g}" for value in (_finite(count.low), _finite(count.high)))
         section = fact.fact.section or file.claim.paper.section
-        out.writerow((i, section, fact.fact.says, *values, *bounds, found.unit, fact.word, found.arithmetic))
+        out.writerow((i, section, fact.fact.says, *values, *bounds, count.unit, fact.word, count.arithmetic))
     return text.getvalue()
 
 
 def _plain(value: Any) -> str:
     """A value as data: no thousands apart."""
-    return shown(value) if isinstance(value, bool | tuple) else f"{value:.10g}"
+    return written(value) if isinstance(value, bool | tuple) else f"{value:.10g}"

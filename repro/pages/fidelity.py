@@ -1,19 +1,13 @@
-"""The page of differences between the paper's text and the released source, and what the readings here do."""
+"""The page of differences between a paper's text and its released source, and what the readings here do."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
-from types import SimpleNamespace
 from typing import Any
 
-from repro.claim.model import TrainSpec
-from repro.papers.alexnet2012.differences import Difference
-from repro.papers.alexnet2012.fidelity import DIFFERENCES, PARTS, filled
-from repro.papers.alexnet2012.recipe import RECIPE
-
-Words = tuple[tuple[bool, str], ...]  # (whether it is a name in backticks, text)
+from repro.claim.differences import Difference, Differences
 
 # How a row stands, with the sign that stands for it (templates/marks.svg).
 STATES = {
@@ -28,65 +22,55 @@ STATES = {
 
 @dataclass(frozen=True)
 class Row:
-    """A difference as the page shows it; `source` is None where both readings do the same."""
+    """A difference as the page shows it, names in backticks; `source` is None where both readings do the same."""
 
     number: int
     subject: str
     state: str
     mark: str
-    says: Words
-    does: Words
-    paper: Words
-    source: Words | None
+    says: str
+    does: str
+    paper: str
+    source: str | None
     tests: tuple[tuple[str, str], ...]  # (file, the test's name as a sentence)
-    lacks: Words
+    lacks: str
 
 
-def training_defaults() -> SimpleNamespace:
-    """The defaults of a claim's training rule, by name."""
-    defaults = {name: field.default for name, field in TrainSpec.model_fields.items()}
-    recipe = {key.removeprefix("train."): setting.value for key, setting in RECIPE.items() if key.startswith("train.")}
-    return SimpleNamespace(**defaults | recipe)
-
-
-def page() -> dict[str, Any]:
-    """Everything that templates/fidelity.html prints."""
-    rows = [_row(difference) for difference in DIFFERENCES]
-    starts = sorted(PARTS.items(), key=lambda part: part[1])
-
-    def part(row: Row) -> str:
-        return [title for title, first in starts if first <= row.number][-1]
-
+def page(differences: Differences) -> dict[str, Any]:
+    """Return everything that templates/fidelity.html prints."""
+    values, parts = differences.values(), differences.parts()
+    by_title = [(part.title, f"part-{i}", [_row(row, values) for row in part.rows]) for i, part in enumerate(parts, 1)]
+    rows = [row for *_, of in by_title for row in of]
     return {
-        "parts": [(title, f"part-{i}", list(of)) for i, (title, of) in enumerate(groupby(rows, part), 1)],
+        "parts": by_title,
         "states": [
             (state, mark, meaning, sum(row.state == state for row in rows)) for state, (mark, meaning) in STATES.items()
         ],
         "rows": rows,
-        "tests": len({node for difference in DIFFERENCES for node in difference.tests}),
+        "tests": len({test for part in parts for row in part.rows for test in row.tests}),
     }
 
 
-def _row(difference: Difference) -> Row:
-    paper, source = filled(difference, training_defaults())
+def _row(difference: Difference, values: Mapping[str, Any]) -> Row:
+    paper, source = difference.filled(values)
     state = "no test named" if not difference.tests else "one for both" if paper == source else "each its own"
     return Row(
         number=difference.number,
         subject=difference.subject,
         state=state,
         mark=STATES[state][0],
-        says=_words(difference.says),
-        does=_words(difference.does),
-        paper=_words(paper),
-        source=None if source == paper else _words(source),
+        says=_signs(difference.says),
+        does=_signs(difference.does),
+        paper=_signs(paper),
+        source=None if source == paper else _signs(source),
         tests=tuple(_test(node) for node in difference.tests),
-        lacks=_words(difference.lacks),
+        lacks=_signs(difference.lacks),
     )
 
 
-def _words(text: str) -> Words:
-    text = re.sub(r"(?<=\d) x (?=\d)", " × ", text).replace(" - ", " − ")
-    return tuple((i % 2 == 1, part) for i, part in enumerate(text.split("`")) if part)
+def _signs(text: str) -> str:
+    """The text with true signs of multiplication and subtraction."""
+    return re.sub(r"(?<=\d) x (?=\d)", " × ", text).replace(" - ", " − ")
 
 
 def _test(node: str) -> tuple[str, str]:

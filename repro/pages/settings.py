@@ -59,9 +59,7 @@ def at_scale(file: ClaimFile, scale: str) -> str:
         return ""
     here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))
     return "; ".join(
-        f"{key} {_value(here[key])}" + (f" in place of {_value(paper[key])}" if key in paper else "")
-        for key in here
-        if key not in paper or here[key] != paper[key]
+        f"{key} {_value(here[key])} in place of {_value(paper.get(key))}" for key in here if here[key] != paper.get(key)
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.claim import sources
+from repro.claim.sources import Source
 from repro.draw import svg
 
 if TYPE_CHECKING:
@@ -23,11 +25,22 @@ TYPE = (
     (re.compile(r"(?<=\b[np]) = (?=[\d.])"), "\u00a0=\u00a0"),
     (re.compile(r"(\btop|ILSVRC|#[\w-]*\d)-(?=\w)"), "\\1-\u2060"),  # no line ends within a name
 )
+LINK = re.compile(r"\[([^\]]+)\]\((https://[^)\s]+)\)")
 
 
-def environment(before: Sequence[str]) -> jinja2.Environment:
-    """The templates of all pages; `before`: the pages there already, from which unchanged drawings are taken."""
+def environment(before: Sequence[str], source: Source | None = None) -> jinja2.Environment:
+    """Return the templates of all pages.
+
+    `before`: the pages there already, from which unchanged drawings are taken. `source`: what citations of source.md
+    link to, on the page beside; None leaves them as text.
+    """
     import jinja2
+
+    def put(value: Any) -> Any:
+        """Set a text and link its citations."""
+        if not isinstance(value, str) or hasattr(value, "__html__"):
+            return value
+        return _cited(value, source) if source and sources.NAME in value else _set(value)
 
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -35,10 +48,15 @@ def environment(before: Sequence[str]) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_set,
+        finalize=put,
     )
     templates.globals["still"] = svg.Stills(before)
-    templates.filters |= {"unbroken": _unbroken, "coded": _coded}
+    templates.filters |= {
+        "unbroken": _unbroken,
+        "coded": lambda text: _coded(put(text), _unbroken),
+        "named": lambda text: _coded(put(text)),
+        "linked": lambda text: _linked(text, put),
+    }
     return templates
 
 
@@ -52,13 +70,37 @@ def static(out: Path) -> dict[str, str]:
     }
 
 
-def _set(value: Any) -> Any:
+def _set(text: str) -> str:
     """Text as a compositor sets it: true minus signs and apostrophes, and numbers on one line with their signs."""
-    if not isinstance(value, str) or hasattr(value, "__html__"):
-        return value
     for pattern, by in TYPE:
-        value = pattern.sub(by, value)
-    return value
+        text = pattern.sub(by, text)
+    return text
+
+
+def _cited(text: str, source: Source) -> markupsafe.Markup:
+    """A text whose citations of source.md are links to their rows; a citation of no row stays as it is."""
+    import markupsafe
+
+    link = markupsafe.Markup('<a href="source.html{}">{}</a>')
+    parts: list[str] = []
+    end = 0
+    for cited in sources.citations(text, source):
+        words = _set(text[cited.start : cited.end])
+        place = f"#{cited.anchor}" if cited.anchor else ""
+        parts += [_set(text[end : cited.start]), words if cited.anchor is None else link.format(place, words)]
+        end = cited.end
+    return markupsafe.Markup("").join([*parts, _set(text[end:])])
+
+
+def _linked(text: str, put: Callable[[str], str]) -> markupsafe.Markup:
+    """A line of Markdown: `[name](address)` as a link, names in backticks as code."""
+    import markupsafe
+
+    link = markupsafe.Markup('<a href="{}">{}</a>')
+    pieces = LINK.split(text)  # text, name, address, text, ...
+    names = [link.format(address, name) for name, address in zip(pieces[1::3], pieces[2::3], strict=True)]
+    plain = [_coded(put(piece)) for piece in pieces[::3]]
+    return markupsafe.Markup("").join(part for pair in zip(plain, [*names, ""], strict=True) for part in pair)
 
 
 def _unbroken(command: str) -> markupsafe.Markup:
@@ -69,13 +111,13 @@ def _unbroken(command: str) -> markupsafe.Markup:
     return markupsafe.Markup(" ").join(word.format(part) for part in re.findall(r"-\S+ \S+|\S+", command))
 
 
-def _coded(text: str) -> markupsafe.Markup:
-    """A sentence with the commands in it, which stand between backticks, as code."""
+def _coded(text: str, of: Callable[[str], str] | None = None) -> markupsafe.Markup:
+    """A text that is set, with the names in it, which stand between backticks, as code; `of`: how code is set."""
     import markupsafe
 
-    parts = enumerate(_set(text).split("`"))
     code = markupsafe.Markup("<code>{}</code>")
-    return markupsafe.Markup("").join(code.format(_unbroken(part)) if i % 2 else part for i, part in parts)
+    parts = enumerate(text.split("`"))
+    return markupsafe.Markup("").join(code.format(of(part) if of else part) if i % 2 else part for i, part in parts)
 
 
 def _stylesheet() -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import floor, isclose, isinf
 from typing import Literal
 
+from repro.claim.counts import Count, written
 from repro.claim.files import ExactFile
-from repro.papers.alexnet2012.counts import Found, shown
 from repro.questions.cases import Word
-from repro.questions.counted import Fact
+from repro.questions.counted import AnyFact
 from repro.questions.verdict import Verdict
 
 FactWord = Literal["true as printed", "false as printed", "inconclusive"]
@@ -22,7 +22,7 @@ GRADE = "exact"
 
 
 @dataclass(frozen=True)
-class Counted:
+class Tally:
     """How many facts are true, false or not shown: those that decide, and all."""
 
     true: int
@@ -37,7 +37,7 @@ class FactCase:
 
     word: Word
     when: str
-    test: Callable[[Counted], bool]
+    test: Callable[[Tally], bool]
 
 
 FACTS = (
@@ -64,47 +64,44 @@ FACTS = (
 class Judged:
     """A fact, what was counted, and the verdict's word."""
 
-    fact: Fact
-    found: Found
+    fact: AnyFact
+    count: Count
     word: FactWord
 
     @property
     def printed(self) -> str:
         """What the paper has, as it is compared: `at most 1 %`, `60,000,000`."""
         given = self.fact.printed
-        text = shown(tuple(given) if isinstance(given, list) else given, self.found.unit)
+        text = written(tuple(given) if isinstance(given, list) else given, self.count.unit)
         words = {"about": "about ", "at most": "at most ", "more than": "more than "}
         return words.get(self.fact.compare.kind, "") + text
 
     @property
     def counted(self) -> str:
         """What was counted, with its unit and the range that the data leave open."""
-        found = self.found
-        text = shown(found.value, found.unit)
-        if found.low is None or found.high is None:
+        count = self.count
+        text = written(count.value, count.unit)
+        if count.low is None or count.high is None:
             return text
-        low = f"{found.low:.2f}"
-        return f"{text} ({low} or more)" if isinf(found.high) else f"{text} ({low} to {found.high:.2f})"
+        low = f"{count.low:.2f}"
+        return f"{text} ({low} or more)" if isinf(count.high) else f"{text} ({low} to {count.high:.2f})"
 
 
 def judged(file: ExactFile) -> list[Judged]:
-    """Every fact of a claim with its verdict, in the claim's order."""
-    out = []
-    for fact in file.claim.facts:
-        found = fact.found()
-        out.append(Judged(fact, found, word(fact, found)))
-    return out
+    """Return every fact of a claim with its verdict, in the claim's order."""
+    counts = [(fact, fact.quantity.count()) for fact in file.claim.facts]
+    return [Judged(fact, count, word(fact, count)) for fact, count in counts]
 
 
-def word(fact: Fact, found: Found) -> FactWord:
-    """The verdict on one fact. `inconclusive` where the data leave both open, or cannot show what is printed."""
-    compare, printed, value = fact.compare, fact.printed, found.value
+def word(fact: AnyFact, count: Count) -> FactWord:
+    """Return the verdict on one fact: `inconclusive` where the data leave both open, or cannot show what is printed."""
+    compare, printed, value = fact.compare, fact.printed, count.value
     if isinstance(printed, list) or isinstance(value, tuple):
         return TRUE if printed == list(value) else FALSE  # type: ignore[arg-type]
     if compare.kind == "equals":
         return TRUE if isclose(value, printed, rel_tol=1e-9) else FALSE
-    low = value if found.low is None else found.low
-    high = value if found.high is None else found.high
+    low = value if count.low is None else count.low
+    high = value if count.high is None else count.high
     match compare.kind:
         case "rounded":
             return TRUE if round(printed / compare.unit) == floor(value / compare.unit + 0.5) else FALSE
@@ -119,54 +116,54 @@ def word(fact: Fact, found: Found) -> FactWord:
     raise AssertionError(compare.kind)
 
 
-def tolerance(fact: Fact) -> str:
-    """How far a printed number may be off, and why; empty where it may not."""
+def tolerance(fact: AnyFact) -> str:
+    """Return how far a printed number may be off, and why; empty where it may not."""
     compare = fact.compare
     if compare.kind == "about":
-        return f"Allowed: {shown(100 * compare.share)} % either way. {compare.why}"
+        return f"Allowed: {written(100 * compare.share)} % either way. {compare.why}"
     if compare.kind == "rounded":
-        to = "a whole number" if compare.unit == 1 else f"a multiple of {shown(compare.unit)}"
+        to = "a whole number" if compare.unit == 1 else f"a multiple of {written(compare.unit)}"
         return f"Rounded to {to}. {compare.why}"
     return ""
 
 
-def counts(facts: list[Judged]) -> dict[FactWord, int]:
-    """How many facts have each word, the worst first."""
+def words(facts: list[Judged]) -> dict[FactWord, int]:
+    """Count the facts that have each word, the worst first."""
     return {name: n for name in WORST if (n := sum(fact.word == name for fact in facts))}
 
 
-def counted(facts: list[Judged]) -> Counted:
+def decisive(facts: list[Judged]) -> Tally:
     """Return how the facts that the sentence rests on came out, those marked `headline`, or all where none is; and how
     many of the others are false."""
     marked = [fact for fact in facts if fact.fact.headline] or facts
     others = [fact for fact in facts if fact not in marked]
     true, false, left_open = (sum(fact.word == name for fact in marked) for name in (TRUE, FALSE, OPEN))
-    return Counted(true, false, left_open, sum(fact.word == FALSE for fact in others))
+    return Tally(true, false, left_open, sum(fact.word == FALSE for fact in others))
 
 
 def judge_facts(file: ExactFile) -> Verdict:
     """Return the verdict on an exact claim: the first case of facts that holds."""
     facts = judged(file)
-    count = counted(facts)
+    count = decisive(facts)
     case = next(case for case in FACTS if case.test(count))
-    found = counts(facts)
-    worst = next(iter(found))
+    said = words(facts)
+    worst = next(iter(said))
     named = [fact for fact in facts if fact.word == worst]
     if worst == TRUE:
         sentence = f"All {len(facts)} printed facts are true." if len(facts) > 1 else f"{_line(facts[0])}."
     else:
         sentence = " ".join(f"{_line(fact)}." for fact in named[:2])
         sentence += f" Below stand {len(named) - 2} more." if len(named) > 2 else ""
-    why = tally(found)
+    why = tally(said)
     if any(fact.fact.headline for fact in facts):
         why += f"; the sentence rests on {count.true + count.false + count.open} of them"
     return Verdict(case.word, GRADE, sentence, why if len(facts) > 1 else "the claim's one fact, counted")
 
 
-def tally(found: dict[FactWord, int]) -> str:
+def tally(words: dict[FactWord, int]) -> str:
     """Return `16 of 18 right, 2 wrong`."""
-    right = f"{found.get(TRUE, 0)} of {sum(found.values())} right"
-    more = [f"{n} {name}" for name, n in (("wrong", found.get(FALSE, 0)), ("not shown", found.get(OPEN, 0))) if n]
+    right = f"{words.get(TRUE, 0)} of {sum(words.values())} right"
+    more = [f"{n} {name}" for name, n in (("wrong", words.get(FALSE, 0)), ("not shown", words.get(OPEN, 0))) if n]
     return ", ".join([right, *more])
 
 
@@ -175,10 +172,10 @@ def _line(fact: Judged) -> str:
 
 
 def lines(file: ExactFile) -> list[str]:
-    """What a claim counts, for a terminal: each fact with its values, its arithmetic and where it stands."""
+    """Return what a claim counts, for a terminal: each fact with its values, its arithmetic and where it stands."""
     out = []
     for i, fact in enumerate(judged(file)):
         source = f"; on record: {fact.fact.source}" if fact.fact.source else ""
         out += [fact.fact.says, f"  printed {fact.printed}, found {fact.counted}: {fact.word}"]
-        out += [f"  {fact.found.arithmetic}", f"  {file.line(i)}{source}"]
+        out += [f"  {fact.count.arithmetic}", f"  {file.line(i)}{source}"]
     return out

@@ -1,106 +1,23 @@
-"""What can be counted of nets and sets, and how a count is compared with what is printed: closed models."""
+"""What can be counted of data sets and of numbers on record, and how a count is compared with what is printed.
+
+Closed models. Quantities of a net are in its paper's folder.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from math import log2, sqrt
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field
 
 from repro.claim.config import Closed
+from repro.claim.counts import Count, Quantity, product, summed, written
 from repro.claim.scalars import Number, Positive, Text
-from repro.papers.alexnet2012 import alexnet
-from repro.papers.alexnet2012.facts import Way
+from repro.data.known import KNOWN
 
-Weighted = Literal["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
-Pooling = Literal["pool1", "pool2", "pool5"]
-Norm = Literal["lrn1", "lrn2"]
+Z = 1.959964  # of a two-sided 95 % interval of the normal distribution
+
 Percent = Annotated[float, Field(gt=0, lt=100)]
-
-
-class Quantity(Closed):
-    """What is counted."""
-
-
-class OfNet(Quantity):
-    """A quantity of the 2012 net and its ablations."""
-
-    reading: alexnet.Reading = Field("source", description="which text the net follows: paper, or released source")
-    towers: alexnet.Towers = Field("two", description="towers of the net (§3.2)")
-    norms: alexnet.Norms = Field("both", description="normalisation layers (§3.3)")
-    pooling: alexnet.Pooling = Field("3/2", description="pooling; 2/2 is with #147's paddings (source.md 1, 33)")
-
-
-class Whole(OfNet):
-    """A count over the whole net."""
-
-    kind: Literal["inputs", "activated", "norms"] = Field(description="the quantity")
-
-
-class OfLayers(OfNet):
-    """A count over all layers with weights, or of one of them."""
-
-    kind: Literal["parameters", "neurons"] = Field(description="the quantity")
-    layer: Weighted | None = Field(None, description="one layer; all by default")
-
-
-class Share(OfNet):
-    """The part of all parameters that one layer holds, in percent."""
-
-    kind: Literal["share"] = Field(description="the quantity")
-    layer: Weighted = Field(description="which layer")
-
-
-class OfConvolution(OfNet):
-    """A convolution's kernels (how many, height, width, depth) or stride."""
-
-    kind: Literal["kernels", "stride"] = Field(description="the quantity")
-    layer: alexnet.Layer = Field(description="which convolution")
-
-
-class OutputSide(OfNet):
-    """The side of a layer's maps."""
-
-    kind: Literal["output_side"] = Field(description="the quantity")
-    layer: alexnet.Layer | Pooling = Field(description="which convolution or pooling")
-    rounding: Way = Field("up", description="up: the last window may reach beyond (source.md 1, 1); down: it may not")
-    pool: int | None = Field(None, gt=0, le=3, description="size of all pooling windows, nothing else changed")
-
-
-class OfNorm(OfNet):
-    """What a norm across maps sums over, and where it stands."""
-
-    kind: Literal["norm_maps", "norm_follows_activation"] = Field(description="the quantity")
-    layer: Norm = Field(description="which norm")
-
-
-class NormConstant(OfNet):
-    """A constant of the formula of §3.3."""
-
-    kind: Literal["norm_constant"] = Field(description="the quantity")
-    layer: Norm = Field(description="which norm")
-    constant: Literal["k", "n", "alpha", "beta"] = Field(description="which constant")
-
-
-class NormRatio(OfNet):
-    """A norm's output over that of the printed formula."""
-
-    kind: Literal["norm_ratio"] = Field(description="the quantity")
-    layer: Norm = Field(description="which norm")
-    activity: Positive = Field(description="of each of the n maps in the sum")
-
-
-class Relative(OfNet):
-    """A net's size in percent of the whole net's."""
-
-    kind: Literal["relative"] = Field(description="the quantity")
-    of: Literal["parameters", "multiply_adds"] = Field(description="what is counted")
-
-
-class Memory(OfNet):
-    """Bytes of training, in GB of 2^30."""
-
-    kind: Literal["memory"] = Field(description="the quantity")
-    batch: Number = Field(description="images per update")
 
 
 class Crops(Quantity):
@@ -111,12 +28,24 @@ class Crops(Quantity):
     crop: Number = Field(description="side of the patch")
     reflections: bool = Field(description="whether mirrored patches count too")
 
+    def count(self) -> Count:
+        """Count the places of the patch."""
+        side = self.image - self.crop + 1
+        mirrored = [2] if self.reflections else []
+        line = f"{self.image} - {self.crop} + 1 = {side}; {product(side, side, *mirrored)}"
+        return Count(side**2 * (2 if self.reflections else 1), line)
+
 
 class Bits(Quantity):
     """What a label tells, in bits."""
 
     kind: Literal["bits"] = Field(description="the quantity")
     classes: Number = Field(description="classes, equally likely")
+
+    def count(self) -> Count:
+        """Take the logarithm of the number of classes."""
+        value = log2(self.classes)
+        return Count(value, f"log2 {self.classes:,} = {written(value)}", "bits")
 
 
 class Total(Quantity):
@@ -125,12 +54,23 @@ class Total(Quantity):
     kind: Literal["total"] = Field(description="the quantity")
     of: list[Number] = Field(min_length=2, description="the numbers")
 
+    def count(self) -> Count:
+        """Add the numbers."""
+        return Count(sum(self.of), summed(self.of))
+
 
 class Quotient(Quantity):
     """One number on record over another."""
 
     kind: Literal["quotient"] = Field(description="the quantity")
     of: list[Annotated[float, Field(ge=0)]] = Field(min_length=2, max_length=2, description="[numerator, denominator]")
+
+    def count(self) -> Count:
+        """Divide. ValueError where the denominator is 0."""
+        over, under = self.of
+        if under == 0:
+            raise ValueError("nothing can be divided by 0")
+        return Count(over / under, f"{written(over)} / {written(under)} = {written(over / under)}", "to 1")
 
 
 class SetSize(Quantity):
@@ -140,6 +80,12 @@ class SetSize(Quantity):
     set: Literal["ilsvrc2010", "ilsvrc2012"] = Field(description="which set")
     split: Literal["train", "test"] = Field(description="which split; test: the one that measures")
 
+    def count(self) -> Count:
+        """Return the known size."""
+        known = KNOWN[self.set]
+        value = known.train if self.split == "train" else known.test
+        return Count(value, f"{known.title}: {value:,}", "images")
+
 
 class PerClass(Quantity):
     """Training images a class, on average."""
@@ -147,12 +93,22 @@ class PerClass(Quantity):
     kind: Literal["per_class"] = Field(description="the quantity")
     set: Literal["ilsvrc2010", "ilsvrc2012"] = Field(description="which set")
 
+    def count(self) -> Count:
+        """Divide the known size by the number of classes."""
+        known = KNOWN[self.set]
+        value = known.train / len(known.classes)
+        return Count(value, f"{known.train:,} / {len(known.classes):,} = {written(value)}", "images")
+
 
 class OnRecord(Quantity):
     """A number that is on record; the fact's `source` says where."""
 
     kind: Literal["on_record"] = Field(description="the quantity")
     value: Positive = Field(description="the number")
+
+    def count(self) -> Count:
+        """Return the number."""
+        return Count(self.value, f"on record: {written(self.value)}")
 
 
 class SmallestDifference(Quantity):
@@ -162,6 +118,14 @@ class SmallestDifference(Quantity):
     error: Percent = Field(description="about how large the error rates are, in percent")
     images: list[Number] = Field(min_length=2, max_length=2, description="images of the two sets")
 
+    def count(self) -> Count:
+        """Return the least difference that can be told from none with confidence 95 %, each rate on its own images."""
+        p, n, m = self.error / 100, *self.images
+        one = 100 * sqrt(p * (1 - p) / n + p * (1 - p) / m)
+        spread = f"{written(p)} × {written(1 - p)}"
+        line = f"100 × sqrt({spread} / {n:,} + {spread} / {m:,}) = {one:.3f}; 1.96 × {one:.3f} = {Z * one:.2f}"
+        return Count(Z * one, line, "points")
+
 
 class RecordedDifference(Quantity):
     """The distance of two error rates on record, in percentage points, with its interval."""
@@ -169,6 +133,20 @@ class RecordedDifference(Quantity):
     kind: Literal["difference"] = Field(description="the quantity")
     errors: list[Percent] = Field(min_length=2, max_length=2, description="the two error rates, in percent")
     images: list[Number] = Field(min_length=2, max_length=2, description="images that each was counted on")
+
+    def count(self) -> Count:
+        """Return the distance with its 95 % interval, each rate on its own images."""
+        (a, b), (n, m) = self.errors, self.images
+        one = sqrt(a * (100 - a) / n + b * (100 - b) / m)
+        apart = abs(a - b)
+        low, high = max(0.0, apart - Z * one), apart + Z * one
+        line = f"{a:g} - {b:g} = {a - b:+.3g}; one standard error {one:.3f}; 95 %: {low:.2f} to {high:.2f} apart"
+        return Count(round(apart, 9), line, "points", low, high)
+
+
+GENERAL: tuple[type[Quantity], ...] = (
+    Crops, Bits, Total, Quotient, SetSize, PerClass, OnRecord, SmallestDifference, RecordedDifference,
+)  # fmt: skip
 
 
 class Equals(Closed):
@@ -205,32 +183,5 @@ class FineEnough(Closed):
     kind: Literal["fine enough"] = Field(description="the comparison")
 
 
-Quantities = (
-    Whole | OfLayers | Share | OfConvolution | OutputSide | OfNorm | NormConstant | NormRatio | Relative | Memory
-    | Crops | Bits | Total | Quotient | SetSize | PerClass | OnRecord | SmallestDifference | RecordedDifference
-)  # fmt: skip
-Comparisons = Equals | Rounded | About | Bound | FineEnough
-
-
-def _kinds(models: Any) -> dict[str, str]:
-    return {kind: f"<{m.__name__}>" for m in models.__args__ for kind in m.model_fields["kind"].annotation.__args__}
-
-
-_TAGS: Final = {"quantity": _kinds(Quantities), "compare": _kinds(Comparisons)}
-
-
-def _tag(which: str) -> Any:
-    def tag(value: Any) -> str:
-        kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-        return _TAGS[which].get(kind, "<none>") if isinstance(kind, str) else "<none>"
-
-    return Discriminator(tag)
-
-
-def tagged(models: Any, which: str) -> Any:
-    """The union with a tag for each model, in angle brackets as in `repro.claim.kinds`."""
-    first, *rest = (Annotated[model, Tag(f"<{model.__name__}>")] for model in models.__args__)
-    union: Any = first
-    for model in rest:
-        union = union | model
-    return Annotated[union, _tag(which)]
+Comparison = Equals | Rounded | About | Bound | FineEnough
+COMPARISONS: tuple[type[Closed], ...] = (Equals, Rounded, About, Bound, FineEnough)

@@ -1,7 +1,11 @@
 """A. Krizhevsky, I. Sutskever, G. E. Hinton, ImageNet Classification with Deep Convolutional Neural Networks, 2012."""
 
+from pathlib import Path
+
 from repro.claim.paper import Paper
+from repro.papers.alexnet2012.differences import DIFFERENCES
 from repro.papers.alexnet2012.nets import NETS
+from repro.papers.alexnet2012.quantities import LISTED, QUANTITIES
 from repro.papers.alexnet2012.recipe import BASE_OF, BASES, LARGEST, RECIPE, SCALES
 
 PAPER = Paper(
@@ -17,4 +21,15 @@ PAPER = Paper(
     largest=LARGEST,
     bases=BASES,
     base_of=BASE_OF,
+    quantities=QUANTITIES,
+    listed=LISTED,
+    code=(
+        (
+            "AlexNet source code as released by the Computer History Museum",
+            "https://github.com/computerhistory/AlexNet-Source-Code",
+        ),
+        ("cuda-convnet", "https://code.google.com/archive/p/cuda-convnet/"),
+    ),
+    differences=DIFFERENCES,
+    source=Path(__file__).with_name("source.md"),
 )

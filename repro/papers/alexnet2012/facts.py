@@ -6,15 +6,14 @@ says otherwise a quantity is of the 2012 net as the released source has it, on i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, floor, inf, prod
 from typing import Any, Literal
 
+from repro.claim.counts import Count, product, summed, times, written
 from repro.nets import tables
 from repro.nets.tables import Activation, Conv, CrossMapNorm, Dense, Dropout, Pool, SameMapNorm
 from repro.papers.alexnet2012 import alexnet
-from repro.papers.alexnet2012.counts import COUNTS, Found, product, shown, summed, times
 
 IMAGE = (3, 224, 224)  # §3.5
 FLOAT = 4  # bytes of a single-precision number, the arithmetic of the released source
@@ -25,48 +24,48 @@ Way = Literal["up", "down"]
 ROUNDING: dict[Way, tables.Rounding] = {"up": ceil, "down": floor}
 
 
-def parameters(rows: Rows, layer: str | None = None) -> Found:
-    """Weights and biases, of all layers or of one."""
+def parameters(rows: Rows, layer: str | None = None) -> Count:
+    """Count weights and biases, of all layers or of one."""
     counts = tables.parameters(rows, IMAGE)
     if layer is None:
-        return Found(sum(counts.values()), summed(counts.values()))
+        return Count(sum(counts.values()), summed(counts.values()))
     weights = _kernels(rows, layer)
-    return Found(counts[layer], f"{times(*weights)} + {weights[0]:,} = {counts[layer]:,}")
+    return Count(counts[layer], f"{times(*weights)} + {weights[0]:,} = {counts[layer]:,}")
 
 
-def neurons(rows: Rows, layer: str | None = None) -> Found:
-    """Outputs of the layers with weights, of all or of one; the pixels are not counted."""
+def neurons(rows: Rows, layer: str | None = None) -> Count:
+    """Count the outputs of the layers with weights, of all or of one; the pixels are not counted."""
     if layer is None:
         counts = tables.neurons(rows, IMAGE)
-        return Found(sum(counts.values()), summed(counts.values()))
+        return Count(sum(counts.values()), summed(counts.values()))
     shape = _leaving(rows, layer)
-    return Found(prod(shape), product(*shape[1:], shape[0]) if len(shape) > 1 else f"{shape[0]:,} units")
+    return Count(prod(shape), product(*shape[1:], shape[0]) if len(shape) > 1 else f"{shape[0]:,} units")
 
 
-def share(rows: Rows, layer: str) -> Found:
-    """The part of all parameters that a layer holds, in percent."""
+def share(rows: Rows, layer: str) -> Count:
+    """Return the part of all parameters that a layer holds, in percent."""
     counts = tables.parameters(rows, IMAGE)
     total = sum(counts.values())
     value = 100 * counts[layer] / total
-    return Found(value, f"{counts[layer]:,} / {total:,} = {shown(value, '%')}", "%")
+    return Count(value, f"{counts[layer]:,} / {total:,} = {written(value, '%')}", "%")
 
 
-def kernels(rows: Rows, layer: str) -> Found:
-    """A convolution's kernels: how many, their height and width, and how many maps each reads."""
+def kernels(rows: Rows, layer: str) -> Count:
+    """Return how many kernels a convolution has, their height and width, and how many maps each reads."""
     row, entering = _row(rows, layer, Conv), _entering(rows, layer)
     shape = _kernels(rows, layer)
     parts = f", in {row.groups} parts of {shape[-1]}" if row.groups > 1 else ""
-    return Found(shape, f"{shape[0]} kernels of {times(*shape[1:])}; {entering[0]} maps enter{parts}")
+    return Count(shape, f"{shape[0]} kernels of {times(*shape[1:])}; {entering[0]} maps enter{parts}")
 
 
-def stride(rows: Rows, layer: str) -> Found:
-    """Pixels between neighbouring windows of a convolution."""
+def stride(rows: Rows, layer: str) -> Count:
+    """Return the pixels between neighbouring windows of a convolution."""
     value = _row(rows, layer, Conv).stride
-    return Found(value, f"{value} pixels from one window to the next")
+    return Count(value, f"{value} pixels from one window to the next")
 
 
-def output_side(rows: Rows, layer: str, rounding: Way = "up", pool: int | None = None) -> Found:
-    """The side of a layer's maps. `pool`: with pooling windows of that size in its place, and nothing else changed."""
+def output_side(rows: Rows, layer: str, rounding: Way = "up", pool: int | None = None) -> Count:
+    """Return the side of a layer's maps. `pool`: with pooling windows of that size, and nothing else changed."""
     if pool:
         rows = tuple(replace(row, size=pool) if isinstance(row, Pool) else row for row in rows)
     lines, value = [], IMAGE[1]
@@ -75,7 +74,7 @@ def output_side(rows: Rows, layer: str, rounding: Way = "up", pool: int | None =
             pad = row.pad if isinstance(row, Conv) else 0
             value = leaving[1]
             top = f"{entering[1]} + 2 × {pad} - {row.size}" if pad else f"{entering[1]} - {row.size}"
-            step = f"1 + {shown((entering[1] + 2 * pad - row.size) / row.stride)}"
+            step = f"1 + {written((entering[1] + 2 * pad - row.size) / row.stride)}"
             lines.append(f"{entering[1]} to {value}")
             if row.name == layer:
                 exact = (entering[1] + 2 * pad - row.size) % row.stride == 0
@@ -87,17 +86,17 @@ def output_side(rows: Rows, layer: str, rounding: Way = "up", pool: int | None =
                     first += f"; the last window reaches {beyond} px beyond, {there}"
                     first += f"; whole windows alone: {value - 1}"
                 before = f"{', '.join(lines[:-1])}; " if len(lines) > 1 else ""
-                return Found(value, before + first)
+                return Count(value, before + first)
     raise ValueError(f"no layer {layer} in this net")
 
 
-def inputs(rows: Rows) -> Found:
-    """Numbers that enter the net."""
-    return Found(prod(IMAGE), product(*IMAGE[1:], IMAGE[0]))
+def inputs(rows: Rows) -> Count:
+    """Count the numbers that enter the net."""
+    return Count(prod(IMAGE), product(*IMAGE[1:], IMAGE[0]))
 
 
-def activated(rows: Rows) -> Found:
-    """Layers with weights whose output goes through a non-linearity before the next weights."""
+def activated(rows: Rows) -> Count:
+    """Count the layers with weights whose output goes through a non-linearity before the next weights."""
     names: list[str] = []
     last = ""
     for row in rows:
@@ -108,69 +107,72 @@ def activated(rows: Rows) -> Found:
     weighted = [row.name for row in tables.weighted(rows)]
     lacking = [name for name in weighted if name not in names]
     without = f"; not {', '.join(lacking)}" if lacking else ""
-    return Found(len(names), f"{len(names)} of {len(weighted)}: {', '.join(names)}{without}")
+    return Count(len(names), f"{len(names)} of {len(weighted)}: {', '.join(names)}{without}")
 
 
-def norm_constant(rows: Rows, layer: str, constant: str) -> Found:
-    """A constant of a norm across maps, as the formula of §3.3 has it: alpha is what multiplies the sum."""
+def norm_constant(rows: Rows, layer: str, constant: str) -> Count:
+    """Return a constant of a norm across maps, as the formula of §3.3 has it: alpha is what multiplies the sum."""
     row = _row(rows, layer, CrossMapNorm)
     printed = _row(alexnet.PAPER, layer, CrossMapNorm)
     value = {"k": row.k, "n": row.size, "alpha": row.alpha, "beta": row.beta}[constant]
-    text = f"{constant} = {shown(value)}"
+    text = f"{constant} = {written(value)}"
     if constant == "alpha" and value != printed.alpha:
-        text = f"{shown(printed.alpha)} / {printed.size} = {shown(value)}"
-    return Found(value, text)
+        text = f"{written(printed.alpha)} / {printed.size} = {written(value)}"
+    return Count(value, text)
 
 
-def norm_maps(rows: Rows, layer: str) -> Found:
-    """How many maps a norm's sums can run over: those of one tower."""
+def norm_maps(rows: Rows, layer: str) -> Count:
+    """Count the maps that a norm's sums can run over: those of one tower."""
     row, entering = _row(rows, layer, CrossMapNorm), _entering(rows, layer)
-    return Found(entering[0] // row.groups, f"{entering[0]} / {row.groups} = {entering[0] // row.groups}")
+    return Count(entering[0] // row.groups, f"{entering[0]} / {row.groups} = {entering[0] // row.groups}")
 
 
-def norm_follows_activation(rows: Rows, layer: str) -> Found:
-    """Whether a norm stands after its layer's non-linearity."""
+def norm_follows_activation(rows: Rows, layer: str) -> Count:
+    """Return whether a norm stands after its layer's non-linearity."""
     place = rows.index(_row(rows, layer, CrossMapNorm))
     start = max(i for i, row in enumerate(rows[:place]) if isinstance(row, Conv | Dense))
     end = next(i for i, row in enumerate(rows) if i > place and isinstance(row, Conv | Dense))
     value = any(isinstance(row, Activation) for row in rows[start:place])
-    return Found(value, ", ".join(getattr(row, "name", "") or getattr(row, "kind", "") for row in rows[start:end]))
+    return Count(value, ", ".join(getattr(row, "name", "") or getattr(row, "kind", "") for row in rows[start:end]))
 
 
-def norms(rows: Rows) -> Found:
-    """How many normalisation layers there are, of whatever kind."""
-    found = [row for row in rows if isinstance(row, CrossMapNorm | SameMapNorm)]
-    kinds = [f"{row.name} ({'across' if isinstance(row, CrossMapNorm) else 'within'} maps)" for row in found]
-    return Found(len(found), ", ".join(kinds) or "none")
+def norms(rows: Rows) -> Count:
+    """Count the normalisation layers, of whatever kind."""
+    there = [row for row in rows if isinstance(row, CrossMapNorm | SameMapNorm)]
+    kinds = [f"{row.name} ({'across' if isinstance(row, CrossMapNorm) else 'within'} maps)" for row in there]
+    return Count(len(there), ", ".join(kinds) or "none")
 
 
-def norm_ratio(rows: Rows, layer: str, activity: float) -> Found:
-    """The output of a norm over that of the printed formula, where all n maps of the sum have one activity."""
+def norm_ratio(rows: Rows, layer: str, activity: float) -> Count:
+    """Divide the output of a norm by that of the printed formula, where all n maps of the sum have one activity."""
     row, printed = _row(rows, layer, CrossMapNorm), _row(alexnet.PAPER, layer, CrossMapNorm)
 
     def bracket(norm: CrossMapNorm) -> tuple[float, str]:
         inside = norm.k + norm.alpha * norm.size * activity**2
-        text = f"({shown(norm.k)} + {times(norm.alpha, norm.size)} × {shown(activity)}²)^{shown(norm.beta)}"
-        return inside**norm.beta, f"{text} = {shown(inside**norm.beta)}"
+        text = f"({written(norm.k)} + {times(norm.alpha, norm.size)} × {written(activity)}²)^{written(norm.beta)}"
+        return inside**norm.beta, f"{text} = {written(inside**norm.beta)}"
 
     (ours, here), (theirs, there) = bracket(row), bracket(printed)
     value = theirs / ours
-    line = f"printed: {there}; alpha / n: {here}; {shown(theirs)} / {shown(ours)} = {shown(value)}"
-    return Found(value, line, "to 1")
+    line = f"printed: {there}; alpha / n: {here}; {written(theirs)} / {written(ours)} = {written(value)}"
+    return Count(value, line, "to 1")
 
 
-def relative(rows: Rows, of: str) -> Found:
-    """Parameters or multiply-adds of the net with its options, in percent of the whole net's."""
+def relative(rows: Rows, of: str) -> Count:
+    """Return the parameters or multiply-adds of the net with its options, in percent of the whole net's."""
     count = {"parameters": tables.parameters, "multiply_adds": tables.multiply_adds}[of]
     part, whole = (sum(count(net, IMAGE).values()) for net in (rows, alexnet.SOURCE))
     value = 100 * part / whole
-    return Found(value, f"{part:,} / {whole:,} {of.replace('_', '-')} = {shown(value, '%')}", "%")
+    return Count(value, f"{part:,} / {whole:,} {of.replace('_', '-')} = {written(value, '%')}", "%")
 
 
-def memory(rows: Rows, batch: int) -> Found:
-    """Bytes of training in single precision, each array kept once: the images, the output of every layer and its
-    gradient, and weights with gradients and velocities. At least as much without non-linearities and dropout, which
-    can work in place; how much more the program of 2012 kept beside is not on record."""
+def memory(rows: Rows, batch: int) -> Count:
+    """Count the bytes of training in single precision, in GB.
+
+    Each array is kept once: the images, the output of every layer and its gradient, and weights with gradients and
+    velocities. The least is without non-linearities and dropout, which can work in place. How much more the program of
+    2012 kept is not on record, so that the range is open above.
+    """
     weights = 3 * sum(tables.parameters(rows, IMAGE).values())
     through = list(tables.shapes(rows, IMAGE))
     every = sum(prod(leaving) for _, _, leaving in through)
@@ -181,26 +183,10 @@ def memory(rows: Rows, batch: int) -> Found:
 
     line = (
         f"{FLOAT} × (3 × {weights // 3:,} + {batch} × ({prod(IMAGE):,} + 2 × {every:,})) bytes = "
-        f"{shown(size(every), 'GB')}; without {every - least:,} outputs that can be worked out in place: "
-        f"{shown(size(least), 'GB')}"
+        f"{written(size(every), 'GB')}; without {every - least:,} outputs that can be worked out in place: "
+        f"{written(size(least), 'GB')}"
     )
-    return Found(size(every), line, "GB", size(least), inf)
-
-
-OF_NET: dict[str, Callable[..., Found]] = {
-    function.__name__: function
-    for function in (
-        parameters, neurons, share, kernels, stride, output_side, inputs, activated, norm_constant, norm_maps,
-        norm_follows_activation, norms, norm_ratio, relative, memory,
-    )
-}  # fmt: skip
-
-
-def find(kind: str, net: dict[str, Any], options: dict[str, Any]) -> Found:
-    """The quantity `kind`; `net`: options of `alexnet.table`. ValueError where the net has nothing of that name."""
-    if kind in COUNTS:
-        return COUNTS[kind](**options)
-    return OF_NET[kind](alexnet.table(**net), **options)
+    return Count(size(every), line, "GB", size(least), inf)
 
 
 def _row(rows: Rows, name: str, kind: type) -> Any:

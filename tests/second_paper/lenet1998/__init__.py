@@ -3,12 +3,11 @@
 A second paper, for the tests alone: a folder like this one, put into `repro/papers`, is a paper on trial.
 """
 
-from pathlib import Path
+from repro.papers.lenet1998.nets import IMAGE, LeNet5, table
+from repro.papers.lenet1998.quantities import TrainableParameters
 
 from repro.claim.counts import ListedNet
 from repro.claim.paper import Paper, Setting
-from repro.papers.lenet1998.nets import IMAGE, LeNet5, table
-from repro.papers.lenet1998.quantities import TrainableParameters
 
 PAPER = Paper(
     id="lenet1998",

@@ -3,10 +3,10 @@
 from typing import Literal
 
 from pydantic import Field
+from repro.papers.lenet1998.nets import IMAGE, table
 
 from repro.claim.counts import Count, Quantity, times
 from repro.nets import tables
-from repro.papers.lenet1998.nets import IMAGE, table
 
 
 class TrainableParameters(Quantity):

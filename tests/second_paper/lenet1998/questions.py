@@ -1,11 +1,10 @@
 """What may be asked of LeNet-5 beside what may be asked of any net: how strong the kernels of C1 have become."""
 
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
-
 from repro.papers.lenet1998.nets import LeNet5
+
 from repro.questions.base import Claim
 from repro.questions.evaluations import EvaluationMeasure
 
