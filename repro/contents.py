@@ -7,6 +7,7 @@ from pathlib import Path
 from repro.claim import files
 from repro.claim.files import AnyFile
 from repro.claim.kinds import Kinds
+from repro.papers.alexnet2012 import questions as alexnet2012
 from repro.questions import counted, curve, ensembles, errors, evaluations, order, shares, speed, times
 from repro.questions.cases import BELOW, EFFECT, NO_EFFECT, VALUES, Case
 from repro.questions.facts import FACTS, FactCase
@@ -20,9 +21,7 @@ KINDS = Kinds(
         curve.TraceMeasure,
         speed.Throughput,
         evaluations.TenViewsMeasure,
-        evaluations.ThinnedNetsMeasure,
-        shares.KernelsMeasure,
-        evaluations.NeighboursMeasure,
+        *alexnet2012.MEASURES,
     ),
     rules=(
         times.Ratio,
@@ -37,6 +36,9 @@ KINDS = Kinds(
     ),
     exact=counted.Inspect,
 )
+# The modules that compute evaluations of trained nets, each with its own by kind. They need torch, so the engine loads
+# them by name.
+EVALUATIONS = ("repro.train.evaluations", "repro.papers.alexnet2012.evaluations")
 # Every table of cases, in the order of legends.
 CASES: tuple[tuple[Case | FactCase, ...], ...] = (
     EFFECT,

@@ -28,7 +28,10 @@ MAY_IMPORT = {
     "store": {"errors", "claim"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
-    "contents": {"claim", "papers", "questions"},
+    # A paper's own questions, which `contents` alone may import, and evaluations, which the engine loads by name.
+    "paper_questions": JUDGING,
+    "paper_evaluations": {"errors", "papers", "nets", "data", "train"},
+    "contents": {"claim", "papers", "paper_questions", "questions"},
     "pages": JUDGING | {"contents"},
     "nets": {"errors", "tables", "papers"},
     "data": {"errors", "known"},
@@ -46,7 +49,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "__init__": set(),
 }
-TORCH_FREE = JUDGING | {"contents", "pages"}
+TORCH_FREE = JUDGING | {"paper_questions", "contents", "pages"}
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
     "repro.nets.tables": "tables",
@@ -54,6 +57,8 @@ FACT_MODULES = {
     "repro.data.known": "known",
     "repro.train.minibatches": "minibatches",
 }
+# In a paper's folder.
+OWN = {"questions": "paper_questions", "figure3": "paper_questions", "evaluations": "paper_evaluations"}
 
 
 def module_of(file: Path) -> str:
@@ -64,7 +69,10 @@ SOURCES = {module_of(file): file for file in sorted((ROOT / "repro").rglob("*.py
 
 
 def part_of(module: str) -> str:
-    return FACT_MODULES.get(module) or [*module.split("."), "__init__"][1]
+    _, part, _, own, *_ = [*module.split("."), *["__init__"] * 3]
+    if part == "papers" and own in OWN:
+        return OWN[own]
+    return FACT_MODULES.get(module) or part
 
 
 def imports_of(source: str, module: str, package: bool = False) -> Iterator[tuple[str, int]]:

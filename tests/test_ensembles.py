@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.contents import load
 from repro.errors import ReproError
-from repro.questions import answers as ensembles
+from repro.questions import ensembles
 from repro.questions.judge import judge
 from repro.questions.observations import Observation
 from repro.questions.statistics import ensemble, exact_interval, mcnemar
@@ -25,13 +25,13 @@ from repro.store import Run, Store
 CLAIMS = Path(__file__).parent.parent / "claims"
 
 
-def seen(values: Sequence[float]) -> tuple[Observation, ...]:
+def observed(values: Sequence[float]) -> tuple[Observation, ...]:
     return tuple(Observation(seed, f"run{seed}", value, 1, "reached", 1) for seed, value in enumerate(values))
 
 
 def test_for_a_mean_the_jackknife_over_all_ensembles_is_students_interval():
     values = [0.41, 0.38, 0.44, 0.40, 0.39, 0.43, 0.37]
-    found = ensemble(seen(values), 5, lambda members: fmean(values[i] for i in members), 0.95, "difference")
+    found = ensemble(observed(values), 5, lambda members: fmean(values[i] for i in members), 0.95, "difference")
     assert found is not None
     half = student.ppf(0.975, 6) * stdev(values) / sqrt(7)
     assert found.estimate == pytest.approx(fmean(values))
@@ -42,7 +42,7 @@ def test_for_a_mean_the_jackknife_over_all_ensembles_is_students_interval():
 def test_for_the_variance_of_pairs_it_is_the_known_jackknife_of_a_variance():
     """(x - y)^2 / 2 over all pairs is s^2; leaving one out gives s^2 of the rest."""
     values = [1.0, 3.0, 2.0, 7.0, 4.0, 6.0]
-    found = ensemble(seen(values), 2, lambda m: (values[m[0]] - values[m[1]]) ** 2 / 2, 0.9, "difference")
+    found = ensemble(observed(values), 2, lambda m: (values[m[0]] - values[m[1]]) ** 2 / 2, 0.9, "difference")
     assert found is not None
     assert found.estimate == pytest.approx(stdev(values) ** 2)
     without = [stdev(values[:i] + values[i + 1 :]) ** 2 for i in range(6)]
@@ -61,14 +61,14 @@ def test_the_interval_holds_the_expected_gain_about_as_often_as_it_says():
         def gain(m: tuple[int, ...], squares: np.ndarray = squares, sums: np.ndarray = sums) -> float:
             return float(squares[list(m)].mean() - sums[list(m)].mean() ** 2)
 
-        found = ensemble(seen(list(x)), 5, gain, 0.95, "difference")
+        found = ensemble(observed(list(x)), 5, gain, 0.95, "difference")
         assert found is not None
         covered += found.low <= 0.8 <= found.high
     assert 0.85 <= covered / 150 <= 0.995
 
 
 def test_with_no_seed_to_leave_out_there_is_no_interval():
-    assert ensemble(seen([0.1] * 5), 5, lambda m: 0.1, 0.95, "difference") is None
+    assert ensemble(observed([0.1] * 5), 5, lambda m: 0.1, 0.95, "difference") is None
 
 
 def test_answers_are_averaged_and_of_equal_shares_the_lower_class_leads():
@@ -92,7 +92,7 @@ def test_exact_intervals_and_mcnemars_p_are_the_binomials():
 
 
 def shelf(root: Path, file: ClaimFile, scale: str, photos: int = 200) -> dict[str, Run]:
-    """Nets that know the class of every photo but for noise of their own, looked at in ten views."""
+    """Nets that know the class of every photo but for noise of their own, evaluated in ten views."""
     store, claim, labels = Store(root), file.at(scale), np.arange(photos) % 10
     for seed in claim.seeds:
         config = run_config(claim, "net", seed=seed)
@@ -149,22 +149,22 @@ def test_an_ensemble_needs_a_seed_to_leave_out_and_ten_views(tmp_path):
     ):
         assert old in text
         (tmp_path / "ensemble.yaml").write_text(text.replace(old, new))
-        with pytest.raises(SpecError) as told:
+        with pytest.raises(SpecError) as refused:
             load(tmp_path / "ensemble.yaml")
-        assert says in str(told.value)
+        assert says in str(refused.value)
 
 
 def test_the_page_states_the_error_of_the_nets_averaged(of_five):
     root, claim = CLAIMS.parent, of_five.at("small")
-    looked = [
+    evaluations = [
         claim.measure.evaluation_of(claim, run_config(claim, "net", seed=seed), claim.train.epochs)
         for seed in claim.seeds
     ]
-    paths = [root / "runs" / "reference" / evaluation.id for evaluation in looked if evaluation]
+    paths = [root / "runs" / "reference" / evaluation.id for evaluation in evaluations if evaluation]
     shares, labels = [np.load(path / "shares.npy") for path in paths], np.load(paths[0] / "labels.npy")
-    together = [
+    errors = [
         np.mean(np.sum([shares[i].astype(np.float64) for i in members], 0).argmax(1) != labels)
         for members in combinations(range(len(paths)), claim.rule.size)
     ]
     page = (root / "reports" / "reference" / "ensemble.html").read_text()
-    assert f'>3 nets averaged</th><td class="number">{100 * fmean(together):.2f}' in page
+    assert f'>3 nets averaged</th><td class="number">{100 * fmean(errors):.2f}' in page

@@ -22,7 +22,7 @@ from repro.pages.fidelity import page, training_defaults
 from repro.papers.alexnet2012 import alexnet, cuda_convnet, fidelity
 from repro.papers.alexnet2012.fidelity import DIFFERENCES, DRAWN, PARTS, filled
 from repro.train import loop, sgd, testing
-from repro.train.looks import look
+from repro.train.evaluations import evaluate, ten_views
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
@@ -188,7 +188,7 @@ def test_the_answer_for_a_photo_is_the_mean_of_the_softmax_outputs_of_its_ten_vi
     each = torch.cat([part.unflatten(0, (10, -1)) for part in logits], dim=1).double()  # [10, photos, classes]
     shares = torch.exp(each) / torch.exp(each).sum(2, keepdim=True)
     expected = shares.mean(0).argmax(1) == y
-    found = look(run, {}, "ten_views")
+    found = evaluate(run, ten_views)
     shown = torch.from_numpy(found.arrays["shares"])
     assert torch.equal(shown.argmax(1) == y, expected)
     assert found.values["views_error"] == pytest.approx(1 - float(expected.double().mean()))

@@ -53,7 +53,7 @@ class Measure(Closed):
     longer_epochs: ClassVar[bool] = False  # epochs with held-out images folded in do not disturb it
     diverged_epoch: ClassVar[bool] = False  # the updates of an epoch that diverged count up to there
     timed: ClassVar[bool] = False  # of a timing, not of a training
-    is_look: ClassVar[bool] = False  # read off a look at a finished run, not off its learning
+    is_evaluation: ClassVar[bool] = False  # read off an evaluation of a finished run, not off its learning
     ending: ClassVar[str] = ""  # the unit of its values, behind its name
 
     def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:

@@ -58,8 +58,8 @@ def at_smoke_scale(shown: Exhibit) -> list[Section]:
 def sections(shown: Exhibit) -> list[Section]:
     """Curves, tuning and judged runs of one shelf."""
     figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
-    # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
-    redone = figure and shown.speaks and not shown.judgement.claim.measure.is_look
+    # the figure of an evaluated net is not of its learning: see `repro.questions.evaluations`
+    redone = figure and shown.speaks and not shown.judgement.claim.measure.is_evaluation
     title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
     out: list[Section | None] = [*at_smoke_scale(shown)]
     together = shown.judgement.together
