@@ -30,7 +30,7 @@ from repro.questions.evaluations import EvaluationMeasure
 from repro.questions.judge import judge
 from repro.store import CHECKPOINT, Store
 from repro.train import loop, testing
-from repro.train.evaluations import Evaluated
+from repro.train.evaluations import Results
 from repro.train.seeds import generator
 
 CLAIMS = Path(__file__).parent.parent / "claims"
@@ -56,7 +56,7 @@ def narrow(large: Photos, epochs: int = 0, **model: object) -> loop.Trainer:
     return run
 
 
-def evaluate(run: loop.Trainer, kind: str, **options: object) -> Evaluated:
+def evaluate(run: loop.Trainer, kind: str, **options: object) -> Results:
     return evaluations.compute(run, Options.model_validate({"kind": kind, **options}))
 
 
@@ -115,7 +115,7 @@ def test_an_evaluation_leaves_the_run_as_it_was(large: Photos):
     assert rows(other, 3) == rows(plain, 3)
 
 
-def with_kernels(large: Photos, learned: torch.Tensor) -> Evaluated:
+def with_kernels(large: Photos, learned: torch.Tensor) -> Results:
     run = narrow(large, width=0.5)
     with torch.no_grad():
         run.net.conv1.weight += learned

@@ -25,7 +25,7 @@ from repro.claim.evaluation import Evaluation, Options
 from repro.errors import ReproError
 from repro.store import CHECKPOINT, Run, Store
 from repro.train import loop
-from repro.train.evaluations import Evaluated, evaluate
+from repro.train.evaluations import Results, evaluate
 
 REPORTED = (
     "epoch",
@@ -128,7 +128,7 @@ class Evaluator:
             run.finish({"status": "failed", "why": why})
 
 
-def compute(trainer: loop.Trainer, options: Options) -> Evaluated:
+def compute(trainer: loop.Trainer, options: Options) -> Results:
     """Evaluate a net in test mode by the function of the options' kind, which a module of `contents.EVALUATIONS` has.
 
     A paper's module needs torch, so it is loaded here, by its name, and by nothing that judges.

@@ -131,7 +131,7 @@ class ThinnedNets(EvaluationMeasure):
     """A net against thinned ones."""
 
     kind: Literal["thinned_nets"] = Field(description="the measure")
-    masks: int = Field(1000, ge=2, le=100_000, description="thinned nets that are drawn (the catalogue: up to 1000)")
+    masks: int = Field(ge=2, le=100_000, description="thinned nets that are drawn")
     photos: int | None = Field(None, ge=1, description="the first so many test photos; all of them by default")
     value: Literal["excess", "excess_arithmetic"] = Field(
         description="error of the net with halved outputs less that of the thinned nets' geometric, or arithmetic, mean"
@@ -158,7 +158,7 @@ class Neighbours(EvaluationMeasure):
     """How alike neighbours are."""
 
     kind: Literal["neighbours"] = Field(description="the measure")
-    nearest: int = Field(6, ge=1, description="neighbours of each test photo (Figure 4 shows six)")
+    nearest: int = Field(ge=1, description="neighbours of each test photo")
     queries: int | None = Field(None, ge=1, description="the first so many test photos; all of them by default")
     gallery: int | None = Field(None, ge=1, description="training photos, of each class in proportion; all by default")
     value: Literal["gain"] = Field(

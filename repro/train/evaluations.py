@@ -28,7 +28,7 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class Results:
     """The results of an evaluation: `values` by name, those that a claim may read and more for the page; `curves`,
     lists of one length; `arrays`, which are kept as .npy."""
 
@@ -38,13 +38,13 @@ class Evaluated:
 
 
 @torch.no_grad()
-def evaluate(run: Trainer, function: Callable[..., Evaluated], **options: object) -> Evaluated:
+def evaluate(run: Trainer, function: Callable[..., Results], **options: object) -> Results:
     """Return what `function`, one of an `EVALUATIONS`, computes of the run's net, in test mode."""
     run.net.eval()
     return function(run, **options)
 
 
-def ten_views(run: Trainer) -> Evaluated:
+def ten_views(run: Trainer) -> Results:
     """Compute the errors in ten views, their softmax outputs averaged (AlexNet §4.1), and in the centre view alone.
 
     Arrays: `shares` [photos, classes], the averaged outputs, and `labels`: so that nets can be averaged later.
@@ -67,10 +67,10 @@ def ten_views(run: Trainer) -> Evaluated:
         values[f"lost{name}"] = int(((one < answers) & (ten >= answers)).sum())
     values["photos"] = len(y)
     kept = torch.cat(averaged).float().cpu().numpy().astype(np.float32 if batches.classes <= WHOLE else np.float16)
-    return Evaluated(values, arrays={"shares": kept, "labels": y.cpu().numpy().astype(np.uint16)})
+    return Results(values, arrays={"shares": kept, "labels": y.cpu().numpy().astype(np.uint16)})
 
 
-def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: int | None) -> Evaluated:
+def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: int | None) -> Results:
     """Compare the net as it is tested with the means of thinned nets, after 1, 2, 5, ... of them (AlexNet §4.2).
 
     `masked`: the names of the hidden and of the last fully-connected layer, whose inputs dropout masks in training. In
@@ -119,10 +119,10 @@ def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: i
     values |= {"halved_error": error, "thinned_error": alone / masks, "photos": len(y), "masks": masks}
     values["excess"] = error - values["geometric_error"]
     values["excess_arithmetic"] = error - values["arithmetic_error"]
-    return Evaluated(values, curves)
+    return Results(values, curves)
 
 
-def neighbours(run: Trainer, *, layer: str, nearest: int, queries: int | None, gallery: int | None) -> Evaluated:
+def neighbours(run: Trainer, *, layer: str, nearest: int, queries: int | None, gallery: int | None) -> Results:
     """Compare the training photos that are nearest to test photos by a layer's outputs with those nearest by pixels.
 
     Distances are Euclidean, of centre views on both sides, and of outputs after the layer's non-linearity. `queries`:
@@ -163,10 +163,10 @@ def neighbours(run: Trainer, *, layer: str, nearest: int, queries: int | None, g
     curves["precision"] = [share(right[:, i]) for i in range(nearest)]
     curves["pixel_precision"] = [share(right_pixels[:, i]) for i in range(nearest)]
     curves["pixel_rank"] = [float(places[i].mean()) for i in range(nearest)]
-    return Evaluated(values, curves)
+    return Results(values, curves)
 
 
-def shifted_colours(run: Trainer, *, by: float) -> Evaluated:
+def shifted_colours(run: Trainer, *, by: float) -> Results:
     """Compute the errors of the centre view with all test photos shifted along a principal component of colour.
 
     Three components, the largest first, each both ways, by `by` of its deviations. Pixels are not clipped, as they are
@@ -186,7 +186,7 @@ def shifted_colours(run: Trainer, *, by: float) -> Evaluated:
     values = {"error": error, "shifted_error": sum(shifted) / len(shifted), "photos": count}
     values["shifted_rise"] = values["shifted_error"] - error
     curves = {"component": [1.0, 1.0, 2.0, 2.0, 3.0, 3.0], "by": [by, -by] * 3, "error": shifted}
-    return Evaluated(values, curves)
+    return Results(values, curves)
 
 
 def photos_of(run: Trainer) -> PhotoBatches:
@@ -239,7 +239,7 @@ def _activation(net: nn.Module, layer: str) -> nn.Module:
 
 # The evaluations of any net, by the kind under which they are recorded. Thinned nets and neighbours want the names of
 # layers, which a paper gives.
-EVALUATIONS: Final[Mapping[str, Callable[..., Evaluated]]] = {
+EVALUATIONS: Final[Mapping[str, Callable[..., Results]]] = {
     "ten_views": ten_views,
     "shifted_colours": shifted_colours,
 }

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from repro.train import evaluations
-from repro.train.evaluations import Evaluated, photos_of
+from repro.train.evaluations import Results, photos_of
 from repro.train.loop import Trainer, initial_net
 from repro.train.seeds import generator
 
 
-def kernels(run: Trainer, *, permutations: int, new: float) -> Evaluated:
+def kernels(run: Trainer, *, permutations: int, new: float) -> Results:
     """Measure how much of conv1's kernels is colour, by tower (§6.1): the first half of the kernels is tower 1.
 
     What a kernel has learned is the kernel less its projection on its initial values: what is left of the noise. The
@@ -58,12 +58,12 @@ def kernels(run: Trainer, *, permutations: int, new: float) -> Evaluated:
         values["difference"] = float(observed)
     values = {name: value for name, value in values.items() if value == value}
     kept = {"kernels": now.numpy().astype(np.float16), "new": share.numpy().astype(np.float32)}
-    return Evaluated(values, arrays=kept | {"chroma": chroma.numpy().astype(np.float32)})
+    return Results(values, arrays=kept | {"chroma": chroma.numpy().astype(np.float32)})
 
 
 # The evaluations by the kind under which they are recorded; the measures of `repro.papers.alexnet2012.questions` read
 # them. Dropout masks the inputs of fc7 and fc8 (§4.2), and Figure 4 compares the outputs of fc7 (§6.1).
-EVALUATIONS: Final[Mapping[str, Callable[..., Evaluated]]] = {
+EVALUATIONS: Final[Mapping[str, Callable[..., Results]]] = {
     "thinned_nets": partial(evaluations.thinned_nets, masked=("fc7", "fc8")),
     "kernels": kernels,
     "neighbours": partial(evaluations.neighbours, layer="fc7"),

@@ -36,12 +36,19 @@ class OfAlexNet(EvaluationMeasure):
 class ThinnedNetsMeasure(OfAlexNet, ThinnedNets):
     """A net against thinned ones."""
 
+    masks: int = Field(1000, ge=2, le=100_000, description="thinned nets that are drawn (the catalogue: up to 1000)")
+
     def lacking_of_alexnet(self, claim: Claim) -> str:
         return "" if claim.model.dropout else "needs a net with dropout; found model.dropout 0"
 
 
 class NeighboursMeasure(OfAlexNet, Neighbours):
     """How alike neighbours are."""
+
+    nearest: int = Field(6, ge=1, description="neighbours of each test photo (Figure 4 shows six)")
+    value: Literal["gain"] = Field(
+        description="the share of fc7's neighbours that are of the photo's class, less that of the pixels' neighbours"
+    )
 
     layer: ClassVar = "fc7"  # the last hidden layer, whose 4096 outputs Figure 4 compares (§6.1)
 
