@@ -1,18 +1,37 @@
-"""What there is: the questions that a claim may ask. The one module that lists them."""
+"""What there is: the papers on trial and the questions that a claim may ask. The one module that lists them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 
+from repro import papers
 from repro.claim import files
 from repro.claim.files import AnyFile
 from repro.claim.kinds import Kinds
-from repro.papers.alexnet2012 import questions as alexnet2012
+from repro.claim.paper import Paper
+from repro.nets import tables
 from repro.questions import counted, curve, ensembles, errors, evaluations, order, shares, speed, times
 from repro.questions.cases import BELOW, EFFECT, NO_EFFECT, VALUES, Case
 from repro.questions.facts import FACTS, FactCase
 
+# `ls repro/papers`: every folder there is a paper on trial, and says what it is by its `PAPER`.
+PAPERS: tuple[Paper, ...] = tuple(
+    import_module(f"{papers.__name__}.{found.name}").PAPER for found in iter_modules(papers.__path__) if found.ispkg
+)
+
+
+def _own(name: str) -> tuple[str, ...]:
+    """Return the modules of this name that papers have in their folders."""
+    modules = (f"{papers.__name__}.{paper.id}.{name}" for paper in PAPERS)
+    return tuple(module for module in modules if find_spec(module))
+
+
 KINDS = Kinds(
+    papers=PAPERS,
     measures=(
         times.EpochsTo,
         times.UpdatesTo,
@@ -21,7 +40,7 @@ KINDS = Kinds(
         curve.TraceMeasure,
         speed.Throughput,
         evaluations.TenViewsMeasure,
-        *alexnet2012.MEASURES,
+        *(measure for module in _own("questions") for measure in import_module(module).MEASURES),
     ),
     rules=(
         times.Ratio,
@@ -36,9 +55,9 @@ KINDS = Kinds(
     ),
     exact=counted.Inspect,
 )
-# The modules that compute evaluations of trained nets, each with its own by kind. They need torch, so the engine loads
-# them by name.
-EVALUATIONS = ("repro.train.evaluations", "repro.papers.alexnet2012.evaluations")
+# The modules that compute evaluations of trained nets, each with its own by kind: those of any net, and papers' own.
+# They need torch, so the engine loads them by name.
+EVALUATIONS = ("repro.train.evaluations", *_own("evaluations"))
 # Every table of cases, in the order of legends.
 CASES: tuple[tuple[Case | FactCase, ...], ...] = (
     EFFECT,
@@ -63,3 +82,17 @@ def load_all(paths: list[Path]) -> list[AnyFile]:
 def load_valid(folder: Path) -> tuple[list[AnyFile], list[str]]:
     """Return the claims of a folder without mistakes, and the names of the others."""
     return files.load_valid(folder, KINDS)
+
+
+def rows(kind: str, *, classes: int, **options: object) -> tuple[tables.Row, ...]:
+    """Return the table of layers of net `kind`, with options as a claim's `model` has them. ValidationError where it has
+    no such option, ValueError where they do not go together."""
+    return KINDS.read_net({"kind": kind, **options}).rows(classes)
+
+
+def net(
+    kind: str, *, classes: int, init: str | Mapping[str, float] | None = None, **options: object
+) -> dict[str, object]:
+    """Return what `repro.nets.modules.build` and training take of a net, `net` and `init`, by its name and options as a
+    run's configuration has them; `init` None: as published."""
+    return {"net": rows(kind, classes=classes, **options) or kind, "init": init or "published"}

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from repro import contents
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
+from repro.contents import KINDS
 from repro.data.photos import prepare
 from repro.data.photos.crops import PhotoBatches
 from repro.data.photos.files import open_source
@@ -28,7 +30,7 @@ from repro.engine.provenance import provenance
 from repro.engine.tensorboard import exported
 from repro.errors import ReproError, RunError
 from repro.flags import Wish
-from repro.nets import library, registry, tables, weights
+from repro.nets import libraries, library, tables, weights
 from repro.pages.answers import Told, Tried
 from repro.pages.finetune import write
 from repro.places import cache
@@ -159,7 +161,7 @@ def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> 
 def _model(given: dict[str, Any], data: RunData, classes: int, own: set[str]) -> tuple[RunModel, dict[str, float]]:
     """The net, and the decay of each of its layers, in their order. `own`: what was asked for beside its kind."""
     kind = given.setdefault("kind", "alexnet")
-    if registry.of_library(kind):
+    if libraries.is_library_net(kind):
         assert data.crop is not None
         net = library.build(kind, classes=classes, side=data.crop, draw=lambda name: generator(0, "layers", name))
         if idle := sorted(own):
@@ -169,13 +171,13 @@ def _model(given: dict[str, Any], data: RunData, classes: int, own: set[str]) ->
             layer, _, role = name.rpartition(".")
             decays[layer] = DECAY if role == "weight" and parameter.dim() > 1 else decays.get(layer, 0.0)
         return RunModel(kind=kind), decays
-    if kind not in registry.KINDS:
-        raise ReproError(f"--model {kind}: expected one of {', '.join(registry.KINDS)}, torchvision:NAME or timm:NAME")
+    if kind not in KINDS.nets:
+        raise ReproError(f"--model {kind}: expected one of {', '.join(KINDS.nets)}, torchvision:NAME or timm:NAME")
     given = {"activation": "relu", "width": 1.0} | given
     if kind == "alexnet":
         given.setdefault("reading", "paper")
     options = {key: value for key, value in given.items() if key not in ("kind", "init") and value is not None}
-    rows = tables.weighted(registry.table(kind, classes=classes, **options))
+    rows = tables.weighted(contents.rows(kind, classes=classes, **options))
     published = {row.name: row.std for row in rows}
     init = published if given.get("init") in (None, "published") else given["init"]
     return RunModel(**given | {"init": init}), {row.name: row.decay for row in rows}
@@ -241,7 +243,7 @@ def _answers(config: RunConfig, path: Path, batches: PhotoBatches) -> dict[str, 
 
 
 def _net(config: RunConfig, batches: PhotoBatches) -> torch.nn.Module:
-    model = config.model.model_dump()
+    model = contents.net(**config.model.model_dump(), classes=batches.classes)
     net = loop.initial_net(model, seed=config.seed, classes=batches.classes, image=batches.image)
     return net.to(batches.device)
 

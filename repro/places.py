@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import repro
-from repro.claim.recipes import ScaleName, meant_for
+from repro.claim.scales import SCALE_NAMES
 from repro.data.known import find, how_to_get
 from repro.errors import DataError, ReproError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # pydantic takes longer to import than `--help` may
 
 PACKAGE = Path(repro.__file__).resolve().parent
 CATALOGUE = Path("claims", "catalogue.csv")  # what makes a folder a clone
-SCALES: tuple[str, ...] = get_args(ScaleName)  # from the lowest
+SCALES = SCALE_NAMES  # from the lowest
 
 
 def clone() -> Path | None:
@@ -89,14 +89,14 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
     missing: list[str] = []
     for scale in reversed(scales):
         kind = kinds[scale]
-        if SCALES.index(scale) > SCALES.index(meant_for(kind, device)):
+        if SCALES.index(scale) > SCALES.index(file.paper.largest_on(device, kind)):
             continue
         if there[kind] or scale == scales[0]:
             if missing:
                 return scale, f"no {' and no '.join(dict.fromkeys(missing))} found"
             if scale == scales[0] and len(scales) > 1:
                 return scale, f"{scales[1]} scale is not meant for {device}"
-            return scale, f"{kind} found; {meant_for(kind, device)} is the largest scale meant for {device}"
+            return scale, f"{kind} found; {file.paper.largest_on(device, kind)} is the largest scale meant for {device}"
         missing.append(kind)
     return scales[0], f"no other scale is meant for {device}"
 

@@ -18,11 +18,11 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from repro import places
+from repro import contents, places
 from repro.data.known import EVALUATION, KNOWN, Known, find_source, how_to_get
 from repro.data.photos.files import Chunk, open_source
 from repro.errors import DataError, ReproError
-from repro.nets import library, modules, registry, weights
+from repro.nets import libraries, library, modules, weights
 
 BATCH: Final = 64  # assumed: any gives the same counts
 CAFFE: Final = "bvlc_alexnet"
@@ -74,7 +74,7 @@ def evaluate(
     measures is taken; of `CLASS/*` alone all. `file` None: torchvision's published weights, where torch keeps what it
     has fetched. DataError where weights or photos are missing, ReproError where the weights do not fit the net.
     """
-    if not registry.of_library(model) and model != CAFFE:
+    if not libraries.is_library_net(model) and model != CAFFE:
         raise ReproError(f"--model {model}: found a net that is trained here; expected torchvision:NAME, timm:NAME or "
                          f"{CAFFE}. Errors of runs stand in their records and pages.")  # fmt: skip
     file = file or _fetched(model)
@@ -82,7 +82,10 @@ def evaluate(
     chunks, classes = measuring(photos, roots)
     side = CAFFE_SIDE if model == CAFFE else 0
     net = modules.build(
-        model, classes=classes, image=(3, side, side), draw=lambda name: torch.Generator().manual_seed(0)
+        **contents.net(model, classes=classes),
+        classes=classes,
+        image=(3, side, side),
+        draw=lambda name: torch.Generator().manual_seed(0),
     )
     heads = [head for head in library.HEADS if any(name.startswith(f"{head}.") for name in tensors)]
     weights.put(net, tensors, afresh=heads)
@@ -226,7 +229,7 @@ def _fetched(model: str) -> Path:
     source, _, name = model.partition(":")
     if source != "torchvision":
         raise ReproError(f"--weights is missing; expected a file with weights of {model}")
-    if name not in registry.names(source):
+    if name not in libraries.names(source):
         raise ReproError(f"--model {model}: torchvision has no such net")
     import torchvision
 

@@ -72,7 +72,6 @@ def run(args: argparse.Namespace, say: Say) -> int:
         from repro.engine import budget
         from repro.engine.execute import execute
         from repro.progress import shown
-        from repro.questions.bases import lines
 
         time = budget.seconds(args.budget) if args.budget else None
         setting, workers = _setting(args)
@@ -85,7 +84,7 @@ def run(args: argparse.Namespace, say: Say) -> int:
             if limit and _estimate(claims, setting, workers, more, say, "left, as they cannot end in the time given"):
                 say(f"go on: python -m repro {shlex.join(sys.argv[1:])}")
         if args.base:
-            say("\n" + "\n".join(lines(setting.store.table())))
+            say("\n" + "\n".join(_bases(setting.store.table())))
         files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}
     return 4 if "error" in _judged([*exact, *files], args, done, say).values() else 0
 
@@ -132,7 +131,6 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     from repro.engine.execute import standing
     from repro.engine.provenance import device_name
     from repro.pages import power
-    from repro.questions.bases import lines
 
     setting, workers = _setting(args)
     claims = _scaled(files, args, setting, say)
@@ -143,7 +141,7 @@ def plan(args: argparse.Namespace, say: Say) -> int:
         if file.undecided(scale):
             say(f"{file.id}: no run is planned: the base of its {scale} scale is not chosen yet; see plan --base")
     if args.base:
-        say("\n".join(lines(finished)))
+        say("\n".join(_bases(finished)))
     for line in jobs.lines(jobs.jobs(claims, finished, device, _more(args)), runs, device):
         say(line)
     _estimate(claims, setting, workers, _more(args), say)
@@ -184,9 +182,18 @@ def _more(args: argparse.Namespace) -> Any:
     """What is wanted beside claims: the candidates for a base, where they are asked for."""
     if not args.base:
         return None
-    from repro.questions.bases import wanted
+    from repro.contents import KINDS, PAPERS
+    from repro.questions import bases
 
-    return wanted
+    return lambda table: [want for paper in PAPERS for want in bases.wanted(paper, KINDS, table)]
+
+
+def _bases(table: Table) -> list[str]:
+    """The candidates for a base of each paper that has some, and the choice, as lines."""
+    from repro.contents import KINDS, PAPERS
+    from repro.questions import bases
+
+    return [line for paper in PAPERS if paper.bases for line in bases.lines(paper, KINDS, table)]
 
 
 def _estimate(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from repro.claim.recipes import BASES, UNDECIDED
 from small_runs import Curve
 from small_tables import ERRORS, claim_file, train
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
-from repro.claim.recipes import BASES, UNDECIDED
 from repro.claim.resolve import base_run
 from repro.contents import load
 from repro.errors import ReproError

@@ -11,7 +11,7 @@ import torch
 from timm.optim import create_optimizer_v2
 from torch.nn import functional as F
 
-import repro.nets.timm_nets  # noqa: F401  registers them
+import repro.papers.alexnet2012.timm_nets  # noqa: F401  registers them
 from repro.errors import ReproError
 from repro.nets import tables, weights
 from repro.papers.alexnet2012 import alexnet
@@ -123,7 +123,7 @@ from timm.models import register_model
 @register_model
 def alexnet_2012(pretrained=False, **keywords): return "theirs"
 try:
-    import repro.nets.timm_nets
+    import repro.papers.alexnet2012.timm_nets
 except Exception as error:
     print(type(error).__name__, error)
 print(timm.models.model_entrypoint("alexnet_2012")())

@@ -9,12 +9,13 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from repro import contents
 from repro.bench.rivals import CLASSES, LR, SIDES
 from repro.bench.turns import Contender, of_rows
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.data.sets import Images
-from repro.nets import modules, registry, tables
+from repro.nets import modules, tables
 from repro.train import loop, throughput
 
 NAMES = {torch.channels_last: "channels last", torch.contiguous_format: "contiguous"}
@@ -46,9 +47,9 @@ def trainer(
     **options: Any,
 ) -> loop.Trainer:
     """A run of the net `kind` with these options, by the paper's rule."""
-    rows = registry.table(kind, classes=batches.classes, **options)
+    rows = contents.rows(kind, classes=batches.classes, **options)
     return loop.trainer(
-        model={"kind": kind, "init": init, **options},
+        model=contents.net(kind, classes=batches.classes, init=init, **options),
         train={
             "batch": batch,
             "lr": lr,
@@ -85,7 +86,7 @@ def contender(
     x, y = batches.train(torch.arange(size, device=batches.device))
     if layout is not None:
         x = x.contiguous(memory_format=layout)
-    adds = of_rows(registry.table(kind, classes=CLASSES[kind], **options), SIDES[kind])
+    adds = of_rows(contents.rows(kind, classes=CLASSES[kind], **options), SIDES[kind])
     return Contender(name, precision, partial(run.step.repeat, x, y), run.net, *adds)
 
 

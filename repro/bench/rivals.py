@@ -12,9 +12,10 @@ from timm.utils import AverageMeter
 from torch import nn
 from torch.nn import functional as F
 
+from repro import contents
 from repro.bench.turns import Contender, of_rows, update_multiply_adds
 from repro.data.batches import Batch
-from repro.nets import layers, registry
+from repro.nets import layers
 
 LR = 1e-6  # noise teaches nothing: weights only have to stay finite
 SIDES = {"cuda_convnet_19pct": 32, "alexnet": 224}  # pixels
@@ -52,7 +53,7 @@ def plain_net(kind: str) -> nn.Module:
 
 def multiply_adds(kind: str) -> tuple[int, int]:
     """Return those of an image, forward and in an update."""
-    return of_rows(registry.table(kind, classes=CLASSES[kind], **OPTIONS.get(kind, {})), SIDES[kind])
+    return of_rows(contents.rows(kind, classes=CLASSES[kind], **OPTIONS.get(kind, {})), SIDES[kind])
 
 
 def trained(

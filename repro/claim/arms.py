@@ -8,7 +8,7 @@ from typing import Any
 
 from repro.claim.model import OF_RUNS, Claim
 from repro.claim.resolve import BY_VALUE, epochs_of, run_config
-from repro.nets import registry
+from repro.nets import libraries
 
 
 def compared(claim: Claim, rate: float | None, laid: Sequence[dict[str, Any]]) -> tuple[set[str], dict[int, int]]:
@@ -39,7 +39,7 @@ def _compared(claim: Claim, rate: float | None) -> tuple[set[str], dict[int, int
         by = f"{decay}.other" if key.startswith(f"{decay}.") else key
         values = [config.get(key, config.get(by)) for config in configs if key in config or by in config]
         # a layer that an arm's net lacks is no difference of its own, nor is what a library's net lacks altogether
-        known = sum(not (registry.of_library(c["model.kind"]) and key.startswith("model.")) for c in configs)
+        known = sum(not (libraries.is_library_net(c["model.kind"]) and key.startswith("model.")) for c in configs)
         lacking = len(values) < known and not key.startswith(("model.init.", f"{decay}."))
         if lacking or any(value != values[0] for value in values):
             differing.add(key)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from repro.claim import model as claims
-from repro.claim import recipes
 from repro.claim.arms import compared
 from repro.claim.judging import of_judging
 from repro.claim.kinds import Kinds
-from repro.claim.model import ARM_KEYS, OF_RUNS, OF_THE_SENTENCE, path_of
+from repro.claim.model import BY_LAYER, OF_RUNS, OF_THE_SENTENCE
 from repro.claim.nets import of_net
 from repro.claim.overlays import Layers, alternatives, exceptions, mapping, names, reach
 from repro.claim.problems import Problem, nearest, shown
 from repro.claim.resolve import CROPPING, images, training_images
+from repro.claim.scales import BASED, SCALE_NAMES
 from repro.claim.yaml import Loc
 from repro.data.known import KNOWN
-from repro.nets import registry
 
-SCALE_NAMES: tuple[str, ...] = get_args(recipes.ScaleName)
-
-Claim = claims.Claim[Any, Any]
+Claim = claims.Claim[Any, Any, Any]
 Arms = Mapping[str, tuple[Claim, Layers]]  # by name: the claim with the arm laid on, and its layers
 Scale = str | None
 Pair = tuple[Claim | None, Claim | None]  # before and after overrides
@@ -72,34 +69,33 @@ def of_file(base: Layers) -> list[Problem]:
         for key in overrides:
             if (path := kinds.path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
-            elif known is ARM_KEYS and not of_arm(key):
+            elif known is kinds.arm_keys and path[0] not in OF_RUNS:
                 text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
                 out.append(base.problem((*loc, key), text, key=True))
             elif path[0] == "tune" and "tune" not in data:
                 text = f"{by}: {key}: the claim tunes nothing; write its `tune`"
                 out.append(base.problem((*loc, key), text, key=True))
     declared, kind = [name for name, _ in alternatives(data)], reach(data, ("data", "kind"))
-    has = recipes.SCALES.get(kind, {}) if isinstance(kind, str) else {}
+    paper = base.paper
+    has = paper.scales.get(kind, {}) if paper and isinstance(kind, str) else {}
+    if paper is None and isinstance(name := reach(data, ("paper", "name")), str):
+        known_papers = [paper.id for paper in kinds.papers]
+        text = f"paper.name: found {name!r}; expected {' or '.join(known_papers)}{nearest(name, known_papers)}"
+        out.append(base.problem(("paper", "name"), text))
     for i, (name, loc) in enumerate(alternatives(data)):
         if name in declared[:i]:
             out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
     for scale in mapping(data, "scales"):
         out += _chosen(base, scale, declared)
         out += _based(base, scale, kind)
-        if isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES and scale not in has:
-            text = f"scales.{scale}: {kind} has no such scale; it has {', '.join(has) or 'none'}"
+        if paper and isinstance(kind, str) and kind in KNOWN and scale in SCALE_NAMES and scale not in has:
+            text = f"scales.{scale}: {kind} has no such scale in {paper.id}; it has {', '.join(has) or 'none'}"
             out.append(base.problem(("scales", scale), text, key=True))
     scales = mapping(data, "scales").keys()
     if scales and scales <= set(SCALE_NAMES) and "smoke" not in scales:
         text = "scales: smoke is missing, which proves the machinery on any machine"
         out.append(base.problem(("scales",), text, key=True))
     return out
-
-
-def of_arm(key: str) -> bool:
-    """Whether an arm may override `key`: it is part of what makes up a run."""
-    path = path_of(key)
-    return path is not None and path[0] in OF_RUNS
 
 
 def all_known(data: dict[str, Any], kinds: Kinds, scale: Scale, alternative: str | None) -> bool:
@@ -124,7 +120,7 @@ def _overrides(data: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Loc, d
         own.append(loc)
     for loc in own:
         for arm in mapping(data, *loc, "arms"):
-            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), ARM_KEYS
+            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), kinds.arm_keys
 
 
 def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
@@ -155,7 +151,8 @@ def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
     if "base" not in mapping(layers.data, "scales", scale) or not known:
         return []
     loc: Loc = ("scales", scale, "base")
-    names, found = recipes.bases(kind) if scale == recipes.BASED else (), reach(layers.data, loc)
+    paper, found = layers.paper, reach(layers.data, loc)
+    names = paper.bases_for(kind) if paper and scale == BASED else ()
     text = f"found {shown(found)}; expected {' or '.join(names)}" if names else f"{kind} has none at this scale"
     return [layers.problem(loc, f"scale {scale}: base: {text}", key=not names)] if found not in names else []
 
@@ -232,7 +229,7 @@ def of_run(claim: Claim, layers: Layers) -> list[Problem]:
 
 
 def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
-    """Crops fit what they are cut from; what speaks of crops, or of the paper's net, is there only beside them."""
+    """Crops fit what they are cut from; what speaks of crops, or of held-out images, is there only beside them."""
     data, known, out = claim.data, KNOWN[claim.data.kind], []
 
     def problem(loc: Loc, text: str) -> None:
@@ -242,72 +239,88 @@ def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
         if known.photos:
             problem(("data", "kind"), f"{data.kind} are photos of many sizes; expected data.crop beside it")
         for key in sorted(CROPPING - {"crop"} & mapping(layers.data, "data").keys()):
-            problem(("data", key), "is for crops; expected data.crop beside it")
+            if layers.is_written(("data", key)):
+                problem(("data", key), "is for crops; expected data.crop beside it")
     else:
-        if data.crop > data.stored:
+        for key in ("stored", "crops", "mirror", "mean", "colour"):
+            if getattr(data, key) is None:
+                problem(("data", "crop"), f"expected data.{key} beside it, for which the paper's recipe has nothing")
+        if data.stored and data.crop > data.stored:
             problem(("data", "crop"), f"found {data.crop}; expected at most data.stored, {data.stored}")
-        if not known.photos and data.stored % known.shape[1]:
+        if data.stored and not known.photos and data.stored % known.shape[1]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
     if data.held_out >= images(data)[0]:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
-    for key in sorted(mapping(layers.data, "model").keys() & set(registry.ALL_OPTIONS)):
-        laid = layers.origin.get(("model", key))
-        if laid and not laid.written:
-            continue  # what a base says of the paper's net is passed over where another net takes its place
-        if not registry.of_library(claim.model.kind) and key not in registry.OPTIONS[claim.model.kind]:
-            whose = [kind for kind, options in registry.OPTIONS.items() if key in options]
-            problem(("model", key), f"is for {' and '.join(whose)} alone")
-    if claim.train.plateau and not data.held_out:
-        problem(("train", "plateau"), "looks at the held-out error; expected data.held_out beside it")
-    if claim.train.drops and claim.train.plateau:
-        problem(("train", "plateau"), "stands beside train.drops; expected one of them")
-    if claim.train.drops != sorted(set(claim.train.drops)):
-        problem(("train", "drops"), "found epochs out of order; expected each above the one before")
-    if claim.train.fold_in and not data.held_out:
-        problem(("train", "fold_in"), "there are no held-out images to fold in; expected data.held_out beside it")
-    if claim.train.fold_in and claim.train.plateau:
-        problem(("train", "fold_in"), "stands beside train.plateau, which looks at the held-out error; expected one")
-    if claim.train.fold_in and not claim.measure.longer_epochs:
-        text = f"makes later epochs longer, and the measure {claim.measure.kind} counts them as equal"
-        problem(("train", "fold_in"), f"{text}; expected one of an error or of epochs to a level")
-    if claim.train.colour_until and (data.crop is None or data.colour == "none"):
-        problem(("train", "colour_until"), "there is no colour noise to end; expected data.crop and data.colour")
+    for key, text in _of_schedule(claim):
+        problem(("train", key), text)
     return out
 
 
+def _of_schedule(claim: Claim) -> Iterator[tuple[str, str]]:
+    """(key, what is wrong) of a training rule beside its data and its measure."""
+    data, train = claim.data, claim.train
+    if train.plateau and not data.held_out:
+        yield "plateau", "looks at the held-out error; expected data.held_out beside it"
+    if train.drops and train.plateau:
+        yield "plateau", "stands beside train.drops; expected one of them"
+    if train.drops != sorted(set(train.drops)):
+        yield "drops", "found epochs out of order; expected each above the one before"
+    if train.fold_in and not data.held_out:
+        yield "fold_in", "there are no held-out images to fold in; expected data.held_out beside it"
+    if train.fold_in and train.plateau:
+        yield "fold_in", "stands beside train.plateau, which looks at the held-out error; expected one"
+    if train.fold_in and not claim.measure.longer_epochs:
+        text = f"makes later epochs longer, and the measure {claim.measure.kind} counts them as equal"
+        yield "fold_in", f"{text}; expected one of an error or of epochs to a level"
+    if train.colour_until and (data.crop is None or data.colour == "none"):
+        yield "colour_until", "there is no colour noise to end; expected data.crop and data.colour"
+
+
 def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
-    """Each arm's net, and that arms differ in what varies and in nothing else."""
-    out = []
+    """Each arm's net and rule, and that arms differ in what varies and in nothing else."""
+    out: list[Problem] = []
     for armed, laid in arms.values():
         if wrong := _classes(armed, laid):
             return wrong
         out += [laid.problem(loc, text) for loc, text in of_net(armed, laid)]
-        if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
-            out.append(laid.problem(("train", "lr"), "train.lr: is tuned; take it away"))
-        own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
-        if own and (claim.tune or not claim.measure.is_end):
-            text = "an arm has epochs of its own only where its end is measured and no rate is tuned; take it away"
-            out.append(laid.problem(("train", "epochs"), f"train.epochs: {text}"))
+        out += _of_arms_rule(claim, laid)
+    keys = layers.kinds.arm_keys
     for i, key in enumerate(claim.varies):
-        if key not in ARM_KEYS:
-            out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
-    if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
+        if key not in keys:
+            out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, keys)}"))
+    if out or len(arms) < len(claim.arms) or not all(key in keys or key.rpartition(".")[0] in BY_LAYER
+                                                     for over in claim.arms.values() for key in over):  # fmt: skip
         return out
-    for armed, laid in arms.values():
-        if armed.model.halved and armed.model.dropout:
-            text = f"stands in place of dropout; expected model.dropout 0 beside it, found {armed.model.dropout:g}"
-            out.append(laid.problem(("model", "halved"), f"model.halved: {text}"))
     rate = claim.tune.rates[0] if claim.tune else None
-    differing, twins = compared(claim, rate, [laid.data for _, laid in arms.values()])
+    return _varying(claim, layers, *compared(claim, rate, [laid.data for _, laid in arms.values()]))
+
+
+def _of_arms_rule(claim: Claim, laid: Layers) -> Iterator[Problem]:
+    """What an arm may not say of the training rule: a rate that is tuned, and epochs where not its end is measured."""
+    if claim.tune and ("train", "lr") in laid.origin and laid.origin["train", "lr"].by.startswith("arm "):
+        yield laid.problem(("train", "lr"), "train.lr: is tuned; take it away")
+    own = ("train", "epochs") in laid.origin and laid.origin["train", "epochs"].by.startswith("arm ")
+    if own and (claim.tune or not claim.measure.is_end):
+        text = "an arm has epochs of its own only where its end is measured and no rate is tuned; take it away"
+        yield laid.problem(("train", "epochs"), f"train.epochs: {text}")
+
+
+def _varying(claim: Claim, layers: Layers, differing: set[str], twins: dict[int, int]) -> list[Problem]:
+    """What is named in `varies` is what the arms differ in (`differing`), and no two arms are the same (`twins`)."""
+    out = []
+
+    def covers(named: str, key: str) -> bool:
+        return key == named or key.startswith(f"{named}.")
+
     for key in sorted(differing):
-        if not any(key == named or key.startswith(f"{named}.") for named in claim.varies):
+        if not any(covers(named, key) for named in claim.varies):
             out.append(layers.problem(("varies",), f"varies: the arms differ in {key} too; name it or make them agree"))
     order = list(claim.arms)
     for arm, same in twins.items() if differing else ():
         text = f"arms: {order[arm]} is the same net and rule as {order[same]}"
         out.append(layers.problem(("arms", order[arm]), text, key=True))
     for i, named in enumerate(claim.varies):
-        if not any(key == named or key.startswith(f"{named}.") for key in differing):
+        if not any(covers(named, key) for key in differing):
             near = f"; they differ in {', '.join(sorted(differing))}" if differing else ""
             out.append(layers.problem(("varies", i), f"varies: no arm differs in {named}{near}"))
     return out

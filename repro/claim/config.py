@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from repro.nets import registry, tables
+from repro.nets import tables
 
 Dotted = dict[str, Any]
 
@@ -20,9 +20,9 @@ class Closed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def later(default: Any = None) -> Any:
-    """A field that came after ids were given: absent at `default`, which means what was done before it came."""
-    return Field(default, exclude_if=lambda value: value == default)
+def later(default: Any = None, **about: Any) -> Any:
+    """Make a field that came after ids were given: absent at `default`, which means what was done before it came."""
+    return Field(default, exclude_if=lambda value: value == default, **about)
 
 
 class Section(Closed):
@@ -63,26 +63,23 @@ class RunData(Section):
 
 
 class RunModel(Section):
-    """Keyword arguments of `repro.nets.modules.build`; `init`: `he`, or the initial deviation of every weight layer.
+    """Which net, and what its options are; `init`: `he`, or the initial deviation of every layer with weights.
 
-    What follows `kind` is there where the net has a table of layers; what follows `init` where it has such an option
-    (`repro.nets.registry.OPTIONS`).
+    What follows `kind` is there where the net has a table of layers. Further keys are the options of that net, in the
+    form of `TabledNet.recorded`; `Kinds.net` reads them back.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     kind: str
     activation: tables.ActivationKind | None = later()
     width: float | None = later()
     init: Literal["he"] | dict[str, float] | None = later()
-    reading: registry.Reading | None = later()
-    towers: registry.Towers | None = later()
-    norms: registry.Norms | None = later()
-    pooling: registry.Pooling | None = later()
-    dropout: float | None = later()
-    bias: float | None = later()
-    without: list[registry.Layer] | None = later()
-    conv6: bool | None = later()
-    maps: dict[str, int] = later({})
-    halved: bool = later(False)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The net's own options, as they are recorded."""
+        return dict(self.model_extra or {})
 
 
 class RunTrain(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from repro.claim.config import Closed
 from repro.claim.exact import ExactFile, load_exact
 from repro.claim.kinds import Kinds
 from repro.claim.model import Claim
-from repro.claim.overlays import Layers, base_of, is_exact, layered, mapping, names, starting
+from repro.claim.overlays import Layers, base_of, is_exact, layered, mapping, names, starting, with_recipe
+from repro.claim.paper import Paper
 from repro.claim.problems import SpecError, nearest, told
-from repro.claim.recipes import UNDECIDED
-from repro.claim.resolve import TABLED, run_config
+from repro.claim.resolve import CROPPING, run_config
+from repro.claim.scales import UNDECIDED
 from repro.claim.yaml import Document, Loc, read
 from repro.errors import ReproError
-from repro.nets import registry
 
 __all__ = [
     "AnyFile", "ClaimFile", "ExactFile", "Layers", "SpecError", "load", "load_all", "nearest", "run_config", "sources",
@@ -48,12 +49,24 @@ class ClaimFile:
         """The claim's id."""
         return self.claim.id
 
+    @property
+    def paper(self) -> Paper:
+        """The paper that its sentence stands in."""
+        paper = self.kinds.paper(self.claim.paper.name)
+        assert paper is not None, "checked when it was loaded"
+        return paper
+
+    @cached_property
+    def base(self) -> Layers:
+        """The claim's data on its paper's recipe."""
+        return with_recipe(self.document, self.kinds)
+
     def alternatives_at(self, scale: str) -> list[str]:
         """Names of the alternatives that are run at `scale`."""
         return names(self.document.data, "scales", scale, "alternatives")
 
     def base_at(self, scale: str) -> str | None:
-        """The base that `scale` stands on, where the claim names one (`recipes.BASES`)."""
+        """The base that `scale` stands on, where the claim names one (`Paper.bases`)."""
         return base_of(self.document.data, scale)
 
     def undecided(self, scale: str) -> bool:
@@ -64,7 +77,7 @@ class ClaimFile:
         self, scale: str | None, alternative: str | None = None, arm: str | None = None, beside: str | None = None
     ) -> Layers:
         """The claim's data with the scale's recipe, the claim's own exceptions, alternatives and an arm laid on."""
-        layers = layered(self.document, self.kinds, scale, alternative, arm, beside=beside)
+        layers = layered(self.base, scale, alternative, arm, beside=beside)
         if self.seeds:
             layers.lay({"seeds": list(self.seeds)}, f"--seeds {len(self.seeds)}", (), written=False)
         return layers
@@ -74,7 +87,7 @@ class ClaimFile:
         laid = scale, alternative, beside
         if laid not in self.resolved:
             layers = self.layers(scale, alternative, beside=beside)
-            self.resolved[laid] = self.kinds.claim.model_validate(layers.data)
+            self.resolved[laid] = self.kinds.claim.model_validate(layers.fitting)
         return self.resolved[laid]
 
     def compared(self, scale: str | None, alternative: str | None = None) -> dict[str | None, Claim]:
@@ -144,23 +157,24 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
     document = read(path)
     if is_exact(document.data):
         return load_exact(document, kinds)
-    base = Layers(document, kinds, document.data)
+    base = with_recipe(document, kinds)
     problems = checks.of_file(base)
     claims: dict[checks.At, Claim] = {}
     resolved: dict[Laid, Claim] = {}
 
     def validated(layers: Layers, before: dict[str, Any], known: Claim | None) -> Claim | None:
         """`before`: data of which `known` was made; a section that is the same object need not be looked at again."""
-        same = {key: getattr(known, key) for key, value in layers.data.items() if known and before.get(key) is value}
+        data = layers.fitting
+        same = {key: getattr(known, key) for key, value in data.items() if known and before.get(key) is value}
         try:
-            return kinds.claim.model_validate(layers.data | same)
+            return kinds.claim.model_validate(data | same)
         except ValidationError as error:
             problems.extend(told(layers, error.errors(include_url=False, include_context=False)))
             return None
 
     def checked(scale: str | None, alternative: str | None, beside: str | None = None) -> Claim | None:
-        layers = layered(document, kinds, scale, alternative, beside=beside)
-        claim, arms = validated(layers, document.data, claims.get((None, None))), {}
+        layers = layered(base, scale, alternative, beside=beside)
+        claim, arms = validated(layers, base.data, claims.get((None, None))), {}
         for arm in mapping(layers.data, "arms"):
             with_arm = layers.with_arm(arm)
             if armed := validated(with_arm, layers.data, claim):
@@ -182,11 +196,11 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
         for name in checks.beside(claim, alternative):
             if part := checked(scale, alternative, name):
                 resolved[scale, alternative, name] = part
-                problems += checks.of_compared(claim, part, layered(document, kinds, scale, alternative, beside=name))
+                problems += checks.of_compared(claim, part, layered(base, scale, alternative, beside=name))
     recipes_only: dict[str | None, Claim] = {
         scale: claim
         for scale in mapping(document.data, "scales")
-        if (claim := validated(layered(document, kinds, scale, own=False), document.data, claims.get((None, None))))
+        if (claim := validated(layered(base, scale, own=False), base.data, claims.get((None, None))))
     }
     problems += checks.of_overrides(base, claims, recipes_only)
     if problems:
@@ -201,11 +215,11 @@ def sources(
 ) -> list[tuple[str, Any, str]]:
     """Every dotted key of the resolved claim with its value and where it comes from, in the file's order of sections.
 
-    `claims/x.yaml:12`, `scale smoke of cifar10 (repro/claim/recipes.py)`, `arm tanh, claims/x.yaml:17`, or `default: `
+    `claims/x.yaml:12`, `scale smoke of cifar10 in alexnet2012`, `arm tanh, claims/x.yaml:17`, or `default: `
     and what the key is. A tuned rate has no value before its runs.
     """
     layers = file.layers(scale, alternative, arm)
-    claim = file.kinds.claim.model_validate(layers.data)
+    claim = file.kinds.claim.model_validate(layers.fitting)
     out: list[tuple[str, Any, str]] = []
 
     def add(path: Loc, value: Any, description: str | None) -> None:
@@ -224,9 +238,8 @@ def sources(
             add((section,), value, Claim.model_fields[section].description)
             continue
         for name, about in type(value).model_fields.items():
-            tabled = section == "model" and name in TABLED.union(registry.ALL_OPTIONS)
-            if tabled and registry.of_library(claim.model.kind):
-                continue  # a net as it is
+            if getattr(value, name) is None and section == "data" and claim.data.crop is None and name in CROPPING:
+                continue  # of crops, which this claim does not take
             if claim.tune and (section, name) == ("train", "lr"):
                 how = "the fastest" if claim.tune.choose == "fastest" else "the largest at which all arms learn"
                 grid = layers.source(("tune", "train.lr"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from repro.claim import model as claims
-from repro.claim.overlays import Layers, reach
+from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.yaml import Loc
 
-Claim = claims.Claim[Any, Any]
+Claim = claims.Claim[Any, Any, Any]
 
 
 def of_judging(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
@@ -37,7 +37,7 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
     if claim.tune is None:
         return []
     out = []
-    if reach(layers.data, ("train", "lr")) is not None:
+    if layers.is_written(("train", "lr")):
         out.append(layers.problem(("train", "lr"), "train.lr: is tuned; take it away, or tune", key=True))
     if (claim.tune.choose == "learns") != (claim.tune.per == "all"):
         text = (

@@ -1,20 +1,23 @@
-"""What claims may be made of: the measures and rules that there are, and the claim's model, keys and schema by them.
+"""What claims may be made of: the papers, measures and rules that there are, and the claim's model, keys and schema by
+them.
 
-Loading takes them: a claim by itself names no kind of question.
+Loading takes them: a claim by itself names no paper, net or kind of question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Discriminator, Tag, create_model
+from pydantic import Discriminator, Tag, TypeAdapter, create_model
 
-from repro.claim.config import Closed
-from repro.claim.model import Claim, keys_of, path_of
+from repro.claim.config import Closed, RunModel
+from repro.claim.model import OF_RUNS, Claim, LibraryNet, Net, TabledNet, keys_of, path_of
+from repro.claim.paper import Paper
 from repro.claim.yaml import Loc
+from repro.nets import libraries, tables
 
 if TYPE_CHECKING:
     from repro.claim.schema import Schema
@@ -25,24 +28,62 @@ OVERRIDDEN = ("data", "model", "train", "precision", "tune", "seeds", "measure",
 
 @dataclass(frozen=True)
 class Kinds:
-    """The models of measures and of rules, told apart by their `kind`."""
+    """The papers on trial, and the models of measures and of rules, told apart by their `kind`."""
 
+    papers: tuple[Paper, ...]
     measures: tuple[type[Closed], ...]
     rules: tuple[type[Closed], ...]
     exact: type[Closed]  # the model of a claim of counted facts
 
+    def paper(self, name: object) -> Paper | None:
+        """Return a paper by its folder's name; None of what is none."""
+        return next((paper for paper in self.papers if paper.id == name), None)
+
     @cached_property
-    def claim(self) -> type[Claim[Any, Any]]:
+    def nets(self) -> dict[str, type[TabledNet]]:
+        """The nets that are tables of layers, by the name that a claim gives them."""
+        return {kind: net for paper in self.papers for net in paper.nets for kind in _kinds(net)}
+
+    def options(self, kind: object) -> frozenset[str]:
+        """Return the keys that a claim's `model` may have beside a net's name; none of a net of a library, and all of
+        what is no net."""
+        if libraries.is_library_net(kind):
+            return frozenset()
+        known = [self.nets[kind]] if isinstance(kind, str) and kind in self.nets else list(self.nets.values())
+        return frozenset(name for net in known for name in net.model_fields) - {"kind"}
+
+    @cached_property
+    def read_net(self) -> Callable[[Any], Net]:
+        """Turn plain data into the model of a net. ValidationError where they are not right."""
+        return TypeAdapter(self._net).validate_python
+
+    @cached_property
+    def _net(self) -> Any:
+        tabled = _tagged([net for paper in self.papers for net in paper.nets])
+        return Annotated[tabled | Annotated[LibraryNet, Tag("<library>")], Discriminator(_net_kind)]
+
+    def rows(self, model: RunModel, classes: int) -> tuple[tables.Row, ...]:
+        """Return the table of layers that a run's configuration names; no rows for a net of a library."""
+        return self.read_net(model.model_dump()).rows(classes)
+
+    @cached_property
+    def claim(self) -> type[Claim[Any, Any, Any]]:
         """The model of a claim."""
-        parts: Any = _tagged(self.measures), _tagged(self.rules)
+        parts: Any = self._net, _discriminated(self.measures), _discriminated(self.rules)
         generic: Any = Claim
-        made: type[Claim[Any, Any]] = create_model("Claim", __base__=generic[parts], __doc__=Claim.__doc__)
+        made: type[Claim[Any, Any, Any]] = create_model("Claim", __base__=generic[parts], __doc__=Claim.__doc__)
+        made.kinds = self
         return made
 
     @cached_property
     def keys(self) -> dict[str, Loc]:
         """What a scale or an alternative may override, by dotted key: its place."""
         return keys_of(self.claim, OVERRIDDEN) | {"start": ("start",)}
+
+    @cached_property
+    def arm_keys(self) -> dict[str, Loc]:
+        """What an arm may override, by dotted key: what makes up a run."""
+        return {key: path for key, path in self.keys.items() if path[0] in OF_RUNS}
 
     def path_of(self, key: str) -> Loc | None:
         """Return the place of a dotted key; None of what is no key."""
@@ -56,8 +97,22 @@ class Kinds:
         return Schema(self)
 
 
+def _kinds(model: type[Closed]) -> tuple[str, ...]:
+    kinds: tuple[str, ...] = model.model_fields["kind"].annotation.__args__  # type: ignore[union-attr]
+    return kinds
+
+
 def _kind(value: Any) -> str:
     return f"<{value.get('kind') if isinstance(value, dict) else getattr(value, 'kind', None)}>"
+
+
+def _net_kind(value: Any) -> str:
+    tag = _kind(value)
+    return "<library>" if libraries.is_library_net(tag) else tag
+
+
+def _discriminated(models: Sequence[type[Closed]]) -> Any:
+    return Annotated[_tagged(models), Discriminator(_kind)]
 
 
 def _tagged(models: Sequence[type[Closed]]) -> Any:
@@ -65,7 +120,7 @@ def _tagged(models: Sequence[type[Closed]]) -> Any:
     that pydantic reports."""
     union: Any = None
     for model in models:
-        for kind in model.model_fields["kind"].annotation.__args__:  # type: ignore[union-attr]
+        for kind in _kinds(model):
             tagged: Any = Annotated[model, Tag(f"<{kind}>")]
             union = tagged if union is None else union | tagged
-    return Annotated[union, Discriminator(_kind)]
+    return union

@@ -1,21 +1,25 @@
-"""A claim as it stands in `claims/*.yaml`: closed models; defaults are the paper's own recipe, each with its section.
+"""A claim as it stands in `claims/*.yaml`: closed models. What has no default here is its paper's recipe's.
 
 A field's description is what `repro show`, the JSON Schema and the error for a missing key say.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
 from repro.claim.config import Closed
-from repro.claim.recipes import ScaleName
-from repro.claim.records import Paper
+from repro.claim.records import ComparedSentence
 from repro.claim.scalars import Name, Number, Positive, Seed, Text
+from repro.claim.scales import ScaleName
 from repro.claim.yaml import Loc
-from repro.nets import registry, tables
+from repro.nets import libraries, tables
+
+if TYPE_CHECKING:
+    from repro.claim.kinds import Kinds
 
 # Tags of unions stand in angle brackets, so that they can be told from keys in the places that pydantic reports.
 ByLayer = Annotated[dict[str, Annotated[float, Field(ge=0)]], Tag("<by layer>"), Field(min_length=1)]
@@ -27,10 +31,6 @@ def _form(value: Any) -> str:
     return "<rule>" if isinstance(value, str) else "<number>"
 
 
-def _whose(value: Any) -> str:
-    return "<library>" if registry.of_library(value) else "<ours>"
-
-
 class DataSpec(Closed):
     """Which images."""
 
@@ -39,22 +39,24 @@ class DataSpec(Closed):
     ] = Field(description="data set")
     images: int | None = Field(None, gt=0, description="a stratified part of the training set; all of it by default")
     scale: Literal["raw", "standardised"] = Field(
-        "raw", description="raw: 0-255 minus the mean image (source.md 3.1); standardised: divided by the deviation too"
+        "raw", description="raw: 0-255 minus the mean image; standardised: divided by the deviation too"
     )
     factor: float = Field(1.0, gt=0, description="what inputs are multiplied by after `scale`")
-    crop: int | None = Field(None, gt=0, description="side of the crops that the net sees (§4.1); none: whole images")
-    stored: int = Field(256, gt=0, description="short side of the stored images that crops are taken from (§2)")
-    crops: Literal["paper", "source", "all", "none"] = Field(
-        "paper",
-        description="paper: drawn for each image (§4.1); source: for 32 at a time (source.md 1, 22); "
-        "all: for each image, the last offset too (source.md 3.1)",
+    crop: int | None = Field(None, gt=0, description="side of the crops that the net sees; none: whole images")
+    # What follows is of crops. None: as the paper's recipe has it, or missing.
+    stored: int | None = Field(None, gt=0, description="short side of the stored images that crops are taken from")
+    crops: Literal["paper", "source", "all", "none"] | None = Field(
+        None,
+        description="paper: drawn for each image; source: for 32 at a time; all: for each image, the last offset too",
     )
-    mirror: bool = Field(True, description="horizontal reflections (§4.1)")
-    mean: Literal["per_offset", "centre"] = Field(
-        "per_offset", description="what crops lose: each pixel its own mean (§2), or the centre's (source.md 1, 24)"
+    mirror: bool | None = Field(None, description="horizontal reflections")
+    mean: Literal["per_offset", "centre"] | None = Field(
+        None, description="what crops lose: each pixel its own mean, or the mean of the centre's pixel"
     )
-    colour: Literal["paper", "source", "none"] = Field(
-        "paper", description="noise along the principal components of colour: as printed (§4.1), or source.md 1, 19"
+    colour: Literal["paper", "source", "none"] | None = Field(
+        None,
+        description="noise along the principal components of colour. Paper: eigenvalues of values on [0, 1] times "
+        "normal draws; source: deviations of values to 255 times normal draws",
     )
     held_out: int = Field(0, ge=0, description="training images kept from training, for the plateau and for tuning")
     classes: list[Annotated[int, Field(ge=0)]] | None = Field(
@@ -62,74 +64,83 @@ class DataSpec(Closed):
     )
 
 
-class ModelSpec(Closed):
-    """Which net."""
+class Net(Closed):
+    """Which net: a name, and the options that it has."""
 
-    kind: Annotated[
-        Annotated[registry.Kind, Tag("<ours>")]
-        | Annotated[str, Tag("<library>"), Field(pattern=registry.LIBRARY_KIND)],
-        Discriminator(_whose),
-    ] = Field(description="table of layers, or a net of a library as it is, without the keys below")
-    activation: tables.ActivationKind = Field("relu", description="non-linearity of every hidden layer (§3.1)")
+    kind: str
+
+    def rows(self, classes: int) -> tuple[tables.Row, ...]:
+        """Return its table of layers for so many classes; no rows where its layers are known to torch alone."""
+        return ()
+
+
+class LibraryNet(Net):
+    """A net of torchvision or timm as it is, without options."""
+
+    kind: str = Field(pattern=libraries.KIND, description="table of layers, or a net of a library as it is")
+
+
+class TabledNet(Net):
+    """A net as a table of layers. A paper's nets add their own options; a later one is made by `later`."""
+
+    activation: tables.ActivationKind = Field("relu", description="non-linearity of every hidden layer")
     init: Annotated[
         Annotated[Literal["published", "he"], Tag("<rule>")]
         | Annotated[dict[str, Positive], Tag("<by layer>"), Field(min_length=1)],
         Discriminator(_form),
     ] = Field("published", description="deviation of the initial weights: of the net's own files, He's, or by layer")
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
-    # The rest are options of some nets alone: `registry.OPTIONS` says of which; defaults and sections are the paper's.
-    reading: registry.Reading = Field("paper", description="as printed, or as the released source does (source.md 1)")
-    towers: registry.Towers = Field(
-        "two", description="two that meet in some layers (§3.2), or one, or two apart; dense conv2: met in layer 2"
-    )
-    norms: registry.Norms = Field("both", description="local response normalisation (§3.3)")
-    pooling: registry.Pooling = Field("3/2", description="size/stride of the poolings (§3.4)")
-    dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§4.2)")
-    bias: float = Field(1.0, ge=0, description="initial bias of conv2, 4, 5 and the hidden fc layers (§5)")
-    without: list[registry.Layer] = Field(default_factory=list, max_length=1, description="a convolution left out (§7)")
-    conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
-    halved: bool = Field(False, description="outputs of fc6 and fc7 times 0.5 in place of dropout: no noise (assumed)")
-    # cuda-convnet's nets alone.
-    maps: dict[str, Number] = Field(
-        default_factory=dict, description="by hidden layer, its maps or units in place of the published ones"
-    )
+
+    def rows(self, classes: int) -> tuple[tables.Row, ...]:
+        """Return its table of layers for so many classes. ValueError where its options do not go together."""
+        key = type(self), self.model_dump_json(exclude={"init"}), classes
+        if key not in _TABLES:  # a plan asks for the same few nets thousands of times
+            _TABLES[key] = self.table(classes)
+        return _TABLES[key]
+
+    @abstractmethod
+    def table(self, classes: int) -> tuple[tables.Row, ...]:
+        """Make the table of layers."""
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what a run's configuration says of the net, but its initial values; two names of one net are one."""
+        return self.model_dump(exclude={"init"})
+
+    def mistakes(self) -> list[tuple[str, str]]:
+        """Return (option, what is wrong) of options that exclude each other."""
+        return []
+
+
+_TABLES: dict[tuple[type[TabledNet], str, int], tuple[tables.Row, ...]] = {}
 
 
 class TrainSpec(Closed):
-    """The training rule; the defaults are section 5's. Upper bounds only catch slips (assumed)."""
+    """The training rule; what has no default is the paper's recipe's, or the claim's. Upper bounds only catch slips
+    (assumed)."""
 
-    batch: int = Field(128, gt=0, description="images per update (§5)")
-    epochs: int = Field(90, gt=0, le=10_000, description="the first horizon; planning lengthens it (§5)")
-    lr: float = Field(0.01, gt=0, description="rate of the weights (§5)")
-    bias_lr: float = Field(2.0, gt=0, le=100, description="factor on the rate for biases (source.md 1, 13)")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum (§5)")
+    batch: int = Field(gt=0, description="images per update")
+    epochs: int = Field(gt=0, le=10_000, description="the first horizon; planning lengthens it")
+    lr: float = Field(gt=0, description="rate of the weights")
+    bias_lr: float = Field(gt=0, le=100, description="factor on the rate for biases")
+    momentum: float = Field(ge=0, lt=1, description="momentum")
     weight_decay: Annotated[
         Annotated[Literal["published"], Tag("<rule>")] | Annotated[float, Tag("<number>"), Field(ge=0)] | ByLayer,
         Discriminator(_form),
-    ] = Field(0.0005, description="decay of the weights, one number or by layer; biases have none (§5)")
-    file_images: int = Field(
-        10_000, gt=0, description="images per data file; each file's last batch may be short (source.md 3.1)"
-    )
+    ] = Field(description="decay of the weights, one number or by layer; biases have none")
+    file_images: int = Field(gt=0, description="images per data file; each file's last batch may be short")
     order: Literal["repeated", "fresh"] = Field(
-        "repeated", description="order of the images: drawn once a seed (source.md 1, 30), or anew each epoch"
+        description="order of the images: drawn once a seed, or anew each epoch"
     )
-    drops: list[Number] = Field(
-        default_factory=list, description="epochs after which all rates are divided by ten (§5; source.md 1, 16)"
-    )
+    drops: list[Number] = Field(default_factory=list, description="epochs after which all rates are divided by ten")
     plateau: Number | None = Field(
-        None, description="epochs without a lower held-out error, after which rates are divided by ten (§5)"
+        None, description="epochs without a lower held-out error, after which rates are divided by ten"
     )
-    colour_until: Number | None = Field(None, description="last epoch with colour noise (source.md 1, 18)")
+    colour_until: Number | None = Field(None, description="last epoch with colour noise")
     freeze: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        default_factory=dict,
-        description="by layer, the last epoch in which it learns (source.md 1, 17: conv1); 0: in none",
+        default_factory=dict, description="by layer, the last epoch in which it learns; 0: in none"
     )
-    layer_lr: dict[str, Positive] = Field(
-        default_factory=dict, description="by layer, a factor on its rates (source.md 2.1, #146)"
-    )
-    fold_in: Number | None = Field(
-        None, description="epochs after which the held-out images are trained on too (source.md 3.2 D and F)"
-    )
+    layer_lr: dict[str, Positive] = Field(default_factory=dict, description="by layer, a factor on its rates")
+    fold_in: Number | None = Field(None, description="epochs after which the held-out images are trained on too")
 
 
 class StartSpec(Closed):
@@ -199,22 +210,25 @@ class Revision(Closed):
     )
 
 
+NetOf = TypeVar("NetOf", bound=Net)
 Measure = TypeVar("Measure", bound=Closed)
 Rule = TypeVar("Rule", bound=Closed)
 
 
-class Claim(Closed, Generic[Measure, Rule]):
+class Claim(Closed, Generic[NetOf, Measure, Rule]):
     """One sentence of the paper, with its number."""
+
+    kinds: ClassVar[Kinds]  # that it was made of
 
     id: Name = Field(description="the file's name without .yaml")
     version: int = Field(ge=1, description="raised when the claim's meaning changes")
     history: list[Revision] = Field(
         default_factory=list, description="earlier versions: what changed, and which scales had runs"
     )
-    paper: Paper = Field(description="the sentence on trial, and where it stands")
+    paper: ComparedSentence = Field(description="the sentence on trial, and where it stands")
     question: str = Field(description="what is measured, as a question", min_length=10)
     data: DataSpec = Field(description="which images")
-    model: ModelSpec = Field(description="which net")
+    model: NetOf = Field(description="which net")
     train: TrainSpec = Field(description="the training rule")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the training; fp32 has TF32 off")
     start: StartSpec | None = Field(None, description="weights to start from (§6); initial values by default")
@@ -250,7 +264,7 @@ def models_of(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in models_of(part)]
 
 
-def keys_of(claim: type[Claim[Any, Any]], sections: Iterable[str]) -> dict[str, Loc]:
+def keys_of(claim: type[Claim[Any, Any, Any]], sections: Iterable[str]) -> dict[str, Loc]:
     """Return the keys below these sections of a claim, as overrides write them: `train.lr` is ("train", "lr")."""
     keys: dict[str, Loc] = {}
     for section in sections:
@@ -262,14 +276,20 @@ def keys_of(claim: type[Claim[Any, Any]], sections: Iterable[str]) -> dict[str, 
 
 # What no scale, alternative or arm overrides.
 OF_THE_SENTENCE: Final = ("history", "paper", "assumptions", "deviations")
-# What makes up a run, and an arm may override, by dotted key; what a run starts from is one thing, as a whole.
+# What makes up a run, and an arm may override; what a run starts from is one thing, as a whole.
 OF_RUNS: Final = ("data", "model", "train", "precision", "start")
-ARM_KEYS: Final[dict[str, Loc]] = keys_of(Claim, OF_RUNS[:-1]) | {"start": ("start",)}
 BY_LAYER: Final = ("model.init", "model.maps", "train.weight_decay")  # keys whose value may be given layer by layer
 
 
-def path_of(key: str, keys: Mapping[str, Loc] = ARM_KEYS) -> Loc | None:
-    """Return the place of a dotted key: ("train", "lr") of `train.lr`, ("tune", "train.lr") of `tune.train.lr`,
-    ("model", "init", "fc10") of `model.init.fc10`; None of what is no key."""
+def place_of(key: str) -> Loc:
+    """Return the place of a dotted key of a run: ("train", "lr") of `train.lr`, ("model", "init", "fc10") of
+    `model.init.fc10`."""
     head, _, layer = key.rpartition(".")
-    return (*keys[head], layer) if head in BY_LAYER and layer else keys.get(key)
+    return (*head.split("."), layer) if head in BY_LAYER else tuple(key.split(".", 1))
+
+
+def path_of(key: str, keys: Mapping[str, Loc]) -> Loc | None:
+    """Return the place of a dotted key among `keys`: ("tune", "train.lr") of `tune.train.lr`, and as `place_of` of what
+    may be given layer by layer; None of what is no key."""
+    head, _, layer = key.rpartition(".")
+    return (*keys[head], layer) if head in BY_LAYER and head in keys and layer else keys.get(key)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from repro.claim import recipes
 from repro.claim.kinds import Kinds
+from repro.claim.paper import Paper
 from repro.claim.problems import Problem
 from repro.claim.yaml import Document, Loc
 
@@ -18,6 +18,7 @@ class Origin(NamedTuple):
     by: str
     loc: Loc
     written: bool  # whether the value itself stands at `loc`
+    order: int  # 1, 2, ... of the overrides that are written, as they were laid; 0 of others
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Layers:
 
     def lay(self, overrides: Mapping[str, Any], by: str, loc: Loc, written: bool = True) -> None:
         """Set dotted keys. Passed over: what is no key, and keys of sections that the claim lacks."""
+        order = 1 + max((origin.order for origin in self.origin.values()), default=0) if written else 0
         for key, value in overrides.items():
             path = self.kinds.path_of(key)
             if path is None or (len(path) > 1 and not isinstance(self.data.get(str(path[0])), dict)):
@@ -44,7 +46,35 @@ class Layers:
             place[str(path[-1])] = value
             for older in [p for p in self.origin if p[: len(path)] == path]:
                 del self.origin[older]
-            self.origin[path] = Origin(by, (*loc, key) if written else loc, written)
+            self.origin[path] = Origin(by, (*loc, key) if written else loc, written, order)
+
+    @property
+    def fitting(self) -> dict[str, Any]:
+        """The data without options of another net: a recipe's that this net lacks, and those that were said before the
+        net became this one."""
+        model = self.data.get("model")
+        if not isinstance(model, dict):
+            return self.data
+        options, order = self.kinds.options(model.get("kind")), self._order("kind")
+        former = {key for key in model.keys() - {"kind"} - options if self._order(key) < order}
+        if not former:
+            return self.data
+        return self.data | {"model": {key: value for key, value in model.items() if key not in former}}
+
+    def _order(self, option: str) -> int:
+        """When an option of the net was said: -1 by a recipe, 0 by the claim itself, then as overrides were laid."""
+        laid = [origin for path, origin in self.origin.items() if path[:2] == ("model", option)]
+        return max((origin.order if origin.written else -1 for origin in laid), default=0)
+
+    @property
+    def paper(self) -> Paper | None:
+        """The paper that the claim names; None where it names none that there is."""
+        return paper_of(self.data, self.kinds)
+
+    def is_written(self, loc: Loc) -> bool:
+        """Return whether the value at `loc` is the claim's own, and no recipe's."""
+        origin, _ = self._origin_of(loc)
+        return reach(self.data, loc) is not None and (origin is None or origin.written)
 
     def with_arm(self, arm: str) -> Layers:
         """The same with an arm laid on."""
@@ -72,10 +102,10 @@ class Layers:
 
     def tags(self, loc: Loc) -> tuple[object, ...]:
         """What says which keys fit at `loc`: the kind of an exact claim, and that of the part which `loc` lies in: a
-        measure, a rule, a quantity, a comparison."""
+        net, a measure, a rule, a quantity, a comparison."""
         if is_exact(self.data):
             return "inspect", *([reach(self.data, (*loc[:3], "kind"))] if len(loc) > 2 else [])
-        return (reach(self.data, (*loc[:1], "kind")),) if loc[:1] in (("measure",), ("rule",)) else ()
+        return (reach(self.data, (*loc[:1], "kind")),) if loc[:1] in (("measure",), ("rule",), ("model",)) else ()
 
     def _origin_of(self, loc: Loc) -> tuple[Origin | None, Loc]:
         for length in range(len(loc), 0, -1):
@@ -113,10 +143,22 @@ def names(data: Any, *loc: str | int) -> list[str]:
     return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
 
 
-def recipe(data: dict[str, Any], scale: str | None) -> dict[str, Any]:
-    """What `scale` means for the claim's kind of data; nothing where that is not known."""
-    kind = reach(data, ("data", "kind"))
-    return recipes.SCALES.get(kind, {}).get(scale or "", {}) if isinstance(kind, str) else {}
+def paper_of(data: dict[str, Any], kinds: Kinds) -> Paper | None:
+    """Return the paper that a claim's plain data name; None where they name none that there is."""
+    return kinds.paper(reach(data, ("paper", "name")))
+
+
+def with_recipe(document: Document, kinds: Kinds) -> Layers:
+    """Return a claim's plain data on its paper's recipe: what the claim does not say is the paper's."""
+    layers = Layers(document, kinds, dict(document.data))
+    paper = layers.paper
+    for key, setting in paper.recipe.items() if paper and not is_exact(document.data) else ():
+        section, name = key.split(".")
+        own = layers.data.get(section, {})
+        if isinstance(own, dict) and name not in own:
+            layers.data.setdefault(section, {})
+            layers.lay({key: setting.value}, f"recipe of {paper.id} ({setting.source})", (section,), written=False)
+    return layers
 
 
 def exceptions(data: dict[str, Any], scale: str) -> dict[str, Any]:
@@ -144,23 +186,22 @@ def alternatives(data: dict[str, Any]) -> list[tuple[str, Loc]]:
 
 
 def layered(
-    document: Document,
-    kinds: Kinds,
+    base: Layers,
     scale: str | None,
     alternative: str | None = None,
     arm: str | None = None,
     own: bool = True,
     beside: str | None = None,
 ) -> Layers:
-    """The claim with a scale's recipe, its own exceptions there, an alternative, another that is judged beside it
-    (`rule.over`) and an arm laid on; with `own` false without the exceptions."""
-    data = document.data
-    layers = Layers(document, kinds, dict(data))
+    """The claim (`base`: `with_recipe`) with what a scale means, its own exceptions there, an alternative, another that
+    is judged beside it (`rule.over`) and an arm laid on; with `own` false without the exceptions."""
+    document, data, paper = base.document, base.document.data, base.paper
+    layers = Layers(document, base.kinds, dict(base.data), dict(base.origin))
     if scale:
-        said = f"scale {scale} of {reach(data, ('data', 'kind'))} (repro/claim/recipes.py)"
-        layers.lay(recipe(data, scale), said, ("scales", scale), written=False)
-        if (base := base_of(data, scale)) in recipes.BASES:
-            layers.lay(recipes.BASES[base], f"base {base} (repro/claim/recipes.py)", ("scales", scale, "base"), False)
+        if paper and (meaning := paper.scale(kind := reach(data, ("data", "kind")), scale)):
+            layers.lay(meaning, f"scale {scale} of {kind} in {paper.id}", ("scales", scale), written=False)
+        if paper and (name := base_of(data, scale)) in paper.bases:
+            layers.lay(paper.bases[name], f"base {name} of {paper.id}", ("scales", scale, "base"), written=False)
         layers.lay(exceptions(data, scale) if own else {}, f"scale {scale}", ("scales", scale))
     places = dict(alternatives(data)) if alternative or beside else {}
     for name in (alternative, beside):

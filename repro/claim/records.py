@@ -51,6 +51,7 @@ class Search(Closed):
 class Sentence(Closed):
     """The sentence on trial."""
 
+    name: Name = Field(description="the paper, by its folder in repro/papers")
     section: Text = Field(description="section of the paper")
     figure: Number | None = Field(None, description="figure of the paper")
     table: Number | None = Field(None, description="table of the paper")
@@ -58,7 +59,7 @@ class Sentence(Closed):
     says: str = Field(description="the sentence, in our words", min_length=10)
 
 
-class Paper(Sentence):
+class ComparedSentence(Sentence):
     """The sentence on trial, of arms that are compared."""
 
     arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")

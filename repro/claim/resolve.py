@@ -7,24 +7,25 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-from repro.claim import recipes
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
-from repro.claim.model import OF_RUNS, Claim, DataSpec, ModelSpec, TrainSpec, path_of
+from repro.claim.kinds import Kinds
+from repro.claim.model import OF_RUNS, Claim, DataSpec, Net, TabledNet, TrainSpec, place_of
+from repro.claim.paper import Paper
+from repro.claim.scales import BASED
 from repro.data.known import KNOWN
-from repro.nets import registry, tables
+from repro.nets import tables
 
-# What only a net that reads crops, and only nets with a table of layers have of their own.
+# What only a net that reads crops has of its own.
 CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out", "classes"}
-TABLED = {"activation", "width", "init"}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
     """The run of one arm of a checked claim (as given by `ClaimFile.at`), at rate `lr` where rates are tuned."""
-    data: dict[str, Any] = claim.model_dump(include=set(OF_RUNS))
-    _lay(data, claim.arms[arm])
+    data: dict[str, Any] = claim.model_dump(include=set(OF_RUNS), exclude_unset=True)
+    _lay(data, claim.arms[arm], claim.kinds)
     if lr is not None:
         data["train"]["lr"] = lr
-    return _run(marshal.dumps(data, BY_VALUE), seed)
+    return _run(type(claim), marshal.dumps(data, BY_VALUE), seed)
 
 
 BY_VALUE: Final = (
@@ -33,47 +34,42 @@ BY_VALUE: Final = (
 
 
 @cache  # the scales and alternatives of all claims make the same few runs thousands of times
-def _run(sections: bytes, seed: int) -> RunConfig:
-    return _resolved(marshal.loads(sections), seed)
+def _run(claim: type[Claim], sections: bytes, seed: int) -> RunConfig:
+    return _resolved(marshal.loads(sections), seed, claim.kinds)
 
 
-# What the claims on the paper's net share (§5; source.md 1, 16): what a base of theirs is laid on.
-_PAPERS_NET: dict[str, Any] = {
-    "data": {"kind": "ilsvrc2012", "crop": 224, "held_out": 10_000},
-    "model": {"kind": registry.PAPERS},
-    "train": {"batch": 128, "epochs": 90, "file_images": 1024, "plateau": 5},
-    "precision": "fp32",
-    "start": None,
-}
+def base_run(paper: Paper, kinds: Kinds, name: str, seed: int) -> tuple[RunConfig, int]:
+    """Return the run of a paper's net on one of its bases of small scale, and its epochs: what a claim's arm is on that
+    base where it is the paper's net as it is."""
+    data: dict[str, Any] = {}
+    recipe = {key: setting.value for key, setting in paper.recipe.items()}
+    shared = paper.scale(paper.base_of["data.kind"], BASED)
+    assert shared is not None
+    _lay(data, recipe | dict(paper.base_of) | dict(shared) | dict(paper.bases[name]), kinds)
+    return _resolved(data, seed, kinds), data["train"]["epochs"]
 
 
-def base_run(name: str, seed: int) -> tuple[RunConfig, int]:
-    """Return the run of the paper's net on a base of small scale, and its epochs: what a claim's arm is on that base
-    where it is the paper's net as it is."""
-    data = {key: dict(value) if isinstance(value, dict) else value for key, value in _PAPERS_NET.items()}
-    _lay(data, recipes.SCALES["ilsvrc2012"][recipes.BASED] | recipes.BASES[name])
-    return _resolved(data, seed), data["train"]["epochs"]
-
-
-def _lay(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
-    for key, value in overrides.items():
-        place, path = data, path_of(key)
-        assert path is not None
+def _lay(data: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds) -> None:
+    for key in sorted(overrides, key="model.kind".__ne__):
+        if key == "model.kind":  # what was said of the former net stays where this one has the option too
+            options = kinds.options(overrides[key])
+            data["model"] = {name: value for name, value in data.get("model", {}).items() if name in options}
+        path, place = place_of(key), data
         for part in path[:-1]:
             below = place.get(str(part))
             place[str(part)] = place = dict(below) if isinstance(below, dict) else {}
-        place[str(path[-1])] = value
+        place[str(path[-1])] = overrides[key]
 
 
-def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
+def _resolved(data: dict[str, Any], seed: int, kinds: Kinds) -> RunConfig:
     """The run of these sections. What it starts from is a run of the same seed."""
     start = None
-    if data["start"] is not None:
+    if data.get("start") is not None:
         before = data | {"start": None}
-        _lay(before, data["start"]["run"])
+        _lay(before, data["start"]["run"], kinds)
         epoch = TrainSpec(**before["train"]).epochs
-        start = Start(run=_resolved(before, seed), epoch=epoch, afresh=data["start"]["afresh"])
-    spec, model, train = DataSpec(**data["data"]), ModelSpec(**data["model"]), TrainSpec(**data["train"])
+        start = Start(run=_resolved(before, seed, kinds), epoch=epoch, afresh=data["start"]["afresh"])
+    spec, model, train = DataSpec(**data["data"]), kinds.read_net(data["model"]), TrainSpec(**data["train"])
     layers = [row.name for row in weighted(spec, model)]  # none in a library's net
     decay = train.weight_decay
     if decay == "published":
@@ -89,7 +85,7 @@ def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
             weight_decay=_by_layer(decay if isinstance(decay, dict) else {"other": decay}, layers or ["other"]),
             **train.model_dump(include=set(RunTrain.model_fields) - {"weight_decay"}),
         ),
-        precision=data["precision"],
+        precision=data.get("precision", "fp32"),
         seed=seed,
         start=start,
     )
@@ -100,16 +96,13 @@ def epochs_of(claim: Claim, arm: str) -> int:
     return int(claim.arms[arm].get("train.epochs", claim.train.epochs))
 
 
-def _run_model(spec: DataSpec, model: ModelSpec, layers: list[str]) -> RunModel:
-    if registry.of_library(model.kind):
+def _run_model(spec: DataSpec, model: Net, layers: list[str]) -> RunModel:
+    if not isinstance(model, TabledNet):
         return RunModel(kind=model.kind)
     init = model.init
     if init == "published":
         init = {row.name: row.std for row in weighted(spec, model)}
-    return RunModel(
-        init=init if isinstance(init, str) else _by_layer(init, layers),
-        **model.model_dump(include={"kind", "activation", "width", *registry.OPTIONS[model.kind]}) | _edited(model),
-    )
+    return RunModel(init=init if isinstance(init, str) else _by_layer(init, layers), **model.recorded())
 
 
 def image(data: DataSpec | RunData) -> tables.Shape:
@@ -136,34 +129,13 @@ def training_images(data: DataSpec | RunData) -> int:
     return data.images or images(data)[0] - (data.held_out or 0)
 
 
-def net(data: DataSpec, model: ModelSpec) -> tuple[tables.Row, ...]:
+def net(data: DataSpec, model: Net) -> tuple[tables.Row, ...]:
     """The table of layers that a claim's data and model name; no rows for a net of a library, which is known to torch
     alone."""
-    if registry.of_library(model.kind):
-        return ()
-    given = model.model_dump(include={"activation", "width", *registry.OPTIONS[model.kind]})
-    lists = {"without": tuple, "maps": lambda maps: tuple(maps.items())}
-    options = {key: lists[key](value) if key in lists else value for key, value in given.items()}
-    return _table(model.kind, len(classes(data)), **options)
+    return model.rows(len(classes(data)))
 
 
-@cache  # a plan asks for the same few nets thousands of times
-def _table(kind: str, classes: int, **options: Any) -> tuple[tables.Row, ...]:
-    return registry.table(kind, classes=classes, **{k: dict(v) if k == "maps" else v for k, v in options.items()})
-
-
-def _edited(model: ModelSpec) -> dict[str, Any]:
-    """`maps` without the layers that it leaves as they are published, and no `pooling` where a net that could not be
-    told its pooling before has its own: the same net has one address."""
-    own = {"pooling": None} if model.kind in registry.POOLED_LATER and model.pooling == "3/2" else {}
-    if not model.maps:
-        return own
-    rows = tables.weighted(registry.table(model.kind, classes=1))
-    published = {row.name: tables.outputs(row) for row in rows}
-    return own | {"maps": {layer: many for layer, many in model.maps.items() if many != published[layer]}}
-
-
-def weighted(data: DataSpec, model: ModelSpec) -> tuple[tables.Weighted, ...]:
+def weighted(data: DataSpec, model: Net) -> tuple[tables.Weighted, ...]:
     """Its rows that hold weights."""
     return tables.weighted(net(data, model))
 

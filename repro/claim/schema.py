@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any
 
 from repro.claim.kinds import Kinds
-from repro.claim.model import ARM_KEYS, BY_LAYER
-from repro.claim.recipes import BASES, UNDECIDED
+from repro.claim.model import BY_LAYER
+from repro.claim.scales import UNDECIDED
 from repro.claim.yaml import Loc
-from repro.nets import registry
+from repro.nets import libraries
 
 Node = dict[str, Any]
 Tags = tuple[object, ...]
@@ -40,7 +40,7 @@ class Schema:
             assert all(definitions.get(name, node) == node for name, node in inner.items()), "two models of one name"
             definitions |= inner
         properties = definitions["Claim"]["properties"]
-        definitions["ArmOverrides"] = _overrides(ARM_KEYS, properties, definitions)
+        definitions["ArmOverrides"] = _overrides(self._kinds.arm_keys, properties, definitions)
         definitions["Overrides"] = over = _overrides(keys, properties, definitions)
         alternatives = definitions["Assumption"]["properties"]["alternatives"]["patternProperties"]
         (name,) = alternatives
@@ -54,7 +54,10 @@ class Schema:
             "type": "array",
             "items": {"type": "string", "pattern": name},
         }
-        base = {"description": "the base of small scale that its runs stand on", "enum": [*BASES, UNDECIDED]}
+        base = {
+            "description": "the base of small scale that its runs stand on",
+            "enum": [*(name for paper in self._kinds.papers for name in paper.bases), UNDECIDED],
+        }
         definitions["Scale"] = over | {"properties": over["properties"] | {"alternatives": listed, "base": base}}
         head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "A claim of repro"}
         exact = {"properties": {"kind": {"const": "inspect"}}, "required": ["kind"]}
@@ -165,8 +168,8 @@ def _words(node: Node, definitions: Node) -> str:
     if words := _choices(node):
         return " or ".join(words)
     match node["type"]:
-        case "string" if node.get("pattern") == registry.LIBRARY_KIND:
-            return " or ".join(f"{library}:NAME" for library in registry.LIBRARIES)
+        case "string" if node.get("pattern") == libraries.KIND:
+            return " or ".join(f"{library}:NAME" for library in libraries.LIBRARIES)
         case "string" if "pattern" in node:
             return "a name of small letters, digits and _"
         case "string" if node.get("minLength", 0) > 1:

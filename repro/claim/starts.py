@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from repro.claim.checks import of_arm, of_run
-from repro.claim.model import ARM_KEYS, Claim
+from repro.claim.checks import of_run
+from repro.claim.model import Claim, path_of
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem, nearest
 from repro.claim.resolve import image, net, weighted
@@ -14,10 +14,11 @@ def of_start(armed: Claim, layers: Layers) -> list[Problem]:
     """What it starts from is said in keys of a run, and its layers afresh are the net's."""
     if armed.start is None:
         return []
+    keys = layers.kinds.arm_keys
     out = [
-        layers.problem(("start", "run", key), f"start.run: {key}: not a known key{nearest(key, ARM_KEYS)}", key=True)
+        layers.problem(("start", "run", key), f"start.run: {key}: not a known key{nearest(key, keys)}", key=True)
         for key in armed.start.run
-        if not of_arm(key)
+        if path_of(key, keys) is None
     ]
     if of_run(armed, layers):
         return out  # told of the arm

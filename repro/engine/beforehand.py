@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 
+from repro import contents
 from repro.claim.files import ClaimFile, run_config
 from repro.claim.resolve import classes, image
+from repro.contents import KINDS
 from repro.errors import ReproError
-from repro.nets import library, registry, tables
+from repro.nets import libraries, library, tables
 from repro.train import loop
 
 
@@ -23,13 +25,14 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
         for arm in claim.arms if len(claim.arms) > 1 else ():
             config = run_config(claim, arm, seed=seed)
             model, many, shape = config.model, len(classes(config.data)), image(config.data)
-            options = model.model_dump(exclude={"kind", "init"})
-            by_kind = registry.of_library(model.kind)  # its values are those of its name: see `models.library`
-            rows = () if by_kind else registry.table(model.kind, classes=many, **options)
+            by_kind = libraries.is_library_net(model.kind)  # its values are those of its name: see `nets.library`
+            rows = KINDS.rows(model, many)
             rules: dict[str, Any] = {f"{row.name}.bias": row.bias for row in tables.weighted(rows)}
             for row in tables.weighted(rows):
                 rules[f"{row.name}.weight"] = model.init if isinstance(model.init, str) else model.init[row.name]
-            net = loop.initial_net(model.model_dump(), seed=seed, classes=many, image=shape)
+            net = loop.initial_net(
+                contents.net(**model.model_dump(), classes=many), seed=seed, classes=many, image=shape
+            )
             for name, tensor in net.named_parameters():
                 key = (name, tensor.shape, model.kind if by_kind else rules[name])
                 other, same = seen.setdefault(key, (arm, tensor))
@@ -48,7 +51,7 @@ def check_library_nets(file: ClaimFile, scale: str) -> None:
         claim = file.at(scale, alternative)
         for arm in claim.arms:
             config = run_config(claim, arm, seed=claim.seeds[0])
-            if registry.of_library(config.model.kind):
+            if libraries.is_library_net(config.model.kind):
                 many, shape = len(classes(config.data)), image(config.data)
                 if why := library.refusal(config.model.kind, classes=many, image=shape):
                     laid = file.layers(scale, alternative, arm)

@@ -17,6 +17,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
+from repro import contents
 from repro.claim.config import RunConfig, RunData, TimingConfig
 from repro.claim.files import ClaimFile, run_config
 from repro.data import loading
@@ -31,7 +32,7 @@ from repro.engine.jobs import jobs as jobs
 from repro.engine.probe import seconds_of
 from repro.engine.provenance import device_name
 from repro.engine.workers import Report, work_through
-from repro.nets import registry
+from repro.nets import libraries
 from repro.questions.levels import goal_of
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop, throughput
@@ -186,7 +187,7 @@ def train(
 
     def start() -> loop.Trainer:
         trainer = loop.trainer(
-            model=config.model.model_dump(),
+            model=contents.net(**config.model.model_dump(), classes=data.classes),
             train=config.train.model_dump(),
             seed=config.seed,
             precision=config.precision,
@@ -252,11 +253,11 @@ def measure(job: Job, setting: Setting, report: Report) -> None:
     assert isinstance(config, TimingConfig)
     trainers = {
         name: loop.trainer(
-            model=arm.model.model_dump(),
+            model=contents.net(**arm.model.model_dump(), classes=(images := batches(arm.data, setting)).classes),
             train=arm.train.model_dump(),
             seed=arm.seed,
             precision=arm.precision,
-            batches=batches(arm.data, setting),
+            batches=images,
         )
         for name, arm in config.timed.items()
     }
@@ -285,5 +286,7 @@ def _session(config: RunConfig | TimingConfig, setting: Setting) -> dict[str, An
     data, *_ = _sets(config)
     photos = loading.left_out(data.kind, stored=data.stored, cache=setting.cache)
     arms = list(config.timed.values()) if isinstance(config, TimingConfig) else [config]
-    made = {name: version(name) for name in registry.LIBRARIES for arm in arms if arm.model.kind.startswith(f"{name}:")}
+    made = {
+        name: version(name) for name in libraries.LIBRARIES for arm in arms if arm.model.kind.startswith(f"{name}:")
+    }
     return setting.provenance | made | ({"photos": photos} if photos else {})

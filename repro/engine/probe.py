@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from math import ceil
 
+from repro import contents
 from repro.claim.config import RunConfig, RunData, TimingConfig
 from repro.claim.resolve import images as images_of
 from repro.claim.resolve import training_images
@@ -62,4 +63,6 @@ def _step(data_text: str, model_text: str, train_text: str, precision: str, devi
     given |= {"classes": tuple(data.classes)} if data.classes else {}
     minibatches = ceil(PROBED / train["batch"])
     noise = loading.noise(**given, device=device, train=minibatches * train["batch"], test=PROBED)
-    return step_seconds(noise, model=json.loads(model_text), train=train, precision=precision)
+    return step_seconds(
+        noise, model=contents.net(**json.loads(model_text), classes=noise.classes), train=train, precision=precision
+    )

@@ -17,27 +17,25 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn import functional as F
 
-from repro.nets import layers, modules, registry, tables
+from repro.nets import layers, modules, tables
 
 TOWERS = 2
 
 
 def build(
-    kind: registry.Kind,
+    rows: tuple[tables.Row, ...],
     *,
     tower: int,
     init: str | Mapping[str, float] = "published",
     classes: int,
     image: tuple[int, int, int],
     draw: Callable[[str], torch.Generator],
-    **options: Any,
 ) -> nn.Sequential:
-    """Tower 0 or 1 of the net that `nets.build` makes of the same arguments, with its share of the same initial values.
+    """Tower 0 or 1 of the net that `repro.nets.modules.build` makes of the same arguments, with its share of the same initial values.
 
     Forward and backward must run in both processes of the default group, whose ranks are the towers' numbers.
     """
-    rows = registry.table(kind, classes=classes, **options)
-    whole = modules.build(kind, init=init, classes=classes, image=image, draw=draw, **options)
+    whole = modules.build(rows, init=init, classes=classes, image=image, draw=draw)
     with torch.device("meta"):
         net = _module(rows, image, tower)
     net = net.to_empty(device="cpu")

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from repro.errors import ReproError
-from repro.nets import registry
+from repro.nets import libraries
 
 _DRAWS = "draws"  # of a library's net: the generator of its next forward pass in training
 # Two of torchvision's have heads that only training sees; a net here is one function. The rule of their initial values
@@ -33,7 +33,7 @@ def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch
     `side`: of the images, for nets of timm that are made for one size (0: the size that they are published for).
     """
     source, _, name = kind.partition(":")
-    known = registry.names(source)
+    known = libraries.names(source)
     if name not in known:
         raise ReproError(f"{kind}: {source} has no such net" if known else f"{kind}: needs `pip install {source}`")
     with torch.random.fork_rng(devices=[]):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from math import prod, sqrt
-from typing import Any
 
 import torch
 from torch import nn
 
-from repro.nets import layers, library, registry, tables
+from repro.nets import layers, library, tables
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
 # The derivative of each from its output y, over its largest value.
@@ -38,39 +37,37 @@ def lay_out(net: nn.Module, layout: torch.memory_format) -> nn.Module:
 
 
 def build(
-    kind: str,
+    net: tuple[tables.Row, ...] | str,
     *,
     init: str | Mapping[str, float] = "published",
     classes: int,
     image: tuple[int, int, int],
     draw: Callable[[str], torch.Generator],
-    **options: Any,
 ) -> nn.Module:
-    """Net `kind` with initial values from `draw(parameter name)`, fp32, on the CPU; `options` of `registry.table`.
+    """Build a net with initial values from `draw(parameter name)`, fp32, on the CPU.
 
-    Images [n, c, h, w] in, logits [n, classes] out. Parameters are named after the table's rows: `conv1.weight`.
-    `init` is `published` (the rows' deviations), `he` (sqrt(2 / fan-in)) or the deviation for each layer by name.
-    A net of a library, `torchvision:NAME` or `timm:NAME`, has neither: see `repro.nets.library.build`.
+    `net`: the rows of its table, whose last layer has `classes` units, or the name of a net of a library,
+    `torchvision:NAME` or `timm:NAME`. Images [n, c, h, w] in, logits [n, classes] out. Parameters are named after the
+    table's rows: `conv1.weight`. `init` is `published` (the rows' deviations), `he` (sqrt(2 / fan-in)) or the deviation
+    for each layer by name; a library's net has its own (`repro.nets.library.build`).
     """
-    if registry.of_library(kind):
+    if isinstance(net, str):
         assert init == "published", init
-        assert not options, options
-        return library.build(kind, classes=classes, side=image[1], draw=draw)
-    rows = registry.table(kind, classes=classes, **options)
+        return library.build(net, classes=classes, side=image[1], draw=draw)
     with torch.device("meta"):  # torch's own initial values would be drawn from global randomness
-        net = module(rows, image)
-    net, inputs = net.to_empty(device="cpu"), tables.fan_in(rows, image)
-    for name, parameter in net.named_parameters():
+        made = module(net, image)
+    made, inputs = made.to_empty(device="cpu"), tables.fan_in(net, image)
+    rows = {row.name: row for row in tables.weighted(net)}
+    for name, parameter in made.named_parameters():
         layer, role = name.split(".")
-        row = next(row for row in tables.weighted(rows) if row.name == layer)
         with torch.no_grad():
             if role == "bias":
-                parameter.fill_(row.bias)
+                parameter.fill_(rows[layer].bias)
             else:
-                rules = {"he": sqrt(2 / inputs[layer]), "published": row.std}
+                rules = {"he": sqrt(2 / inputs[layer]), "published": rows[layer].std}
                 std = rules[init] if isinstance(init, str) else init[layer]
                 parameter.normal_(0, std, generator=draw(name))
-    return lay_out(net, layout("cpu"))
+    return lay_out(made, layout("cpu"))
 
 
 def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequential:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from repro.claim.recipes import BASED
-from repro.claim.recipes import bases as bases_of
 from repro.claim.resolve import run_config
+from repro.claim.scales import BASED
 from repro.draw.parts import Grid, Section
 from repro.questions import bases
 from repro.questions.exhibit import Exhibit
@@ -22,14 +21,18 @@ _FIRST = (
 def sections(shown: Exhibit) -> list[Section]:
     """Return a section on the base of small scale on photos; none at other scales and on other data."""
     claim = shown.judgement.claim
-    if shown.scale != BASED or not bases_of(shown.file.claim.data.kind) or claim.data.kind != "imagenette":
+    if (
+        shown.scale != BASED
+        or not shown.file.paper.bases_for(shown.file.claim.data.kind)
+        or claim.data.kind != "imagenette"
+    ):
         return []
     name = shown.file.base_at(shown.scale)
     grid = _started(shown.judgement, shown.table)
     parts = (grid,) if grid else ()
     if name is None:
         return [Section(f"{shown.shelf}-base", "The base", (_FIRST,), parts)]
-    found = bases.candidates(shown.table)
+    found = bases.candidates(shown.file.paper, shown.file.kinds, shown.table)
     if not any(c.seeds or c.lost for c in found):
         text = f"These runs stand on the base {name}, which was chosen on the reference shelf ({bases.COMMAND})."
         return [Section(f"{shown.shelf}-base", "The base", (text,), parts)]

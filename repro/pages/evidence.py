@@ -7,7 +7,7 @@ from typing import Any
 
 from repro.claim.config import RunConfig
 from repro.draw.parts import Grid, Section
-from repro.nets import registry
+from repro.nets import libraries
 from repro.pages import bases, prose
 from repro.questions.exhibit import Exhibit
 from repro.questions.units import listed
@@ -82,7 +82,7 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
     threads = session["threads"]
     device = session["processor"] if session["device"] == "cpu" else session["device"]
     named = {name: session[name.lower()] for name in ("repro", "Python", "torch", "numpy", "CUDA")}
-    named |= {name: session.get(name) for name in registry.LIBRARIES}  # of a run whose net is the library's
+    named |= {name: session.get(name) for name in libraries.LIBRARIES}  # of a run whose net is the library's
     versions = [f"{name} {version}" for name, version in named.items() if version]
     return (
         f"{runs} session{'s' * (runs != 1)}",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from repro.claim import model
 from repro.questions.measure import Measure
 from repro.questions.rule import Rule
 
-Claim = model.Claim[Measure, Rule]
+Claim = model.Claim[Any, Measure, Rule]

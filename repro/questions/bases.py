@@ -16,7 +16,8 @@ from statistics import fmean, stdev
 from repro.claim.config import RunConfig
 from repro.claim.evaluation import OF_FINAL, Evaluation
 from repro.claim.files import ClaimFile
-from repro.claim.recipes import BASES
+from repro.claim.kinds import Kinds
+from repro.claim.paper import Paper
 from repro.claim.resolve import base_run, classes
 from repro.questions.base import Claim
 from repro.questions.levels import STARTED, Level, files_of, goal_of, updates_an_epoch
@@ -74,16 +75,16 @@ class Candidate:
         return self.ready and not {*SEEDS} & {*self.lost} and self.share is not None and self.share < UNDERFIT
 
 
-def candidates(table: Table) -> list[Candidate]:
-    """Return every candidate with what the table has of it."""
+def candidates(paper: Paper, kinds: Kinds, table: Table) -> list[Candidate]:
+    """Return every base of a paper with what the table has of it."""
     out = []
-    for name in BASES:
+    for name in paper.bases:
         seeds, lost = [], []
         for seed in SEEDS + MORE:
-            config, epochs = base_run(name, seed)
+            config, epochs = base_run(paper, kinds, name, seed)
             if (found := _trained(config, epochs, table)) is not None:
                 seeds.append(found)
-            elif _want(name, seed).satisfied_in(table):
+            elif _want(paper, kinds, name, seed).satisfied_in(table):
                 lost.append(seed)
         out.append(Candidate(name, epochs, tuple(seeds), tuple(lost)))
     return out
@@ -97,12 +98,17 @@ def chosen(found: Sequence[Candidate]) -> str | None:
     return min(fit, key=lambda name: (fit[name], name), default=None)
 
 
-def wanted(table: Table) -> list[Want]:
+def wanted(paper: Paper, kinds: Kinds, table: Table) -> list[Want]:
     """Return the runs that the choice still wants, then those which tell the deviation of the one taken better."""
-    wants = [want for name in BASES for seed in SEEDS if not (want := _want(name, seed)).satisfied_in(table)]
-    if wants or (name := chosen(candidates(table))) is None:
+
+    def lacking(name: str, seeds: Sequence[int]) -> list[Want]:
+        wants = [_want(paper, kinds, name, seed) for seed in seeds]
+        return [want for want in wants if not want.satisfied_in(table)]
+
+    if wants := [want for name in paper.bases for want in lacking(name, SEEDS)]:
         return wants
-    return [want for seed in MORE if not (want := _want(name, seed)).satisfied_in(table)]
+    name = chosen(candidates(paper, kinds, table))
+    return [] if name is None else lacking(name, MORE)
 
 
 def pilot(file: ClaimFile, scale: str, table: Table) -> float | None:
@@ -111,11 +117,11 @@ def pilot(file: ClaimFile, scale: str, table: Table) -> float | None:
     name = file.base_at(scale)
     if name is None or not file.claim.measure.is_end:
         return None
-    return next((c.deviation() for c in candidates(table) if c.name == name), None)
+    return next((c.deviation() for c in candidates(file.paper, file.kinds, table) if c.name == name), None)
 
 
-def _want(name: str, seed: int) -> Want:
-    config, epochs = base_run(name, seed)
+def _want(paper: Paper, kinds: Kinds, name: str, seed: int) -> Want:
+    config, epochs = base_run(paper, kinds, name, seed)
     return Want(config, epochs, None, f"base {name}: tuning seed {seed}", _evaluation(config, epochs))
 
 
@@ -143,9 +149,9 @@ def left(of: Claim | RunConfig, rows: list[dict]) -> float | None:
     return None if time is None else time * updates_an_epoch(of)
 
 
-def lines(table: Table) -> list[str]:
+def lines(paper: Paper, kinds: Kinds, table: Table) -> list[str]:
     """Return the table of candidates and the choice, as text."""
-    found = candidates(table)
+    found = candidates(paper, kinds, table)
     head = f"{'base':<12} {'epochs':>6} {'seeds':>5} {'ten views':>10} {'deviation':>10} {'centre':>8} {'training':>9}"
     out = [f"{head}  leaves 0.9 ln C at update, by seed"]
     for c in found:

@@ -26,7 +26,7 @@ from repro.store import Run, Table
 
 WORKS = "works"  # of smoke scale, in place of a verdict: the machinery was proved
 # What decides how long an epoch takes; the rest of a configuration does not.
-_OF_MODEL = ("kind", "activation", "width", "reading", "towers", "norms", "pooling", "without", "conv6")
+_OF_MODEL = ("kind", "activation", "width")  # and the net's own options but probabilities and initial values
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class _Spent:
     def cost(self, file: ClaimFile, scale: str, trials: Trials) -> Cost:
         """Of the next runs of a claim at a scale, on the device on which most of them are known."""
         undecided = file.undecided(scale)
-        asked = bases.wanted(trials.table) if undecided else wanted(file, scale, trials)
+        asked = bases.wanted(file.paper, file.kinds, trials.table) if undecided else wanted(file, scale, trials)
         wants = {want.config.id: want for want in asked}
         if undecided:
             return self._cost(wants, 0, trials.table)
@@ -218,7 +218,11 @@ def _alike(config: dict[str, Any]) -> str | None:
         return json.dumps(["timed", arms, config["updates"], config["rounds"], config["warm"]])
     if "model" not in config:
         return None
-    model = {key: value for key, value in config["model"].items() if key in _OF_MODEL}
+    model = {
+        key: value
+        for key, value in config["model"].items()
+        if key in _OF_MODEL or (key != "init" and not isinstance(value, float))
+    }
     images = {key: value for key, value in config["data"].items() if key not in ("content", "scale")}
     return json.dumps([images, model, config["train"]["batch"], config["precision"]], sort_keys=True)
 

@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, get_args
 
 from repro.claim.files import AnyFile, ClaimFile, ExactFile
-from repro.claim.recipes import ScaleName
+from repro.claim.scales import ScaleName
 from repro.questions import bases
 from repro.questions.base import Claim
 from repro.questions.cases import WORST, Word

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from repro.papers.alexnet2012.nets import AlexNet
 from repro.questions.base import Claim
 from repro.questions.evaluations import EvaluationMeasure, Neighbours, ThinnedNets
 from repro.store import Run
@@ -17,18 +18,16 @@ from repro.store import Run
 if TYPE_CHECKING:
     from repro.questions.evaluation_sections import PageParts
 
-NET: Final = "alexnet"  # the net whose layers these evaluations name
-
 
 class OfAlexNet(EvaluationMeasure):
     """A measure whose evaluation reads layers of AlexNet by name."""
 
     def lacking(self, claim: Claim) -> str:
-        if claim.model.kind != NET:
-            return f"reads layers of {NET} by name; found model.kind {claim.model.kind}"
-        return self.lacking_of_alexnet(claim)
+        if not isinstance(claim.model, AlexNet):
+            return f"reads layers of alexnet by name; found model.kind {claim.model.kind}"
+        return self.lacking_in(claim.model)
 
-    def lacking_of_alexnet(self, claim: Claim) -> str:
+    def lacking_in(self, net: AlexNet) -> str:
         """Return what an AlexNet with the claim's options lacks, as `lacking` does."""
         return ""
 
@@ -38,8 +37,8 @@ class ThinnedNetsMeasure(OfAlexNet, ThinnedNets):
 
     masks: int = Field(1000, ge=2, le=100_000, description="thinned nets that are drawn (the catalogue: up to 1000)")
 
-    def lacking_of_alexnet(self, claim: Claim) -> str:
-        return "" if claim.model.dropout else "needs a net with dropout; found model.dropout 0"
+    def lacking_in(self, net: AlexNet) -> str:
+        return "" if net.dropout else "needs a net with dropout; found model.dropout 0"
 
 
 class NeighboursMeasure(OfAlexNet, Neighbours):
@@ -77,10 +76,10 @@ class KernelsMeasure(OfAlexNet):
         "large."
     )
 
-    def lacking_of_alexnet(self, claim: Claim) -> str:
-        if claim.model.towers != "one half" and "conv1" not in claim.model.without:
+    def lacking_in(self, net: AlexNet) -> str:
+        if net.towers != "one half" and "conv1" not in net.without:
             return ""
-        return f"compares conv1 of two towers; found model.towers {claim.model.towers}"
+        return f"compares conv1 of two towers; found model.towers {net.towers}"
 
     def written(self, claim: Claim, value: float) -> str:
         return f"{value:.2g}"

@@ -71,13 +71,10 @@ class AlexNet2012(nn.Module):
         sides = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
         self.num_classes, self.in_chans, self.drop_rate = num_classes, in_chans, drop_rate
         net = modules.build(
-            "alexnet",
-            reading=reading,
+            alexnet.table(reading, classes=max(1, num_classes), dropout=drop_rate, **options),
             classes=max(1, num_classes),
             image=(in_chans, *sides),
-            dropout=drop_rate,
             draw=lambda name: torch.random.default_generator,
-            **options,
         )
         for name, layer in net.to(device, dtype).named_children():
             self.add_module(name, layer)

@@ -1,10 +1,28 @@
-"""What a scale means for a kind of data, in one place: the claims of one scale share one base and its runs."""
+"""The recipe of the paper (§5) and what each scale means for a kind of data: the claims of one scale share one base and
+its runs."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-ScaleName = Literal["smoke", "small", "medium", "paper"]  # from the lowest
+from repro.claim.paper import Setting
+
+# What a claim has unless it says otherwise.
+RECIPE: Final = {
+    "train.batch": Setting(128, "§5"),
+    "train.epochs": Setting(90, "§5"),
+    "train.lr": Setting(0.01, "§5"),
+    "train.bias_lr": Setting(2.0, "source.md 1, 13"),
+    "train.momentum": Setting(0.9, "§5"),
+    "train.weight_decay": Setting(0.0005, "§5"),
+    "train.file_images": Setting(10_000, "source.md 3.1"),
+    "train.order": Setting("repeated", "source.md 1, 30"),
+    "data.stored": Setting(256, "§2"),
+    "data.crops": Setting("paper", "§4.1; the source draws for 32 images at a time, source.md 1, 22"),
+    "data.mirror": Setting(True, "§4.1"),
+    "data.mean": Setting("per_offset", "§2; the source takes the centre's, source.md 1, 24"),
+    "data.colour": Setting("paper", "§4.1; the source's is source.md 1, 19"),
+}
 
 # Dotted overrides laid on a claim before its own exceptions; keys of sections that a claim lacks are passed over.
 # smoke: 256 digits, two rates, two judging seeds, one net at quarter width with initial values and inputs that start
@@ -65,10 +83,16 @@ BASES: Final[dict[str, dict[str, Any]]] = {
     "printed_60": _TWICE,
     "source_60": _SOURCE | _TWICE,
 }
-UNDECIDED: Final = "undecided"  # a claim's `base` before the choice: nothing of that scale is run
-BASED: Final = "small"  # the scale that they are of
-_PHOTOS: Final = {"smoke": _SMOKE_CROPS, "small": _SMALL_PHOTOS, "medium": _MEDIUM_PHOTOS, "paper": {}}
-
+# What the claims on the paper's net share (§5; source.md 1, 16): what a base of theirs is laid on.
+BASE_OF: Final[dict[str, Any]] = {
+    "data.kind": "ilsvrc2012",
+    "data.crop": 224,
+    "data.held_out": 10_000,
+    "model.kind": "alexnet",
+    "train.file_images": 1024,
+    "train.plateau": 5,
+}
+PHOTOS: Final = {"smoke": _SMOKE_CROPS, "small": _SMALL_PHOTOS, "medium": _MEDIUM_PHOTOS, "paper": {}}
 SCALES: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "digits": {"smoke": {}, "small": {}},  # a claim made for digits says itself how much of it is done
     "cifar10": {
@@ -76,20 +100,8 @@ SCALES: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "small": {},  # the whole training set and the claim's own net; a claim sets the easier level
         "paper": {},
     },
-    "ilsvrc2010": _PHOTOS,
-    "ilsvrc2012": _PHOTOS,
-    "imagenet2009": _PHOTOS,
+    "ilsvrc2010": PHOTOS,
+    "ilsvrc2012": PHOTOS,
+    "imagenet2009": PHOTOS,
 }
-
-
-def bases(data: object) -> tuple[str, ...]:
-    """Return what a claim on these data may name as the base of its small scale; nothing where there is none."""
-    shared = isinstance(data, str) and SCALES.get(data, {}).get(BASED) is _SMALL_PHOTOS
-    return (*BASES, UNDECIDED) if shared else ()
-
-
-def meant_for(data: str, device: str) -> str:
-    """The largest scale meant for a kind of device: by what it takes (DESIGN, scales), never by a timing."""
-    if device == "cpu":
-        return "small"
-    return "paper" if data == "cifar10" else "medium"
+LARGEST: Final = {"cpu": {"other": "small"}, "cuda": {"cifar10": "paper", "other": "medium"}}
