@@ -194,8 +194,11 @@ def _without_training(known: Known, roots: Sequence[Path]) -> Path | None:
 
 
 def preparation(model: str, net: torch.nn.Module, file: Path) -> tuple[Prepare, str | None, tuple[float, float] | None]:
-    """Return (how a photo becomes what the net reads, the name of the published weights that the file is, what is documented
-    of them): torchvision's own transform, timm's own, or Caffe's."""
+    """Return how a photo becomes what the net reads, the name of the published weights that the file is, and what is
+    documented of them.
+
+    The preparation is torchvision's own transform, timm's own, or Caffe's.
+    """
     if model == CAFFE:
         return _caffes, None, None
     source, _, name = model.partition(":")
