@@ -85,8 +85,10 @@ def load_valid(folder: Path) -> tuple[list[AnyFile], list[str]]:
 
 
 def rows(kind: str, *, classes: int, **options: object) -> tuple[tables.Row, ...]:
-    """Return the table of layers of net `kind`, with options as a claim's `model` has them. ValidationError where it has
-    no such option, ValueError where they do not go together."""
+    """Return the table of layers of net `kind`, with options as a claim's `model` has them.
+
+    ValidationError where it has no such option, ValueError where they do not go together.
+    """
     return KINDS.read_net({"kind": kind, **options}).rows(classes)
 
 

@@ -22,7 +22,7 @@ LEVEL, START = 0.25, 0.9  # the level of CLAIM, and the error of chance
 CLAIM = """
 id: speed
 version: 1
-paper: {section: "3.1", says: The ReLU net learns six times faster than the tanh net.}
+paper: {name: alexnet2012, section: "3.1", says: The ReLU net learns six times faster than the tanh net.}
 question: How many times fewer epochs does the ReLU net need?
 data: {kind: cifar10}
 model: {kind: cuda_convnet_19pct}
@@ -55,6 +55,7 @@ EARLY = (
 id: early
 version: 1
 paper:
+  name: alexnet2012
   section: "5"
   says: Initial biases of 1 in some layers accelerate the early stages of learning.
   notes: {value: initB=1 there, says: The released nets have these biases., source: "source.md 1, 12"}
@@ -78,7 +79,7 @@ LATE = (
     """
 id: late
 version: 1
-paper: {section: "4.2", says: Dropout roughly doubles the number of iterations required to converge.}
+paper: {name: alexnet2012, section: "4.2", says: Dropout roughly doubles the number of iterations required to converge.}
 question: How many times more epochs does the net with dropout need?
 arms:
   dropout: {model.dropout: 0.5}
@@ -98,6 +99,7 @@ ERRORS = (
 id: errors
 version: 1
 paper:
+  name: alexnet2012
   section: "3.3"
   says: Local response normalisation reduces the top-1 error rate by 1.4 points.
   notes: {value: 1.370 points, says: One net against one net., source: source.md 2.1}

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
+from repro import contents
 from repro.data.augment import Draws
 from repro.data.photos.crops import PhotoBatches
 from repro.data.photos.maps import Photos, from_images
 from repro.data.sets import load
-from repro.nets import registry, tables
+from repro.nets import tables
 from repro.train import loop
 
 STORED, CROP = 32, 28  # of the digits; a border of 4
@@ -42,7 +43,7 @@ def trainer(
 ) -> loop.Trainer:
     """A run at its start; `train` beside batch 15 in files of 30, rate 0.01 and section 5's momentum and decay."""
     options = {k: v for k, v in model.items() if k not in ("kind", "init")}
-    rows = registry.table(model["kind"], classes=batches.classes, **options)
+    rows = contents.rows(model["kind"], classes=batches.classes, **options)
     rule = {
         "batch": 15,
         "lr": 0.01,
@@ -53,7 +54,12 @@ def trainer(
         "order": "repeated",
     }
     return loop.trainer(
-        model=model, train=rule | train, seed=seed, precision=precision, batches=batches, every_epoch=every_epoch
+        model=contents.net(**model, classes=batches.classes),
+        train=rule | train,
+        seed=seed,
+        precision=precision,
+        batches=batches,
+        every_epoch=every_epoch,
     )
 
 

@@ -8,7 +8,8 @@ from small_masks import put_masks
 from torch import nn
 from torch.nn import functional as F
 
-from repro.nets import layers, modules, registry, tables
+from repro import contents
+from repro.nets import layers, modules, tables
 from repro.papers.alexnet2012 import alexnet
 from repro.train.seeds import generator
 
@@ -19,7 +20,10 @@ SMALL = {"classes": 10, "width": 0.25}
 
 def built(seed: int = 0, image: tuple[int, int, int] = (3, 75, 75), **options) -> nn.Sequential:
     options = {"reading": "source"} | SMALL | options
-    return modules.build("alexnet", image=image, draw=lambda name: generator(seed, "init", name), **options)
+    rule = {"init": options.pop("init", "published"), "classes": options["classes"]}
+    return modules.build(
+        contents.rows("alexnet", **options), image=image, draw=lambda name: generator(seed, "init", name), **rule
+    )
 
 
 def total(counts: dict[str, int]) -> int:
@@ -293,7 +297,7 @@ OPTIONS = [
 def test_every_net_is_its_table_and_every_parameter_gets_a_gradient(options):
     image = (3, 75, 75)
     net = built(**options)
-    rows = registry.table("alexnet", **{"reading": "source"} | SMALL | options)
+    rows = contents.rows("alexnet", **{"reading": "source"} | SMALL | options)
     assert [name for name, _ in net.named_parameters()] == [
         f"{row.name}.{role}" for row in tables.weighted(rows) for role in ("weight", "bias")
     ]

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 LONGEST = 330  # lines: "about 300" with some room
 
 # The rooms of the package and which others each may import. Three kinds of plain facts, without torch, are parts of
-# their own, for their rooms and others use them alike: `tables` (rows of nets), `known` (data sets), `minibatches`.
+# their own, for their rooms and others use them alike: `tables` (rows of nets, and the names of libraries' nets),
+# `known` (data sets), `minibatches`. What a paper's folder has of torch is a part too: the engine loads it by name.
 FACTS = {"errors", "tables", "known", "minibatches"}
 JUDGING = FACTS | {"claim", "papers", "store", "draw", "questions"}
 ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine"}
@@ -23,17 +24,18 @@ MAY_IMPORT = {
     "tables": {"errors"},
     "known": {"errors"},
     "minibatches": set(),
-    "claim": FACTS | {"papers"},
+    "claim": FACTS,
     "papers": FACTS | {"claim"},
+    "papers with torch": FACTS | {"claim", "papers", "nets", "data", "train"},
     "store": {"errors", "claim"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
     # A paper's own questions, which `contents` alone may import, and evaluations, which the engine loads by name.
     "paper_questions": JUDGING,
     "paper_evaluations": {"errors", "papers", "nets", "data", "train"},
-    "contents": {"claim", "papers", "paper_questions", "questions"},
+    "contents": FACTS | {"claim", "papers", "paper_questions", "questions"},
     "pages": JUDGING | {"contents"},
-    "nets": {"errors", "tables", "papers"},
+    "nets": {"errors", "tables"},
     "data": {"errors", "known"},
     "train": FACTS | {"nets", "data"},
     "engine": ENGINE,
@@ -53,7 +55,8 @@ TORCH_FREE = JUDGING | {"paper_questions", "contents", "pages"}
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
     "repro.nets.tables": "tables",
-    "repro.nets.registry": "papers",
+    "repro.nets.libraries": "tables",
+    "repro.papers.alexnet2012.timm_nets": "papers with torch",
     "repro.data.known": "known",
     "repro.train.minibatches": "minibatches",
 }

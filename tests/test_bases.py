@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from repro.claim.recipes import BASES, UNDECIDED
 from small_runs import Curve
 from small_tables import ERRORS, claim_file, train
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
 from repro.claim.resolve import base_run
-from repro.contents import load
+from repro.claim.scales import UNDECIDED
+from repro.contents import KINDS, load
 from repro.errors import ReproError
+from repro.papers.alexnet2012 import PAPER as ALEXNET
 from repro.questions import bases
 from repro.questions.coverage import command
 from repro.questions.judge import judge
@@ -28,7 +29,11 @@ WITH_BASE = [f for p in sorted((ROOT / "claims").glob("*.yaml")) if isinstance(f
 
 def learning(end: dict[str, list[float]]) -> Curve:
     """Errors of each base and tuning seed: from chance straight to the end given; held to in the last epoch."""
-    ends = {base_run(name, 100 + i)[0].id: value for name, values in end.items() for i, value in enumerate(values)}
+    ends = {
+        base_run(ALEXNET, KINDS, name, 100 + i)[0].id: value
+        for name, values in end.items()
+        for i, value in enumerate(values)
+    }
 
     def curve(config: RunConfig, epoch: float) -> float | None:
         return max(ends[config.id], 0.9 - 0.1 * epoch)
@@ -40,7 +45,7 @@ def trained(curve: Curve, training: float) -> tuple[Table, list[list[str]]]:
     """All that the choice wants, round after round, with training errors of so much of the test error."""
     table: Table = {}
     rounds = []
-    while wants := bases.wanted(table):
+    while wants := bases.wanted(ALEXNET, KINDS, table):
         rounds.append([want.label for want in wants])
         for want in wants:
             train(table, want, curve)
@@ -60,42 +65,42 @@ def test_the_smallest_deviation_is_taken_and_two_more_seeds_of_it_change_nothing
     table, rounds = trained(learning(ENDS), training=0.4)
     assert [len(wants) for wants in rounds] == [9, 2]
     assert rounds[1] == ["base source_60: tuning seed 103", "base source_60: tuning seed 104"]
-    found = bases.candidates(table)
+    found = bases.candidates(ALEXNET, KINDS, table)
     assert bases.chosen(found) == "source_60"
     taken = next(c for c in found if c.name == "source_60")
     assert taken.deviation(bases.SEEDS) == pytest.approx(0.005)
     # of .22, .225, .23, .26, .20, the mean of which is .227: squares .000049 + .000004 + .000009 + .001089 + .000729
     assert taken.deviation() == pytest.approx((0.00188 / 4) ** 0.5)
-    assert "Taken is source_60" in bases.lines(table)[-1]
-    assert "above the 1 point" in bases.lines(table)[-1]
+    assert "Taken is source_60" in bases.lines(ALEXNET, KINDS, table)[-1]
+    assert "above the 1 point" in bases.lines(ALEXNET, KINDS, table)[-1]
 
 
 def test_a_candidate_that_ends_underfit_is_not_taken_however_small_its_deviation():
     table, _ = trained(learning(ENDS), training=0.4)
     for seed in bases.SEEDS:
-        last = table[base_run("source_60", seed)[0].id].epochs[-1]
+        last = table[base_run(ALEXNET, KINDS, "source_60", seed)[0].id].epochs[-1]
         last["fixed_error"] = last["halves"][-1]["fixed_error"] = 0.5 * last["test_error"]
-    assert bases.chosen(bases.candidates(table)) == "source_30"
+    assert bases.chosen(bases.candidates(ALEXNET, KINDS, table)) == "source_30"
 
 
 def test_where_all_end_underfit_none_is_taken_and_nothing_more_is_wanted():
     table, rounds = trained(learning(ENDS), training=0.6)
     assert [len(wants) for wants in rounds] == [9]
-    assert bases.chosen(bases.candidates(table)) is None
-    assert bases.lines(table)[-1].startswith("None can be taken")
+    assert bases.chosen(bases.candidates(ALEXNET, KINDS, table)) is None
+    assert bases.lines(ALEXNET, KINDS, table)[-1].startswith("None can be taken")
 
 
 def test_a_candidate_of_which_a_seed_never_learned_is_not_taken():
     curve = learning(ENDS)
-    stuck = base_run("source_60", 101)[0].id
+    stuck = base_run(ALEXNET, KINDS, "source_60", 101)[0].id
     table, _ = trained(lambda config, epoch: 0.95 if config.id == stuck else curve(config, epoch), training=0.4)
-    found = {c.name: c for c in bases.candidates(table)}
+    found = {c.name: c for c in bases.candidates(ALEXNET, KINDS, table)}
     assert found["source_60"].lost == (101,)
     assert bases.chosen([*found.values()]) == "source_30"
 
 
 def test_the_update_of_leaving_chance_is_the_middle_of_the_first_window_below_nine_tenths_of_its_loss():
-    config, _ = base_run("source_30", 100)
+    config, _ = base_run(ALEXNET, KINDS, "source_30", 100)
     # the loss is 2.5 times the error: below 0.9 ln 10 = 2.072 from error .8289 on, .0711 below the start
     slope = 0.1 * 67  # an error of .9 that falls by a tenth an update
     row = {"epoch": 1, "updates": [[u, 2.5 * (0.9 - slope * u / 67 / 67), 0] for u in range(1, 68)]}
@@ -108,9 +113,9 @@ def test_the_update_of_leaving_chance_is_the_middle_of_the_first_window_below_ni
 
 def test_a_candidates_run_is_that_of_a_claims_arm_on_this_base(tmp_path):
     file = claim_file(tmp_path, text=SMALL)
-    for name in BASES:
+    for name in ALEXNET.bases:
         named = claim_file(tmp_path / name, ("source_60", name), text=SMALL)
-        config, epochs = base_run(name, 3)
+        config, epochs = base_run(ALEXNET, KINDS, name, 3)
         assert run_config(named.at("small"), "both", seed=3).id == config.id
         assert named.at("small").train.epochs == epochs
     assert file.base_at("small") == "source_60"
@@ -142,5 +147,5 @@ def test_a_base_that_is_none_is_refused(tmp_path, old, new, told):
 
 
 def test_every_claim_names_the_base_that_the_rule_takes_on_the_reference_shelf():
-    taken = bases.chosen(bases.candidates(Store(ROOT / "runs" / "reference").table()))
+    taken = bases.chosen(bases.candidates(ALEXNET, KINDS, Store(ROOT / "runs" / "reference").table()))
     assert {file.base_at("small") for file in WITH_BASE} <= {taken or UNDECIDED}, "name it in claims/*.yaml"

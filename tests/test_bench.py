@@ -13,7 +13,7 @@ import torchvision
 from small_masks import put_masks
 from torch import nn
 
-from repro import bench
+from repro import bench, contents
 from repro.bench import compiled, rivals, step, sweep, turns
 from repro.errors import ReproError, RunError
 from repro.nets import modules
@@ -150,7 +150,7 @@ def test_the_plain_nets_have_the_multiply_adds_and_parameters_of_ours():
         with torch.device("meta"):
             net = rivals.plain_net(kind)
         side = rivals.SIDES[kind]
-        rows_of_ours = modules.registry.table(kind, classes=rivals.CLASSES[kind], **rivals.OPTIONS.get(kind, {}))
+        rows_of_ours = modules.contents.rows(kind, classes=rivals.CLASSES[kind], **rivals.OPTIONS.get(kind, {}))
         with torch.device("meta"):
             ours = modules.module(rows_of_ours, (3, side, side))
         assert [p.shape for p in net.parameters()] == [p.shape for p in ours.parameters()]
@@ -166,7 +166,7 @@ def test_torchvisions_net_counts_its_multiply_adds_as_we_count_ours():
 
 def test_the_rival_with_torchs_norm_computes_the_same_gradients():
     def built() -> nn.Sequential:
-        return modules.build("alexnet", reading="paper", classes=10, width=0.125, image=(3, 67, 67),
+        return modules.build(**contents.net("alexnet", classes=10, width=0.125), classes=10, image=(3, 67, 67),
                           draw=lambda name: generator(0, "init", name)).double()  # fmt: skip
 
     x = 60 * torch.randn(2, 3, 67, 67, generator=generator(0, "x"), dtype=torch.float64)

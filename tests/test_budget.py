@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from repro.claim.resolve import base_run
+from repro.contents import KINDS
 from repro.engine.budget import Budget, seconds
 from repro.engine.jobs import Job
 from repro.errors import ReproError
+from repro.papers.alexnet2012 import PAPER
 from repro.questions.levels import Goal
 
 
@@ -21,7 +23,7 @@ class Clock:
 
 
 def job(name: str, seed: int, epochs: int) -> Job:
-    return Job(base_run(name, seed)[0], (Goal(epochs),), name)
+    return Job(base_run(PAPER, KINDS, name, seed)[0], (Goal(epochs),), name)
 
 
 def budget(of: float, clock: Clock) -> Budget:

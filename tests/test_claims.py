@@ -12,13 +12,12 @@ import jsonschema
 import pytest
 import yaml
 
-from repro.claim import recipes
 from repro.claim.config import addressed
 from repro.claim.files import ClaimFile, SpecError, run_config, sources
 from repro.claim.model import Claim, TrainSpec
 from repro.claim.problems import Problem
 from repro.claim.yaml import Document, Loc, read
-from repro.contents import KINDS, load
+from repro.contents import KINDS, PAPERS, load
 from repro.data.known import KNOWN
 from repro.errors import ReproError
 from repro.nets import tables
@@ -301,13 +300,19 @@ def below(file: ClaimFile, loc: Loc) -> tuple[Any, Any]:
     alternative = loc[3] if loc[0] == "assumptions" else None
     arm = loc[1] if loc[0] == "arms" else None
     resolved = KINDS.claim.model_validate(file.layers(scale, alternative, arm).data)
-    recipe = recipes.SCALES[file.claim.data.kind][scale] if scale else {}
+    recipe = file.paper.scales[file.claim.data.kind][scale] if scale else {}
     expected = recipe[key] if key in recipe else as_python(file.claim, path)
     return as_python(resolved, path), expected
 
 
 def default(claim: Claim, loc: Loc) -> Any:
-    """What the model of a section says of a key that is not given."""
+    """What the paper's recipe, else the model of a section, says of a key that is not given."""
+    paper = KINDS.paper(claim.paper.name)
+    given = {tuple(key.split(".")): setting.value for key, setting in paper.recipe.items()}
+    if loc == ("train",):
+        return TrainSpec(**{key: value for (section, key), value in given.items() if section == "train"}).model_dump()
+    if loc in given:
+        return given[loc]
     model, *inside = (claim, *loc[:-1])
     for part in inside:
         model = model[part] if isinstance(part, int) else getattr(model, part)
@@ -365,9 +370,11 @@ def test_what_cannot_be_left_out_is_asked_for_where_it_is_needed(name, loc, aski
     assert [p.line for p in problems(path)] == sorted(lines)
 
 
-def test_a_training_rule_that_is_not_given_is_section_5s():
+def test_a_training_rule_that_is_not_given_is_section_5s(written):
     """§5: batch 128, momentum 0.9, weight decay 0.0005, rate 0.01 at the start, roughly 90 cycles."""
-    train = TrainSpec()
+    data = plain("dropout_iterations")
+    data["train"].pop("batch"), data["train"].pop("epochs")
+    train = load(written(data, "dropout_iterations")).claim.train
     assert (train.batch, train.momentum, train.weight_decay, train.lr, train.epochs) == (128, 0.9, 0.0005, 0.01, 90)
 
 
@@ -639,7 +646,7 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
             RELU,
             {("scales", "medium"): {}},
             ("scales", "medium"),
-            "scales.medium: cifar10 has no such scale; it has smoke, small, paper",
+            "scales.medium: cifar10 has no such scale in alexnet2012; it has smoke, small, paper",
         ),
         relation(
             "more images than there are",
@@ -1020,8 +1027,11 @@ def test_all_mistakes_of_a_file_come_at_once_in_the_order_of_the_file(tmp_path):
     assert caught.value.exit_code == 2
 
 
-def test_recipes_override_only_what_is_a_key():
-    for kind, scales in recipes.SCALES.items():
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.id)
+def test_recipes_override_only_what_is_a_key(paper):
+    for key in (*paper.recipe, *paper.base_of, *(key for base in paper.bases.values() for key in base)):
+        assert key in KINDS.arm_keys
+    for kind, scales in paper.scales.items():
         assert kind in KNOWN
         for scale, overrides in scales.items():
             assert not overrides.keys() - KINDS.keys.keys(), (kind, scale)
@@ -1043,13 +1053,13 @@ def test_every_value_has_its_source():
     assert rows["data.scale"][1] == f"alternative he, {line('assumptions', 1, 'alternatives', 'he', 'data.scale')}"
     assert rows["model.activation"] == ("tanh", f"arm tanh, {line('arms', 'tanh', 'model.activation')}")
     assert rows["measure.level"] == (0.4, f"scale small, {line('scales', 'small', 'measure.level')}")
-    assert rows["train.bias_lr"] == (2.0, "default: factor on the rate for biases (source.md 1, 13)")
+    assert rows["train.bias_lr"] == (2.0, "recipe of alexnet2012 (source.md 1, 13)")
     assert rows["train.lr"] == ("tuned", f"the fastest of tune.train.lr, {line('tune', 'train.lr')}")
     assert rows["seeds"] == ([0, 1, 2, 3, 4], line("seeds"))
     assert rows["precision"] == ("fp32", "default: arithmetic of the training; fp32 has TF32 off")
     assert rows["rule.pairs"][1].startswith("default: ")
     smoke = {key: (value, source) for key, value, source in sources(file, "smoke")}
-    assert smoke["data.images"] == (256, "scale smoke of cifar10 (repro/claim/recipes.py)")
+    assert smoke["data.images"] == (256, "scale smoke of cifar10 in alexnet2012")
     base = {key: (value, source) for key, value, source in sources(file)}
     assert base["model.init.conv1"] == (0.0001, line("model", "init", "conv1"))
     assert base["data.images"][0] is None

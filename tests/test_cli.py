@@ -182,7 +182,7 @@ def test_show_says_where_every_value_comes_from():
     assert done.returncode == 0, done.stderr
     source = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert "arm tanh" in source["model.activation"]
-    assert "recipes.py" in source["data.kind"]
+    assert "alexnet2012" in source["data.kind"]
     assert "relu_speedup.yaml:" in source["measure.level"]
     assert "§5" in source["train.momentum"] or "relu_speedup.yaml:" in source["train.momentum"]
     assert "source.md" in source["train.bias_lr"]

@@ -33,7 +33,7 @@ from repro.train import loop
 TINY = """\
 id: tiny
 version: 1
-paper: {section: "3.1", says: A network with ReLUs learns faster than one with tanh units.}
+paper: {name: alexnet2012, section: "3.1", says: A network with ReLUs learns faster than one with tanh units.}
 question: How many times fewer epochs does the ReLU network need?
 data: {kind: digits, images: 60, scale: standardised}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}

@@ -65,9 +65,7 @@ def test_there_are_the_six_exact_claims_of_the_paper():
 
 def test_every_count_of_the_net_is_that_of_the_built_module():
     rows = net()
-    built = modules.build(
-        "alexnet", reading="source", classes=1000, image=IMAGE, draw=lambda name: generator(0, "init", name)
-    ).eval()
+    built = modules.build(rows, classes=1000, image=IMAGE, draw=lambda name: generator(0, "init", name)).eval()
     held = {name.rpartition(".")[0]: p.numel() for name, p in built.named_parameters() if name.endswith("weight")}
     biases = {name.rpartition(".")[0]: p.numel() for name, p in built.named_parameters() if name.endswith("bias")}
     assert facts.parameters(rows).value == 60_965_224 == sum(p.numel() for p in built.parameters())

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from repro.claim.model import DataSpec, ModelSpec, TrainSpec
+from repro import contents
+from repro.claim.model import DataSpec, TrainSpec
 from repro.data import augment
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
@@ -21,6 +22,7 @@ from repro.nets import tables
 from repro.pages.fidelity import page, training_defaults
 from repro.papers.alexnet2012 import alexnet, cuda_convnet, fidelity
 from repro.papers.alexnet2012.fidelity import DIFFERENCES, DRAWN, PARTS, filled
+from repro.papers.alexnet2012.nets import AlexNet
 from repro.train import loop, sgd, testing
 from repro.train.evaluations import evaluate, ten_views
 from repro.train.seeds import generator
@@ -58,7 +60,7 @@ def trainer(batches) -> loop.Trainer:
     """A small net at the start of its training."""
     rows = tables.weighted(cuda_convnet.table("cuda_convnet_19pct"))
     return loop.trainer(
-        model={"kind": "cuda_convnet_19pct", "init": "he", "width": 0.25},
+        model=contents.net("cuda_convnet_19pct", init="he", width=0.25, classes=batches.classes),
         train={"batch": 7, "lr": 0.01, "bias_lr": 2.0, "momentum": 0.9, "order": "repeated", "file_images": 20,
                "weight_decay": {row.name: 0.0005 for row in rows}},
         seed=0, precision="fp32", batches=batches,
@@ -92,7 +94,7 @@ def test_what_two_readings_do_differs_where_two_are_told():
 
 
 def test_every_key_that_a_claim_may_set_is_one_and_can_have_the_value_named():
-    specs = {"data": DataSpec, "model": ModelSpec, "train": TrainSpec}
+    specs = {"data": DataSpec, "model": AlexNet, "train": TrainSpec}
     named = [
         found for row in DIFFERENCES for text in filled(row, training_defaults()) for found in SETTINGS.findall(text)
     ]

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from small_photos import encoded, picture, write_parquet
 
+from repro import contents
 from repro.engine import starts
 from repro.errors import DataError, ReproError
 from repro.finetune import finetune
@@ -355,6 +356,10 @@ def test_the_weights_file_is_plain_safetensors_with_json_that_says_what_it_is(ma
     assert json.loads(json.dumps(about)) == about
     model = about["config"]["model"]
     names = (
-        modules.build(**model, classes=3, image=(3, 80, 80), draw=lambda name: torch.Generator()).state_dict().keys()
+        modules.build(
+            **contents.net(**model, classes=3), classes=3, image=(3, 80, 80), draw=lambda name: torch.Generator()
+        )
+        .state_dict()
+        .keys()
     )
     assert safetensors.torch.load_file(made / "first" / "best.safetensors").keys() == names

@@ -10,11 +10,11 @@ from small_tables import claim_file, play, train
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
-from repro.claim.model import ModelSpec
 from repro.contents import load
 from repro.errors import ReproError
 from repro.nets import tables
 from repro.papers.alexnet2012 import alexnet, cuda_convnet
+from repro.papers.alexnet2012.nets import AlexNet
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
 from repro.questions.tuning import tune
@@ -23,7 +23,7 @@ from repro.store import Table
 CLAIM = """
 id: noise
 version: 1
-paper: {section: "4.2", says: Without dropout the network overfits substantially.}
+paper: {name: alexnet2012, section: "4.2", says: Without dropout the network overfits substantially.}
 question: By how many points does the error rise without dropout?
 data: {kind: ilsvrc2012, crop: 224, held_out: 10000}
 model: {kind: alexnet}
@@ -139,7 +139,7 @@ def test_the_cifar_nets_pool_without_overlap_to_maps_of_the_same_sizes():
 
 
 def test_new_options_leave_the_addresses_of_earlier_runs_alone():
-    assert ModelSpec(kind="alexnet").halved is False
+    assert AlexNet(kind="alexnet").halved is False
     lrn, pooling, imagenet = (
         load(PAPER / f"{name}.yaml") for name in ("lrn_cifar10", "overlapping_pooling", "lrn_imagenet")
     )

@@ -10,13 +10,14 @@ import torch
 from small_training import crops, digits, rows
 from torch import nn
 
+from repro import contents
 from repro.claim.files import SpecError, run_config, sources
 from repro.contents import load
 from repro.engine.beforehand import check_library_nets
 from repro.engine.execute import Setting, execute
 from repro.engine.provenance import provenance
 from repro.errors import ReproError
-from repro.nets import library, registry
+from repro.nets import libraries, library
 from repro.pages import evidence
 from repro.store import Store
 from repro.train import loop
@@ -38,7 +39,7 @@ RULE = {
 CLAIM = """\
 id: theirs
 version: 1
-paper: {section: "3.1", says: A net of a library beside the net of the paper.}
+paper: {name: alexnet2012, section: "3.1", says: A net of a library beside the net of the paper.}
 question: Which of these nets has the lower error after its training?
 data: {kind: ilsvrc2012, crop: 224}
 model: {kind: alexnet, width: 0.5}
@@ -66,7 +67,7 @@ def written(folder: Path, *changes: tuple[str, str]) -> Path:
 
 
 def built(kind: str, seed: int = 0) -> nn.Module:
-    return loop.initial_net({"kind": kind}, seed=seed, classes=10, image=(3, SIDE, SIDE))
+    return loop.initial_net(contents.net(kind, classes=10), seed=seed, classes=10, image=(3, SIDE, SIDE))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def batches(tmp_path_factory):
 
 
 def trainer(batches, kind: str = DROPS, seed: int = 0) -> loop.Trainer:
-    return loop.trainer(model={"kind": kind}, train=RULE, seed=seed, precision="fp32", batches=batches)
+    return loop.trainer(model=contents.net(kind, classes=10), train=RULE, seed=seed, precision="fp32", batches=batches)
 
 
 # Names
@@ -85,10 +86,10 @@ def test_the_names_read_off_the_sources_are_the_ones_that_the_libraries_register
     import timm
     import torchvision
 
-    assert registry.names("torchvision") == tuple(torchvision.models.list_models(module=torchvision.models))
+    assert libraries.names("torchvision") == tuple(torchvision.models.list_models(module=torchvision.models))
     # what other modules than timm's own have registered in this process is not asked for
     theirs = [name for name in timm.list_models() if timm.model_entrypoint(name).__module__.startswith("timm.")]
-    assert sorted(theirs) == list(registry.names("timm"))
+    assert sorted(theirs) == list(libraries.names("timm"))
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_what_batch_norms_have_seen_is_in_checkpoints_and_our_nets_have_no_such_
     kept = {name.removeprefix("buffer.") for name in state if name.startswith("buffer.")}
     assert kept == {name for name, _ in built(DROPS).named_buffers()} != set()
     ours = loop.initial_net(
-        {"kind": "cuda_convnet_19pct", "init": "he"}, seed=0, classes=10, image=(3, SIDE, SIDE)
+        contents.net("cuda_convnet_19pct", init="he", classes=10), seed=0, classes=10, image=(3, SIDE, SIDE)
     ).state_dict()
     assert all(name.endswith((".weight", ".bias")) for name in ours)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from repro import contents
 from repro.claim.config import RunConfig, RunModel
 from repro.claim.evaluation import Options
 from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.cli import main
 from repro.contents import load
-from repro.nets import registry, tables
+from repro.nets import tables
 from repro.questions.plan import wanted
 
 CLAIM = Path(__file__).parent.parent / "claims" / "lrn_cifar10.yaml"
@@ -32,7 +33,7 @@ def runs(file: ClaimFile, scale: str, alternative: str | None = None, seed: int 
 
 
 def rows(model: RunModel) -> tuple[tables.Row, ...]:
-    return registry.table(model.kind, classes=10, **model.model_dump(exclude={"kind", "init"}))
+    return contents.rows(model.kind, classes=10, **model.model_dump(exclude={"kind", "init"}))
 
 
 def test_the_four_arms_differ_in_norms_and_maps_alone(file):
@@ -57,7 +58,7 @@ def test_the_published_nets_are_the_tables_of_13_and_11_percent_with_their_own_d
         ("net_13pct", "cuda_convnet_conv_local_13pct", 100, [140, 150]),
         ("net_11pct", "cuda_convnet_conv_local_11pct", 350, [500, 510]),
     ):
-        published, model, train = registry.table(kind, classes=10), found[arm].model, found[arm].train
+        published, model, train = contents.rows(kind, classes=10), found[arm].model, found[arm].train
         ours = rows(model)
         # decays are the rule's, not the table's
         assert [row for row in ours if not isinstance(row, tables.Dense)] == [

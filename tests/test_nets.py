@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from repro import contents
 from repro.nets import modules, tables
 from repro.nets.layers import SameMapNorm
 from repro.papers.alexnet2012 import cuda_convnet
@@ -22,7 +23,9 @@ ERA = {"conv1": 0.0001, "conv2": 0.01, "conv3": 0.01, "fc10": 0.01}  # source.md
 
 
 def built(kind: str = "cuda_convnet_19pct", seed: int = 0, **model) -> nn.Sequential:
-    return loop.initial_net({"kind": kind, "init": "he", **model}, seed=seed, classes=10, image=IMAGE)
+    return loop.initial_net(
+        contents.net(**{"kind": kind, "init": "he", **model}, classes=10), seed=seed, classes=10, image=IMAGE
+    )
 
 
 def drawn(seed: int, name: str, *shape: int) -> torch.Tensor:
@@ -93,7 +96,7 @@ def test_the_nets_with_locally_connected_layers_have_the_parameters_of_the_publi
     assert sum(counts.values()) == LOCAL[kind]  # source.md 3.2 D and F
     assert counts["fc10"] == 10 * (1152 + 1)
     assert counts["local4"] == 36 * 32 * ((64 if "11pct" in kind else 32) * 9 + 1)
-    net = loop.initial_net({"kind": kind, "init": "published"}, seed=0, classes=10, image=CROP)
+    net = loop.initial_net(contents.net(kind, classes=10), seed=0, classes=10, image=CROP)
     assert {name: sum(p.numel() for p in net.get_submodule(name).parameters()) for name in counts} == counts
     assert net(torch.zeros(2, *CROP)).shape == (2, 10)
     pooled = [leaving for row, _, leaving in tables.shapes(rows, CROP) if isinstance(row, tables.Pool)]
@@ -122,7 +125,7 @@ def test_the_11pct_net_without_its_norms_and_with_the_maps_of_the_13pct_net_is_t
 
 
 def test_locally_connected_layers_start_with_the_spread_of_their_own_inputs():
-    net = loop.initial_net({"kind": list(LOCAL)[1], "init": "he"}, seed=0, classes=10, image=CROP)
+    net = loop.initial_net(contents.net(list(LOCAL)[1], init="he", classes=10), seed=0, classes=10, image=CROP)
     net.requires_grad_(False)
     for name, fan_in in {"local3": 64 * 9, "local4": 64 * 9, "conv2": 64 * 25}.items():
         weight = net.get_submodule(name).weight

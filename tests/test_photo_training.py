@@ -19,7 +19,7 @@ from small_photos import load as load_small
 from small_training import ALEXNET, CROP, STORED, crops, digits, rows, trainer
 from torch.nn import functional as F
 
-from repro import progress
+from repro import contents, progress
 from repro.claim.files import ClaimFile, split
 from repro.contents import load
 from repro.data import loading
@@ -32,7 +32,7 @@ from repro.engine.beforehand import check_initial_values
 from repro.engine.execute import Setting, execute
 from repro.engine.provenance import provenance
 from repro.errors import DataError
-from repro.nets import layers, registry, tables
+from repro.nets import layers, tables
 from repro.pages import write
 from repro.questions.judge import judge
 from repro.store import Store
@@ -322,7 +322,7 @@ def test_a_run_with_dropout_noise_and_crops_goes_on_from_a_checkpoint_bit_for_bi
 PHOTOS = """\
 id: tiny
 version: 1
-paper: {section: "4.1", says: Crops and reflections reduce overfitting on images.}
+paper: {name: alexnet2012, section: "4.1", says: Crops and reflections reduce overfitting on images.}
 question: How much higher is the error of the net with tanh units on crops?
 data: {kind: ilsvrc2012, stored: 36, crop: 32, held_out: 2}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
@@ -515,7 +515,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Photos:
 def test_both_readings_learn_real_photos(real, reading):
     """The net as each reading has it, but narrow. Deviations after conv1 are larger by the root of what the width has
     taken from the fan-in, so that layers pass on as much signal as at full width."""
-    table = registry.table("alexnet", classes=2, reading=reading)
+    table = contents.rows("alexnet", classes=2, reading=reading)
     init = {row.name: row.std * (1 if row.name == "conv1" else WIDTH**-0.5) for row in tables.weighted(table)}
     run = trainer(
         crops(real, 80, **{"scale": "raw", "colour": "paper"} | (SOURCE if reading == "source" else {})),

@@ -32,6 +32,7 @@ SPEED = """
 id: speed
 version: 1
 paper:
+  name: alexnet2012
   section: "3.1"
   figure: 1
   says: A network with ReLUs reaches 25% training error six times faster than the same network with tanh units.

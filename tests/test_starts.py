@@ -11,6 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from small_training import crops, digits, trainer
 
+from repro import contents
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
 from repro.claim.resolve import epochs_of, images, net, training_images
@@ -36,7 +37,7 @@ assert isinstance(PRETRAINING, ClaimFile)
 TINY = """\
 id: tiny
 version: 1
-paper: {section: "6", says: A net that starts from other weights errs less than one from scratch.}
+paper: {name: alexnet2012, section: "6", says: A net that starts from other weights errs less than one from scratch.}
 question: How much lower is its test error on the other five digits?
 data: {kind: digits, images: 60, scale: standardised, stored: 32, crop: 28, held_out: 10, classes: [5, 6, 7, 8, 9]}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
@@ -320,9 +321,10 @@ def trainer_of(config: RunConfig, setting: Setting):
     from repro.engine.execute import batches
     from repro.train import loop
 
+    images = batches(config.data, setting)
     return loop.trainer(
-        model=config.model.model_dump(), train=config.train.model_dump(), seed=config.seed, precision="fp32",
-        batches=batches(config.data, setting),
+        model=contents.net(**config.model.model_dump(), classes=images.classes), train=config.train.model_dump(),
+        seed=config.seed, precision="fp32", batches=images,
     )  # fmt: skip
 
 

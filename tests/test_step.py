@@ -16,11 +16,12 @@ from launches import Launches
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
+from repro import contents
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.data.photos.maps import Photos
 from repro.data.sets import Images, load
-from repro.nets import layers, modules, registry, tables
+from repro.nets import layers, modules, tables
 from repro.train import loop
 from repro.train.order import permutation
 from repro.train.seeds import generator
@@ -49,8 +50,8 @@ def small_net(device: str) -> loop.Trainer:
     images = Images("noise", pixels, labels, pixels[:10], labels[:10], tuple("0123456789"), "noise")
     kind = "cuda_convnet_19pct"
     return loop.trainer(
-        model={"kind": kind},
-        train=rule(registry.table(kind, classes=10), 10_000),
+        model=contents.net(kind, classes=10),
+        train=rule(contents.rows(kind, classes=10), 10_000),
         seed=0,
         precision="fp32",
         batches=Batches(images, device=device, scale="raw"),
@@ -67,8 +68,8 @@ def papers_net(device: str) -> loop.Trainer:
         sums=np.zeros((256, 256, 3), np.int64), products=np.eye(3, dtype=np.int64), manifest={},
     )  # fmt: skip
     return loop.trainer(
-        model={"kind": "alexnet", "reading": "paper"},
-        train=rule(registry.table("alexnet", classes=1000, reading="paper"), BATCH),
+        model=contents.net("alexnet", classes=1000, reading="paper"),
+        train=rule(contents.rows("alexnet", classes=1000, reading="paper"), BATCH),
         seed=0,
         precision="fp32",
         batches=PhotoBatches(photos, device=device, size=224, colour="paper", resident=True),
@@ -160,7 +161,7 @@ def test_an_epoch_of_steps_is_the_plain_loop_bit_for_bit_where_there_is_no_dropo
 
 def test_the_forward_pass_in_bf16_has_bf16_products_and_fp32_weights_and_answers_on_a_gpu_too(monkeypatch):
     """On tensors that claim to lie on a GPU and have no values; every backward pass would ask the driver."""
-    net = modules.build("alexnet", reading="paper", classes=10, width=0.125, image=(3, 67, 67),
+    net = modules.build(**contents.net("alexnet", classes=10, width=0.125), classes=10, image=(3, 67, 67),
                      draw=lambda name: generator(0, "init", name))  # fmt: skip
     # no driver says so here; with one these are what it says
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)

@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import t as student
 from small_runs import PROVENANCE
 
+from repro import contents
 from repro.claim.catalogue import Entry
 from repro.claim.config import TimingConfig
 from repro.claim.files import ClaimFile
@@ -33,7 +34,7 @@ from repro.train.step import Step
 TIMED = """\
 id: quick
 version: 1
-paper: {section: "4.1", says: "Both nets train as fast as each other, in effect."}
+paper: {name: alexnet2012, section: "4.1", says: "Both nets train as fast as each other, in effect."}
 question: How many times the images/s does the one net reach?
 data: {kind: digits, images: 60, scale: standardised}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
@@ -48,7 +49,7 @@ scales: {smoke: {seeds: [0, 1]}, small: {}}
 TRAINED = """\
 id: learns
 version: 1
-paper: {section: "3.1", says: A network with ReLUs learns faster than one with tanh units.}
+paper: {name: alexnet2012, section: "3.1", says: A network with ReLUs learns faster than one with tanh units.}
 question: How many times fewer epochs does the ReLU network need?
 data: {kind: digits, images: 60, scale: standardised}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
@@ -63,7 +64,7 @@ scales: {smoke: {}}
 COST = """\
 id: cost
 version: 1
-paper: {section: "5", says: Ninety cycles through the images took five to six days on two GPUs.}
+paper: {name: alexnet2012, section: "5", says: Ninety cycles through the images took five to six days on two GPUs.}
 question: How many images/s does the net train here?
 data: {kind: ilsvrc2012, crop: 224, held_out: 10000}
 model: {kind: alexnet}
@@ -122,7 +123,7 @@ def setting(tmp_path: Path, cache: Path) -> Setting:
 def trainer(activation: str, cache: Path) -> loop.Trainer:
     rows = tables.weighted(cuda_convnet.table("cuda_convnet_19pct"))
     return loop.trainer(
-        model={"kind": "cuda_convnet_19pct", "activation": activation, "init": "he", "width": 0.25},
+        model=contents.net("cuda_convnet_19pct", activation=activation, init="he", width=0.25, classes=10),
         train={
             "batch": 20,
             "lr": 0.01,

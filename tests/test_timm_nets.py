@@ -12,6 +12,7 @@ from timm.optim import create_optimizer_v2
 from torch.nn import functional as F
 
 import repro.papers.alexnet2012.timm_nets  # noqa: F401  registers them
+from repro import contents
 from repro.errors import ReproError
 from repro.nets import tables, weights
 from repro.papers.alexnet2012 import alexnet
@@ -101,9 +102,7 @@ def test_a_plain_loop_trains_the_net_with_dropout_from_torchs_own_randomness(nam
 
 
 def test_weights_of_our_own_net_give_the_same_scores_there():
-    ours = loop.initial_net(
-        {"kind": "alexnet", "reading": "paper", "width": 0.0625}, seed=0, classes=5, image=(3, 128, 128)
-    )
+    ours = loop.initial_net(contents.net("alexnet", width=0.0625, classes=5), seed=0, classes=5, image=(3, 128, 128))
     model = made(num_classes=5)
     weights.put(model, dict(ours.named_parameters()))
     assert torch.equal(model.eval()(images()), ours.eval()(images()))

@@ -27,7 +27,7 @@ TEXT = (
     """
 id: several
 version: 1
-paper: {section: "7", says: Removing any of the middle layers costs about 2 points.}
+paper: {name: alexnet2012, section: "7", says: Removing any of the middle layers costs about 2 points.}
 question: How much higher is the error without one of them?
 arms:
   full: {model.without: []}

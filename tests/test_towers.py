@@ -9,15 +9,24 @@ import torch.distributed as dist
 from small_masks import put_masks
 from torch.nn import functional as F
 
+from repro import contents
 from repro.engine import towers
-from repro.nets import modules, registry
+from repro.nets import modules
 from repro.train.seeds import generator
 
-NET = {"kind": "alexnet", "classes": 10, "image": (3, 67, 67), "width": 0.125}
+IMAGE = (3, 67, 67)
 CASES = {
     "towers that meet": {"reading": "source"},
     "no communication": {"reading": "paper", "towers": "no communication"},
 }
+
+
+def built(options: dict) -> dict:
+    """What builds a net of 10 classes with these options, at an eighth of its width."""
+    rows = contents.rows("alexnet", classes=10, width=0.125, **options)
+    return {"net": rows, "classes": 10, "image": IMAGE}
+
+
 LABELS = torch.tensor([3, 9])
 
 
@@ -29,7 +38,7 @@ def step(net: torch.nn.Module, device: torch.device) -> dict[str, torch.Tensor]:
     """In fp64: the logits of two images in training, and the gradients of their loss."""
     net.to(device, torch.float64).train()
     put_masks(net, 2)
-    images = 50 * torch.randn(2, *NET["image"], generator=generator(0, "images"), dtype=torch.float64)
+    images = 50 * torch.randn(2, *IMAGE, generator=generator(0, "images"), dtype=torch.float64)
     logits = net(images.to(device))
     F.cross_entropy(logits, LABELS.to(device)).backward()
     return {"logits": logits.detach().cpu()} | {name: p.grad.cpu() for name, p in net.named_parameters()}
@@ -46,7 +55,7 @@ def one_tower(rank: int, folder: str, backend: str) -> None:
         torch.cuda.set_device(device)
     seen = {}
     for case, options in CASES.items():
-        net = towers.build(**NET | options, tower=rank, draw=draw)
+        net = towers.build(**built(options), tower=rank, draw=draw)
         talks = [name.removesuffix("_exchange") for name, _ in net.named_children() if name.endswith("_exchange")]
         seen[case] = step(net, device) | {"talks": talks}
     torch.save(seen, Path(folder, f"tower{rank}.pt"))
@@ -64,8 +73,8 @@ def on_cpu(tmp_path_factory):
 
 
 def assert_same(found: list[dict], device: torch.device, case: str, tolerance: float) -> None:
-    expected = step(modules.build(**NET | CASES[case], draw=draw), device)
-    rows = registry.table("alexnet", classes=10, width=NET["width"], **CASES[case])
+    expected = step(modules.build(**built(CASES[case]), draw=draw), device)
+    rows = contents.rows("alexnet", classes=10, width=0.125, **CASES[case])
     for tower, seen in enumerate(both[case] for both in found):
         assert seen.keys() - {"talks"} == expected.keys()
         torch.testing.assert_close(seen["logits"], expected["logits"], rtol=tolerance, atol=tolerance)
@@ -95,4 +104,4 @@ def test_two_gpus_compute_what_the_grouped_net_computes(tmp_path, case):
 
 def test_a_net_of_one_tower_is_refused():
     with pytest.raises(ValueError, match="one tower"):
-        towers.build(**NET, reading="paper", towers="one half", tower=0, draw=draw)
+        towers.build(**built({"towers": "one half"}), tower=0, draw=draw)

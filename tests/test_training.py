@@ -15,6 +15,7 @@ import torch
 from small_training import rows
 from torch.nn import functional as F
 
+from repro import contents
 from repro.data.batches import Batches
 from repro.data.sets import Images, load
 from repro.engine.provenance import provenance
@@ -175,7 +176,8 @@ def test_a_unit_counts_as_saturated_where_its_slope_is_below_a_fiftieth_of_the_s
     run = trainer(digits)
     for activation, steepest, gone in (("tanh", 0.989, 0.991), ("logistic", 0.994, 0.996)):
         run.net = modules.build(
-            "cuda_convnet_19pct", activation=activation, width=0.25, init="he", classes=10, image=(3, 32, 32),
+            **contents.net("cuda_convnet_19pct", activation=activation, width=0.25, init="he", classes=10),
+            classes=10, image=(3, 32, 32),
             draw=lambda name: generator(0, "init", name),
         )  # fmt: skip
         inverse = torch.atanh if activation == "tanh" else torch.logit

@@ -28,7 +28,7 @@ from repro.store import Table
 TRACE = """
 id: author
 version: 1
-paper: {section: "3.1", says: The author's own run shows this running training error.}
+paper: {name: alexnet2012, section: "3.1", says: The author's own run shows this running training error.}
 question: Can the author's printed training curve be told apart from ours?
 data: {kind: cifar10}
 model: {kind: cuda_convnet_19pct}

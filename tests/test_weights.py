@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from small_training import crops, digits
 from torch import nn
 
+from repro import contents
 from repro.errors import DataError, ReproError
 from repro.nets import tables, weights
 from repro.papers.alexnet2012 import alexnet
@@ -22,7 +23,9 @@ SIDE = 227
 
 
 def net(model: dict, seed: int = 0, classes: int = 10, side: int = SIDE) -> nn.Module:
-    return loop.initial_net(model, seed=seed, classes=classes, image=(3, side, side)).eval()
+    return loop.initial_net(
+        contents.net(**model, classes=classes), seed=seed, classes=classes, image=(3, side, side)
+    ).eval()
 
 
 # Caffe's layout, drawn here and computed in numpy: height, width, channel; channels blue, green, red
@@ -203,7 +206,9 @@ def test_a_runs_checkpoint_and_a_plain_state_dict_give_the_same(tmp_path):
         "batch": 50, "lr": 0.01, "bias_lr": 2.0, "momentum": 0.9, "weight_decay": {"other": 0.0005},
         "file_images": 100, "order": "repeated",
     }  # fmt: skip
-    run = loop.trainer(model={"kind": "timm:test_resnet"}, train=rule, seed=0, precision="fp32", batches=batches)
+    run = loop.trainer(
+        model=contents.net("timm:test_resnet", classes=10), train=rule, seed=0, precision="fp32", batches=batches
+    )
     next(run.epochs(1))
     safetensors.torch.save_file(run.state(), tmp_path / "checkpoint.safetensors")
     safetensors.torch.save_file(

@@ -9,7 +9,7 @@ from repro.claim import model as claims
 from repro.claim.arms import compared
 from repro.claim.judging import of_judging
 from repro.claim.kinds import Kinds
-from repro.claim.model import BY_LAYER, OF_RUNS, OF_THE_SENTENCE
+from repro.claim.model import OF_RUNS, OF_THE_SENTENCE, path_of
 from repro.claim.nets import of_net
 from repro.claim.overlays import Layers, alternatives, exceptions, mapping, names, reach
 from repro.claim.problems import Problem, nearest, shown
@@ -151,8 +151,9 @@ def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
     if "base" not in mapping(layers.data, "scales", scale) or not known:
         return []
     loc: Loc = ("scales", scale, "base")
-    paper, found = layers.paper, reach(layers.data, loc)
-    names = paper.bases_for(kind) if paper and scale == BASED else ()
+    if (paper := layers.paper) is None:
+        return []
+    names, found = paper.bases_for(kind) if scale == BASED else (), reach(layers.data, loc)
     text = f"found {shown(found)}; expected {' or '.join(names)}" if names else f"{kind} has none at this scale"
     return [layers.problem(loc, f"scale {scale}: base: {text}", key=not names)] if found not in names else []
 
@@ -279,17 +280,17 @@ def _of_schedule(claim: Claim) -> Iterator[tuple[str, str]]:
 def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     """Each arm's net and rule, and that arms differ in what varies and in nothing else."""
     out: list[Problem] = []
-    for armed, laid in arms.values():
+    keys = layers.kinds.arm_keys
+    known = {arm for arm, over in claim.arms.items() if all(path_of(key, keys) for key in over)}
+    for arm, (armed, laid) in arms.items():
         if wrong := _classes(armed, laid):
             return wrong
-        out += [laid.problem(loc, text) for loc, text in of_net(armed, laid)]
+        out += [laid.problem(loc, text) for loc, text in of_net(armed, laid)] if arm in known else []
         out += _of_arms_rule(claim, laid)
-    keys = layers.kinds.arm_keys
     for i, key in enumerate(claim.varies):
         if key not in keys:
             out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, keys)}"))
-    if out or len(arms) < len(claim.arms) or not all(key in keys or key.rpartition(".")[0] in BY_LAYER
-                                                     for over in claim.arms.values() for key in over):  # fmt: skip
+    if out or known != arms.keys():
         return out
     rate = claim.tune.rates[0] if claim.tune else None
     return _varying(claim, layers, *compared(claim, rate, [laid.data for _, laid in arms.values()]))

@@ -52,6 +52,10 @@ class Kinds:
         known = [self.nets[kind]] if isinstance(kind, str) and kind in self.nets else list(self.nets.values())
         return frozenset(name for net in known for name in net.model_fields) - {"kind"}
 
+    def nets_with(self, option: object) -> list[str]:
+        """Return the names of the nets that have an option."""
+        return [kind for kind, net in self.nets.items() if option in net.model_fields]
+
     @cached_property
     def read_net(self) -> Callable[[Any], Net]:
         """Turn plain data into the model of a net. ValidationError where they are not right."""

@@ -152,11 +152,14 @@ def with_recipe(document: Document, kinds: Kinds) -> Layers:
     """Return a claim's plain data on its paper's recipe: what the claim does not say is the paper's."""
     layers = Layers(document, kinds, dict(document.data))
     paper = layers.paper
-    for key, setting in paper.recipe.items() if paper and not is_exact(document.data) else ():
+    if paper is None or is_exact(document.data):
+        return layers
+    for key, setting in paper.recipe.items():
         section, name = key.split(".")
-        own = layers.data.get(section, {})
-        if isinstance(own, dict) and name not in own:
+        if section == "train":  # which may be the recipe's altogether
             layers.data.setdefault(section, {})
+        own = layers.data.get(section)
+        if isinstance(own, dict) and name not in own:
             layers.lay({key: setting.value}, f"recipe of {paper.id} ({setting.source})", (section,), written=False)
     return layers
 
@@ -200,7 +203,8 @@ def layered(
     if scale:
         if paper and (meaning := paper.scale(kind := reach(data, ("data", "kind")), scale)):
             layers.lay(meaning, f"scale {scale} of {kind} in {paper.id}", ("scales", scale), written=False)
-        if paper and (name := base_of(data, scale)) in paper.bases:
+        name = base_of(data, scale)
+        if paper and name is not None and name in paper.bases:
             layers.lay(paper.bases[name], f"base {name} of {paper.id}", ("scales", scale, "base"), written=False)
         layers.lay(exceptions(data, scale) if own else {}, f"scale {scale}", ("scales", scale))
     places = dict(alternatives(data)) if alternative or beside else {}

@@ -49,6 +49,8 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
     A key that is missing because it is misspelled is told once, where it is misspelled.
     """
     out, missing, misspelled, schema = [], [], set(), layers.kinds.schema
+    # Of a claim whose paper is not known the recipe is missing too, which is no mistake of its own.
+    of_recipes = set() if layers.paper else {key for paper in layers.kinds.papers for key in paper.recipe}
     for error in errors:
         what, loc, found = _read(error, schema)
         tags, dotted = layers.tags(loc), ".".join(map(str, loc))
@@ -63,8 +65,12 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
                 f"missing; expected {_expected(schema, loc, tags)}" if what == "missing" else f"not a key of {tags[-1]}"
             )
             out.append(layers.problem(chosen, f"{dotted}: {text}"))
+        elif what == "missing" and dotted in of_recipes:
+            continue
         elif what == "missing":
             missing.append((loc, f"{dotted}: missing; expected {_expected(schema, loc, tags)}"))
+        elif what == "extra_forbidden" and loc[0] == "model" and (whose := layers.kinds.nets_with(loc[-1])):
+            out.append(layers.problem(loc, f"{dotted}: is for {' and '.join(whose)} alone", key=True))
         elif what == "extra_forbidden":
             close = _close(loc[-1], schema.keys(loc[:-1], tags))
             misspelled.add((*loc[:-1], close))

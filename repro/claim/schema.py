@@ -46,6 +46,7 @@ class Schema:
         (name,) = alternatives
         alternatives[name] = _ref("Overrides")
         properties["arms"]["patternProperties"][name] = _ref("ArmOverrides")
+        self._name_papers(definitions)
         run = definitions["StartSpec"]["properties"]["run"]
         definitions["StartSpec"]["properties"]["run"] = _ref("ArmOverrides") | {"description": run["description"]}
         properties["scales"]["additionalProperties"] = _ref("Scale")
@@ -68,6 +69,19 @@ class Schema:
             "else": _ref("Claim"),
             "definitions": dict(sorted(definitions.items())),
         }
+
+    def _name_papers(self, definitions: Node) -> None:
+        """Say which papers there are, and that what a paper's recipe has may be left out."""
+        papers = self._kinds.papers
+        for section, model in (("data", "DataSpec"), ("train", "TrainSpec")):
+            given = {key.partition(".")[2] for paper in papers for key in paper.recipe if key.startswith(f"{section}.")}
+            node = definitions[model]
+            node["required"] = [key for key in node["required"] if key not in given]
+            if not node["required"]:
+                del node["required"]
+                definitions["Claim"]["required"].remove(section)
+        for model in ("Sentence", "ComparedSentence"):
+            definitions[model]["properties"]["name"] |= {"enum": [paper.id for paper in papers]}
 
     def text(self) -> str:
         """Return `claims/claim.schema.json`."""

@@ -23,7 +23,7 @@ TOWERS = 2
 
 
 def build(
-    rows: tuple[tables.Row, ...],
+    net: tuple[tables.Row, ...],
     *,
     tower: int,
     init: str | Mapping[str, float] = "published",
@@ -31,18 +31,19 @@ def build(
     image: tuple[int, int, int],
     draw: Callable[[str], torch.Generator],
 ) -> nn.Sequential:
-    """Tower 0 or 1 of the net that `repro.nets.modules.build` makes of the same arguments, with its share of the same initial values.
+    """Build tower 0 or 1 of the net that `repro.nets.modules.build` makes of the same arguments, with its share of the
+    same initial values.
 
     Forward and backward must run in both processes of the default group, whose ranks are the towers' numbers.
     """
-    whole = modules.build(rows, init=init, classes=classes, image=image, draw=draw)
+    whole = modules.build(net, init=init, classes=classes, image=image, draw=draw)
     with torch.device("meta"):
-        net = _module(rows, image, tower)
-    net = net.to_empty(device="cpu")
+        made = _module(net, image, tower)
+    made = made.to_empty(device="cpu")
     with torch.no_grad():
-        for name, parameter in net.named_parameters():
-            parameter.copy_(share(rows, name, whole.get_parameter(name), tower))
-    return net.to(memory_format=torch.channels_last)
+        for name, parameter in made.named_parameters():
+            parameter.copy_(share(net, name, whole.get_parameter(name), tower))
+    return made.to(memory_format=torch.channels_last)
 
 
 def share(rows: tuple[tables.Row, ...], name: str, whole: torch.Tensor, tower: int) -> torch.Tensor:

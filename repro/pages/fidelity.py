@@ -11,6 +11,7 @@ from typing import Any
 from repro.claim.model import TrainSpec
 from repro.papers.alexnet2012.differences import Difference
 from repro.papers.alexnet2012.fidelity import DIFFERENCES, PARTS, filled
+from repro.papers.alexnet2012.recipe import RECIPE
 
 Words = tuple[tuple[bool, str], ...]  # (whether it is a name in backticks, text)
 
@@ -43,7 +44,9 @@ class Row:
 
 def training_defaults() -> SimpleNamespace:
     """The defaults of a claim's training rule, by name."""
-    return SimpleNamespace(**{name: field.default for name, field in TrainSpec.model_fields.items()})
+    defaults = {name: field.default for name, field in TrainSpec.model_fields.items()}
+    recipe = {key.removeprefix("train."): setting.value for key, setting in RECIPE.items() if key.startswith("train.")}
+    return SimpleNamespace(**defaults | recipe)
 
 
 def page() -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _settings(told: FineTuning) -> Grid:
         layers = list(rule.weight_decay)
         trained = [layer for layer in layers if rule.freeze.get(layer) != 0]
         start = config.start
-        own = [f"reading {config.model.reading}"] if config.model.reading else []
+        own = [f"{name} {value}" for name, value in config.model.options.items()]
         own += [f"width {config.model.width:g}"] if config.model.width else []
         fresh = ", ".join(start.afresh) or "none" if start else "all"
         rates = f"{rule.lr:g}" + "".join(f"; {n} {rule.lr * f:g}" for n, f in rule.layer_lr.items())

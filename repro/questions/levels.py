@@ -113,13 +113,13 @@ def chance(metric: str, classes: int) -> float:
     return log(classes) if metric.endswith("loss") else 1 - 1 / classes
 
 
-def files_of(claim: Claim[Any, Any] | RunConfig) -> tuple[tuple[int, ...], ...]:
+def files_of(claim: Claim[Any, Any, Any] | RunConfig) -> tuple[tuple[int, ...], ...]:
     """Return the sizes of the minibatches of each data file of an epoch, before any held-out images are folded in."""
     rule = claim.train
     return _files_of(training_images(claim.data), rule.batch, rule.file_images)
 
 
-def updates_an_epoch(claim: Claim[Any, Any] | RunConfig) -> int:
+def updates_an_epoch(claim: Claim[Any, Any, Any] | RunConfig) -> int:
     """Return the updates of one epoch, before any held-out images are folded in."""
     return sum(map(len, files_of(claim)))
 
