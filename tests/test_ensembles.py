@@ -31,23 +31,23 @@ def observed(values: Sequence[float]) -> tuple[Observation, ...]:
 
 def test_for_a_mean_the_jackknife_over_all_ensembles_is_students_interval():
     values = [0.41, 0.38, 0.44, 0.40, 0.39, 0.43, 0.37]
-    found = ensemble(observed(values), 5, lambda members: fmean(values[i] for i in members), 0.95, "difference")
-    assert found is not None
+    effect = ensemble(observed(values), 5, lambda members: fmean(values[i] for i in members), 0.95, "difference")
+    assert effect is not None
     half = student.ppf(0.975, 6) * stdev(values) / sqrt(7)
-    assert found.estimate == pytest.approx(fmean(values))
-    assert (found.low, found.high) == pytest.approx((fmean(values) - half, fmean(values) + half))
-    assert found.n == 7
+    assert effect.estimate == pytest.approx(fmean(values))
+    assert (effect.low, effect.high) == pytest.approx((fmean(values) - half, fmean(values) + half))
+    assert effect.n == 7
 
 
 def test_for_the_variance_of_pairs_it_is_the_known_jackknife_of_a_variance():
     """(x - y)^2 / 2 over all pairs is s^2; leaving one out gives s^2 of the rest."""
     values = [1.0, 3.0, 2.0, 7.0, 4.0, 6.0]
-    found = ensemble(observed(values), 2, lambda m: (values[m[0]] - values[m[1]]) ** 2 / 2, 0.9, "difference")
-    assert found is not None
-    assert found.estimate == pytest.approx(stdev(values) ** 2)
+    effect = ensemble(observed(values), 2, lambda m: (values[m[0]] - values[m[1]]) ** 2 / 2, 0.9, "difference")
+    assert effect is not None
+    assert effect.estimate == pytest.approx(stdev(values) ** 2)
     without = [stdev(values[:i] + values[i + 1 :]) ** 2 for i in range(6)]
     error = sqrt(5 / 6 * sum((v - fmean(without)) ** 2 for v in without))
-    assert found.high - found.low == pytest.approx(2 * student.ppf(0.95, 5) * error)
+    assert effect.high - effect.low == pytest.approx(2 * student.ppf(0.95, 5) * error)
 
 
 def test_the_interval_holds_the_expected_gain_about_as_often_as_it_says():
@@ -61,9 +61,9 @@ def test_the_interval_holds_the_expected_gain_about_as_often_as_it_says():
         def gain(m: tuple[int, ...], squares: np.ndarray = squares, sums: np.ndarray = sums) -> float:
             return float(squares[list(m)].mean() - sums[list(m)].mean() ** 2)
 
-        found = ensemble(observed(list(x)), 5, gain, 0.95, "difference")
-        assert found is not None
-        covered += found.low <= 0.8 <= found.high
+        effect = ensemble(observed(list(x)), 5, gain, 0.95, "difference")
+        assert effect is not None
+        covered += effect.low <= 0.8 <= effect.high
     assert 0.85 <= covered / 150 <= 0.995
 
 
@@ -82,9 +82,9 @@ def test_answers_are_averaged_and_of_equal_shares_the_lower_class_leads():
 def test_exact_intervals_and_mcnemars_p_are_the_binomials():
     from scipy.stats import binomtest
 
-    for shown, n in ((0, 5), (5, 5), (6, 6), (3, 10)):
-        expected = binomtest(shown, n).proportion_ci(0.95, "exact")
-        assert exact_interval(shown, n, 0.95) == pytest.approx((expected.low, expected.high))
+    for count, n in ((0, 5), (5, 5), (6, 6), (3, 10)):
+        expected = binomtest(count, n).proportion_ci(0.95, "exact")
+        assert exact_interval(count, n, 0.95) == pytest.approx((expected.low, expected.high))
     assert exact_interval(5, 5, 0.95)[0] == pytest.approx(0.025 ** (1 / 5))
     for won, lost in ((20, 10), (0, 6), (7, 7), (3, 0)):
         assert mcnemar(won, lost) == pytest.approx(binomtest(won, won + lost).pvalue)
@@ -123,14 +123,14 @@ def of_five() -> ClaimFile:
 def test_nets_that_err_apart_gain_by_being_averaged_at_every_scale(of_five, tmp_path):
     words = {"small": "agrees at small scale", "medium": "agrees at medium scale", "paper": "differs"}
     for scale, word in words.items():
-        found = judge(of_five, scale, shelf(tmp_path / scale, of_five, scale))
-        assert found.verdict.word == word
-        assert found.effect is not None
+        judgement = judge(of_five, scale, shelf(tmp_path / scale, of_five, scale))
+        assert judgement.verdict.word == word
+        assert judgement.effect is not None
         claim = of_five.at(scale)
-        assert found.effect.n == len(claim.seeds)
-        assert list(found.effect.per_seed) == claim.seeds
-        assert found.effect.estimate == pytest.approx(fmean(found.effect.per_seed.values()))
-        assert f"{claim.rule.size} nets averaged" in found.verdict.sentence
+        assert judgement.effect.n == len(claim.seeds)
+        assert list(judgement.effect.per_seed) == claim.seeds
+        assert judgement.effect.estimate == pytest.approx(fmean(judgement.effect.per_seed.values()))
+        assert f"{claim.rule.size} nets averaged" in judgement.verdict.sentence
 
 
 def test_answers_for_other_photos_are_not_averaged(of_five, tmp_path):

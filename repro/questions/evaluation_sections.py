@@ -94,8 +94,8 @@ def table_of_seeds(caption: str, head: Sequence[str], runs: Evaluations, cells: 
     rows = [(str(seed), *(cell(run, *c) for c in cells)) for seed, run in runs.items()]
     strong: frozenset[int] = frozenset()
     if len(runs) > 1:
-        found = [[run.values[key] for run in runs.values() if key in run.values] for key, _ in cells]
-        whole = zip(cells, found, strict=True)
+        columns = [[run.values[key] for run in runs.values() if key in run.values] for key, _ in cells]
+        whole = zip(cells, columns, strict=True)
         mean = (forms[form](fmean(v)) if v and form in ("percent", "points", "share") else "" for (_, form), v in whole)
         rows.append(("mean", *mean))
         strong = frozenset({len(runs)})
