@@ -153,9 +153,11 @@ def _bench(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> int:
     from repro.engine.provenance import device_of
-    from repro.published import said
+    from repro.published import evaluation_lines
 
-    for line in said(args.model, args.weights, args.photos, places.roots(args.data), device_of(args.device)):
+    for line in evaluation_lines(
+        args.model, args.weights, args.photos, places.roots(args.data), device_of(args.device)
+    ):
         _line(line)
     return 0
 

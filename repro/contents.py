@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -21,6 +22,14 @@ from repro.questions.facts import FACTS, FactCase
 PAPERS: tuple[Paper, ...] = tuple(
     import_module(f"{papers.__name__}.{found.name}").PAPER for found in iter_modules(papers.__path__) if found.ispkg
 )
+
+
+def _own(name: str) -> tuple[str, ...]:
+    """Return the modules of this name that papers have in their folders."""
+    modules = (f"{papers.__name__}.{paper.id}.{name}" for paper in PAPERS)
+    return tuple(module for module in modules if find_spec(module))
+
+
 KINDS = Kinds(
     papers=PAPERS,
     measures=(
@@ -31,9 +40,7 @@ KINDS = Kinds(
         curve.TraceMeasure,
         speed.Throughput,
         evaluations.TenViewsMeasure,
-        evaluations.ThinnedNetsMeasure,
-        shares.KernelsMeasure,
-        evaluations.NeighboursMeasure,
+        *(measure for module in _own("questions") for measure in import_module(module).MEASURES),
     ),
     rules=(
         ratio.Ratio,
@@ -48,6 +55,9 @@ KINDS = Kinds(
     ),
     exact=counted.inspect_model(PAPERS),
 )
+# The modules that compute evaluations of trained nets, each with its own by kind: those of any net, and papers' own.
+# They need torch, so the engine loads them by name.
+EVALUATIONS = ("repro.train.evaluations", *_own("evaluations"))
 # Every table of cases, in the order of legends.
 CASES: tuple[tuple[Case | FactCase, ...], ...] = (
     EFFECT,

@@ -31,7 +31,7 @@ from repro.engine.tensorboard import exported
 from repro.errors import ReproError, RunError
 from repro.flags import Wish
 from repro.nets import libraries, library, tables, weights
-from repro.pages.answers import Told, Tried
+from repro.pages.answers import FineTuning, TrainedNet
 from repro.pages.finetune import write
 from repro.places import cache
 from repro.questions.levels import Goal
@@ -51,7 +51,7 @@ ANSWERS = "answers.npz"
 Report = Callable[[dict[str, Any]], None]
 
 
-def finetune(wish: Wish, device: str, report: Report) -> Told:
+def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
     """Train what is not trained yet, and write the page and the weights into `wish.out`; what the page tells.
 
     Errors: DataError of photos or weights that cannot be had; ReproError where weights, layers and net do not fit;
@@ -76,7 +76,7 @@ def finetune(wish: Wish, device: str, report: Report) -> Told:
     for name, config in configs.items():
         _train(config, f"{wish.data.name}, {name}", wish.epochs, setting, report, batches, given)
         tried.append(_tried(name, config, setting, batches))
-    told = Told(
+    told = FineTuning(
         where=str(wish.data),
         classes=photos.classes,
         labels=photos.test_y,
@@ -204,7 +204,7 @@ def _train(
                        "(a run of its own) if memory is short") from error  # fmt: skip
 
 
-def _tried(name: str, config: RunConfig, setting: execute.Setting, batches: PhotoBatches) -> Tried:
+def _tried(name: str, config: RunConfig, setting: execute.Setting, batches: PhotoBatches) -> TrainedNet:
     """A finished run with what its best weights answer to every test photo."""
     run = setting.store.read(config.id)
     assert run is not None
@@ -216,7 +216,7 @@ def _tried(name: str, config: RunConfig, setting: execute.Setting, batches: Phot
             np.savez(file, epoch=best, **found)
         os.replace(part, path)
         answers = _read(path)
-    return Tried(name, config, tuple(run.epochs), best, answers, run.path)
+    return TrainedNet(name, config, tuple(run.epochs), best, answers, run.path)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -248,7 +248,7 @@ def _net(config: RunConfig, batches: PhotoBatches) -> torch.nn.Module:
     return net.to(batches.device)
 
 
-def _weights_out(out: Path, first: Tried) -> None:
+def _weights_out(out: Path, first: TrainedNet) -> None:
     """`best.safetensors` and `last.safetensors` of the first run, beside its page; of one that diverged the best only,
     if there is one."""
     for name in ("best", "last"):

@@ -44,8 +44,8 @@ def shown(say: Callable[[str], None], brief: bool = False) -> Iterator[Callable[
             elif what == "epoch" and run in tasks:
                 error = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
                 live.update(tasks[run], completed=event["epoch"], seen=error)
-            elif what == "look":
-                note(_look(event))
+            elif what == "evaluation":
+                note(_evaluation(event))
             elif what == "finish" and run in tasks:
                 live.remove_task(tasks.pop(run))
                 note(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
@@ -72,8 +72,8 @@ def _line(event: Event, say: Callable[[str], None]) -> None:
             say(f"{event['label']}: {event['done']:,} done")
     elif event["event"] == "timed":
         say(_timed(event))
-    elif event["event"] == "look":
-        say(_look(event))
+    elif event["event"] == "evaluation":
+        say(_evaluation(event))
     elif event["event"] == "failed":
         say(_failed(event))
 
@@ -92,8 +92,8 @@ def _timed(event: Event) -> str:
     return f"{event['label']}: images/s {rates}"
 
 
-def _look(event: Event) -> str:
-    return f"{event['label']}: looked at after epoch {event['epoch']}: {event['look'].replace('_', ' ')}"
+def _evaluation(event: Event) -> str:
+    return f"{event['label']}: evaluated after epoch {event['epoch']}: {event['kind'].replace('_', ' ')}"
 
 
 def _failed(event: Event) -> str:

@@ -1,7 +1,7 @@
-"""The test error of given weights on photos: of torchvision's nets, timm's or Caffe's, photos prepared as theirs are.
+"""Evaluation of given weights on photos: torchvision's nets, timm's or Caffe's, with photos prepared as theirs are.
 
-For weights that torchvision publishes the documented accuracy stands beside what is found. The photos and weights are
-the same, so more than a few photos of difference mean that something else is not: the decoder, or the preparation.
+For weights that torchvision publishes, the documented accuracy is printed next to the measured one. The photos and
+weights are the same, so a difference of more than a few photos has another cause: the decoder, or the preparation.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ Prepare = Callable[[Image.Image], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found: of the photos seen so many right in one answer and in five.
+class Counts:
+    """Counts of right answers: of the photos read so far, so many right in one answer and in five.
 
     `left_out`: photos that do not decode. `documented`: the publisher's (top-1, top-5) accuracy in percent.
     """
 
-    what: str  # the net and its weights
+    name: str  # of the net and its weights
     classes: int
     total: int
-    seen: int = 0
+    read: int = 0
     right1: int = 0
     right5: int = 0
     left_out: tuple[str, ...] = ()
@@ -50,25 +50,25 @@ class Found:
 
     @property
     def images(self) -> int:
-        """Photos that were looked at."""
-        return self.seen - len(self.left_out)
+        """Photos that were evaluated."""
+        return self.read - len(self.left_out)
 
 
-def said(model: str, file: Path | None, photos: str, roots: Sequence[Path], device: str) -> Iterator[str]:
-    """What `evaluate` finds, for people, after a line for each tenth of the photos."""
+def evaluation_lines(model: str, file: Path | None, photos: str, roots: Sequence[Path], device: str) -> Iterator[str]:
+    """Yield a line for each tenth of the photos, then the lines of the whole."""
     counts = evaluate(model, file, photos, roots=roots, device=device, workers=places.cores() - 1)
     last, tenth = next(counts), 0
     for last in counts:
-        if 10 * last.seen // last.total > tenth:
-            tenth = 10 * last.seen // last.total
-            yield f"{last.seen:,} of {last.total:,} photos"
+        if 10 * last.read // last.total > tenth:
+            tenth = 10 * last.read // last.total
+            yield f"{last.read:,} of {last.total:,} photos"
     yield from lines(last)
 
 
 def evaluate(
     model: str, file: Path | None, photos: str, *, roots: Sequence[Path], device: str, workers: int
-) -> Iterator[Found]:
-    """Counts of right answers, each photo looked at once: at the start, after each batch, the last one the whole.
+) -> Iterator[Counts]:
+    """Yield counts of right answers, each photo counted once: at the start, and after each batch, the last the whole.
 
     `photos`: a known set, or a folder. Of `train/CLASS/*` and `val/CLASS/*`, or of parquet files, the split that
     measures is taken; of `CLASS/*` alone all. `file` None: torchvision's published weights, where torch keeps what it
@@ -93,16 +93,16 @@ def evaluate(
     if published and hasattr(net, "transform_input"):
         net.transform_input = True  # torchvision sets it with published weights: they were trained on other constants
     net.to(device).eval()
-    beside = min(workers, len(chunks) - 1)  # processes that read; none for a few photos
+    readers = min(workers, len(chunks) - 1)  # processes that read; none for a few photos
     loader = DataLoader(
         _Prepared(chunks, prepare),
         batch_size=BATCH,
-        num_workers=beside,
+        num_workers=readers,
         collate_fn=list,
-        multiprocessing_context="spawn" if beside else None,  # a process that has used a GPU cannot be forked
+        multiprocessing_context="spawn" if readers else None,  # a process that has used a GPU cannot be forked
     )
-    found = Found(f"{model} with {published or file}", classes, sum(map(len, chunks)), documented=documented)
-    yield found
+    counts = Counts(f"{model} with {published or file}", classes, sum(map(len, chunks)), documented=documented)
+    yield counts
     for batch in loader:
         usable = [(x, y) for x, y, _ in batch if x is not None]
         right1 = right5 = 0
@@ -111,15 +111,15 @@ def evaluate(
             y = torch.tensor([label for _, label in usable], device=device)
             best = scores.topk(min(5, classes), dim=1).indices == y[:, None]
             right1, right5 = int(best[:, 0].sum()), int(best.any(1).sum())
-        found = replace(
-            found,
-            seen=found.seen + len(batch),
-            right1=found.right1 + right1,
-            right5=found.right5 + right5,
-            left_out=(*found.left_out, *(name for x, _, name in batch if x is None)),
+        counts = replace(
+            counts,
+            read=counts.read + len(batch),
+            right1=counts.right1 + right1,
+            right5=counts.right5 + right5,
+            left_out=(*counts.left_out, *(name for x, _, name in batch if x is None)),
         )
-        yield found
-    if not found.images:
+        yield counts
+    if not counts.images:
         raise DataError(f"{photos}: found no photo that decodes; expected some. Name another folder.")
 
 
@@ -129,31 +129,31 @@ def _scores(net: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     return net(x.to(memory_format=torch.channels_last))
 
 
-def lines(found: Found) -> list[str]:
-    """What was found, for people: a line for one answer and one for five, each with a 95 % interval (Wilson's)."""
+def lines(counts: Counts) -> list[str]:
+    """Return the result for people: a line for one answer and one for five, each with a 95 % interval (Wilson's)."""
     from scipy.stats import binomtest
 
-    out = [f"{found.what}: {found.images:,} photos of {found.classes:,} classes"]
-    for i, (answers, right) in enumerate(((1, found.right1), (5, found.right5))):
-        if answers >= found.classes:
+    out = [f"{counts.name}: {counts.images:,} photos of {counts.classes:,} classes"]
+    for i, (answers, right) in enumerate(((1, counts.right1), (5, counts.right5))):
+        if answers >= counts.classes:
             continue
-        low, high = binomtest(right, found.images).proportion_ci(0.95, method="wilson")
-        share = right / found.images
+        low, high = binomtest(right, counts.images).proportion_ci(0.95, method="wilson")
+        share = right / counts.images
         text = (
             f"top-{answers} error {_percent(1 - share)} (95 % interval {_percent(1 - high)} to {_percent(1 - low)}); "
             f"accuracy {_percent(share)}, {right:,} right"
         )
-        if found.documented:
-            documented = found.documented[i] / 100
+        if counts.documented:
+            documented = counts.documented[i] / 100
             where = "inside" if low <= documented <= high else "outside"
-            off = right - round(documented * found.images)
+            off = right - round(documented * counts.images)
             text += f"; documented {_percent(documented)}, {where} the interval, {off:+,} photos"
         out.append(text)
-    if found.documented and found.images != KNOWN["ilsvrc2012"].test:
+    if counts.documented and counts.images != KNOWN["ilsvrc2012"].test:
         out.append(f"documented on the {KNOWN['ilsvrc2012'].test:,} validation photos of ILSVRC-2012, not on these")
-    if found.left_out:
-        named = ", ".join(found.left_out[:5])
-        out.append(f"{len(found.left_out):,} photos do not decode and are left out: {named}")
+    if counts.left_out:
+        named = ", ".join(counts.left_out[:5])
+        out.append(f"{len(counts.left_out):,} photos do not decode and are left out: {named}")
     return out
 
 
@@ -162,7 +162,7 @@ def _percent(share: float) -> str:
 
 
 def measuring(photos: str, roots: Sequence[Path]) -> tuple[list[Chunk], int]:
-    """(what to read, the number of classes) of a known set found in `roots`, or of a folder."""
+    """Return (what to read, the number of classes) of a known set that lies in `roots`, or of a folder."""
     known: Known | None = KNOWN.get(photos)
     if known is None:
         if not Path(photos).is_dir():
@@ -173,17 +173,17 @@ def measuring(photos: str, roots: Sequence[Path]) -> tuple[list[Chunk], int]:
     elif not known.photos:
         raise ReproError(f"{photos}: found small images; expected photos")
     else:
-        found = find_source(photos, roots) or _without_training(known, roots)
-        if found is None:
+        source_path = find_source(photos, roots) or _without_training(known, roots)
+        if source_path is None:
             raise DataError(f"{photos} is not there: {how_to_get(photos)}")
-        where = found
+        where = source_path
     source = open_source(where, known, alone=True)
     chunks = [chunk for chunk in source.chunks if source.split_off or chunk.split == "test"]
     return chunks, len(source.classes)
 
 
 def _without_training(known: Known, roots: Sequence[Path]) -> Path | None:
-    """Where a known set's photos that measure lie alone."""
+    """Return where a known set's photos that measure lie alone; None where they do not."""
     for folder in (root / place for root in roots for place in known.places):
         for name in EVALUATION:
             if (folder / name).is_dir():
@@ -194,8 +194,11 @@ def _without_training(known: Known, roots: Sequence[Path]) -> Path | None:
 
 
 def preparation(model: str, net: torch.nn.Module, file: Path) -> tuple[Prepare, str | None, tuple[float, float] | None]:
-    """(how a photo becomes what the net reads, the name of the published weights that the file is, what is documented
-    of them): torchvision's own transform, timm's own, or Caffe's."""
+    """Return how a photo becomes what the net reads, the name of the published weights that the file is, and what is
+    documented of them.
+
+    The preparation is torchvision's own transform, timm's own, or Caffe's.
+    """
     if model == CAFFE:
         return _caffes, None, None
     source, _, name = model.partition(":")
@@ -208,13 +211,13 @@ def preparation(model: str, net: torch.nn.Module, file: Path) -> tuple[Prepare, 
         import torchvision
 
         return torchvision.models.get_model_weights(name).DEFAULT.transforms(), None, None
-    said = entry.meta.get("_metrics", {}).get("ImageNet-1K", {})
-    documented = (said["acc@1"], said["acc@5"]) if {"acc@1", "acc@5"} <= said.keys() else None
+    metrics = entry.meta.get("_metrics", {}).get("ImageNet-1K", {})
+    documented = (metrics["acc@1"], metrics["acc@5"]) if {"acc@1", "acc@5"} <= metrics.keys() else None
     return entry.transforms(), f"torchvision's published {entry}", documented
 
 
 def _published(name: str, file: Path) -> Any:
-    """torchvision's entry of the weights in a file, known by the start of its sha256; None for other weights."""
+    """Return torchvision's entry of the weights in a file, known by the start of its sha256; None of other weights."""
     import torchvision
 
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -225,7 +228,7 @@ def _published(name: str, file: Path) -> Any:
 
 
 def _fetched(model: str) -> Path:
-    """Where torch keeps torchvision's published weights once it has fetched them."""
+    """Return where torch keeps torchvision's published weights once it has fetched them."""
     source, _, name = model.partition(":")
     if source != "torchvision":
         raise ReproError(f"--weights is missing; expected a file with weights of {model}")

@@ -30,7 +30,10 @@ MAY_IMPORT = {
     "store": {"errors", "claim"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
-    "contents": FACTS | {"claim", "papers", "questions"},
+    # A paper's own questions, which `contents` alone may import, and evaluations, which the engine loads by name.
+    "paper_questions": JUDGING,
+    "paper_evaluations": {"errors", "papers", "nets", "data", "train"},
+    "contents": FACTS | {"claim", "papers", "paper_questions", "questions"},
     "pages": JUDGING | {"contents"},
     "nets": {"errors", "tables"},
     "data": {"errors", "known"},
@@ -48,7 +51,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "__init__": set(),
 }
-TORCH_FREE = JUDGING | {"contents", "pages"}
+TORCH_FREE = JUDGING | {"paper_questions", "contents", "pages"}
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
     "repro.nets.tables": "tables",
@@ -57,6 +60,8 @@ FACT_MODULES = {
     "repro.data.known": "known",
     "repro.train.minibatches": "minibatches",
 }
+# In a paper's folder.
+OWN = {"questions": "paper_questions", "figure3": "paper_questions", "evaluations": "paper_evaluations"}
 
 
 def module_of(file: Path) -> str:
@@ -67,7 +72,10 @@ SOURCES = {module_of(file): file for file in sorted((ROOT / "repro").rglob("*.py
 
 
 def part_of(module: str) -> str:
-    return FACT_MODULES.get(module) or [*module.split("."), "__init__"][1]
+    _, part, _, own, *_ = [*module.split("."), *["__init__"] * 3]
+    if part == "papers" and own in OWN:
+        return OWN[own]
+    return FACT_MODULES.get(module) or part
 
 
 def imports_of(source: str, module: str, package: bool = False) -> Iterator[tuple[str, int]]:

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.contents import load
 from repro.errors import ReproError
-from repro.questions import answers as ensembles
+from repro.questions import ensembles
 from repro.questions.judge import judge
 from repro.questions.statistics import ensemble, exact_interval, mcnemar
 from repro.store import Run, Store
@@ -26,23 +26,23 @@ CLAIMS = Path(__file__).parent.parent / "claims"
 
 def test_for_a_mean_the_jackknife_over_all_ensembles_is_students_interval():
     values = [0.41, 0.38, 0.44, 0.40, 0.39, 0.43, 0.37]
-    found = ensemble(observed(values), 5, lambda members: fmean(values[i] for i in members), 0.95, "difference")
-    assert found is not None
+    effect = ensemble(observed(values), 5, lambda members: fmean(values[i] for i in members), 0.95, "difference")
+    assert effect is not None
     half = student.ppf(0.975, 6) * stdev(values) / sqrt(7)
-    assert found.estimate == pytest.approx(fmean(values))
-    assert (found.low, found.high) == pytest.approx((fmean(values) - half, fmean(values) + half))
-    assert found.n == 7
+    assert effect.estimate == pytest.approx(fmean(values))
+    assert (effect.low, effect.high) == pytest.approx((fmean(values) - half, fmean(values) + half))
+    assert effect.n == 7
 
 
 def test_for_the_variance_of_pairs_it_is_the_known_jackknife_of_a_variance():
     """(x - y)^2 / 2 over all pairs is s^2; leaving one out gives s^2 of the rest."""
     values = [1.0, 3.0, 2.0, 7.0, 4.0, 6.0]
-    found = ensemble(observed(values), 2, lambda m: (values[m[0]] - values[m[1]]) ** 2 / 2, 0.9, "difference")
-    assert found is not None
-    assert found.estimate == pytest.approx(stdev(values) ** 2)
+    effect = ensemble(observed(values), 2, lambda m: (values[m[0]] - values[m[1]]) ** 2 / 2, 0.9, "difference")
+    assert effect is not None
+    assert effect.estimate == pytest.approx(stdev(values) ** 2)
     without = [stdev(values[:i] + values[i + 1 :]) ** 2 for i in range(6)]
     error = sqrt(5 / 6 * sum((v - fmean(without)) ** 2 for v in without))
-    assert found.high - found.low == pytest.approx(2 * student.ppf(0.95, 5) * error)
+    assert effect.high - effect.low == pytest.approx(2 * student.ppf(0.95, 5) * error)
 
 
 def test_the_interval_holds_the_expected_gain_about_as_often_as_it_says():
@@ -56,9 +56,9 @@ def test_the_interval_holds_the_expected_gain_about_as_often_as_it_says():
         def gain(m: tuple[int, ...], squares: np.ndarray = squares, sums: np.ndarray = sums) -> float:
             return float(squares[list(m)].mean() - sums[list(m)].mean() ** 2)
 
-        found = ensemble(observed(list(x)), 5, gain, 0.95, "difference")
-        assert found is not None
-        covered += found.low <= 0.8 <= found.high
+        effect = ensemble(observed(list(x)), 5, gain, 0.95, "difference")
+        assert effect is not None
+        covered += effect.low <= 0.8 <= effect.high
     assert 0.85 <= covered / 150 <= 0.995
 
 
@@ -77,9 +77,9 @@ def test_answers_are_averaged_and_of_equal_shares_the_lower_class_leads():
 def test_exact_intervals_and_mcnemars_p_are_the_binomials():
     from scipy.stats import binomtest
 
-    for shown, n in ((0, 5), (5, 5), (6, 6), (3, 10)):
-        expected = binomtest(shown, n).proportion_ci(0.95, "exact")
-        assert exact_interval(shown, n, 0.95) == pytest.approx((expected.low, expected.high))
+    for count, n in ((0, 5), (5, 5), (6, 6), (3, 10)):
+        expected = binomtest(count, n).proportion_ci(0.95, "exact")
+        assert exact_interval(count, n, 0.95) == pytest.approx((expected.low, expected.high))
     assert exact_interval(5, 5, 0.95)[0] == pytest.approx(0.025 ** (1 / 5))
     for won, lost in ((20, 10), (0, 6), (7, 7), (3, 0)):
         assert mcnemar(won, lost) == pytest.approx(binomtest(won, won + lost).pvalue)
@@ -87,7 +87,7 @@ def test_exact_intervals_and_mcnemars_p_are_the_binomials():
 
 
 def shelf(root: Path, file: ClaimFile, scale: str, photos: int = 200) -> dict[str, Run]:
-    """Nets that know the class of every photo but for noise of their own, looked at in ten views."""
+    """Nets that know the class of every photo but for noise of their own, evaluated in ten views."""
     store, claim, labels = Store(root), file.at(scale), np.arange(photos) % 10
     for seed in claim.seeds:
         config = run_config(claim, "net", seed=seed)
@@ -118,14 +118,14 @@ def of_five() -> ClaimFile:
 def test_nets_that_err_apart_gain_by_being_averaged_at_every_scale(of_five, tmp_path):
     words = {"small": "agrees at small scale", "medium": "agrees at medium scale", "paper": "differs"}
     for scale, word in words.items():
-        found = judge(of_five, scale, shelf(tmp_path / scale, of_five, scale))
-        assert found.verdict.word == word
-        assert found.effect is not None
+        judgement = judge(of_five, scale, shelf(tmp_path / scale, of_five, scale))
+        assert judgement.verdict.word == word
+        assert judgement.effect is not None
         claim = of_five.at(scale)
-        assert found.effect.n == len(claim.seeds)
-        assert list(found.effect.per_seed) == claim.seeds
-        assert found.effect.estimate == pytest.approx(fmean(found.effect.per_seed.values()))
-        assert f"{claim.rule.size} nets averaged" in found.verdict.sentence
+        assert judgement.effect.n == len(claim.seeds)
+        assert list(judgement.effect.per_seed) == claim.seeds
+        assert judgement.effect.estimate == pytest.approx(fmean(judgement.effect.per_seed.values()))
+        assert f"{claim.rule.size} nets averaged" in judgement.verdict.sentence
 
 
 def test_answers_for_other_photos_are_not_averaged(of_five, tmp_path):
@@ -144,22 +144,22 @@ def test_an_ensemble_needs_a_seed_to_leave_out_and_ten_views(tmp_path):
     ):
         assert old in text
         (tmp_path / "ensemble.yaml").write_text(text.replace(old, new))
-        with pytest.raises(SpecError) as told:
+        with pytest.raises(SpecError) as refused:
             load(tmp_path / "ensemble.yaml")
-        assert says in str(told.value)
+        assert says in str(refused.value)
 
 
 def test_the_page_states_the_error_of_the_nets_averaged(of_five):
     root, claim = CLAIMS.parent, of_five.at("small")
-    looked = [
+    evaluations = [
         claim.measure.evaluation_of(claim, run_config(claim, "net", seed=seed), claim.train.epochs)
         for seed in claim.seeds
     ]
-    paths = [root / "runs" / "reference" / evaluation.id for evaluation in looked if evaluation]
+    paths = [root / "runs" / "reference" / evaluation.id for evaluation in evaluations if evaluation]
     shares, labels = [np.load(path / "shares.npy") for path in paths], np.load(paths[0] / "labels.npy")
-    together = [
+    errors = [
         np.mean(np.sum([shares[i].astype(np.float64) for i in members], 0).argmax(1) != labels)
         for members in combinations(range(len(paths)), claim.rule.size)
     ]
     page = (root / "reports" / "reference" / "ensemble.html").read_text()
-    assert f'>3 nets averaged</th><td class="number">{100 * fmean(together):.2f}' in page
+    assert f'>3 nets averaged</th><td class="number">{100 * fmean(errors):.2f}' in page

@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
     return small_photos.as_folders(photos, tmp_path_factory.mktemp("photos"))
 
 
-def last(file: Path, photos: Path | str, model: str = KIND, **keywords) -> published.Found:
+def last(file: Path, photos: Path | str, model: str = KIND, **keywords) -> published.Counts:
     keywords = {"roots": (), "device": "cpu", "workers": 0} | keywords
     return list(published.evaluate(model, file, str(photos), **keywords))[-1]
 
@@ -51,17 +51,17 @@ def by_torchvision(file: Path, folder: Path) -> int:
 
 def test_counts_are_those_of_torchvisions_own_folders_and_transform(file, folder):
     expected = by_torchvision(file, folder / "val")
-    found = last(file, folder)
-    assert (found.total, found.images, found.classes, found.right5) == (15, 15, 3, 15)
-    assert found.right1 == expected
+    counts = last(file, folder)
+    assert (counts.total, counts.images, counts.classes, counts.right5) == (15, 15, 3, 15)
+    assert counts.right1 == expected
     assert last(file, folder / "val").right1 == expected  # class folders alone: all of them
 
 
 def test_photos_that_do_not_decode_are_left_out_and_named(file, tmp_path):
     photos = small_photos.replaced(small_photos.make(train=1, test=5), "val", 3, lambda data: data[:40])
-    found = last(file, small_photos.as_folders(photos, tmp_path))
-    assert (found.total, found.images) == (15, 14)
-    assert "1 photos do not decode and are left out: n01/0_" in published.lines(found)[-1]
+    counts = last(file, small_photos.as_folders(photos, tmp_path))
+    assert (counts.total, counts.images) == (15, 14)
+    assert "1 photos do not decode and are left out: n01/0_" in published.lines(counts)[-1]
 
 
 def test_parquet_and_folders_give_the_same_counts(file, folder, tmp_path):
@@ -110,10 +110,10 @@ def test_published_weights_are_known_by_their_hash_and_shown_beside_what_is_docu
     )
     assert last(file, folder).documented is None
     monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: [entry])
-    found = last(file, folder)
-    assert found.documented == (67.668, 87.402)
-    assert "documented 67.668 %" in published.lines(found)[1]
-    assert published.lines(found)[-1].startswith("documented on the 50,000 validation photos")
+    counts = last(file, folder)
+    assert counts.documented == (67.668, 87.402)
+    assert "documented 67.668 %" in published.lines(counts)[1]
+    assert published.lines(counts)[-1].startswith("documented on the 50,000 validation photos")
 
 
 def test_heads_that_only_training_sees_are_passed_over_in_published_weights(folder, tmp_path, monkeypatch):
@@ -132,10 +132,10 @@ def test_heads_that_only_training_sees_are_passed_over_in_published_weights(fold
 
 
 def test_what_torchvision_documents_of_its_alexnet_is_what_the_issue_names():
-    said = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["_metrics"]["ImageNet-1K"]
-    assert (said["acc@1"], said["acc@5"]) == (56.522, 79.066)
-    found = published.Found("x", 1000, 50_000, 50_000, 28_261, 39_530, (), (said["acc@1"], said["acc@5"]))
-    _, top1, top5 = published.lines(found)
+    metrics = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["_metrics"]["ImageNet-1K"]
+    assert (metrics["acc@1"], metrics["acc@5"]) == (56.522, 79.066)
+    counts = published.Counts("x", 1000, 50_000, 50_000, 28_261, 39_530, (), (metrics["acc@1"], metrics["acc@5"]))
+    _, top1, top5 = published.lines(counts)
     # Wilson's interval by hand: (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
     assert "top-1 error 43.478 % (95 % interval 43.044 % to 43.913 %)" in top1
     assert "documented 56.522 %, inside the interval, +0 photos" in top1
@@ -163,10 +163,10 @@ def test_the_command_prints_the_counts_and_says_how_to_get_published_weights(
     assert code == 0
     assert f"15 of 15 photos\n{KIND} with {file}: 15 photos of 3 classes\ntop-1 error " in out
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    code, _, said = command(capsys, "ilsvrc2012", "--model", "torchvision:alexnet", "--data", tmp_path)
+    code, _, err = command(capsys, "ilsvrc2012", "--model", "torchvision:alexnet", "--data", tmp_path)
     assert code == 3
-    assert "get_model('alexnet', weights='DEFAULT')" in said
-    assert str(tmp_path) in said
+    assert "get_model('alexnet', weights='DEFAULT')" in err
+    assert str(tmp_path) in err
 
 
 def test_what_is_missing_is_said_with_the_next_step(file, tmp_path):

@@ -1,10 +1,14 @@
-"""Finished runs looked at: what each look finds, against a second way, and when evaluations are made and kept."""
+"""Evaluations of runs: each against a second way of computing it, and when evaluations are made and kept."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,22 +16,25 @@ import safetensors.torch
 import torch
 from small_training import ALEXNET, crops, digits, rows, trainer
 
-from repro.claim.evaluation import Evaluation, TenViews
+from repro import contents
+from repro.claim.evaluation import OF_FINAL, Evaluation, Options
 from repro.claim.files import ClaimFile, SpecError, run_config
-from repro.contents import load
+from repro.contents import KINDS, load
 from repro.data.photos.maps import Photos
 from repro.engine import evaluations
 from repro.engine.execute import Setting, execute, jobs, standing
 from repro.engine.provenance import provenance
 from repro.nets import layers
 from repro.papers.alexnet2012 import alexnet
+from repro.questions.evaluations import EvaluationMeasure
 from repro.questions.judge import judge
 from repro.store import CHECKPOINT, Store
-from repro.train import looks, loop, testing
+from repro.train import loop, testing
+from repro.train.evaluations import Results
 from repro.train.seeds import generator
 
 CLAIMS = Path(__file__).parent.parent / "claims"
-LOOKING = ("ten_views", "tower_specialisation", "dropout_average", "feature_similarity")
+EVALUATING = ("ten_views", "tower_specialisation", "dropout_average", "feature_similarity")
 
 
 @pytest.fixture(autouse=True)
@@ -49,18 +56,22 @@ def narrow(large: Photos, epochs: int = 0, **model: object) -> loop.Trainer:
     return run
 
 
-# What looks find
+def evaluate(run: loop.Trainer, kind: str, **options: object) -> Results:
+    return evaluations.compute(run, Options.model_validate({"kind": kind, **options}))
+
+
+# What evaluations compute
 
 
 def test_a_thinned_net_is_the_net_in_training_with_its_mask_and_the_halved_one_is_the_net_in_testing(large: Photos):
     run = narrow(large, 1)
-    found = looks.look(run, ALEXNET, "thinned_nets", masks=3, photos=30)
+    evaluated = evaluate(run, "thinned_nets", masks=3, photos=30)
     x, y = next(run.batches.test(30))
     draw = generator(run.seed, "thinned nets")
     answers = []
     for _ in range(3):
         run.net.train()
-        for name, layer in run.net.named_modules():  # one mask for all photos, as the look draws it
+        for name, layer in run.net.named_modules():  # one mask for all photos, as the evaluation draws it
             if isinstance(layer, layers.Dropout):
                 units = dict(run.net.named_modules())["fc7" if name == "drop6" else "fc8"].in_features
                 mask = torch.rand(units, generator=draw) < layer.keep
@@ -72,24 +83,26 @@ def test_a_thinned_net_is_the_net_in_training_with_its_mask_and_the_halved_one_i
     run.net.eval()
     with torch.no_grad():
         halved = run.net(x).double().softmax(1)
-    together = torch.stack(answers)
-    geometric = together.log().mean(0).exp()
+    every = torch.stack(answers)
+    geometric = every.log().mean(0).exp()
     geometric /= geometric.sum(1, keepdim=True)
-    for name, mean in (("geometric", geometric), ("arithmetic", together.mean(0))):
-        assert found.values[f"{name}_error"] == pytest.approx(float((mean.argmax(1) != y).double().mean()))
+    for name, mean in (("geometric", geometric), ("arithmetic", every.mean(0))):
+        assert evaluated.values[f"{name}_error"] == pytest.approx(float((mean.argmax(1) != y).double().mean()))
         divergence = float((mean * (mean / halved).log()).sum(1).mean())
-        assert found.values[f"{name}_divergence"] == pytest.approx(divergence, rel=1e-3, abs=1e-7)
-    assert found.values["halved_error"] == pytest.approx(float((halved.argmax(1) != y).double().mean()))
-    assert found.values["excess"] == pytest.approx(found.values["halved_error"] - found.values["geometric_error"])
-    assert found.curves["masks"] == [1, 2, 3]
+        assert evaluated.values[f"{name}_divergence"] == pytest.approx(divergence, rel=1e-3, abs=1e-7)
+    assert evaluated.values["halved_error"] == pytest.approx(float((halved.argmax(1) != y).double().mean()))
+    assert evaluated.values["excess"] == pytest.approx(
+        evaluated.values["halved_error"] - evaluated.values["geometric_error"]
+    )
+    assert evaluated.curves["masks"] == [1, 2, 3]
     alone = [float((answer.argmax(1) != y).double().mean()) for answer in answers]
-    assert found.curves["geometric_error"][0] == pytest.approx(alone[0])
-    assert found.values["thinned_error"] == pytest.approx(sum(alone) / 3)
+    assert evaluated.curves["geometric_error"][0] == pytest.approx(alone[0])
+    assert evaluated.values["thinned_error"] == pytest.approx(sum(alone) / 3)
 
 
-def test_a_look_leaves_the_run_as_it_was(large: Photos):
-    plain, looked = narrow(large, 1), narrow(large, 1)
-    before = safetensors.torch.save(looked.state())
+def test_an_evaluation_leaves_the_run_as_it_was(large: Photos):
+    plain, other = narrow(large, 1), narrow(large, 1)
+    before = safetensors.torch.save(other.state())
     for kind, options in (
         ("ten_views", {}),
         ("thinned_nets", {"masks": 2, "photos": None}),
@@ -97,48 +110,48 @@ def test_a_look_leaves_the_run_as_it_was(large: Photos):
         ("neighbours", {"nearest": 6, "queries": None, "gallery": None}),
         ("shifted_colours", {"by": 0.3}),
     ):
-        looks.look(looked, ALEXNET, kind, **options)
-    assert safetensors.torch.save(looked.state()) == before
-    assert rows(looked, 3) == rows(plain, 3)
+        evaluate(other, kind, **options)
+    assert safetensors.torch.save(other.state()) == before
+    assert rows(other, 3) == rows(plain, 3)
 
 
-def with_kernels(large: Photos, learned: torch.Tensor) -> looks.Seen:
+def with_kernels(large: Photos, learned: torch.Tensor) -> Results:
     run = narrow(large, width=0.5)
     with torch.no_grad():
         run.net.conv1.weight += learned
-    return looks.look(run, ALEXNET | {"width": 0.5}, "kernels", permutations=500, new=0.1)
+    return evaluate(run, "kernels", permutations=500, new=0.1)
 
 
 def test_kernels_of_grey_and_of_colour_are_told_apart_by_tower_whatever_noise_is_left(large: Photos):
     plain = torch.randn(48, 1, 11, 11, generator=torch.Generator().manual_seed(0)).expand(48, 3, 11, 11)
     colour = torch.tensor([1.0, -1.0, 0.0])[None, :, None, None] * plain
     by_tower = torch.cat([plain[:24], colour[24:]])
-    found = with_kernels(large, 0.1 * by_tower)
-    assert (found.values["learned_1"], found.values["learned_2"]) == (24, 24)
+    evaluated = with_kernels(large, 0.1 * by_tower)
+    assert (evaluated.values["learned_1"], evaluated.values["learned_2"]) == (24, 24)
     # what was added is all that counts but for its part along the initial noise, of the order of 1/363
-    assert found.values["chroma_1"] == pytest.approx(0.0, abs=0.01)
-    assert found.values["chroma_2"] == pytest.approx(1.0, abs=0.01)
-    assert found.values["p"] == pytest.approx(1 / 501)
+    assert evaluated.values["chroma_1"] == pytest.approx(0.0, abs=0.01)
+    assert evaluated.values["chroma_2"] == pytest.approx(1.0, abs=0.01)
+    assert evaluated.values["p"] == pytest.approx(1 / 501)
     in_turn = with_kernels(large, 0.1 * torch.stack([(plain, colour)[i % 2][i] for i in range(48)]))
     assert in_turn.values["p"] > 0.05
-    assert found.arrays["kernels"].shape == (48, 3, 11, 11)
+    assert evaluated.arrays["kernels"].shape == (48, 3, 11, 11)
 
 
 def test_kernels_that_have_learned_nothing_do_not_count_and_noise_has_a_chroma_share_of_two_thirds(large: Photos):
     still = with_kernels(large, torch.zeros(48, 3, 11, 11))
     assert (still.values["learned"], still.values["p"]) == (0, 1.0)
     noise = torch.randn(48, 3, 11, 11, generator=torch.Generator().manual_seed(0))
-    found = with_kernels(large, noise)
-    assert found.values["learned"] == 48
-    assert found.arrays["chroma"].mean() == pytest.approx(2 / 3, abs=0.01)
-    assert found.values["p"] > 0.01
+    evaluated = with_kernels(large, noise)
+    assert evaluated.values["learned"] == 48
+    assert evaluated.arrays["chroma"].mean() == pytest.approx(2 / 3, abs=0.01)
+    assert evaluated.values["p"] > 0.01
     one_tower = with_kernels(large, torch.cat([torch.zeros(24, 3, 11, 11), noise[24:]]))
     assert (one_tower.values["learned_1"], one_tower.values["p"]) == (0, 1.0)
 
 
 def test_neighbours_are_the_nearest_by_fc7_and_by_pixels(large: Photos):
     run = narrow(large, 2)
-    found = looks.look(run, ALEXNET, "neighbours", nearest=3, queries=20, gallery=None)
+    evaluated = evaluate(run, "neighbours", nearest=3, queries=20, gallery=None)
     (asked, of_asked), (there, of_there) = next(run.batches.test(20)), next(run.batches.fixed(100))
     children = list(run.net.named_children())
     below = torch.nn.Sequential(*(layer for _, layer in children[: [n for n, _ in children].index("fc7") + 2])).eval()
@@ -149,15 +162,15 @@ def test_neighbours_are_the_nearest_by_fc7_and_by_pixels(large: Photos):
         }
     near = {name: distances.argsort(1)[:, :3] for name, distances in by.items()}
     for name, places in near.items():
-        assert found.values[name] == pytest.approx(float((of_there[places] == of_asked[:, None]).double().mean()))
+        assert evaluated.values[name] == pytest.approx(float((of_there[places] == of_asked[:, None]).double().mean()))
     ranks = by["pixel_precision"].argsort(1).argsort(1).double() / 99
-    assert found.values["pixel_rank"] == pytest.approx(float(ranks.gather(1, near["precision"]).mean()), abs=1e-6)
-    assert (found.values["queries"], found.values["gallery"]) == (20, 100)
+    assert evaluated.values["pixel_rank"] == pytest.approx(float(ranks.gather(1, near["precision"]).mean()), abs=1e-6)
+    assert (evaluated.values["queries"], evaluated.values["gallery"]) == (20, 100)
 
 
 def test_shifted_colours_are_photos_with_a_multiple_of_each_component_added(large: Photos):
     run = narrow(large, 2)
-    found = looks.look(run, ALEXNET, "shifted_colours", by=0.5)
+    evaluated = evaluate(run, "shifted_colours", by=0.5)
     pixels = large.train_x[large.train].astype(np.float64).reshape(-1, 3)
     variances, vectors = np.linalg.eigh(np.cov(pixels.T, bias=True))
     deviation = np.sqrt(((large.train_x[large.train] - large.train_x[large.train].mean(0)) ** 2).mean((0, 1, 2)))
@@ -173,9 +186,9 @@ def test_shifted_colours_are_photos_with_a_multiple_of_each_component_added(larg
             with torch.no_grad():
                 answers = run.net.eval()(x + torch.from_numpy(shift).float()[:, None, None]).argmax(1)
             errors.append(float((answers != y).double().mean()))
-    assert found.curves["error"] == pytest.approx(errors)
-    assert found.values["error"] == testing.test(run)["test_error"]
-    assert found.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - testing.test(run)["test_error"])
+    assert evaluated.curves["error"] == pytest.approx(errors)
+    assert evaluated.values["error"] == testing.test(run)["test_error"]
+    assert evaluated.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - testing.test(run)["test_error"])
 
 
 def test_the_control_joins_the_towers_in_layer_two_and_changes_nothing_else():
@@ -213,7 +226,7 @@ def run_it(file: ClaimFile, setting: Setting) -> list[dict]:
 def ids(file: ClaimFile, setting: Setting) -> tuple[str, str]:
     """(the training, the evaluation) of a claim on one seed."""
     config = run_config(file.at("smoke"), "net", seed=0)
-    evaluation = Evaluation(run=config, epoch=file.at("smoke").train.epochs, look=TenViews(kind="ten_views"))
+    evaluation = Evaluation(run=config, epoch=file.at("smoke").train.epochs, options=Options(kind="ten_views"))
     return config.id, evaluation.id
 
 
@@ -221,13 +234,13 @@ def files(setting: Setting, run_id: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (setting.store.root / run_id).iterdir() if path.name != "lock"}
 
 
-def test_a_run_is_looked_at_when_it_comes_to_the_epoch_and_a_second_claim_only_looks(setting, tmp_path):
+def test_a_run_is_evaluated_when_it_comes_to_the_epoch_and_a_second_claim_only_evaluates_it_again(setting, tmp_path):
     file = claim(tmp_path / "claims")
     events = run_it(file, setting)
-    assert [e["event"] for e in events] == ["begin", "epoch", "epoch", "look", "finish"]
-    trained, looked = ids(file, setting)
-    assert setting.store.table().keys() == {trained, looked}
-    run = setting.store.read(looked)
+    assert [e["event"] for e in events] == ["begin", "epoch", "epoch", "evaluation", "finish"]
+    trained, evaluated = ids(file, setting)
+    assert setting.store.table().keys() == {trained, evaluated}
+    run = setting.store.read(evaluated)
     assert run is not None
     assert run.result is not None
     assert (run.is_evaluation, run.result["status"], run.result["epoch"]) == (True, "looked at", 2)
@@ -236,17 +249,17 @@ def test_a_run_is_looked_at_when_it_comes_to_the_epoch_and_a_second_claim_only_l
     before = files(setting, trained)
     assert run_it(file, setting) == []
     other = run_it(claim(tmp_path / "claims", ", measure.masks: 3", name="dropout_average"), setting)
-    assert [e["event"] for e in other] == ["look", "finish"], "the weights are there"
+    assert [e["event"] for e in other] == ["evaluation", "finish"], "the weights are there"
     assert files(setting, trained) == before
     assert len(setting.store.table()) == 3
 
 
-def test_a_longer_run_keeps_its_evaluation_and_is_looked_at_again_at_its_end(setting, tmp_path):
+def test_a_longer_run_keeps_its_evaluation_and_is_evaluated_again_at_its_end(setting, tmp_path):
     run_it(claim(tmp_path / "claims"), setting)
     _, early = ids(claim(tmp_path / "claims"), setting)
     before = files(setting, early)
     events = run_it(claim(tmp_path / "claims", epochs=3), setting)
-    assert [e["event"] for e in events] == ["begin", "epoch", "look", "finish"]
+    assert [e["event"] for e in events] == ["begin", "epoch", "evaluation", "finish"]
     assert files(setting, early) == before
     assert len(setting.store.table()) == 3
 
@@ -255,25 +268,25 @@ def test_a_longer_run_keeps_its_evaluation_and_is_looked_at_again_at_its_end(set
 def test_a_run_whose_weights_are_gone_is_trained_again_to_the_same_bits_and_its_record_stays(setting, tmp_path, lost):
     file = claim(tmp_path / "claims")
     run_it(file, setting)
-    trained, looked = ids(file, setting)
-    expected = files(setting, looked)
-    for path in (setting.store.root / looked).iterdir():
+    trained, evaluated = ids(file, setting)
+    expected = files(setting, evaluated)
+    for path in (setting.store.root / evaluated).iterdir():
         path.unlink()
-    (setting.store.root / looked).rmdir()
+    (setting.store.root / evaluated).rmdir()
     if lost == "extended":
         run_it(claim(tmp_path / "longer", ", measure.masks: 3", 5, "dropout_average"), setting)
     else:
         assert setting.store.remove_checkpoints() > 0
     record = files(setting, trained)
     events = run_it(file, setting)
-    assert [e["event"] for e in events] == ["begin", "epoch", "epoch", "look", "finish"]
+    assert [e["event"] for e in events] == ["begin", "epoch", "epoch", "evaluation", "finish"]
     assert files(setting, trained) == record
-    again = setting.store.read(looked)
+    again = setting.store.read(evaluated)
     assert again is not None
     assert again.result is not None
     assert again.result["trained_again"] == "same"
     assert not again.resumable
-    assert {n: b for n, b in files(setting, looked).items() if n.endswith(".npy")} == {
+    assert {n: b for n, b in files(setting, evaluated).items() if n.endswith(".npy")} == {
         n: b for n, b in expected.items() if n.endswith(".npy")
     }
     assert run_it(file, setting) == []
@@ -284,71 +297,97 @@ def test_a_claim_that_is_extended_first_finds_both_epochs_on_the_way(setting, tm
     long = claim(tmp_path / "longer", ", measure.masks: 3", 5, "dropout_average")
     events: list[dict] = []
     execute([(long, "smoke"), (short, "smoke")], setting, workers=1, report=events.append)
-    assert [e["event"] for e in events] == ["begin", *["epoch"] * 2, "look", *["epoch"] * 3, "look", "finish"]
-    assert [e["epoch"] for e in events if e["event"] == "look"] == [2, 5]
+    assert [e["event"] for e in events] == [
+        "begin",
+        *["epoch"] * 2,
+        "evaluation",
+        *["epoch"] * 3,
+        "evaluation",
+        "finish",
+    ]
+    assert [e["epoch"] for e in events if e["event"] == "evaluation"] == [2, 5]
 
 
-def test_a_kill_between_the_training_and_the_look_costs_the_look_alone(setting, tmp_path, monkeypatch):
+def test_a_kill_between_the_training_and_the_evaluation_costs_the_evaluation_alone(setting, tmp_path, monkeypatch):
     file = claim(tmp_path / "claims")
 
     def killed(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as m:
-        m.setattr(evaluations.looks, "look", killed)
+        m.setattr(evaluations, "compute", killed)
         with pytest.raises(KeyboardInterrupt):
             run_it(file, setting)
-    assert [e["event"] for e in run_it(file, setting)] == ["begin", "look", "finish"]
+    assert [e["event"] for e in run_it(file, setting)] == ["begin", "evaluation", "finish"]
 
 
-def test_a_way_that_was_begun_again_goes_on_from_its_own_checkpoint(setting, tmp_path, monkeypatch):
+def test_a_training_that_is_repeated_for_an_evaluation_goes_on_from_its_own_checkpoint(setting, tmp_path, monkeypatch):
     file = claim(tmp_path / "claims", epochs=3)
     run_it(file, setting)
-    _, looked = ids(file, setting)
-    for path in (setting.store.root / looked).iterdir():
+    _, evaluated = ids(file, setting)
+    for path in (setting.store.root / evaluated).iterdir():
         path.unlink()
-    (setting.store.root / looked).rmdir()
+    (setting.store.root / evaluated).rmdir()
     setting.store.remove_checkpoints()
-    hasty, seen = replace(setting, checkpoint_seconds=0), []
+    hasty = replace(setting, checkpoint_seconds=0)
 
     def stop(event: dict) -> None:
-        seen.append(event)
         if event["event"] == "epoch" and event["epoch"] == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         execute([(file, "smoke")], hasty, workers=1, report=stop)
-    assert (setting.store.root / looked / CHECKPOINT).is_file()
+    assert (setting.store.root / evaluated / CHECKPOINT).is_file()
     events = run_it(file, setting)
     assert [e["epoch"] for e in events if e["event"] == "epoch"] == [3]
-    again = setting.store.read(looked)
+    again = setting.store.read(evaluated)
     assert again is not None
     assert again.result is not None
     assert again.result["trained_again"] == "same"
 
 
-def test_a_look_that_fails_twice_is_an_error_of_the_claim_and_leaves_the_run(setting, tmp_path, monkeypatch):
+def test_an_evaluation_that_fails_twice_is_an_error_of_the_claim_and_leaves_the_run(setting, tmp_path, monkeypatch):
     file = claim(tmp_path / "claims")
 
     def failing(*_, **__):
         raise RuntimeError("no memory")
 
     with monkeypatch.context() as m:
-        m.setattr(evaluations.looks, "look", failing)
+        m.setattr(evaluations, "compute", failing)
         events = run_it(file, setting)
-    assert [e["event"] for e in events] == ["begin", "epoch", "epoch", *["look", "failed"] * 2, "finish"]
-    trained, looked = ids(file, setting)
+    assert [e["event"] for e in events] == ["begin", "epoch", "epoch", *["evaluation", "failed"] * 2, "finish"]
+    trained, evaluated = ids(file, setting)
     table = setting.store.table()
     assert table[trained].failed is None
-    assert table[looked].failed == "RuntimeError: no memory"
+    assert table[evaluated].failed == "RuntimeError: no memory"
     assert judge(file, "smoke", table).verdict.word == "error"
     assert len(jobs([(file, "smoke")], standing(setting))) == 1, "it is tried again"
-    assert [e["event"] for e in run_it(file, setting)] == ["look", "finish"]
+    assert [e["event"] for e in run_it(file, setting)] == ["evaluation", "finish"]
     assert judge(file, "smoke", setting.store.table()).verdict.word == "not comparable"
 
 
-@pytest.mark.parametrize("name", LOOKING)
-def test_a_claim_that_looks_shares_the_base_net_and_its_runs(name):
+def test_every_evaluation_that_a_measure_reads_is_computed_in_one_module_and_no_module_computes_others():
+    read = {options.kind for options in OF_FINAL.values()}
+    for measure in KINDS.measures:
+        if issubclass(measure, EvaluationMeasure):
+            read |= set(get_args(measure.model_fields["kind"].annotation))
+    computed = [kind for module in contents.EVALUATIONS for kind in import_module(module).EVALUATIONS]
+    assert sorted(computed) == sorted(read)
+
+
+def test_the_id_and_the_record_of_an_evaluation_have_the_options_under_the_key_of_the_first_records():
+    config = run_config(load(CLAIMS / "ten_views.yaml").at("small"), "net", seed=0)
+    recorded = {"run": config.model_dump(), "epoch": 30, "look": {"kind": "thinned_nets", "masks": 9, "photos": None}}
+    options = Options.model_validate(recorded["look"])
+    evaluation = Evaluation(run=config, epoch=30, options=options)
+    assert evaluation.model_dump() == recorded
+    assert Evaluation.model_validate(recorded) == evaluation
+    text = json.dumps(recorded, sort_keys=True, separators=(",", ":"))
+    assert evaluation.id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", EVALUATING)
+def test_a_claim_on_an_evaluation_shares_the_base_net_and_its_runs(name):
     file = load(CLAIMS / f"{name}.yaml")
     assert isinstance(file, ClaimFile)
     base = load(CLAIMS / "crops_and_flips.yaml")
@@ -359,13 +398,18 @@ def test_a_claim_that_looks_shares_the_base_net_and_its_runs(name):
         assert claims[0].train.epochs == claims[1].train.epochs
 
 
-# Claims that look at what is not there
+# Claims on evaluations that cannot be made
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "says"),
     [
-        ("ten_views", "crop: 224, held_out: 10000", "held_out: 0", "looks at nets that read crops; expected data.crop"),
+        (
+            "ten_views",
+            "crop: 224, held_out: 10000",
+            "held_out: 0",
+            "evaluates nets that read crops; expected data.crop",
+        ),
         ("dropout_average", "model: {kind: alexnet}", "model: {kind: alexnet, dropout: 0.0}", "found model.dropout 0"),
         ("tower_specialisation", "{kind: alexnet}", "{kind: alexnet, towers: one half}", "found model.towers one half"),
         ("feature_similarity", "measure.queries: 500", "measure.queries: 4000", "expected at most 3925"),
@@ -373,10 +417,10 @@ def test_a_claim_that_looks_shares_the_base_net_and_its_runs(name):
         ("ten_views", "value: gain}", "value: gian}", "did you mean gain?"),
     ],
 )
-def test_what_cannot_be_looked_at_is_refused(tmp_path, name, old, new, says):
+def test_an_evaluation_that_cannot_be_made_is_refused(tmp_path, name, old, new, says):
     text = (CLAIMS / f"{name}.yaml").read_text()
     assert old in text
     (tmp_path / f"{name}.yaml").write_text(text.replace(old, new))
-    with pytest.raises(SpecError) as told:
+    with pytest.raises(SpecError) as refused:
         load(tmp_path / f"{name}.yaml")
-    assert says in str(told.value)
+    assert says in str(refused.value)

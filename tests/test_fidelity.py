@@ -26,7 +26,7 @@ from repro.papers.alexnet2012 import PAPER, alexnet, cuda_convnet, differences
 from repro.papers.alexnet2012.differences import DRAWN, values
 from repro.papers.alexnet2012.nets import AlexNet
 from repro.train import loop, sgd, testing
-from repro.train.looks import look
+from repro.train.evaluations import evaluate, ten_views
 from repro.train.seeds import generator
 
 ROOT = Path(__file__).parent.parent
@@ -190,7 +190,7 @@ def test_the_answer_for_a_photo_is_the_mean_of_the_softmax_outputs_of_its_ten_vi
     each = torch.cat([part.unflatten(0, (10, -1)) for part in logits], dim=1).double()  # [10, photos, classes]
     shares = torch.exp(each) / torch.exp(each).sum(2, keepdim=True)
     expected = shares.mean(0).argmax(1) == y
-    found = look(run, {}, "ten_views")
+    found = evaluate(run, ten_views)
     shown = torch.from_numpy(found.arrays["shares"])
     assert torch.equal(shown.argmax(1) == y, expected)
     assert found.values["views_error"] == pytest.approx(1 - float(expected.double().mean()))

@@ -10,7 +10,7 @@ import yaml
 
 from repro import contents
 from repro.claim.config import RunConfig, RunModel
-from repro.claim.evaluation import TenViews
+from repro.claim.evaluation import Options
 from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.cli import main
 from repro.contents import load
@@ -71,7 +71,7 @@ def test_the_published_nets_are_the_tables_of_13_and_11_percent_with_their_own_d
         assert (train.lr, train.bias_lr, train.momentum, train.batch) == (0.001, 2.0, 0.9, 128)
     wants = wanted(file, "paper", {}, ["published"])
     assert {want.config.model.norms: want.epochs for want in wants} == {"none": 160, "both": 520}
-    assert all(want.evaluation.look == TenViews(kind="ten_views") for want in wants)
+    assert all(want.evaluation.options == Options(kind="ten_views") for want in wants)
 
 
 def test_the_published_net_of_13_percent_is_an_arm_of_the_fair_comparison(file):

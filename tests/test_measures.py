@@ -387,7 +387,7 @@ def test_a_run_that_is_looked_at_is_not_done_before_that(errors: ClaimFile) -> N
     config = the(claim, "both")
     evaluation = claim.measure.evaluation_of(claim, config, 3)
     assert evaluation is not None
-    assert (evaluation.run, evaluation.epoch, evaluation.look.kind) == (config, 3, "ten_views")
+    assert (evaluation.run, evaluation.epoch, evaluation.options.kind) == (config, 3, "ten_views")
     want = Want(config, 3, None, "", evaluation)
 
     def satisfied(rows: list[dict], looked: bool = False, failed: str | None = None, want: Want = want) -> bool:
@@ -428,7 +428,7 @@ def test_an_evaluation_that_failed_or_is_missing_is_no_value_though_the_run_is_t
 
 def test_only_claims_on_ten_views_want_them(errors: ClaimFile, late: ClaimFile, tmp_path: Path) -> None:
     def looks(file: ClaimFile) -> set[str | None]:
-        return {want.evaluation and want.evaluation.look.kind for want in wanted(file, "paper", {})}
+        return {want.evaluation and want.evaluation.options.kind for want in wanted(file, "paper", {})}
 
     assert looks(errors) == {"ten_views"}
     assert looks(late) == {None}

@@ -36,7 +36,7 @@ from repro.nets import layers, tables
 from repro.pages import write
 from repro.questions.judge import judge
 from repro.store import Store
-from repro.train import looks, loop, testing
+from repro.train import evaluations, loop, testing
 from repro.train.minibatches import batch_sizes
 from repro.train.seeds import generator
 from repro.train.step import Step
@@ -224,7 +224,7 @@ def test_the_place_of_a_class_counts_likelier_ones_and_of_equal_ones_the_lower()
 def test_ten_views_are_answered_by_the_mean_of_ten_softmax_outputs(photos):
     run = trainer(crops(photos))
     rows(run, 2)
-    found = looks.look(run, {}, "ten_views")
+    found = evaluations.evaluate(run, evaluations.ten_views)
     shares, last = torch.zeros(40, 10), STORED - CROP
     for mirrored in (False, True):
         for y, left in ((0, 0), (0, last), (2, 2), (last, 0), (last, last)):

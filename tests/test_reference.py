@@ -41,7 +41,7 @@ def test_a_reference_run_is_finished_made_from_a_clean_commit_and_lies_under_its
         assert run.result["status"] == "looked at"
         assert run.result["epoch"] <= min(evaluation.epoch, len(TABLE[evaluation.run.id].epochs))
         assert all(isfinite(value) for value in run.values.values())
-        assert {path.stem for path in run.path.glob("*.npy")} == ARRAYS[evaluation.look.kind]
+        assert {path.stem for path in run.path.glob("*.npy")} == ARRAYS[evaluation.options.kind]
     elif run.timed is not None:
         timing = TimingConfig.model_validate(run.config)
         assert timing.id == run_id

@@ -9,7 +9,7 @@ import torch
 from small_training import crops, digits, minibatches, rows, trainer
 
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
-from repro.claim.evaluation import Evaluation, TenViews
+from repro.claim.evaluation import Evaluation, Options
 from repro.claim.files import run_config
 from repro.claim.resolve import TABLED
 from repro.contents import load
@@ -111,9 +111,9 @@ def test_a_run_that_ended_by_the_plateau_rule_is_done_whatever_the_horizon(photo
     config = run_config(load(CLAIMS / "two_towers.yaml").at("paper"), "two", seed=0)
     run = Run(config.id, Path(), {}, [], {"status": "reached"})
     vars(run)["epochs"] = found
-    look = Evaluation(run=config, epoch=90, look=TenViews(kind="ten_views"))
+    views = Evaluation(run=config, epoch=90, options=Options(kind="ten_views"))
     assert Want(config, 90, None, "").satisfied_in({run.id: run})
-    assert not Want(config, 90, None, "", look).satisfied_in({run.id: run}), "but for ten views, where they are wanted"
+    assert not Want(config, 90, None, "", views).satisfied_in({run.id: run}), "but for ten views, where they are wanted"
 
 
 def test_a_run_with_a_plateau_goes_on_from_any_checkpoint_bit_for_bit(photos):

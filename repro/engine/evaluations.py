@@ -1,7 +1,7 @@
-"""Evaluations of a run: looked at on its way, or returned to, and recorded each as a run of its own.
+"""Evaluations of runs: made while a run trains, or of a run on record, and each recorded as a run of its own.
 
-A look is taken when the training has come to its epoch and the weights are there. For a run on record that is past it,
-or whose weights are gone, the run is trained again up to it; the record stays as it is.
+An evaluation is made when the training has come to its epoch and the weights are there. A run on record that is past
+that epoch, or whose weights are gone, is trained again up to it; its record stays as it is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,26 @@ import torch
 from safetensors import SafetensorError
 
 from repro import contents
-from repro.claim.evaluation import Evaluation
+from repro.claim.evaluation import Evaluation, Options
 from repro.errors import ReproError
 from repro.store import CHECKPOINT, Run, Store
-from repro.train import looks, loop
+from repro.train import loop
+from repro.train.evaluations import Results, evaluate
 
-SHOWN = ("epoch", "train_error", "train_loss", "test_error", "seconds", "diverged")  # of a row, to whoever watches
+REPORTED = (
+    "epoch",
+    "train_error",
+    "train_loss",
+    "test_error",
+    "seconds",
+    "diverged",
+)  # keys of a row that events report
+DONE = "looked at"  # the status of an evaluation, as records have it since the first
 
 
 @dataclass(frozen=True)
-class Looker:
-    """Where the evaluations of one run are kept, what makes them here, and who is told (`say` takes an event)."""
+class Evaluator:
+    """Makes the evaluations of one run and records them in `store`; `say` takes each event."""
 
     store: Store
     session: dict[str, Any]
@@ -40,8 +50,10 @@ class Looker:
     tried: set[str] = field(default_factory=set)  # evaluations that were made here, or failed
 
     def left(self, evaluations: Sequence[Evaluation], row: dict[str, Any] | None = None) -> list[Evaluation]:
-        """Those that are not there; with the `row` of an epoch, only those that are of it: a run that ends by the
-        plateau rule is looked at there, however long it was to be."""
+        """Return the evaluations that are still to be made; with the `row` of an epoch, those which are due after it.
+
+        A run that ends by the plateau rule is evaluated there, however long it was to be.
+        """
         if row is not None:
             ended = bool(row.get("ended"))
             evaluations = [e for e in evaluations if e.epoch == row["epoch"] or (ended and e.epoch > row["epoch"])]
@@ -53,56 +65,55 @@ class Looker:
             return False
         return self.keep_old or run.sessions[-1].get("numerics") == loop.NUMERICS
 
-    def look(self, evaluation: Evaluation, trainer: loop.Trainer) -> None:
-        """At the net as it is now. What fails twice is recorded as that, and whoever trains goes on."""
-        self._twice(evaluation, lambda: self._look(evaluation, trainer, {}))
+    def evaluate(self, evaluation: Evaluation, trainer: loop.Trainer) -> None:
+        """Evaluate the net as it is now. A failure is repeated once, then recorded, and the training goes on."""
+        self._twice(evaluation, lambda: self._evaluate(evaluation, trainer, {}))
 
     def return_to(self, evaluation: Evaluation, recorded: Run, start: Callable[[], loop.Trainer]) -> None:
-        """Look at a run on record, from its checkpoint where that is not past the epoch; `start`: the run anew."""
+        """Evaluate a run on record, from its checkpoint unless that is past the epoch; `start` begins the run anew."""
         self._twice(evaluation, lambda: self._return_to(evaluation, recorded, start()))
 
-    def _look(self, evaluation: Evaluation, trainer: loop.Trainer, about: dict[str, Any]) -> None:
-        self.say({"event": "look", "look": evaluation.look.kind, "epoch": trainer.epoch})
+    def _evaluate(self, evaluation: Evaluation, trainer: loop.Trainer, about: dict[str, Any]) -> None:
+        self.say({"event": "evaluation", "kind": evaluation.options.kind, "epoch": trainer.epoch})
         with self.store.begin(evaluation, self.session) as run:
             start = time.perf_counter()
-            model = contents.net(**evaluation.run.model.model_dump(), classes=trainer.batches.classes)
-            seen = looks.look(trainer, model, **evaluation.look.model_dump())
-            for name, array in seen.arrays.items():
+            evaluated = compute(trainer, evaluation.options)
+            for name, array in evaluated.arrays.items():
                 run.write(f"{name}.npy", saved(array))
-            found = {"values": seen.values, "curves": seen.curves, "seconds": time.perf_counter() - start}
-            run.finish({"status": "looked at", "epoch": trainer.epoch, **found, **about})
+            results = {"values": evaluated.values, "curves": evaluated.curves, "seconds": time.perf_counter() - start}
+            run.finish({"status": DONE, "epoch": trainer.epoch, **results, **about})
 
     def _return_to(self, evaluation: Evaluation, recorded: Run, trainer: loop.Trainer) -> None:
         epoch = min(evaluation.epoch, len(recorded.epochs))
-        way = self.store.root / evaluation.id / CHECKPOINT  # of a run trained again, so that a kill loses little
-        for path in (recorded.path / CHECKPOINT, way):
+        own = self.store.root / evaluation.id / CHECKPOINT  # of a run trained again, so that a kill loses little
+        for path in (recorded.path / CHECKPOINT, own):
             if path.is_file() and trainer.epoch < int((state := _state(path))["epoch"]) <= epoch:
                 trainer.load(state)
         again = trainer.epoch < epoch
-        loss = self._train(evaluation, trainer, epoch, way) if again else None
+        loss = self._train(evaluation, trainer, epoch, own) if again else None
         about: dict[str, Any] = {}
-        if again or way.is_file():
+        if again or own.is_file():
             same = loss is None or isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9)
             about = {"trained_again": "same" if same else "other"}
-        self._look(evaluation, trainer, about)
-        way.unlink(missing_ok=True)
-        self.say({"event": "finish", "epoch": trainer.epoch, "status": "looked at"})
+        self._evaluate(evaluation, trainer, about)
+        own.unlink(missing_ok=True)
+        self.say({"event": "finish", "epoch": trainer.epoch, "status": DONE})
 
-    def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int, way: Path) -> float:
-        """On to `epoch`; its training loss."""
+    def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int, checkpoint: Path) -> float:
+        """Train on to `epoch`; return its training loss."""
         self.say({"event": "begin", "epoch": trainer.epoch, "horizon": epoch})
         with self.store.begin(evaluation, self.session) as run:
-            kept, seen = time.monotonic(), None
-            for seen in trainer.epochs(epoch):
-                recorded = seen.row()
-                row = {key: recorded.get(key) for key in SHOWN}
+            kept, last = time.monotonic(), None
+            for last in trainer.epochs(epoch):
+                recorded = last.row()
+                row = {key: recorded.get(key) for key in REPORTED}
                 self.say({"event": "epoch", "horizon": epoch, **row})
                 if time.monotonic() - kept > self.checkpoint_seconds:
-                    run.write(way.name, safetensors.torch.save(trainer.state()))
+                    run.write(checkpoint.name, safetensors.torch.save(trainer.state()))
                     kept = time.monotonic()
-        if seen is None or seen.diverged or trainer.epoch < epoch:
+        if last is None or last.diverged or trainer.epoch < epoch:
             raise RuntimeError(f"trained again, the run ended in epoch {trainer.epoch} of {epoch}")
-        return seen.train_loss
+        return last.train_loss
 
     def _twice(self, evaluation: Evaluation, work: Callable[[], None]) -> None:
         why = ""
@@ -117,8 +128,17 @@ class Looker:
             run.finish({"status": "failed", "why": why})
 
 
+def compute(trainer: loop.Trainer, options: Options) -> Results:
+    """Evaluate a net in test mode by the function of the options' kind, which a module of `contents.EVALUATIONS` has.
+
+    A paper's module needs torch, so it is loaded here, by its name, and by nothing that judges.
+    """
+    by_kind = {kind: f for name in contents.EVALUATIONS for kind, f in import_module(name).EVALUATIONS.items()}
+    return evaluate(trainer, by_kind[options.kind], **options.given)
+
+
 def saved(array: np.ndarray) -> bytes:
-    """A .npy file."""
+    """Return an array as a .npy file."""
     out = io.BytesIO()
     np.save(out, array)
     return out.getvalue()

@@ -25,7 +25,7 @@ from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.engine import beforehand, starts
 from repro.engine.budget import Budget
-from repro.engine.evaluations import SHOWN, Looker, saved
+from repro.engine.evaluations import REPORTED, Evaluator, saved
 from repro.engine.jobs import Job as Job  # what others of the engine take from here
 from repro.engine.jobs import Planned
 from repro.engine.jobs import jobs as jobs
@@ -38,7 +38,7 @@ from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
 
-# {"event": "pack" | "begin" | "epoch" | "look" | "timed" | "finish" | "failed", "run": id, "label": ..., ...}
+# {"event": "pack" | "begin" | "epoch" | "evaluation" | "timed" | "finish" | "failed", "run": id, "label": ..., ...}
 Event = dict[str, Any]
 
 
@@ -198,45 +198,45 @@ def train(
             starts.begin(trainer, config, setting.store, weights)
         return trainer
 
-    looker = Looker(
+    evaluator = Evaluator(
         setting.store, session, lambda event: report(about | event), setting.checkpoint_seconds, setting.keep_old
     )
     recorded = standing(setting).get(job.id) if job.evaluations else None
     here = recorded is not None and all(recorded.kept(epoch) for epoch in job.keep)
     if recorded is None or not here or job.left(recorded.epochs):
         with setting.store.begin(config, session) as run:
-            _train(job, start(), run, setting, looker)
+            _train(job, start(), run, setting, evaluator)
         recorded = setting.store.read(job.id)
         assert recorded is not None
-    for evaluation in looker.left(job.evaluations):  # what the run was past, or on record before
+    for evaluation in evaluator.left(job.evaluations):  # what the run was past, or on record before
         if not goal_of(config, evaluation.epoch).lost(recorded.epochs):
-            looker.return_to(evaluation, recorded, start)
+            evaluator.return_to(evaluation, recorded, start)
 
 
-def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, looker: Looker) -> None:
+def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, evaluator: Evaluator) -> None:
     assert isinstance(job.config, RunConfig)
     leaves = starts.Leaves(run, job.config, job.keep, job.best)
     leaves.forget()
     rows = starts.resume(trainer, run)
     leaves.write(trainer, rows)
-    looker.say({"event": "begin", "epoch": trainer.epoch, "horizon": job.horizon})
-    for evaluation in looker.left(job.evaluations, rows[-1]) if rows else ():  # where a kill came before the look
-        looker.look(evaluation, trainer)
+    evaluator.say({"event": "begin", "epoch": trainer.epoch, "horizon": job.horizon})
+    for evaluation in evaluator.left(job.evaluations, rows[-1]) if rows else ():  # a kill came before them
+        evaluator.evaluate(evaluation, trainer)
     saved_at = time.monotonic()
     while job.left(rows):
         row = next(trainer.epochs(trainer.epoch + 1)).row()
         run.append(row)
         rows.append(row)
-        looker.say({"event": "epoch", "horizon": job.horizon} | {key: row.get(key) for key in SHOWN})
+        evaluator.say({"event": "epoch", "horizon": job.horizon} | {key: row.get(key) for key in REPORTED})
         if row["diverged"] is not None:
             continue
-        now = looker.left(job.evaluations, row)
+        now = evaluator.left(job.evaluations, row)
         if now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
             run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
             saved_at = time.monotonic()
         leaves.write(trainer, rows)
         for evaluation in now:
-            looker.look(evaluation, trainer)
+            evaluator.evaluate(evaluation, trainer)
     last = rows[-1]
     status = "reached" if last["diverged"] is None else "diverged"
     if status == "reached":
@@ -244,7 +244,7 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, look
         if trainer.correct is not None:
             run.write("correct.npy", saved(np.packbits(trainer.correct.numpy())))
     run.finish({"status": status, "epoch": last["epoch"], "update": last["update"]})
-    looker.say({"event": "finish", "epoch": last["epoch"], "status": status})
+    evaluator.say({"event": "finish", "epoch": last["epoch"], "status": status})
 
 
 def measure(job: Job, setting: Setting, report: Report) -> None:

@@ -45,7 +45,7 @@ class Job:
         return max(goal.epochs for goal in self.goals)
 
     def work(self, there: int) -> int:
-        """Return the epochs at most after `there` of them; a look takes about as long as an epoch (assumed)."""
+        """Return the epochs at most after `there` of them; an evaluation takes about as long as an epoch (assumed)."""
         return 1 if self.alone else max(0, self.horizon - there) + len(self.evaluations)
 
     def left(self, rows: list[dict[str, Any]]) -> bool:
@@ -84,7 +84,7 @@ def lines(planned: list[Job], runs: Table, device: str) -> list[str]:
         there = len(runs[job.id].epochs) if job.id in runs else 0
         levels = {str(goal.level) for goal in job.goals if goal.level}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""
-        looks = [evaluation.look.kind.replace("_", " ") for evaluation in job.evaluations]
-        then = f", looked at: {' and '.join(looks)}" if looks else ""
+        kinds = [evaluation.options.kind.replace("_", " ") for evaluation in job.evaluations]
+        then = f", evaluated: {' and '.join(kinds)}" if kinds else ""
         out.append(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}{then}")
     return out

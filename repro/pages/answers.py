@@ -1,4 +1,4 @@
-"""What nets answer to test photos: the confusion matrix, the classes, the worst mistakes with their photos."""
+"""Answers of fine-tuned nets to test photos: confusion matrix, classes, the worst mistakes with their photos."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ THUMBNAIL = 128  # pixels
 
 
 @dataclass(frozen=True)
-class Tried:
-    """One net: its run, and what the weights of epoch `best` answer to every test photo (`said` int64 [n], the
-    likeliest class; `sure` and `own` float32 [n], its probability and the own class's); empty where it diverged at
-    once."""
+class TrainedNet:
+    """One net: its run, and the answers of its weights of epoch `best` to every test photo.
+
+    `answers`: `said` int64 [n], the likeliest class; `sure` and `own` float32 [n], its probability and that of the
+    photo's own class. Empty where the net diverged in its first epoch.
+    """
 
     name: str  # "fine-tuned", "from scratch"
     config: RunConfig
@@ -35,9 +37,12 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Told:
-    """All that the page tells. `pixels` uint8 [n, h, w, 3] and `labels` int64 [n] are of the test photos, `names` their
-    files; `photos`: how many of each part."""
+class FineTuning:
+    """All that the page of a fine-tuning is made of.
+
+    `pixels` uint8 [n, h, w, 3] and `labels` int64 [n] are of the test photos, `names` their files; `photos`: how many
+    photos each part of the set has; `out`: the folder of the page.
+    """
 
     where: str
     classes: tuple[str, ...]
@@ -47,39 +52,40 @@ class Told:
     photos: dict[str, int]
     manifest: dict[str, Any]
     weights: str | None
-    tried: tuple[Tried, ...]
+    tried: tuple[TrainedNet, ...]
     provenance: dict[str, Any]
     out: Path
 
-    def wrong(self, tried: Tried) -> int | None:
-        """Test photos that its best weights take for another class; None where there are no such weights."""
-        return int((tried.answers["said"] != self.labels).sum()) if tried.answers else None
+    def wrong(self, net: TrainedNet) -> int | None:
+        """Return how many test photos the net's best weights take for another class; None without such weights."""
+        return int((net.answers["said"] != self.labels).sum()) if net.answers else None
 
-    def error(self, tried: Tried) -> str:
-        """`4.2 % of 120 test photos wrong`."""
-        wrong = self.wrong(tried)
+    def error(self, net: TrainedNet) -> str:
+        """Return `4.2 % of 120 test photos wrong`, or that the net diverged."""
+        wrong = self.wrong(net)
         if wrong is None:
             return "diverged in its first epoch"
         return f"{percent(wrong / len(self.labels))} of {len(self.labels):,} test photos wrong"
 
     @property
     def left_out(self) -> list[str]:
-        """What was found among the photos and not used, with the reason."""
+        """What lies among the photos and is not used, with the reason."""
         excluded = [f"{e['photo']} ({e['class']}, {e['split']}): {e['reason']}" for e in self.manifest["excluded"]]
         return [*excluded, *self.manifest["passed_over"]]
 
     def lines(self, out: str) -> list[str]:
-        """What a terminal says at the end; `out`: the folder, as it is said there."""
+        """Return the lines that a terminal prints at the end; `out`: the folder as the user named it."""
         not_used = len(self.left_out)
         return [
             *([f"not used of {self.where}: {not_used}; the page names each, with the reason"] * (not_used > 0)),
-            *(f"{tried.name}: {self.error(tried)}" for tried in self.tried),
+            *(f"{net.name}: {self.error(net)}" for net in self.tried),
             f"page: {out}/index.html; weights: {out}/best.safetensors and last.safetensors",
         ]
 
 
-def matrix(told: Told, tried: Tried) -> dict[str, Any]:
-    counts = _counts(told, tried)
+def matrix(tuning: FineTuning, net: TrainedNet) -> dict[str, Any]:
+    """Return the confusion matrix, a row for each class, with shares of the class in percent."""
+    counts = _counts(tuning, net)
     shares = counts / counts.sum(1, keepdims=True)
     rows = [
         {
@@ -89,64 +95,64 @@ def matrix(told: Told, tried: Tried) -> dict[str, Any]:
                 for j, (n, share) in enumerate(zip(counts[i], shares[i], strict=True))
             ],
         }
-        for i, name in enumerate(told.classes)
+        for i, name in enumerate(tuning.classes)
     ]
-    return {"head": told.classes, "rows": rows}
+    return {"head": tuning.classes, "rows": rows}
 
 
-def pairs(told: Told, tried: Tried) -> Grid | None:
-    """What is most often taken for what."""
-    counts = _counts(told, tried)
+def pairs(tuning: FineTuning, net: TrainedNet) -> Grid | None:
+    """Return the pairs of classes that are most often mistaken for each other; None where nothing is."""
+    counts = _counts(tuning, net)
     of_class = counts.sum(1)
-    found = [(int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True) if i != j]
-    found.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
+    mistakes = [(int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True) if i != j]
+    mistakes.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
     rows: list[Row] = [
-        (told.classes[i], told.classes[j], f"{n:,}", percent(n / int(of_class[i]))) for n, i, j in found[:PAIRS]
+        (tuning.classes[i], tuning.classes[j], f"{n:,}", percent(n / int(of_class[i]))) for n, i, j in mistakes[:PAIRS]
     ]
     if not rows:
         return None
-    more = f" ({len(rows)} of {len(found)} pairs)" if len(found) > len(rows) else ""
+    more = f" ({len(rows)} of {len(mistakes)} pairs)" if len(mistakes) > len(rows) else ""
     head = ("it is", "taken for", "photos", "of the class")
     return Grid(f"What is most often taken for what{more}", head, tuple(rows), numbers=frozenset({2, 3}))
 
 
-def per_class(told: Told) -> Grid:
-    """Each class's error under both nets, the hardest first."""
-    with_answers = [tried for tried in told.tried if tried.answers]
-    of_class = np.bincount(told.labels, minlength=len(told.classes))
+def per_class(tuning: FineTuning) -> Grid:
+    """Return each class's error under both nets, the hardest first."""
+    with_answers = [net for net in tuning.tried if net.answers]
+    of_class = np.bincount(tuning.labels, minlength=len(tuning.classes))
     wrong = {
-        t.name: np.bincount(told.labels[t.answers["said"] != told.labels], minlength=len(of_class))
+        t.name: np.bincount(tuning.labels[t.answers["said"] != tuning.labels], minlength=len(of_class))
         for t in with_answers
     }
     first = wrong[with_answers[0].name] / of_class
-    trained = told.manifest["of_class"]["train"]
+    trained = tuning.manifest["of_class"]["train"]
     order = sorted(range(len(of_class)), key=lambda label: (-first[label], label))
     rows: list[Row] = [
-        (told.classes[c], f"{trained[c]:,}", f"{of_class[c]:,}", *(percent(wrong[t][c] / of_class[c]) for t in wrong))
+        (tuning.classes[c], f"{trained[c]:,}", f"{of_class[c]:,}", *(percent(wrong[t][c] / of_class[c]) for t in wrong))
         for c in order
     ]
     head = ("class", "training photos", "test photos", *(f"wrong, {name}" for name in wrong))
     return Grid("Every class, the hardest first", head, tuple(rows), numbers=frozenset(range(1, len(head))))
 
 
-def _counts(told: Told, tried: Tried) -> np.ndarray:
-    """int64 [classes, classes]: photos of a class (rows) by what they were taken for."""
-    out = np.zeros((len(told.classes),) * 2, dtype=np.int64)
-    np.add.at(out, (told.labels, tried.answers["said"]), 1)
+def _counts(tuning: FineTuning, net: TrainedNet) -> np.ndarray:
+    """Return int64 [classes, classes]: photos of a class (rows) by the class that the net answers."""
+    out = np.zeros((len(tuning.classes),) * 2, dtype=np.int64)
+    np.add.at(out, (tuning.labels, net.answers["said"]), 1)
     return out
 
 
-def worst(told: Told, tried: Tried) -> list[dict[str, str]]:
-    """The mistakes that the net is surest of, measured by how unlikely it holds the photo's own class."""
-    answers = tried.answers
-    missed = np.flatnonzero(answers["said"] != told.labels)
+def worst(tuning: FineTuning, net: TrainedNet) -> list[dict[str, str]]:
+    """Return the mistakes that the net is surest of: those in which the photo's own class has the least probability."""
+    answers = net.answers
+    missed = np.flatnonzero(answers["said"] != tuning.labels)
     missed = missed[np.argsort(answers["own"][missed], kind="stable")][:WORST]
     return [
         {
-            "photo": _thumbnail(told.pixels[row]),
-            "name": told.names[row] if told.names else "",
-            "own": told.classes[told.labels[row]],
-            "said": told.classes[answers["said"][row]],
+            "photo": _thumbnail(tuning.pixels[row]),
+            "name": tuning.names[row] if tuning.names else "",
+            "own": tuning.classes[tuning.labels[row]],
+            "said": tuning.classes[answers["said"][row]],
             "sure": percent(float(answers["sure"][row])),
             "likely": percent(float(answers["own"][row])),
         }
@@ -160,23 +166,24 @@ def _thumbnail(pixels: np.ndarray) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def as_csv(told: Told) -> str:
-    """A line for each test photo: its file, its class, and what each net said with which probability."""
+def as_csv(tuning: FineTuning) -> str:
+    """Return a line for each test photo: its file, its class, and each net's answer with its probability."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
-    tried = [t for t in told.tried if t.answers]
-    lines.writerow(["photo", "class", *(f"{t.name} {what}" for t in tried for what in ("said", "sure", "own class"))])
-    for row, label in enumerate(told.labels.tolist()):
-        said = [
+    nets = [net for net in tuning.tried if net.answers]
+    lines.writerow(["photo", "class", *(f"{t.name} {what}" for t in nets for what in ("said", "sure", "own class"))])
+    for row, label in enumerate(tuning.labels.tolist()):
+        cells = [
             cell
-            for t in tried
+            for t in nets
             for cell in (
-                told.classes[t.answers["said"][row]], f"{t.answers['sure'][row]:.4f}", f"{t.answers['own'][row]:.4f}",
+                tuning.classes[t.answers["said"][row]], f"{t.answers['sure'][row]:.4f}", f"{t.answers['own'][row]:.4f}",
             )
         ]  # fmt: skip
-        lines.writerow([told.names[row] if told.names else row, told.classes[label], *said])
+        lines.writerow([tuning.names[row] if tuning.names else row, tuning.classes[label], *cells])
     return out.getvalue()
 
 
 def percent(share: float) -> str:
+    """Return a share as `4.2 %`."""
     return f"{100 * share:.1f} %"

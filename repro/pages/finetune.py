@@ -12,7 +12,7 @@ from repro.draw import curves
 from repro.draw.curves import Curve, Learning
 from repro.draw.parts import Figure, Grid, Row
 from repro.pages import prose
-from repro.pages.answers import Told, Tried, as_csv, matrix, pairs, per_class, percent, worst
+from repro.pages.answers import FineTuning, TrainedNet, as_csv, matrix, pairs, per_class, percent, worst
 from repro.pages.typeset import environment, static
 from repro.questions.units import listed
 from repro.store import replace
@@ -20,7 +20,7 @@ from repro.store import replace
 MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide enough to read
 
 
-def write(told: Told, out: Path) -> None:
+def write(told: FineTuning, out: Path) -> None:
     """`index.html` and what it needs into the folder `out`, and `answers.csv`: a line for each test photo."""
     page = out / "index.html"
     still = [page.read_text()] if page.is_file() else []
@@ -31,7 +31,7 @@ def write(told: Told, out: Path) -> None:
         replace(out / name, content)
 
 
-def _page(told: Told) -> dict[str, Any]:
+def _page(told: FineTuning) -> dict[str, Any]:
     """Everything that templates/finetune.html prints."""
     first = told.tried[0]
     return {
@@ -52,7 +52,7 @@ def _page(told: Told) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _box(told: Told, tried: Tried) -> dict[str, Any]:
+def _box(told: FineTuning, tried: TrainedNet) -> dict[str, Any]:
     wrong, n = told.wrong(tried), len(told.labels)
     last = tried.rows[-1]
     facts = [f"{len(tried.rows)} epochs, {prose.duration(sum(row['seconds'] for row in tried.rows))}"]
@@ -78,7 +78,7 @@ def _box(told: Told, tried: Tried) -> dict[str, Any]:
     }
 
 
-def _sentence(told: Told) -> str:
+def _sentence(told: FineTuning) -> str:
     """What was found, first of all."""
     found = [(tried.name, told.wrong(tried)) for tried in told.tried]
     if len(found) == 1:
@@ -96,7 +96,7 @@ def _sentence(told: Told) -> str:
     )
 
 
-def _curves(told: Told) -> list[Figure]:
+def _curves(told: FineTuning) -> list[Figure]:
     out = []
     chance = 1 - 1 / len(told.classes)
     held_out = bool(told.photos["held out"])
@@ -133,10 +133,10 @@ def _value(metric: str, value: float) -> str:
     return percent(value) if metric.endswith("error") else f"{value:.3f}"
 
 
-def _settings(told: Told) -> Grid:
+def _settings(told: FineTuning) -> Grid:
     """How each net was trained."""
 
-    def about(tried: Tried) -> dict[str, str]:
+    def about(tried: TrainedNet) -> dict[str, str]:
         config, rule = tried.config, tried.config.train
         layers = list(rule.weight_decay)
         trained = [layer for layer in layers if rule.freeze.get(layer) != 0]
@@ -165,7 +165,7 @@ def _settings(told: Told) -> Grid:
     return Grid("How the nets were trained", ("", *(tried.name for tried in told.tried)), tuple(rows))
 
 
-def _photos(told: Told) -> list[str]:
+def _photos(told: FineTuning) -> list[str]:
     manifest, parts = told.manifest, told.photos
     many = f"{len(told.classes)} classes: {parts['trained on']:,} photos trained on"
     if parts["held out"]:

@@ -126,7 +126,7 @@ def _want(paper: Paper, kinds: Kinds, name: str, seed: int) -> Want:
 
 
 def _evaluation(config: RunConfig, epochs: int) -> Evaluation:
-    return Evaluation(run=config, epoch=epochs, look=OF_FINAL["views_error"])
+    return Evaluation(run=config, epoch=epochs, options=OF_FINAL["views_error"])
 
 
 def _trained(config: RunConfig, epochs: int, table: Table) -> Trained | None:

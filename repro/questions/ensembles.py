@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import combinations
 from math import sqrt
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.scalars import Fraction, Name, Share
+from repro.errors import ReproError
 from repro.questions.arms import OneArm
 from repro.questions.base import Claim
 from repro.questions.effect_rule import Directed, Least
@@ -18,7 +23,12 @@ from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, Sampling, ensemble, student
 from repro.questions.units import DIFFERENCE, VALUE, Unit, seed_list
-from repro.store import Table
+from repro.store import Run, Table, array
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Members = tuple[int, ...]  # places of an ensemble's nets among all that there are
 
 
 class Ensemble(Directed, OneArm):
@@ -70,8 +80,6 @@ class Ensemble(Directed, OneArm):
         observations = arms[0].observations
         if any(o.value is None for o in observations):
             return None
-        from repro.questions.answers import statistic  # numpy: only an ensemble pays for it
-
         runs = [table[str(o.evaluation)] for o in observations]
         answers = 5 if claim.measure.metric.endswith("top5") else 1
         of = statistic(runs, self.size, answers=answers, gain=not self.alone)
@@ -116,3 +124,43 @@ class Ensemble(Directed, OneArm):
             return f"{name}, percent"
         arms = ", difference" * (not of_one)
         return f"{name}{arms}, how much lower for {self.size} nets averaged, percentage points"
+
+
+def statistic(runs: Sequence[Run], size: int, *, answers: int, gain: bool) -> Callable[[Members], float]:
+    """Return the statistic of an ensemble of `size` of these evaluations in ten views: its error in so many answers, or
+    how much lower that is than its members' mean (§6, Table 2)."""
+    errors = _errors(tuple(run.path for run in runs), size, answers)
+
+    def of(members: Members) -> float:
+        return sum(errors[(i,)] for i in members) / size - errors[members] if gain else errors[members]
+
+    return of
+
+
+@lru_cache  # a report judges a claim several times, and 252 ensembles of 50,000 photos take a while
+def _errors(paths: tuple[Path, ...], size: int, answers: int) -> dict[Members, float]:
+    """Return the error of each net alone and of every ensemble."""
+    import numpy as np  # only an ensemble pays for it
+
+    labels, *others = (array(path, "labels") for path in paths)
+    for path, other in zip(paths[1:], others, strict=True):
+        if not np.array_equal(labels, other):
+            raise ReproError(
+                f"{path}: answers for other photos than {paths[0]}; remove one of them to evaluate its run again"
+            )
+    shares = [array(path, "shares").astype(np.float32) for path in paths]
+    ensembles = [*((i,) for i in range(len(paths))), *combinations(range(len(paths)), size)]
+    return {members: error(np.sum([shares[i] for i in members], 0), labels, answers) for members in ensembles}
+
+
+def error(shares: np.ndarray, labels: np.ndarray, answers: int) -> float:
+    """Return the share of photos whose class is not among the `answers` likeliest; of equal shares the lower class
+    leads.
+
+    `shares`: [photos, classes], one net's softmax outputs or a sum of several nets'; `labels`: int [photos].
+    """
+    import numpy as np
+
+    own = shares[np.arange(len(labels)), labels][:, None]
+    lower = np.arange(shares.shape[1])[None] < labels[:, None]
+    return float((((shares > own) | ((shares == own) & lower)).sum(1) >= answers).mean())

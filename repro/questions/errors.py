@@ -68,8 +68,8 @@ class FinalValue(RunMeasure):
         return []
 
     def evaluation_of(self, claim: Claim, config: RunConfig, epochs: float) -> Evaluation | None:
-        look = OF_FINAL.get(self.metric)
-        return Evaluation(run=config, epoch=ceil(epochs), look=look) if look is not None else None
+        options = OF_FINAL.get(self.metric)
+        return Evaluation(run=config, epoch=ceil(epochs), options=options) if options is not None else None
 
     def read(self, claim: Claim, rows: list[dict], level: Level | None) -> float | None:
         if not rows:

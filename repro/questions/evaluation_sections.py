@@ -1,59 +1,76 @@
-"""What nets looked at have to show: both looks side by side, curves over thinned nets, kernels as a picture."""
+"""Page sections for evaluations of trained nets: tables by seed, and curves over thinned nets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from repro.draw import kernels
+from repro.claim.evaluation import OF_FINAL
 from repro.draw.axes import log_ticks
 from repro.draw.curves import DASHES
 from repro.draw.parts import Figure, Grid, Part, Section
 from repro.draw.svg import INK, MUTED, PLAIN, Drawing, Spec, chart, draw, layer, name, number
+from repro.questions.evaluations import EvaluationMeasure
 from repro.questions.exhibit import Exhibit
+from repro.questions.measure import Measure
 from repro.questions.statistics import mcnemar
 from repro.questions.units import points, typeset
 from repro.store import Run
 
-PICTURED = 288  # kernels that are drawn at most: three nets of 96, six of half the width (a page: below 300 kB)
-
-Looked = dict[int, Run]  # by seed
+Evaluations = Mapping[int, Run]  # by seed
 
 
-def section(shown: Exhibit) -> Section | None:
-    """What every arm's runs were looked at for; None of other claims."""
-    judgement, title, text = shown.judgement, "", ""
+@dataclass(frozen=True)
+class PageParts:
+    """What a page has of one arm's evaluations. `figure`: whether the parts redo the figure that the claim names."""
+
+    title: str
+    text: str
+    parts: tuple[Part, ...]
+    figure: bool = False
+
+
+def section(exhibit: Exhibit) -> Section | None:
+    """Return the section on what every arm's runs were evaluated for; None of other claims."""
+    judgement, title, text = exhibit.judgement, "", ""
     parts: list[Part] = []
     every: list[Run] = []
-    for arm, seen in judgement.arms.items():
-        ids = {o.seed: o.evaluation for o in seen.observations if o.evaluation}
-        runs = {seed: shown.table[i] for seed, i in ids.items() if i in shown.table and shown.table[i].values}
+    for arm_name, arm in judgement.arms.items():
+        ids = {o.seed: o.evaluation for o in arm.observations if o.evaluation}
+        runs = {seed: exhibit.table[i] for seed, i in ids.items() if i in exhibit.table and exhibit.table[i].values}
         if runs:
-            kind = next(iter(runs.values())).config["look"]["kind"]
-            found, title, text = _PARTS[kind](f"{shown.shelf}-{arm}-looked", runs)
-            if kind == "kernels" and (figure := shown.file.claim.paper.figure) and shown.speaks:
-                title = f"Figure {figure} of the paper, redone"
-            parts += [_of(arm, part) for part in found] if len(judgement.arms) > 1 else found
+            page = page_parts(judgement.claim.measure, f"{exhibit.shelf}-{arm_name}-evaluation", runs)
+            title, text = page.title, page.text
+            if page.figure and (number := exhibit.file.claim.paper.figure) and exhibit.speaks:
+                title = f"Figure {number} of the paper, redone"
+            parts += [_of(arm_name, part) for part in page.parts] if len(judgement.arms) > 1 else page.parts
             every += runs.values()
     if not parts:
         return None
-    return Section(f"{shown.shelf}-looked", title, tuple(filter(None, (text, _again(every)))), tuple(parts))
+    return Section(f"{exhibit.shelf}-evaluation", title, tuple(filter(None, (text, _again(every)))), tuple(parts))
+
+
+def page_parts(measure: Measure, id: str, runs: Evaluations) -> PageParts:
+    """Return what a page has of these evaluations: the measure's own, or that of the errors in `OF_FINAL`."""
+    if isinstance(measure, EvaluationMeasure):
+        return measure.page_parts(id, runs)
+    return {"ten_views": ten_views, "shifted_colours": shifted_colours}[OF_FINAL[measure.metric].kind](id, runs)
 
 
 def _of(arm: str, part: Part) -> Part:
-    """The same, saying whose it is."""
+    """Return the same part with the arm's name in its caption."""
     return replace(part, caption=f"“{arm}”: {part.caption[0].lower()}{part.caption[1:]}")
 
 
 def _again(runs: Sequence[Run]) -> str:
-    """What is said where weights were gone, and runs were trained again to be looked at."""
-    found = [run.result["trained_again"] for run in runs if run.result and "trained_again" in run.result]
-    if not found:
+    """Return a sentence on runs that were trained again because their weights were gone; empty where there are none."""
+    again = [run.result["trained_again"] for run in runs if run.result and "trained_again" in run.result]
+    if not again:
         return ""
-    other = sum(how == "other" for how in found)
+    other = sum(how == "other" for how in again)
     same = "each came to the test error on record" if not other else f"{other} came to another test error than recorded"
-    return f"The weights of {len(found)} of these runs were gone; they were trained again to be looked at: {same}."
+    return f"The weights of {len(again)} of these runs were gone; they were trained again to be evaluated: {same}."
 
 
 def _percent(value: float) -> str:
@@ -64,7 +81,7 @@ def _p(value: float) -> str:
     return f"{value:.2g}" if value >= 0.0001 else "< 0.0001"
 
 
-def _table(caption: str, head: Sequence[str], runs: Looked, cells: Sequence[tuple[str, str]]) -> Grid:
+def table_of_seeds(caption: str, head: Sequence[str], runs: Evaluations, cells: Sequence[tuple[str, str]]) -> Grid:
     """A row for each seed, and their mean. `cells`: (value's name, form): percent, points and share, which have a mean;
     count, p, and a share of one tower, whose name means nothing from seed to seed."""
     forms = {"percent": _percent, "points": lambda v: typeset(points(v)),
@@ -77,22 +94,23 @@ def _table(caption: str, head: Sequence[str], runs: Looked, cells: Sequence[tupl
     rows = [(str(seed), *(cell(run, *c) for c in cells)) for seed, run in runs.items()]
     strong: frozenset[int] = frozenset()
     if len(runs) > 1:
-        found = [[run.values[key] for run in runs.values() if key in run.values] for key, _ in cells]
-        whole = zip(cells, found, strict=True)
+        columns = [[run.values[key] for run in runs.values() if key in run.values] for key, _ in cells]
+        whole = zip(cells, columns, strict=True)
         mean = (forms[form](fmean(v)) if v and form in ("percent", "points", "share") else "" for (_, form), v in whole)
         rows.append(("mean", *mean))
         strong = frozenset({len(runs)})
     return Grid(caption, ("seed", *head), tuple(rows), frozenset(range(1, len(cells) + 1)), strong=strong)
 
 
-def _ten_views(id: str, runs: Looked) -> tuple[list[Part], str, str]:
+def ten_views(id: str, runs: Evaluations) -> PageParts:
+    """Return both errors of each net, and McNemar's test of them."""
     grids: list[Part] = []
     both = (("Errors", "", "error", "views_error"), ("Top-5 errors", "_top5", "top5", "views_top5"))
     for word, top, one, ten in both:
         cells = [(one, "percent"), (ten, "percent"), (f"gain{top}", "points")]
         cells += [(f"won{top}", "count"), (f"lost{top}", "count")]
         head = ("centre view, %", "ten views, %", "gain, points", "right in ten alone", "right in one alone")
-        grid = _table(f"{word} of each net in the centre view and in ten views averaged", head, runs, cells)
+        grid = table_of_seeds(f"{word} of each net in the centre view and in ten views averaged", head, runs, cells)
         ps = [_p(mcnemar(int(run.values[f"won{top}"]), int(run.values[f"lost{top}"]))) for run in runs.values()]
         rows = [(*row, p) for row, p in zip(grid.rows, [*ps, ""], strict=False)]
         grids.append(Grid(grid.caption, (*grid.head, "McNemar’s p"), tuple(rows), frozenset(range(1, 7)),
@@ -103,10 +121,11 @@ def _ten_views(id: str, runs: Looked) -> tuple[list[Part], str, str]:
         "test says whether its two answers differ: without a difference, "
         "ten views would be right in half of the photos that only one of the two gets right."
     )
-    return grids, "In one view and in ten", text
+    return PageParts("In one view and in ten", text, tuple(grids))
 
 
-def _thinned_nets(id: str, runs: Looked) -> tuple[list[Part], str, str]:
+def thinned_nets(id: str, runs: Evaluations) -> PageParts:
+    """Return the errors of the halved net and of means of thinned nets, by seed and by how many are averaged."""
     first = next(iter(runs.values()))
     cells = [("halved_error", "percent"), ("geometric_error", "percent"), ("arithmetic_error", "percent")]
     cells += [("thinned_error", "percent"), ("excess", "points")]
@@ -114,7 +133,7 @@ def _thinned_nets(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "each thinned net by itself, %",
             "halved less geometric, points",
             "KL of geometric, nats", "KL of arithmetic, nats", "same answer, %")  # fmt: skip
-    table = _table("Errors of the halved net and of thinned nets averaged", head, runs, cells)
+    table = table_of_seeds("Errors of the halved net and of thinned nets averaged", head, runs, cells)
     counts = first.curves["masks"]
     steps = []
     for i, count in enumerate(counts):
@@ -131,11 +150,12 @@ def _thinned_nets(id: str, runs: Looked) -> tuple[list[Part], str, str]:
         "answers from the mean’s, in nats per photo; “same answer”, of the halved net and the geometric mean."
     )
     note = "Solid: the geometric mean; dashed: the arithmetic mean; a line for each seed. Above 0 the mean is better."
-    return [Figure(_over_masks(id, runs), "How many thinned nets it takes.", note), table, grid], "Thinned nets", text
+    figure = Figure(_over_masks(id, runs), "How many thinned nets it takes.", note)
+    return PageParts("Thinned nets", text, (figure, table, grid))
 
 
-def _over_masks(id: str, runs: Looked) -> Drawing:
-    """Error of the halved net less that of the means, against the number of thinned nets."""
+def _over_masks(id: str, runs: Evaluations) -> Drawing:
+    """Draw the error of the halved net less that of the means, against the number of thinned nets."""
     rows: list[Spec] = [
         {"seed": seed, "mean": mean, "masks": count, "excess": round(100 * (run.values["halved_error"] - error), 3)}
         for seed, run in runs.items()
@@ -172,29 +192,13 @@ def _over_masks(id: str, runs: Looked) -> Drawing:
     return draw(f"{id}-masks", "Thinned nets averaged", alt, build)
 
 
-def _kernels(id: str, runs: Looked) -> tuple[list[Part], str, str]:
-    cells = [("learned_1", "count"), ("learned_2", "count"), ("chroma_1", "tower"), ("chroma_2", "tower")]
-    cells += [("difference", "share"), ("p", "p")]
-    head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference, unsigned", "p")
-    parts: list[Part] = [_table("Chroma share of what the towers’ kernels have learned", head, runs, cells)]
-    drawn = list(runs.items())[: int(PICTURED // next(iter(runs.values())).values["kernels"])]
-    parts += [kernels.picture(seed, run) for seed, run in drawn]
-    text = (
-        "The chroma share of noise is 0.667, so a kernel that has not learned would look specific to colour: what is "
-        "left of the initial noise is taken away before, and kernels that are little else do not count. Towers have "
-        "no names: which of them is the one for colour may differ between runs."
-    )
-    if len(drawn) < len(runs):
-        text += f" Of {len(runs)} seeds the first {len(drawn)} are drawn; all kernels lie with their evaluations."
-    return parts, "Kernels by tower", text
-
-
-def _neighbours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
+def neighbours(layer_name: str, runs: Evaluations) -> PageParts:
+    """Return how many neighbours by a layer's outputs, and by pixels, are of the photo's class."""
     cells = [("precision", "percent"), ("pixel_precision", "percent"), ("gain", "points"), ("chance", "percent")]
     cells += [("pixel_rank", "percent"), ("pixel_rank_median", "percent"), ("shared", "percent")]
-    head = ("by fc7, %", "by pixels, %", "gain, points", "by chance, %", "place by pixels, mean %",
+    head = (f"by {layer_name}, %", "by pixels, %", "gain, points", "by chance, %", "place by pixels, mean %",
             "place by pixels, median %", "near by both, %")  # fmt: skip
-    table = _table("Of the nearest training photos, how many are of the test photo’s class", head, runs, cells)
+    table = table_of_seeds("Of the nearest training photos, how many are of the test photo’s class", head, runs, cells)
     places = next(iter(runs.values())).curves["nearest"]
     steps = []
     for i, place in enumerate(places):
@@ -202,22 +206,23 @@ def _neighbours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
         at = [fmean(run.curves[key][i] for run in runs.values()) for key in keys]
         steps.append((f"{place:.0f}", *map(_percent, at)))
     caption = "By place among the nearest, mean of the seeds"
-    names = ("place", "by fc7, %", "by pixels, %", "fc7’s neighbour: place by pixels, %")
+    names = ("place", f"by {layer_name}, %", "by pixels, %", f"{layer_name}’s neighbour: place by pixels, %")
     grid = Grid(caption, names, tuple(steps), frozenset(range(4)))
     values = next(iter(runs.values())).values
     text = (
         f"{values['queries']:,.0f} test photos among {values['gallery']:,.0f} training photos. “Place by pixels” says "
-        "how far fc7’s neighbours are in pixel space: the share of the gallery that is nearer by pixels; 0 is the "
-        "nearest, and chance gives 50 %. “Near by both” is the share of fc7’s neighbours that are among as many by "
-        "pixels."
+        f"how far {layer_name}’s neighbours are in pixel space: the share of the gallery that is nearer by pixels; 0 "
+        f"is the nearest, and chance gives 50 %. “Near by both” is the share of {layer_name}’s neighbours that are "
+        "among as many by pixels."
     )
-    return [table, grid], "Neighbours", text
+    return PageParts("Neighbours", text, (table, grid))
 
 
-def _shifted_colours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
+def shifted_colours(id: str, runs: Evaluations) -> PageParts:
+    """Return the errors of the photos as they are and with their colours shifted."""
     cells = [("error", "percent"), ("shifted_error", "percent"), ("shifted_rise", "points")]
     head = ("as they are, %", "shifted, mean %", "rise, points")
-    table = _table("Errors of the test photos as they are and with their colours shifted", head, runs, cells)
+    table = table_of_seeds("Errors of the test photos as they are and with their colours shifted", head, runs, cells)
     first = next(iter(runs.values())).curves
     steps = []
     for i, (component, by) in enumerate(zip(first["component"], first["by"], strict=True)):
@@ -230,13 +235,4 @@ def _shifted_colours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
         "each both ways, and the errors of the centre view averaged. Component 1 is mostly brightness, the others "
         "colour; a shift is in deviations of its component."
     )
-    return [table, grid], "Shifted colours", text
-
-
-_PARTS = {
-    "shifted_colours": _shifted_colours,
-    "ten_views": _ten_views,
-    "thinned_nets": _thinned_nets,
-    "kernels": _kernels,
-    "neighbours": _neighbours,
-}
+    return PageParts("Shifted colours", text, (table, grid))

@@ -1,14 +1,20 @@
-"""Evaluation of one net: a finished run looked at in two ways, and the mean over seeds of what lies between them."""
+"""Evaluations of trained nets as a question: measures that are read off one evaluation, and the mean over seeds.
+
+What is the same for any net stands here. A paper whose evaluations read layers by name has measures of its own, which
+say what nets they read and which layers.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from math import ceil
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from repro.claim.config import RunConfig
-from repro.claim.evaluation import Evaluation, Look, Neighbours, TenViews, ThinnedNets
+from repro.claim.evaluation import Evaluation, Options
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import images, training_images
@@ -21,57 +27,60 @@ from repro.questions.observations import Arm
 from repro.questions.run_measure import RunMeasure
 from repro.questions.statistics import Effect, mean_of
 from repro.questions.units import DIFFERENCE, Unit, points, typeset
-from repro.store import Table
+from repro.store import Run, Table
 
-_LOOKS: TypeAdapter[Look] = TypeAdapter(Look)  # made once: to make one takes longer than to read with it
+if TYPE_CHECKING:
+    from repro.questions.evaluation_sections import PageParts
 
 
-class Read(RunMeasure):
-    """One value that is read off a look at a finished run."""
+class EvaluationMeasure(RunMeasure):
+    """One value that is read off an evaluation of a finished run.
 
-    value: str
+    A subclass's fields but `value` are the evaluation's options, which are recorded with it and part of its id.
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def value(self) -> str: ...
 
     judged_by: ClassVar[tuple[str, ...]] = ("change", "difference")
-    is_look: ClassVar = True
+    is_evaluation: ClassVar = True
     ending: ClassVar = ", points"
-    in_layers: ClassVar[bool] = True  # it looks into layers by name, which nets of a table have
-    described: ClassVar[str]  # how the look is taken; its options in braces
+    described: ClassVar[str]  # how the evaluation is made; its options in braces
 
     @property
     def metric(self) -> str:
-        """The value's name among those of all looks."""
+        """The value's name among those of all evaluations."""
         return f"{self.kind}.{self.value}"
 
     def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:
-        """A look finds in the net and its data what it looks at."""
-        data, kind = claim.data, claim.model.kind
+        """Return what the claim's net and data lack of what the evaluation reads."""
+        data = claim.data
         if data.crop is None:
-            text = f"measure.kind: {self.kind} looks at nets that read crops; expected data.crop"
+            text = f"measure.kind: {self.kind} evaluates nets that read crops; expected data.crop"
             return [layers.problem(("measure", "kind"), text)]
-        towered = [name for name, net in claim.kinds.nets.items() if "towers" in net.model_fields]
-        if self.in_layers and kind not in towered:
-            text = f"measure.kind: {self.kind} looks into layers of {', '.join(towered)}; found model.kind {kind}"
-            return [layers.problem(("measure", "kind"), text)]
-        if text := self.not_there(claim):
-            return [layers.problem(("measure", "kind"), f"measure.kind: {text}")]
+        if text := self.lacking(claim):
+            return [layers.problem(("measure", "kind"), f"measure.kind: {self.kind} {text}")]
         test, train = images(data)[1], training_images(data)
         at_most = {
             "photos": test, "queries": test, "gallery": train, "nearest": getattr(self, "gallery", None) or train,
         }  # fmt: skip
         out = []
         for key, most in at_most.items():
-            if (found := getattr(self, key, None)) is not None and found > most:
-                text = f"measure.{key}: found {found}; expected at most {most}, the photos there are"
+            if (asked := getattr(self, key, None)) is not None and asked > most:
+                text = f"measure.{key}: found {asked}; expected at most {most}, the photos there are"
                 out.append(layers.problem(("measure", key), text))
         return out
 
-    def not_there(self, claim: Claim) -> str:
-        """Return what the net lacks of what is looked at; empty where it has all."""
+    def lacking(self, claim: Claim) -> str:
+        """Return what the claim's net lacks for this evaluation, as a message goes on after the kind; empty if it lacks
+        nothing."""
         return ""
 
     def evaluation_of(self, claim: Claim, config: RunConfig, epochs: float) -> Evaluation:
-        look = _LOOKS.validate_python(self.model_dump(exclude={"value"}))
-        return Evaluation(run=config, epoch=ceil(epochs), look=look)
+        options = Options.model_validate(self.model_dump(exclude={"value"}))
+        return Evaluation(run=config, epoch=ceil(epochs), options=options)
 
     def value_of(self) -> str:
         return self.value
@@ -84,17 +93,25 @@ class Read(RunMeasure):
 
     def measured(self, claim: Claim) -> str:
         when = "at the end of the run" if claim.train.plateau else f"after {claim.train.epochs} epochs"
-        return f"{self.described.format(**self.model_dump())} Each net is looked at once, {when}."
+        return f"{self.description()} Each net is evaluated once, {when}."
+
+    def description(self) -> str:
+        """Return how the evaluation is made, with the claim's own options."""
+        return self.described.format(**self.model_dump())
+
+    @abstractmethod
+    def page_parts(self, id: str, runs: Mapping[int, Run]) -> PageParts:
+        """Return what a page has of these evaluations, by seed; `id` begins the ids of drawings."""
 
 
-class TenViewsMeasure(TenViews, Read):
+class TenViewsMeasure(EvaluationMeasure):
     """What ten views bring; the errors themselves are the measure `final`."""
 
+    kind: Literal["ten_views"] = Field(description="the measure")
     value: Literal["gain", "gain_top5"] = Field(
         description="how much lower the error is in ten views than in the centre view, in one answer or five"
     )
 
-    in_layers: ClassVar = False
     names: ClassVar = {
         "ten_views.gain": "gain of ten views over the centre view",
         "ten_views.gain_top5": "top-5 gain of ten views over the centre view",
@@ -105,10 +122,18 @@ class TenViewsMeasure(TenViews, Read):
         "error is lower."
     )
 
+    def page_parts(self, id: str, runs: Mapping[int, Run]) -> PageParts:
+        from repro.questions import evaluation_sections  # drawn by pages alone
 
-class ThinnedNetsMeasure(ThinnedNets, Read):
+        return evaluation_sections.ten_views(id, runs)
+
+
+class ThinnedNets(EvaluationMeasure):
     """A net against thinned ones."""
 
+    kind: Literal["thinned_nets"] = Field(description="the measure")
+    masks: int = Field(ge=2, le=100_000, description="thinned nets that are drawn")
+    photos: int | None = Field(None, ge=1, description="the first so many test photos; all of them by default")
     value: Literal["excess", "excess_arithmetic"] = Field(
         description="error of the net with halved outputs less that of the thinned nets' geometric, or arithmetic, mean"
     )
@@ -124,27 +149,44 @@ class ThinnedNetsMeasure(ThinnedNets, Read):
         "multiplied by that probability. The measure is the error of the one net less that of the average."
     )
 
-    def not_there(self, claim: Claim) -> str:
-        return "" if claim.model.dropout else "thinned_nets needs a net with dropout; found model.dropout 0"
+    def page_parts(self, id: str, runs: Mapping[int, Run]) -> PageParts:
+        from repro.questions import evaluation_sections  # drawn by pages alone
+
+        return evaluation_sections.thinned_nets(id, runs)
 
 
-class NeighboursMeasure(Neighbours, Read):
+class Neighbours(EvaluationMeasure):
     """How alike neighbours are."""
 
+    kind: Literal["neighbours"] = Field(description="the measure")
+    nearest: int = Field(ge=1, description="neighbours of each test photo")
+    queries: int | None = Field(None, ge=1, description="the first so many test photos; all of them by default")
+    gallery: int | None = Field(None, ge=1, description="training photos, of each class in proportion; all by default")
     value: Literal["gain"] = Field(
-        description="the share of fc7's neighbours that are of the photo's class, less that of the pixels' neighbours"
+        description="the share of the layer's neighbours that are of the photo's class, less that of the pixels'"
     )
 
-    names: ClassVar = {"neighbours.gain": "precision of fc7's neighbours less that of the pixels' neighbours"}
+    layer: ClassVar[str]  # whose outputs are compared
     described: ClassVar = (
         "For every test photo the {nearest} nearest training photos are found twice, by Euclidean distance: "
-        "between the outputs of fc7, and between the pixels. Precision is the share of them that are of the photo's "
-        "class. The measure is the precision by fc7 less that by pixels."
+        "between the outputs of {layer}, and between the pixels. Precision is the share of them that are of the "
+        "photo's class. The measure is the precision by {layer} less that by pixels."
     )
+
+    def name(self) -> str:
+        return f"precision of {self.layer}'s neighbours less that of the pixels' neighbours"
+
+    def description(self) -> str:
+        return self.described.format(layer=self.layer, **self.model_dump())
+
+    def page_parts(self, id: str, runs: Mapping[int, Run]) -> PageParts:
+        from repro.questions import evaluation_sections  # drawn by pages alone
+
+        return evaluation_sections.neighbours(self.layer, runs)
 
 
 class Change(Directed, OneArm):
-    """One arm's measure where that is a difference already, of one net looked at in two ways; a fraction of images."""
+    """One arm's measure where that is a difference already, of one net evaluated in two ways; a fraction of images."""
 
     kind: Literal["change"] = Field(description="the effect")
     of: list[Name] = Field(min_length=1, max_length=1, description="the arm")

@@ -49,7 +49,7 @@ class Measure(Closed):
     is_end: ClassVar[bool] = False  # whether it is read after the last epoch, whichever that is
     longer_epochs: ClassVar[bool] = False  # whether it may be read where held-out images were folded in
     timed: ClassVar[bool] = False  # whether it is read off a timing, not off a training
-    is_look: ClassVar[bool] = False  # whether it is read off an evaluation of trained nets, not off their training
+    is_evaluation: ClassVar[bool] = False  # whether it is read off an evaluation of a finished run
     ending: ClassVar[str] = ""  # the unit of its values, appended to its name
 
     def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:

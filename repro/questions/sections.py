@@ -73,7 +73,7 @@ def _curves(exhibit: Exhibit) -> Section | None:
         return None
     figure, comparisons = exhibit.file.claim.paper.figure, exhibit.judgement.comparisons
     # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
-    redone = figure and exhibit.speaks and not exhibit.judgement.claim.measure.is_look
+    redone = figure and exhibit.speaks and not exhibit.judgement.claim.measure.is_evaluation
     title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
     name = exhibit.judgement.name
     weakest = f"Of the weakest of {len(comparisons)} comparisons, {name}; the others' runs are in the CSV."

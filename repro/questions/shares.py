@@ -1,4 +1,4 @@
-"""Share of runs: whether the towers' kernels differ in colour, and in how many runs they do."""
+"""Share of runs: in how many runs of one arm a measure that is a p is small enough."""
 
 from __future__ import annotations
 
@@ -6,45 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from repro.claim.evaluation import Kernels
 from repro.claim.scalars import Fraction, Name, UpToOne
 from repro.questions.arms import OneArm
 from repro.questions.base import Claim
 from repro.questions.effect_rule import Directed
-from repro.questions.evaluations import Read
 from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, Sampling, count
 from repro.questions.units import COUNT, Unit, seed_list, typeset
 from repro.store import Table
-
-
-class KernelsMeasure(Kernels, Read):
-    """Whether the towers' kernels differ."""
-
-    value: Literal["p"] = Field(
-        description="the share of permutations under which the towers differ at least as much in colour"
-    )
-
-    judged_by: ClassVar[tuple[str, ...]] = ("count",)
-    ending: ClassVar = ""
-    names: ClassVar = {"kernels.p": "p of the towers' difference in colour"}
-    described: ClassVar = (
-        "What a kernel has learned is the kernel less what is left in it of its initial noise; the chroma share "
-        "is the part of its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. Only kernels count of whose "
-        "energy {new:.0%} or more is learned. The difference between the towers' "
-        "mean shares, whichever is larger, is compared with that after each of {permutations:,} permutations of the "
-        "kernels between the towers; p is the share of arrangements, the one found among them, with a difference as "
-        "large."
-    )
-
-    def not_there(self, claim: Claim) -> str:
-        if claim.model.towers != "one half" and "conv1" not in claim.model.without:
-            return ""
-        return f"kernels compares conv1 of two towers; found model.towers {claim.model.towers}"
-
-    def written(self, claim: Claim, value: float) -> str:
-        return f"{value:.2g}"
 
 
 class Count(Directed, OneArm):

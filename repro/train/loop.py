@@ -76,6 +76,7 @@ class Trainer:
     seed: int
     precision: str
     schedule: Schedule
+    model: Mapping[str, Any]  # the arguments that the net was built by
     every_epoch: bool = False  # whether the test images are looked at after every epoch
     layout: torch.memory_format | None = None  # of `Step`
     capture: bool = True  # of `Step`
@@ -242,6 +243,7 @@ def trainer(
         seed=seed,
         precision=precision,
         schedule=schedule,
+        model=model,
         every_epoch=every_epoch,
         layout=layout,
         capture=capture,

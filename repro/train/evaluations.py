@@ -1,22 +1,24 @@
-"""A trained net looked at, with everything that a verdict and a page need of it: values, curves and small arrays.
+"""Evaluations of a trained net: everything that a verdict and a page need of it, as values, curves and small arrays.
 
-Every look is in test mode and leaves the run as it was. Randomness has a name here too: masks and permutations come
-from the run's seed. Arrays that are kept hold no pixel of any photo.
+An evaluation runs in test mode, without gradients, and leaves the run as it was. Randomness has a name here too: masks
+come from the run's seed. The arrays that are kept hold no pixel of any photo. A paper has evaluations of its own in
+its `evaluations` module; this one has those which any net may have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Final
 
 import numpy as np
 import torch
 from torch import nn
 
+from repro.data.batches import Batch
 from repro.data.photos.crops import PhotoBatches
 from repro.nets import layers
-from repro.train.loop import Trainer, initial_net
+from repro.train.loop import Trainer
 from repro.train.seeds import generator
 from repro.train.testing import rank, share
 
@@ -26,9 +28,9 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a look found. `values` by name, as `repro.claim.evaluation` has them and more for the page; `curves`: lists
-    of one length; `arrays`: what is kept as .npy."""
+class Results:
+    """The results of an evaluation: `values` by name, those that a claim may read and more for the page; `curves`,
+    lists of one length; `arrays`, which are kept as .npy."""
 
     values: dict[str, float]
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -36,22 +38,18 @@ class Seen:
 
 
 @torch.no_grad()
-def look(run: Trainer, model: Mapping[str, Any], kind: str, **options: Any) -> Seen:
-    """Look at a run as `kind` says; `options` are those of its model in `repro.claim.evaluation`, `model` the arguments
-    that its net was built by."""
+def evaluate(run: Trainer, function: Callable[..., Results], **options: object) -> Results:
+    """Return what `function`, one of an `EVALUATIONS`, computes of the run's net, in test mode."""
     run.net.eval()
-    if kind == "kernels":
-        return kernels(run, model, **options)
-    looks = {"ten_views": ten_views, "thinned_nets": thinned_nets, "neighbours": neighbours}
-    return (looks | {"shifted_colours": shifted_colours})[kind](run, **options)
+    return function(run, **options)
 
 
-def ten_views(run: Trainer) -> Seen:
-    """Errors in ten views, their softmax outputs averaged (§4.1), and in the centre view alone.
+def ten_views(run: Trainer) -> Results:
+    """Compute the errors in ten views, their softmax outputs averaged (AlexNet §4.1), and in the centre view alone.
 
     Arrays: `shares` [photos, classes], the averaged outputs, and `labels`: so that nets can be averaged later.
     """
-    batches = _photos(run)
+    batches = photos_of(run)
     averaged, places, alone, labels = [], [], [], []
     for x, y in batches.views(AT_ONCE):
         shares = torch.stack([run.logits(view).softmax(1) for view in x]).mean(0)
@@ -64,23 +62,25 @@ def ten_views(run: Trainer) -> Seen:
     values = {"views_error": share(ten >= 1), "views_top5": share(ten >= 5)}
     values |= {"error": share(one >= 1), "top5": share(one >= 5)}
     values |= {"gain": values["error"] - values["views_error"], "gain_top5": values["top5"] - values["views_top5"]}
-    for name, answers in (("", 1), ("_top5", 5)):  # of one photo looked at twice: what McNemar's test counts
+    for name, answers in (("", 1), ("_top5", 5)):  # of photos answered twice: the counts of McNemar's test
         values[f"won{name}"] = int(((one >= answers) & (ten < answers)).sum())
         values[f"lost{name}"] = int(((one < answers) & (ten >= answers)).sum())
     values["photos"] = len(y)
     kept = torch.cat(averaged).float().cpu().numpy().astype(np.float32 if batches.classes <= WHOLE else np.float16)
-    return Seen(values, arrays={"shares": kept, "labels": y.cpu().numpy().astype(np.uint16)})
+    return Results(values, arrays={"shares": kept, "labels": y.cpu().numpy().astype(np.uint16)})
 
 
-def thinned_nets(run: Trainer, *, masks: int, photos: int | None) -> Seen:
-    """The net whose hidden outputs are halved against the means of thinned nets (§4.2), after 1, 2, 5, ... of them.
+def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: int | None) -> Results:
+    """Compare the net as it is tested with the means of thinned nets, after 1, 2, 5, ... of them (AlexNet §4.2).
 
-    Each mask is one net's: all photos see it, so a thinned net is computed from the units that stay alone. What lies
-    below the first mask is computed once.
+    `masked`: the names of the hidden and of the last fully-connected layer, whose inputs dropout masks in training. In
+    a test their inputs are multiplied by the probability of staying, which is the halved net where that is a half.
+    A mask is one net's and the same for all photos, so a thinned net is computed from the units that stay alone. What
+    lies below the first mask is computed once. `photos`: the first so many test photos, all where None.
     """
-    below, hidden, last, keep = _around_masks(run.net)
+    below, hidden, last, keep = _around_masks(run.net, *masked)
     features, labels = [], []
-    for x, y in _first(_photos(run).test(500), photos):
+    for x, y in _first(photos_of(run).test(500), photos):
         features.append(below(x).float().T)
         labels.append(y)
     x, y = torch.cat(features, 1), torch.cat(labels)  # [units, photos]: rows are taken fast
@@ -119,71 +119,30 @@ def thinned_nets(run: Trainer, *, masks: int, photos: int | None) -> Seen:
     values |= {"halved_error": error, "thinned_error": alone / masks, "photos": len(y), "masks": masks}
     values["excess"] = error - values["geometric_error"]
     values["excess_arithmetic"] = error - values["arithmetic_error"]
-    return Seen(values, curves)
+    return Results(values, curves)
 
 
-def kernels(run: Trainer, model: Mapping[str, Any], *, permutations: int, new: float) -> Seen:
-    """How much of conv1's kernels is colour, by tower (§6.1): the first half of the kernels is tower 1.
+def neighbours(run: Trainer, *, layer: str, nearest: int, queries: int | None, gallery: int | None) -> Results:
+    """Compare the training photos that are nearest to test photos by a layer's outputs with those nearest by pixels.
 
-    What a kernel has learned is the kernel less its projection on its initial values: what is left of the noise. The
-    chroma share is the part of the learned energy that lies off the grey axis; of noise it would be 2/3. A kernel of
-    whose energy less than `new` is learned does not count.
-    Arrays: `kernels` [kernels, 3, height, width], `new` and `chroma` [kernels].
+    Distances are Euclidean, of centre views on both sides, and of outputs after the layer's non-linearity. `queries`:
+    the first so many test photos; `gallery`: so many training photos, of each class in proportion; all where None.
+    `pixel_rank`: the place of the layer's neighbours in the gallery sorted by pixels, from 0, the nearest, to 1; chance
+    gives a half.
     """
-    batches = _photos(run)
-    now = run.net.get_parameter("conv1.weight").detach().float().cpu()
-    began = initial_net(model, seed=run.seed, classes=batches.classes, image=batches.image)
-    start = began.get_parameter("conv1.weight").detach().float()
-    now, start = now.contiguous().double(), start.contiguous().double()
-    left = (now * start).sum((1, 2, 3)) / start.square().sum((1, 2, 3))
-    learned = now - left[:, None, None, None] * start
-    energy = learned.square().sum((1, 2, 3))
-    share = energy / now.square().sum((1, 2, 3))
-    chroma = 1 - 3 * learned.mean(1).square().sum((1, 2)) / energy.clamp(min=1e-30)
-    tower = torch.arange(len(now)) >= len(now) // 2
-    counted = share >= new
-    shares, of_second = chroma[counted], tower[counted]
-    values = {"kernels": len(now), "learned": len(shares), "learned_1": int((~of_second).sum())}
-    values |= {"learned_2": int(of_second.sum()), "p": 1.0, "difference": 0.0}
-    for name, part in (("chroma_1", shares[~of_second]), ("chroma_2", shares[of_second])):
-        values[name] = float(part.mean()) if len(part) else float("nan")
-    if values["learned_1"] and values["learned_2"]:
-        size, total = int(of_second.sum()), shares.sum()
-
-        def apart(sums: torch.Tensor) -> torch.Tensor:
-            return (sums / size - (total - sums) / (len(shares) - size)).abs()
-
-        draw = generator(run.seed, "permutations")
-        orders = (torch.randperm(len(shares), generator=draw)[:size] for _ in range(permutations))
-        drawn = torch.stack([shares[order].sum() for order in orders])
-        found = apart(shares[of_second].sum())
-        # what was found is one of the arrangements, so p is never 0; equal sums may differ in their last digits
-        values["p"] = (1 + int((apart(drawn) >= found - 1e-12).sum())) / (1 + permutations)
-        values["difference"] = float(found)
-    values = {name: value for name, value in values.items() if value == value}
-    kept = {"kernels": now.numpy().astype(np.float16), "new": share.numpy().astype(np.float32)}
-    return Seen(values, arrays=kept | {"chroma": chroma.numpy().astype(np.float32)})
-
-
-def neighbours(run: Trainer, *, nearest: int, queries: int | None, gallery: int | None) -> Seen:
-    """The nearest training photos of test photos, by the outputs of fc7 and by pixels, both Euclidean (§6.1).
-
-    Centre views on both sides. `pixel_rank`: of fc7's neighbours the place among the gallery by pixels, from 0, the
-    nearest, to 1; chance gives a half.
-    """
-    batches = _photos(run)
+    batches = photos_of(run)
     features: list[torch.Tensor] = []
-    hook = _fc7(run.net).register_forward_hook(lambda _, __, out: features.append(out.float()))
+    hook = _activation(run.net, layer).register_forward_hook(lambda _, __, out: features.append(out.float()))
     pixels, labels, flat = [], [], []
     for x, y in _first(batches.test(500), queries):
         run.logits(x)
         flat.append(x.flatten(1).contiguous())
         labels.append(y)
-    asked, of_asked, seen, y = torch.cat(features), torch.cat(labels), torch.cat(flat), []
+    asked, of_asked, query_pixels, y = torch.cat(features), torch.cat(labels), torch.cat(flat), []
     features.clear()
     for x, labels_ in batches.fixed(250, gallery or len(batches)):
         run.logits(x)
-        pixels.append(_squares(seen, x.flatten(1).contiguous()))
+        pixels.append(_squares(query_pixels, x.flatten(1).contiguous()))
         y.append(labels_)
     hook.remove()
     there, by_pixels = torch.cat(y), torch.cat(pixels, 1)
@@ -204,14 +163,16 @@ def neighbours(run: Trainer, *, nearest: int, queries: int | None, gallery: int 
     curves["precision"] = [share(right[:, i]) for i in range(nearest)]
     curves["pixel_precision"] = [share(right_pixels[:, i]) for i in range(nearest)]
     curves["pixel_rank"] = [float(places[i].mean()) for i in range(nearest)]
-    return Seen(values, curves)
+    return Results(values, curves)
 
 
-def shifted_colours(run: Trainer, *, by: float) -> Seen:
-    """Errors of the centre view when all test photos are shifted along one principal component of colour, by so many of
-    its deviations: three components, the largest first, each both ways. Pixels are not clipped, nor are they by the
-    noise of §4.1; test photos see no division."""
-    batches = _photos(run)
+def shifted_colours(run: Trainer, *, by: float) -> Results:
+    """Compute the errors of the centre view with all test photos shifted along a principal component of colour.
+
+    Three components, the largest first, each both ways, by `by` of its deviations. Pixels are not clipped, as they are
+    not by the noise in training (AlexNet §4.1).
+    """
+    batches = photos_of(run)
     of = batches.components
     steps = [sign * by * np.sqrt(of.variances[j]) * of.vectors[:, j] for j in (2, 1, 0) for sign in (1, -1)]
     shifts = [batches.in_inputs(step) for step in (np.zeros(3), *steps)]
@@ -225,16 +186,17 @@ def shifted_colours(run: Trainer, *, by: float) -> Seen:
     values = {"error": error, "shifted_error": sum(shifted) / len(shifted), "photos": count}
     values["shifted_rise"] = values["shifted_error"] - error
     curves = {"component": [1.0, 1.0, 2.0, 2.0, 3.0, 3.0], "by": [by, -by] * 3, "error": shifted}
-    return Seen(values, curves)
+    return Results(values, curves)
 
 
-def _photos(run: Trainer) -> PhotoBatches:
+def photos_of(run: Trainer) -> PhotoBatches:
+    """Return the run's photos."""
     assert isinstance(run.batches, PhotoBatches), "the claim's check asks for crops"
     return run.batches
 
 
-def _first(batches: Iterator[tuple[torch.Tensor, torch.Tensor]], most: int | None) -> Iterator[Any]:
-    """The batches until there are so many photos, the last cut to that."""
+def _first(batches: Iterator[Batch], most: int | None) -> Iterator[Batch]:
+    """Yield batches until there are so many photos, the last cut to that; all where None."""
     left = most
     for x, y in batches:
         if left is not None and left <= len(y):
@@ -249,27 +211,35 @@ def _squares(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return a.square().sum(1)[:, None] - 2 * a @ b.T + b.square().sum(1)[None]
 
 
-def _around_masks(net: nn.Module) -> tuple[nn.Sequential, nn.Linear, nn.Linear, float]:
-    """(what lies below the first mask, the layer between the masks, the last layer, the probability of staying)."""
+def _around_masks(net: nn.Module, hidden: str, last: str) -> tuple[nn.Sequential, nn.Linear, nn.Linear, float]:
+    """Return what lies below the mask of layer `hidden`, that layer, layer `last`, and the probability of staying."""
     children = dict(net.named_children())
     names = list(children)
-    first, second = (names.index(name) for name, layer in children.items() if isinstance(layer, layers.Dropout))
-    hidden, last = children[names[first + 1]], children[names[second + 1]]
-    assert isinstance(hidden, nn.Linear), hidden
-    assert isinstance(last, nn.Linear), last
-    dropout = children[names[first]]
-    assert isinstance(dropout, layers.Dropout)
-    return nn.Sequential(*list(children.values())[:first]), hidden, last, dropout.keep
+    place = names.index(hidden) - 1
+    dropout, middle, end = children[names[place]], children[hidden], children[last]
+    assert isinstance(dropout, layers.Dropout), dropout
+    assert isinstance(children[names[names.index(last) - 1]], layers.Dropout), last
+    assert isinstance(middle, nn.Linear), middle
+    assert isinstance(end, nn.Linear), end
+    return nn.Sequential(*list(children.values())[:place]), middle, end, dropout.keep
 
 
 def _between(net: nn.Module, hidden: nn.Module, last: nn.Module) -> nn.Sequential:
-    """What stands between two layers but for masks: the non-linearity."""
+    """Return what stands between two layers but for masks: the non-linearity."""
     children = list(net.children())
     inside = children[children.index(hidden) + 1 : children.index(last)]
     return nn.Sequential(*(layer for layer in inside if not isinstance(layer, layers.Dropout)))
 
 
-def _fc7(net: nn.Module) -> nn.Module:
-    """The layer that gives the outputs of fc7, after its non-linearity."""
+def _activation(net: nn.Module, layer: str) -> nn.Module:
+    """Return what gives the outputs of a layer after its non-linearity, which stands behind it."""
     names = [name for name, _ in net.named_children()]
-    return net.get_submodule(names[names.index("fc7") + 1])
+    return net.get_submodule(names[names.index(layer) + 1])
+
+
+# The evaluations of any net, by the kind under which they are recorded. Thinned nets and neighbours want the names of
+# layers, which a paper gives.
+EVALUATIONS: Final[Mapping[str, Callable[..., Results]]] = {
+    "ten_views": ten_views,
+    "shifted_colours": shifted_colours,
+}

@@ -1,4 +1,4 @@
-"""Pages of claims that look at trained nets, from evaluations alone, without weights: words, tables, the picture."""
+"""Pages of claims on evaluations of trained nets, made without weights: words, tables, the picture."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from PIL import Image
 
 from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
-from repro.draw import kernels
 from repro.draw.curves import Curve, means
 from repro.pages import write
+from repro.papers.alexnet2012 import figure3
 from repro.questions.judge import judge
 from repro.store import Store, Table
 
@@ -47,7 +47,7 @@ def shelf(
     file: ClaimFile | None = None,
     **arrays: np.ndarray,
 ) -> Table:
-    """The runs that a claim looks at, each with an evaluation of these values (of the seed)."""
+    """The runs of a claim, each with an evaluation of these values (of the seed)."""
     store, file = Store(root), file or file_of(name)
     for alternative in (None, *file.alternatives_at(scale)):
         claim = file.at(scale, alternative)
@@ -63,8 +63,8 @@ def shelf(
             with store.begin(evaluation, SESSION) as run:
                 for array, content in arrays.items():
                     np.save(run.path / f"{array}.npy", content)
-                found = {"values": values(seed), "curves": curves or {}, "seconds": 60.0}
-                run.finish({"status": "looked at", "epoch": claim.train.epochs, **found})
+                results = {"values": values(seed), "curves": curves or {}, "seconds": 60.0}
+                run.finish({"status": "looked at", "epoch": claim.train.epochs, **results})
     return store.table()
 
 
@@ -153,7 +153,7 @@ def pages(root: Path, name: str, scale: str, values: Values, curves: dict | None
     return (root / "out" / f"{name}.html").read_text()
 
 
-def test_a_net_looked_at_twice_shows_mcnemars_p(tmp_path):
+def test_a_net_evaluated_in_two_ways_has_mcnemars_p_on_its_page(tmp_path):
     from scipy.stats import binomtest
 
     page = pages(tmp_path, "ten_views", "small", ten_views(0.01))
@@ -163,19 +163,19 @@ def test_a_net_looked_at_twice_shows_mcnemars_p(tmp_path):
     assert page.count(">&lt; 0.0001<") == 5  # and of the other seeds', which gain more
     assert f">{binomtest(1, 7).pvalue:.2g}<" in page  # of its top-5 errors
     assert "5 evaluations" in page
-    found = json.loads((tmp_path / "out" / "ten_views.json").read_text())
-    (on,) = found["shelves"]
+    exported = json.loads((tmp_path / "out" / "ten_views.json").read_text())
+    (on,) = exported["shelves"]
     assert len(on["evaluations"]) == 5
     assert {e["look"]["kind"] for e in on["evaluations"].values()} == {"ten_views"}
     judged = on["judgement"]["arms"]["net"]["judged"]
-    assert {seen["evaluation"] for seen in judged} == set(on["evaluations"])
-    assert [seen["value"] for seen in judged] == pytest.approx([0.01, 0.011, 0.012, 0.013, 0.014])
+    assert {observation["evaluation"] for observation in judged} == set(on["evaluations"])
+    assert [observation["value"] for observation in judged] == pytest.approx([0.01, 0.011, 0.012, 0.013, 0.014])
 
 
 def test_thinned_nets_are_drawn_and_listed_by_their_number(tmp_path):
     page = pages(tmp_path, "dropout_average", "small", thinned(0.002), MASKS)
     assert "Means of the first so many thinned nets" in page
-    assert "reference-net-looked-masks-wide-title" in page
+    assert "reference-net-evaluation-masks-wide-title" in page
     assert re.search(r"1,000 thinned nets, 1,000 test photos", page)
 
 
@@ -190,25 +190,27 @@ def test_kernels_are_drawn_on_a_page_of_at_most_300_kB_and_alike_every_time(tmp_
     again = pages(tmp_path / "again", "tower_specialisation", "small", by_tower(0.001), **pictured())
     assert page == again
     assert len(page) < 300_000
-    found = re.findall(r'<img src="data:image/png;base64,([^"]+)" width="(\d+)" height="(\d+)" alt="([^"]+)"', page)
-    assert len(found) == 3, "the first three seeds"
-    image = Image.open(io.BytesIO(base64.b64decode(found[0][0])))
-    assert (3 * image.width, 3 * image.height) == (int(found[0][1]), int(found[0][2]))
-    assert "tower 1 above, with a mean chroma share of 0.12, and tower 2 below, 0.71" in found[0][3]
+    images = re.findall(r'<img src="data:image/png;base64,([^"]+)" width="(\d+)" height="(\d+)" alt="([^"]+)"', page)
+    assert len(images) == 3, "the first three seeds"
+    image = Image.open(io.BytesIO(base64.b64decode(images[0][0])))
+    assert (3 * image.width, 3 * image.height) == (int(images[0][1]), int(images[0][2]))
+    assert "tower 1 above, with a mean chroma share of 0.12, and tower 2 below, 0.71" in images[0][3]
     arrays = pictured()
-    assert np.array_equal(np.asarray(image), kernels.drawn(arrays["kernels"].astype(np.float64), arrays["new"] >= 0.1))
+    assert np.array_equal(
+        np.asarray(image), figure3.arranged(arrays["kernels"].astype(np.float64), arrays["new"] >= 0.1)
+    )
 
 
 def test_each_kernel_stands_in_its_towers_rows_on_its_own_contrast_and_what_is_noise_is_faint():
     plain = np.zeros((8, 3, 2, 2))
     plain[:, 0] = np.arange(1, 9)[:, None, None]  # red, eight sizes
-    out = kernels.drawn(plain, np.array([True] * 7 + [False]))
+    out = figure3.arranged(plain, np.array([True] * 7 + [False]))
     rows, columns = out.shape[:2]
-    assert (rows, columns) == (2 + kernels.GAP + 2 + kernels.APART, 4 * 2 + 3 * kernels.GAP)
+    assert (rows, columns) == (2 + figure3.GAP + 2 + figure3.APART, 4 * 2 + 3 * figure3.GAP)
     assert (out[0, 0] == [255, 128, 128]).all(), "the largest value of each is full contrast"
     assert (out[-1, 0] == [255, 128, 128]).all(), "tower 2 below"
     assert (out[-1, -1] == [160, 128, 128]).all(), "128 + 127 / 4"
-    assert (out[2 : 2 + kernels.APART] == kernels.GREY).all()
+    assert (out[2 : 2 + figure3.APART] == figure3.GREY).all()
 
 
 def test_the_mean_of_an_arms_curves_is_drawn_at_the_times_that_all_its_seeds_have():
@@ -220,7 +222,7 @@ def test_the_mean_of_an_arms_curves_is_drawn_at_the_times_that_all_its_seeds_hav
     ]
 
 
-def test_nets_of_several_arms_looked_at_stand_under_one_heading_each_table_with_its_arm():
+def test_evaluated_nets_of_several_arms_stand_under_one_heading_each_table_with_its_arm():
     page = (CLAIMS.parent / "reports" / "reference" / "lrn_cifar10.html").read_text()
     assert page.count("In one view and in ten</h2>") == 1
     for arm in file_of("lrn_cifar10").at("small").arms:

@@ -1,0 +1,70 @@
+"""The evaluations of AlexNet that read its layers by name: thinned nets, neighbours by fc7, kernels of conv1 by tower.
+
+The one module of the paper's folder that needs torch: the engine loads it by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+import numpy as np
+import torch
+
+from repro.train import evaluations
+from repro.train.evaluations import Results, photos_of
+from repro.train.loop import Trainer, initial_net
+from repro.train.seeds import generator
+
+
+def kernels(run: Trainer, *, permutations: int, new: float) -> Results:
+    """Measure how much of conv1's kernels is colour, by tower (§6.1): the first half of the kernels is tower 1.
+
+    What a kernel has learned is the kernel less its projection on its initial values: what is left of the noise. The
+    chroma share is the part of the learned energy that lies off the grey axis; of noise it would be 2/3. A kernel of
+    whose energy less than `new` is learned does not count.
+    Arrays: `kernels` [kernels, 3, height, width], `new` and `chroma` [kernels].
+    """
+    batches = photos_of(run)
+    now = run.net.get_parameter("conv1.weight").detach().float().cpu()
+    began = initial_net(run.model, seed=run.seed, classes=batches.classes, image=batches.image)
+    start = began.get_parameter("conv1.weight").detach().float()
+    now, start = now.contiguous().double(), start.contiguous().double()
+    left = (now * start).sum((1, 2, 3)) / start.square().sum((1, 2, 3))
+    learned = now - left[:, None, None, None] * start
+    energy = learned.square().sum((1, 2, 3))
+    share = energy / now.square().sum((1, 2, 3))
+    chroma = 1 - 3 * learned.mean(1).square().sum((1, 2)) / energy.clamp(min=1e-30)
+    tower = torch.arange(len(now)) >= len(now) // 2
+    counted = share >= new
+    shares, of_second = chroma[counted], tower[counted]
+    values = {"kernels": len(now), "learned": len(shares), "learned_1": int((~of_second).sum())}
+    values |= {"learned_2": int(of_second.sum()), "p": 1.0, "difference": 0.0}
+    for name, part in (("chroma_1", shares[~of_second]), ("chroma_2", shares[of_second])):
+        values[name] = float(part.mean()) if len(part) else float("nan")
+    if values["learned_1"] and values["learned_2"]:
+        size, total = int(of_second.sum()), shares.sum()
+
+        def apart(sums: torch.Tensor) -> torch.Tensor:
+            return (sums / size - (total - sums) / (len(shares) - size)).abs()
+
+        draw = generator(run.seed, "permutations")
+        orders = (torch.randperm(len(shares), generator=draw)[:size] for _ in range(permutations))
+        drawn = torch.stack([shares[order].sum() for order in orders])
+        observed = apart(shares[of_second].sum())
+        # the observed arrangement is one of them, so p is never 0; equal sums may differ in their last digits
+        values["p"] = (1 + int((apart(drawn) >= observed - 1e-12).sum())) / (1 + permutations)
+        values["difference"] = float(observed)
+    values = {name: value for name, value in values.items() if value == value}
+    kept = {"kernels": now.numpy().astype(np.float16), "new": share.numpy().astype(np.float32)}
+    return Results(values, arrays=kept | {"chroma": chroma.numpy().astype(np.float32)})
+
+
+# The evaluations by the kind under which they are recorded; the measures of `repro.papers.alexnet2012.questions` read
+# them. Dropout masks the inputs of fc7 and fc8 (§4.2), and Figure 4 compares the outputs of fc7 (§6.1).
+EVALUATIONS: Final[Mapping[str, Callable[..., Results]]] = {
+    "thinned_nets": partial(evaluations.thinned_nets, masked=("fc7", "fc8")),
+    "kernels": kernels,
+    "neighbours": partial(evaluations.neighbours, layer="fc7"),
+}
