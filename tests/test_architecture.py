@@ -12,20 +12,23 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LONGEST = 330  # lines: "about 300" with some room
 
-# The rooms of the package and which others each may import. Three kinds of plain facts, without torch, are parts of
-# their own, for their rooms and others use them alike: `tables` (rows of nets), `known` (data sets), `minibatches`.
-FACTS = {"errors", "tables", "known", "minibatches"}
+# The rooms of the package and which others each may import. Plain facts without torch are parts of their own, for their
+# rooms and others use them alike: `tables` (rows of nets), `known` (data sets), `minibatches`, `rows` (what a run's files
+# hold), `events` (what is reported while runs are trained).
+FACTS = {"errors", "tables", "known", "minibatches", "rows"}
 JUDGING = FACTS | {"claim", "papers", "store", "draw", "questions"}
-ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine"}
+ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine", "events"}
 MAY_IMPORT = {
     "errors": set(),
     "places": FACTS | {"claim"},
     "tables": {"errors"},
     "known": {"errors"},
     "minibatches": set(),
+    "rows": {"known"},
+    "events": {"rows"},
     "claim": FACTS | {"papers"},
     "papers": FACTS | {"claim"},
-    "store": {"errors", "claim"},
+    "store": {"errors", "claim", "rows"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
     "contents": {"claim", "papers", "questions"},
@@ -40,7 +43,7 @@ MAY_IMPORT = {
     "doctor": ENGINE | {"pages", "bench"},
     "bench": ENGINE | {"pages"},
     "flags": {"places"},
-    "progress": set(),
+    "progress": {"events"},
     "verbs": ENGINE | {"pages", "progress"},
     "cli": ENGINE | {"pages", "bench", "doctor", "published", "finetune", "flags", "progress", "verbs"},
     "__main__": {"cli"},
@@ -53,6 +56,8 @@ FACT_MODULES = {
     "repro.nets.registry": "papers",
     "repro.data.known": "known",
     "repro.train.minibatches": "minibatches",
+    "repro.store.rows": "rows",
+    "repro.engine.events": "events",
 }
 
 

@@ -13,8 +13,9 @@ from torch import nn
 from repro.claim.files import SpecError, run_config, sources
 from repro.contents import load
 from repro.engine.beforehand import check_library_nets
-from repro.engine.execute import Setting, execute
+from repro.engine.execute import execute
 from repro.engine.provenance import provenance
+from repro.engine.setting import Setting
 from repro.errors import ReproError
 from repro.nets import library, registry
 from repro.pages import evidence

@@ -112,7 +112,7 @@ def _run_model(spec: DataSpec, model: ModelSpec, layers: list[str]) -> RunModel:
     )
 
 
-def image(data: DataSpec | RunData) -> tables.Shape:
+def image(data: DataSpec | RunData) -> tuple[int, int, int]:
     """(channels, height, width) of what the net sees."""
     return (KNOWN[data.kind].shape[0], data.crop, data.crop) if data.crop else KNOWN[data.kind].shape
 

@@ -19,7 +19,7 @@ FAINT = 0.25  # contrast of kernels that are still noise
 def picture(seed: int, run: Run) -> Picture:
     """All kernels of one net, tower 1 above tower 2, each on its own contrast; what has not learned is faint."""
     kernels = run.array("kernels").astype(np.float64)
-    learned = run.array("new") >= run.config["look"]["new"]
+    learned = run.array("new") >= run.look["new"]
     pixels = drawn(kernels, learned)
     values = run.values
     alt = (

@@ -13,9 +13,9 @@ from math import fsum
 from typing import Any
 
 from repro.claim.config import RunConfig
+from repro.engine.events import Event, Report
 from repro.engine.jobs import Job
 from repro.engine.probe import seconds_of
-from repro.engine.workers import Report
 from repro.errors import ReproError
 
 _FORM = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)(?:min|m))?(?:(\d+(?:\.\d+)?)s)?")
@@ -63,13 +63,13 @@ class Budget:
     def watching(self, report: Report) -> Report:
         """Return `report` with what it is told taken note of."""
 
-        def both(event: dict[str, Any]) -> None:
+        def both(event: Event) -> None:
             self._note(event)
             report(event)
 
         return both
 
-    def _note(self, event: dict[str, Any]) -> None:
+    def _note(self, event: Event) -> None:
         now, run = self._clock(), event["run"]
         if event["event"] == "epoch" and run in self._seen and run in self._kinds:
             kind, estimated = self._kinds[run]

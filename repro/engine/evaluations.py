@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import safetensors.torch
@@ -20,25 +20,27 @@ import torch
 from safetensors import SafetensorError
 
 from repro.claim.evaluation import Evaluation
+from repro.engine.events import OfRun, Report, epoch_ended
 from repro.errors import ReproError
 from repro.store import CHECKPOINT, Run, Store
+from repro.store.rows import Evaluated, Provenance, Row
 from repro.train import looks, loop
-
-SHOWN = ("epoch", "train_error", "train_loss", "test_error", "seconds", "diverged")  # of a row, to whoever watches
+from repro.train.minibatches import NUMERICS
 
 
 @dataclass(frozen=True)
 class Looker:
-    """Where the evaluations of one run are kept, what makes them here, and who is told (`say` takes an event)."""
+    """Where the evaluations of one run are kept, what makes them here, and who is told."""
 
     store: Store
-    session: dict[str, Any]
-    say: Callable[[dict[str, Any]], None]
+    session: Provenance
+    of: OfRun  # the run that is reported of
+    report: Report
     checkpoint_seconds: float
-    keep_old: bool = False  # see `repro.engine.execute.Setting`
+    keep_old: bool = False  # see `repro.engine.setting.Setting`
     tried: set[str] = field(default_factory=set)  # evaluations that were made here, or failed
 
-    def left(self, evaluations: Sequence[Evaluation], row: dict[str, Any] | None = None) -> list[Evaluation]:
+    def left(self, evaluations: Sequence[Evaluation], row: Row | None = None) -> list[Evaluation]:
         """Those that are not there; with the `row` of an epoch, only those that are of it: a run that ends by the
         plateau rule is looked at there, however long it was to be."""
         if row is not None:
@@ -50,25 +52,35 @@ class Looker:
         run = self.store.read(evaluation.id)
         if run is None or run.result is None or run.failed:
             return False
-        return self.keep_old or run.sessions[-1].get("numerics") == loop.NUMERICS
+        return self.keep_old or run.sessions[-1].get("numerics") == NUMERICS
 
     def look(self, evaluation: Evaluation, trainer: loop.Trainer) -> None:
         """At the net as it is now. What fails twice is recorded as that, and whoever trains goes on."""
-        self._twice(evaluation, lambda: self._look(evaluation, trainer, {}))
+        self._twice(evaluation, lambda: self._look(evaluation, trainer))
 
     def return_to(self, evaluation: Evaluation, recorded: Run, start: Callable[[], loop.Trainer]) -> None:
         """Look at a run on record, from its checkpoint where that is not past the epoch; `start`: the run anew."""
         self._twice(evaluation, lambda: self._return_to(evaluation, recorded, start()))
 
-    def _look(self, evaluation: Evaluation, trainer: loop.Trainer, about: dict[str, Any]) -> None:
-        self.say({"event": "look", "look": evaluation.look.kind, "epoch": trainer.epoch})
+    def _look(
+        self, evaluation: Evaluation, trainer: loop.Trainer, again: Literal["same", "other"] | None = None
+    ) -> None:
+        self.report({"event": "look", **self.of, "look": evaluation.look.kind, "epoch": trainer.epoch})
         with self.store.begin(evaluation, self.session) as run:
             start = time.perf_counter()
             seen = looks.look(trainer, evaluation.run.model.model_dump(), **evaluation.look.model_dump())
             for name, array in seen.arrays.items():
                 run.write(f"{name}.npy", saved(array))
-            found = {"values": seen.values, "curves": seen.curves, "seconds": time.perf_counter() - start}
-            run.finish({"status": "looked at", "epoch": trainer.epoch, **found, **about})
+            result: Evaluated = {
+                "status": "looked at",
+                "epoch": trainer.epoch,
+                "values": seen.values,
+                "curves": seen.curves,
+                "seconds": time.perf_counter() - start,
+            }
+            if again is not None:
+                result["trained_again"] = again
+            run.finish(result)
 
     def _return_to(self, evaluation: Evaluation, recorded: Run, trainer: loop.Trainer) -> None:
         epoch = min(evaluation.epoch, len(recorded.epochs))
@@ -78,29 +90,27 @@ class Looker:
                 trainer.load(state)
         again = trainer.epoch < epoch
         loss = self._train(evaluation, trainer, epoch, way) if again else None
-        about: dict[str, Any] = {}
+        trained: Literal["same", "other"] | None = None
         if again or way.is_file():
             same = loss is None or isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9)
-            about = {"trained_again": "same" if same else "other"}
-        self._look(evaluation, trainer, about)
+            trained = "same" if same else "other"
+        self._look(evaluation, trainer, trained)
         way.unlink(missing_ok=True)
-        self.say({"event": "finish", "epoch": trainer.epoch, "status": "looked at"})
+        self.report({"event": "finish", **self.of, "epoch": trainer.epoch, "status": "looked at"})
 
     def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int, way: Path) -> float:
         """On to `epoch`; its training loss."""
-        self.say({"event": "begin", "epoch": trainer.epoch, "horizon": epoch})
+        self.report({"event": "begin", **self.of, "epoch": trainer.epoch, "horizon": epoch})
         with self.store.begin(evaluation, self.session) as run:
             kept, seen = time.monotonic(), None
             for seen in trainer.epochs(epoch):
-                recorded = seen.row()
-                row = {key: recorded.get(key) for key in SHOWN}
-                self.say({"event": "epoch", "horizon": epoch, **row})
+                self.report(epoch_ended(self.of, seen, epoch))
                 if time.monotonic() - kept > self.checkpoint_seconds:
                     run.write(way.name, safetensors.torch.save(trainer.state()))
                     kept = time.monotonic()
-        if seen is None or seen.diverged or trainer.epoch < epoch:
+        if seen is None or seen["diverged"] or trainer.epoch < epoch:
             raise RuntimeError(f"trained again, the run ended in epoch {trainer.epoch} of {epoch}")
-        return seen.train_loss
+        return seen["train_loss"]
 
     def _twice(self, evaluation: Evaluation, work: Callable[[], None]) -> None:
         why = ""
@@ -110,7 +120,7 @@ class Looker:
                 return work()
             except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
                 why = f"{type(error).__name__}: {error}"
-            self.say({"event": "failed", "attempt": attempt, "why": why})
+            self.report({"event": "failed", **self.of, "attempt": attempt, "why": why})
         with self.store.begin(evaluation, self.session) as run:
             run.finish({"status": "failed", "why": why})
 

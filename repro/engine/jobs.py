@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
@@ -14,6 +13,7 @@ from repro.questions.levels import Goal
 from repro.questions.observations import Want
 from repro.questions.plan import wanted
 from repro.store import Table
+from repro.store.rows import Row
 
 Planned = Callable[[Table], list[Want]]  # the runs that something wants next, from the table of runs so far
 
@@ -48,7 +48,7 @@ class Job:
         """Return the epochs at most after `there` of them; a look takes about as long as an epoch (assumed)."""
         return 1 if self.alone else max(0, self.horizon - there) + len(self.evaluations)
 
-    def left(self, rows: list[dict[str, Any]]) -> bool:
+    def left(self, rows: list[Row]) -> bool:
         """Whether more is to be trained after these epochs."""
         return not all(goal.met(rows) for goal in self.goals)
 

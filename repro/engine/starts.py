@@ -17,6 +17,7 @@ from repro.claim.config import RunConfig
 from repro.errors import ReproError
 from repro.nets import weights
 from repro.store import CHECKPOINT, KEPT, OpenRun, Store
+from repro.store.rows import Row
 from repro.train.loop import Trainer
 
 BEST = "best.safetensors"
@@ -84,19 +85,19 @@ class Leaves:
             if past:
                 path.unlink()
 
-    def due(self, rows: list[dict[str, Any]]) -> bool:
+    def due(self, rows: list[Row]) -> bool:
         """Whether the epoch just done is one of those: then its checkpoint is written first, so that a kill between
         the two loses nothing."""
         return bool(self._due(rows))
 
-    def write(self, trainer: Trainer, rows: list[dict[str, Any]]) -> None:
+    def write(self, trainer: Trainer, rows: list[Row]) -> None:
         """Write what is due after the trainer's epoch and not there yet."""
         for path in self._due(rows):
             found = about_of(path)
             if (found.get("run"), found.get("epoch")) != (self.config.id, trainer.epoch):
                 self.run.write(path.name, saved(trainer.net.state_dict(), self.config, trainer.epoch))
 
-    def _due(self, rows: list[dict[str, Any]]) -> list[Path]:
+    def _due(self, rows: list[Row]) -> list[Path]:
         if not rows or rows[-1]["diverged"] is not None:
             return []
         last = rows[-1]
@@ -107,7 +108,7 @@ class Leaves:
         return self.run.path / KEPT.format(epoch)
 
 
-def best_epoch(rows: list[dict[str, Any]]) -> int:
+def best_epoch(rows: list[Row]) -> int:
     """The epoch at whose end the held-out error was least, of equal ones that of the least loss, then the first; the
     last epoch that did not diverge where nothing is held out. 0 where there is none."""
     whole = [row for row in rows if row["diverged"] is None]
@@ -129,7 +130,7 @@ def sha256_of(path: Path) -> str:
         raise ReproError(f"--weights {path}: cannot be read ({error.strerror}); name a file of weights") from error
 
 
-def resume(trainer: Trainer, run: OpenRun) -> list[dict[str, Any]]:
+def resume(trainer: Trainer, run: OpenRun) -> list[Row]:
     """Take up the run's checkpoint, if any; returns the epochs up to it, all that a resumed run keeps."""
     path = run.path / CHECKPOINT
     if path.is_file():

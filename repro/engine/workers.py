@@ -12,9 +12,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
+from repro.engine.events import Report
 from repro.errors import ReproError, RunError
-
-Report = Callable[[dict[str, Any]], None]
 
 
 class Job(Protocol):

@@ -55,6 +55,8 @@ class AlexNet2012(nn.Module):
     with `global_pool` "" beside that pool5's maps [n, 256, 6, 6]. There is no global pooling to choose.
     """
 
+    fc8: nn.Module
+
     def __init__(
         self,
         reading: alexnet.Reading,
@@ -68,13 +70,13 @@ class AlexNet2012(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        sides = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
         self.num_classes, self.in_chans, self.drop_rate = num_classes, in_chans, drop_rate
         net = modules.build(
             "alexnet",
             reading=reading,
             classes=max(1, num_classes),
-            image=(in_chans, *sides),
+            image=(in_chans, height, width),
             dropout=drop_rate,
             draw=lambda name: torch.random.default_generator,
             **options,

@@ -146,7 +146,7 @@ def _caffe(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _layer(path: Path, name: object, given: Any) -> tuple[np.ndarray, np.ndarray]:
-    pair = [given.get(key) for key in ("weights", "biases")] if isinstance(given, dict) else given
+    pair: Any = [given.get(key) for key in ("weights", "biases")] if isinstance(given, dict) else given
     fits = (
         isinstance(name, str)
         and re.fullmatch(r"[a-z]+\d+", name)

@@ -211,7 +211,7 @@ def _times(want: Want, table: Table) -> int:
     return max(0, want.epochs - (len(run.epochs) if run and run.resumable else 0))
 
 
-def _alike(config: dict[str, Any]) -> str | None:
+def _alike(config: Mapping[str, Any]) -> str | None:
     """What decides how long a configuration takes, as text; None of what is neither trained nor timed."""
     if "timed" in config:
         arms = sorted(filter(None, map(_alike, config["timed"].values())))

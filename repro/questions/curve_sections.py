@@ -80,7 +80,7 @@ def _runs(shown: Exhibit) -> Grid:
     found, rule = shown.judgement.trace, shown.judgement.claim.rule
     assert found is not None
     assert isinstance(rule, TraceRule)
-    runs = {int(shown.table[run].config["seed"]): run for run in shown.judgement.run_ids}
+    runs = {shown.table[run].seed: run for run in shown.judgement.run_ids}
 
     def line(who: str, curve: list[float], largest: float, run: str) -> tuple[str, ...]:
         return who, f"{100 * curve[0]:.2f} %", f"{100 * curve[-1]:.2f} %", f"{largest:.2f}", run

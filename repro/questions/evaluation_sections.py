@@ -30,7 +30,7 @@ def section(shown: Exhibit) -> Section | None:
         ids = {o.seed: o.evaluation for o in seen.observations if o.evaluation}
         runs = {seed: shown.table[i] for seed, i in ids.items() if i in shown.table and shown.table[i].values}
         if runs:
-            kind = next(iter(runs.values())).config["look"]["kind"]
+            kind = str(next(iter(runs.values())).look["kind"])
             found, title, text = _PARTS[kind](f"{shown.shelf}-{arm}-looked", runs)
             if kind == "kernels" and (figure := shown.file.claim.paper.figure) and shown.speaks:
                 title = f"Figure {figure} of the paper, redone"

@@ -15,6 +15,7 @@ from repro.claim.resolve import epochs_of
 from repro.questions.levels import Goal, Level, goal_of
 from repro.questions.observations import Arm, Observation, Want, geometric_mean
 from repro.store import Run, Table
+from repro.store.rows import Row
 
 if TYPE_CHECKING:
     from repro.claim.overlays import Layers
@@ -146,7 +147,7 @@ class Measure(Closed):
         """Return an arm's tuning and its judged runs."""
         return Arm(name, trial.tunings.get(name), trial.rate(name), self.observations(trial, name), {})
 
-    def read(self, claim: Claim, rows: list[dict], level: Level | None) -> float | None:
+    def read(self, claim: Claim, rows: list[Row], level: Level | None) -> float | None:
         """Return the measure of a run from the epochs in which it did not diverge; a time in epochs."""
         return None if level is None else level.time(rows)
 
@@ -186,7 +187,7 @@ class Measure(Closed):
         status = "not started" if self.late(rows, goal, started) else "not reached"
         return Observation(config.seed, run_id, None, limit, status, limit)
 
-    def late(self, rows: list[dict], goal: Goal, started: bool) -> bool:
+    def late(self, rows: list[Row], goal: Goal, started: bool) -> bool:
         """Return whether a run that has not reached its level is one that never started."""
         return False
 

@@ -9,6 +9,7 @@ from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
 from repro.questions.levels import Goal, Level, goal_of
 from repro.store import Table
+from repro.store.rows import Row
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def geometric_mean(values: list[float]) -> float:
     return exp(fsum(map(log, values)) / len(values))
 
 
-def fixed_error(row: dict) -> float:
+def fixed_error(row: Row) -> float:
     """Return the error on the fixed training photos, in test mode, after the epoch of a row that has it."""
-    # runs of before the schedule of tests have it among their half epochs
-    return float((row | row["halves"][-1])["fixed_error"])
+    half = row["halves"][-1]  # runs of before the schedule of tests have it there
+    return half["fixed_error"] if "fixed_error" in half else row["fixed_error"]

@@ -19,7 +19,8 @@ def sections(shown: Exhibit) -> list[Section]:
     if (days := _days(shown)) is not None:
         out.append(Section(f"{shown.shelf}-days", "The whole training", parts=(days,)))
     text = [f"Timing {o.run} failed twice: {why}." for o in _seen(shown) if (why := _failed(shown, o))]
-    loads = [run.result["load"] for o in _seen(shown) if (run := shown.table.get(o.run)) and run.timed and run.result]
+    results = [shown.table[o.run].result for o in _seen(shown) if o.run in shown.table]
+    loads = [result["load"] for result in results if result and result["status"] == "timed"]
     if loads:
         text.append(f"Before the replicates the load of the machine was {min(loads):.1f} to {max(loads):.1f}.")
     apart = [

@@ -31,6 +31,7 @@ from repro.questions.rule import Least
 from repro.questions.statistics import Effect, ratio
 from repro.questions.units import RATIO, Unit, times
 from repro.store import Run, Table
+from repro.store.rows import Row
 from repro.train.minibatches import RECORDED
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class EpochsTo(Measure):
         assert self.level < start, "a level that chance meets takes no time; the claim's check refuses it"
         return Level(self.metric, self.level, files_of(claim), start, self.at)
 
-    def late(self, rows: list[dict], goal: Goal, started: bool) -> bool:
+    def late(self, rows: list[Row], goal: Goal, started: bool) -> bool:
         return len(rows) >= goal.half and not started
 
     def printed_level(self) -> float:
@@ -179,7 +180,7 @@ class Converged(Measure):
             horizon = longer
         return horizon
 
-    def read(self, claim: Claim, rows: list[dict], level: Level | None) -> float | None:
+    def read(self, claim: Claim, rows: list[Row], level: Level | None) -> float | None:
         time = converged(held_out_errors(rows), self.near)
         return time if time is not None and 2 * time <= len(rows) else None
 

@@ -6,7 +6,7 @@ from the run's seed. Arrays that are kept hold no pixel of any photo.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,11 @@ def look(run: Trainer, model: Mapping[str, Any], kind: str, **options: Any) -> S
     run.net.eval()
     if kind == "kernels":
         return kernels(run, model, **options)
-    looks = {"ten_views": ten_views, "thinned_nets": thinned_nets, "neighbours": neighbours}
+    looks: dict[str, Callable[..., Seen]] = {
+        "ten_views": ten_views,
+        "thinned_nets": thinned_nets,
+        "neighbours": neighbours,
+    }
     return (looks | {"shifted_colours": shifted_colours})[kind](run, **options)
 
 
@@ -94,13 +98,15 @@ def thinned_nets(run: Trainer, *, masks: int, photos: int | None) -> Seen:
         return logits.T.double().log_softmax(1)
 
     units = hidden.in_features, last.in_features
-    halved = answers(*(torch.arange(count, device=x.device) for count in units), keep)  # every unit, as in test mode
+    first, second = (torch.arange(count, device=x.device) for count in units)
+    halved = answers(first, second, keep)  # every unit, as in test mode
     draw = generator(run.seed, "thinned nets")
     of_logs, of_shares, alone = torch.zeros_like(halved), torch.zeros_like(halved), 0.0
     curves: dict[str, list[float]] = {}
     counts = {*(count for count in COUNTS if count < masks), masks}
     for count in range(1, masks + 1):
-        logs = answers(*((torch.rand(u, generator=draw) < keep).nonzero().squeeze(1).to(x.device) for u in units), 1.0)
+        first, second = ((torch.rand(u, generator=draw) < keep).nonzero().squeeze(1).to(x.device) for u in units)
+        logs = answers(first, second, 1.0)
         of_logs += logs
         of_shares += logs.exp()
         alone += share(rank(logs, y) >= 1)
@@ -143,7 +149,7 @@ def kernels(run: Trainer, model: Mapping[str, Any], *, permutations: int, new: f
     tower = torch.arange(len(now)) >= len(now) // 2
     counted = share >= new
     shares, of_second = chroma[counted], tower[counted]
-    values = {"kernels": len(now), "learned": len(shares), "learned_1": int((~of_second).sum())}
+    values: dict[str, float] = {"kernels": len(now), "learned": len(shares), "learned_1": int((~of_second).sum())}
     values |= {"learned_2": int(of_second.sum()), "p": 1.0, "difference": 0.0}
     for name, part in (("chroma_1", shares[~of_second]), ("chroma_2", shares[of_second])):
         values[name] = float(part.mean()) if len(part) else float("nan")

@@ -31,7 +31,7 @@ class PaperSGD(Optimizer):
                 group |= {"rate": torch.zeros((), dtype=torch.float32, device=device), "copied": 0.0}
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:
         """One update; `closure` is torch's interface and not used."""
         self.copy_rates()
         for group in self.param_groups:

@@ -8,7 +8,6 @@ CUDA records it once for each size of minibatch and replays the recording.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -50,9 +49,10 @@ class Step:
         self._library = library.is_library(net)
         self._layout = layout
         self._captures = capture and self.device.type == "cuda" and not self._library
-        self._graphs: dict[tuple[Any, ...], torch.cuda.CUDAGraph] = {}
-        self._eager: dict[tuple[Any, ...], int] = {}
+        self._graphs: dict[tuple[object, ...], torch.cuda.CUDAGraph] = {}
+        self._eager: dict[tuple[object, ...], int] = {}
         self._plan = torch.empty(0)
+        self._done: torch.Tensor
         self._one = torch.ones((), device=self.device)  # the gradient of the loss, which torch would make anew
 
     def begin(self, order: torch.Tensor, draws: Draws | None, sizes: Sequence[int], *, epoch: int, first: int) -> None:
@@ -123,7 +123,7 @@ class Step:
             x = x.contiguous(memory_format=self._layout)  # nothing is done where they lie so already
         return logits_of(self.net, x, self.precision)
 
-    def _run(self, key: tuple[Any, ...], action: Callable[[], object]) -> None:
+    def _run(self, key: tuple[object, ...], action: Callable[[], object]) -> None:
         """Do `action`; on CUDA from its recording, made after a few updates that were done one by one."""
         if not self._captures:
             action()
