@@ -55,12 +55,12 @@ def finetune(wish: Wish, device: str, report: Report) -> Told:
     Errors: DataError of photos or weights that cannot be had; ReproError where weights, layers and net do not fit;
     RunError where the device gives up.
     """
-    about = starts.about_of(wish.weights).get("config", {}) if wish.weights else {}
+    known = starts.about_of(wish.weights).get("config") if wish.weights else None
     given = weights.read(wish.weights) if wish.weights else {}
-    data = _data(wish, about.get("data", {}))
+    data = _data(wish, known.get("data", {}) if known else {})
     photos = _photos(wish, data, report)
     data = data | {"content": photos.content, "held_out": len(photos.held_out) or None}
-    configs = _configs(wish, about.get("model", {}), RunData(**data), len(photos.classes))
+    configs = _configs(wish, known.get("model", {}) if known else {}, RunData(**data), len(photos.classes))
     settle_process(device)
     cropping = {name: data[name] for name in CROPPING if name in data and name not in ("stored", "crop")}
     batches = PhotoBatches(photos, device=device, size=data["crop"], **cropping)

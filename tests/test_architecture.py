@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 LONGEST = 330  # lines: "about 300" with some room
 
 # The rooms of the package and which others each may import. Plain facts without torch are parts of their own, for their
-# rooms and others use them alike: `tables` (rows of nets), `known` (data sets), `minibatches`, `rows` (what a run's files
-# hold), `events` (what is reported while runs are trained).
+# rooms and others use them alike: `tables` (rows of nets), `known` (data sets), `minibatches`, `rows` (types of what a
+# run's files hold), `events` (what is reported while runs are trained).
 FACTS = {"errors", "tables", "known", "minibatches", "rows"}
 JUDGING = FACTS | {"claim", "papers", "store", "draw", "questions"}
 ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine", "events"}

@@ -138,7 +138,7 @@ def _ours(device: str, images: int, precision: str) -> Callable[[], object]:
         _, sizes, _ = run.begin(epoch)
         for _ in sizes:
             run.step()
-        run.step.seen()
+        run.step.losses_and_errors()
 
     return train
 

@@ -53,7 +53,7 @@ def losses() -> dict[str, list[float]]:
         run.begin(1)
         for _ in range(UPDATES):
             run.step()
-        out[name] = run.step.seen()[0]
+        out[name] = run.step.losses_and_errors()[0]
     return out
 
 

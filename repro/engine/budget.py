@@ -10,9 +10,8 @@ import re
 import time
 from collections.abc import Callable
 from math import fsum
-from typing import Any
 
-from repro.claim.config import RunConfig
+from repro.claim.config import RunConfig, TimingConfig
 from repro.engine.events import Event, Report
 from repro.engine.jobs import Job
 from repro.engine.probe import seconds_of
@@ -39,7 +38,7 @@ class Budget:
         seconds: float,
         device: str,
         clock: Callable[[], float] = time.monotonic,
-        estimate: Callable[[Any, int, str], float] = seconds_of,
+        estimate: Callable[[RunConfig | TimingConfig, int, str], float] = seconds_of,
     ) -> None:
         self._clock, self._device, self._estimate = clock, device, estimate
         self.end = clock() + seconds

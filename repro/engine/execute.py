@@ -113,8 +113,8 @@ def remaining(
     left = jobs(claims, standing(setting), device_name(setting.provenance), more)
     seconds = 0.0
     for job in left:
-        beside = workers if job.alone else 1  # nothing else runs meanwhile
-        seconds += beside * seconds_of(job.config, job.work(_there(job, setting)), setting.device)
+        idle = workers if job.alone else 1  # nothing else runs meanwhile
+        seconds += idle * seconds_of(job.config, job.work(_there(job, setting)), setting.device)
     return len(left), seconds
 
 

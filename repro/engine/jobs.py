@@ -49,15 +49,17 @@ class Job:
         return 1 if self.alone else max(0, self.horizon - there) + len(self.evaluations)
 
     def left(self, rows: list[Row]) -> bool:
-        """Whether more is to be trained after these epochs."""
+        """Return whether more is to be trained after these epochs."""
         return not all(goal.met(rows) for goal in self.goals)
 
 
 def jobs(
     claims: list[tuple[ClaimFile, str]], table: Table, device: str | None = None, more: Planned | None = None
 ) -> list[Job]:
-    """What is to be trained next, each run once, however many claims want it; `device`: see `wanted`; `more`: what is
-    wanted beside claims, and before them."""
+    """Return what is to be trained next, each run once, however many claims want it.
+
+    `device`: see `wanted`; `more`: what is wanted beside claims, and before them.
+    """
     wants: dict[str, list[Want]] = {}
     asked = [more(table)] if more else []
     for want in chain(*asked, *(wanted(file, scale, table, device=device) for file, scale in claims)):

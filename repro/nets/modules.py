@@ -46,7 +46,7 @@ def build(
     draw: Callable[[str], torch.Generator],
     **options: Any,
 ) -> nn.Module:
-    """Net `kind` with initial values from `draw(parameter name)`, fp32, on the CPU; `options` of `registry.table`.
+    """Build net `kind`, with initial values from `draw(parameter name)`, fp32, on the CPU; `options` are its table's.
 
     Images [n, c, h, w] in, logits [n, classes] out. Parameters are named after the table's rows: `conv1.weight`.
     `init` is `published` (the rows' deviations), `he` (sqrt(2 / fan-in)) or the deviation for each layer by name.
@@ -74,7 +74,7 @@ def build(
 
 
 def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequential:
-    """The rows as one nn.Sequential; activations that stand before a max pooling are computed after it."""
+    """Build the rows as one nn.Sequential; activations that stand before a max pooling are computed after it."""
     net = nn.Sequential()
     for place, (row, entering, _) in enumerate(tables.shapes(cheapest_order(rows), image)):
         for name, layer in modules(row, entering, place):
@@ -83,7 +83,7 @@ def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequentia
 
 
 def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tuple[str, nn.Module]]:
-    """The modules of one row, each with its name in the net; `place` numbers rows that have no name."""
+    """Yield the modules of one row, each with its name in the net; `place` numbers rows that have no name."""
     match row:
         case tables.Conv():
             right, below = tables.ceil_zeros(row, entering)
@@ -120,7 +120,7 @@ def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tup
 
 
 def cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:
-    """The rows with every activation that stands before a max pooling after it."""
+    """Return the rows with every activation that stands before a max pooling moved behind it."""
     # Every activation here is monotone, so it commutes with a maximum: the same values and gradients from a quarter of
     # the units. Ties may send the gradient to another input of the window, as they may in the original (source.md 4).
     ordered = list(rows)

@@ -13,7 +13,7 @@ from repro.claim.config import Closed, RunConfig
 from repro.claim.evaluation import Evaluation
 from repro.claim.resolve import epochs_of
 from repro.questions.levels import Goal, Level, goal_of
-from repro.questions.observations import Arm, Observation, Want, geometric_mean
+from repro.questions.observations import Arm, Observation, Status, Want, geometric_mean
 from repro.store import Run, Table
 from repro.store.rows import Row
 
@@ -165,7 +165,7 @@ class Measure(Closed):
         run = table.get(run_id)
         rows = run.epochs if run else []
         if run is None or not goal.met(rows):
-            status = "failed" if run and run.failed else "missing"
+            status: Status = "failed" if run and run.failed else "missing"
             return Observation(config.seed, run_id, None, len(rows), status, limit)
         limit = self.seen_until(claim, limit)
         rows = rows[: ceil(limit)]
@@ -199,7 +199,7 @@ class Measure(Closed):
         """Return the measure of a run that is there, read off an evaluation that may not be."""
         seed, run_id = evaluation.run.seed, evaluation.run.id
         if found is None or found.failed:
-            status = "missing" if found is None else "failed"
+            status: Status = "missing" if found is None else "failed"
             return Observation(seed, run_id, None, limit, status, limit, None if found is None else found.id)
         if not started:
             return Observation(seed, run_id, None, limit, "not started", limit, found.id)

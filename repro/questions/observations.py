@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, fsum, inf, log
+from typing import Literal
 
 from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
 from repro.questions.levels import Goal, Level, goal_of
 from repro.store import Table
 from repro.store.rows import Row
+
+Status = Literal["reached", "not reached", "not started", "diverged", "failed", "missing"]  # of an observation
+# Of a rate. not learned: of one rate for all arms; near: within 10 % of the best; stopped: by a bound on its time.
+State = Literal["chosen", "not learned", "near", "slower", "stopped", "diverged", "failed", "not reached", "running"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Observation:
     run: str
     value: float | None
     horizon: float  # epochs that were seen, at most `limit`
-    status: str  # reached, not reached, not started, diverged, failed, missing
+    status: Status
     limit: float  # epochs looked up to: a run without a value takes longer, also where it diverged before
     evaluation: str | None = None  # of the run, where the measure is read off one
 
@@ -76,9 +81,7 @@ class Rate:
 
     rate: float
     observations: tuple[Observation, ...]
-    # chosen, not learned (of one rate for all), near (within 10 % of the best), slower, stopped, diverged, failed, not
-    # reached, running
-    state: str
+    state: State
 
     @property
     def mean(self) -> float | None:

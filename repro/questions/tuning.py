@@ -18,7 +18,7 @@ from repro.claim.config import RunConfig
 from repro.claim.files import run_config
 from repro.claim.resolve import classes, epochs_of
 from repro.questions.levels import STARTED, Level, files_of
-from repro.questions.observations import Observation, Rate, Tuning, Want
+from repro.questions.observations import Observation, Rate, State, Status, Tuning, Want
 from repro.store import Table
 from repro.train.minibatches import RECORDED
 
@@ -81,8 +81,7 @@ def _learning(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]
         else:
             chosen = rate
         for arm in claim.arms:
-            state = "chosen" if chosen else "not learned"
-            rates[arm].append(Rate(rate, seen[arm], state))
+            rates[arm].append(Rate(rate, seen[arm], "chosen" if chosen else "not learned"))
         if chosen:
             break
     return {arm: Tuning(arm, tuple(rates[arm]), chosen, at_end=False) for arm in claim.arms}, []
@@ -93,7 +92,7 @@ def _learned(want: Want, level: Level, limit: int, table: Table) -> Observation:
     config, run = want.config, table.get(want.config.id)
     rows = run.epochs[:limit] if run else []
     if run is None or not want.goal.met(rows):
-        status = "failed" if run and run.failed else "missing"
+        status: Status = "failed" if run and run.failed else "missing"
         return Observation(config.seed, config.id, None, len(rows), status, limit)
     time = level.time([row for row in rows if row["diverged"] is None])
     diverged = rows[-1]["diverged"] is not None
@@ -150,10 +149,11 @@ def _choose(arm: str, rates: list[Rate], best: float) -> Tuning:
     """The end of an arm's tuning; `best`: the smallest geometric mean, infinite where no rate finished."""
     chosen = next((rate.rate for rate in rates if rate.mean == best), None)
 
-    def state(rate: Rate) -> str:
-        for status in ("diverged", "failed"):
-            if any(o.status == status for o in rate.observations):
-                return status
+    def state(rate: Rate) -> State:
+        if any(o.status == "diverged" for o in rate.observations):
+            return "diverged"
+        if any(o.status == "failed" for o in rate.observations):
+            return "failed"
         if rate.mean is None:
             return "stopped" if rate.at_least > SLOWER * best else "not reached"
         return "chosen" if rate.rate == chosen else "near" if rate.mean <= NEAR * best else "slower"

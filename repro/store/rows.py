@@ -4,8 +4,6 @@ Plain facts. Files of earlier versions are read with the same types: what some r
 `NotRequired`, and its comment says which runs have it.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NotRequired, TypeAlias, TypedDict, final
 
 from repro.data.known import LeftOut
@@ -153,7 +151,7 @@ class TrainingConfig(TypedDict):
     train: dict[str, Json]
     precision: str
     seed: int
-    start: NotRequired[StartConfig]
+    start: NotRequired["StartConfig"]
 
 
 class StartConfig(TypedDict):

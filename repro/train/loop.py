@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import Any
 
 import torch
 
@@ -25,6 +26,8 @@ from repro.train.seeds import generator
 from repro.train.step import Step, logits_of
 
 EVERY_NTH = 50  # update after the first `RECORDED` is recorded (DESIGN: a run)
+# Keyword arguments from a configuration, of which each is checked where it is taken: their types are not one type.
+Options = Mapping[str, Any]
 SCHEDULE = ("drops", "plateau", "colour_until", "freeze", "fold_in")  # keys of a training rule that `Schedule` takes
 
 
@@ -73,7 +76,7 @@ class Trainer:
         epoch, sizes, first = self.begin(self.epoch + 1)
         positive = testing.positive(self) if photos and epoch == 1 else None
         halves = self._updates(len(sizes), first)
-        losses, errors = self.step.seen()
+        losses, errors = self.step.losses_and_errors()
         good = next((i for i, loss in enumerate(losses) if not isfinite(loss)), len(losses))
         diverged = first + good + 1 if good < len(losses) else None
         losses, errors, sizes = losses[:good], errors[:good], sizes[:good]
@@ -114,7 +117,7 @@ class Trainer:
         """Do the epoch's updates, `first` of the run before them; return the held-out errors of crops by half epochs.
 
         On the CPU it stops at a loss that is not finite. On a GPU asking would make the host wait: there the whole
-        epoch is read once, by `Step.seen`, and the same update is named.
+        epoch is read once, by `Step.losses_and_errors`, and the same update is named.
         """
         halves: list[Half] = []
         for done in range(1, count + 1):
@@ -143,14 +146,14 @@ class Trainer:
         return logits_of(self.net, x, self.precision)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """A copy of weights, velocities, epoch and `correct`: all a resumed run needs, since randomness has names. And
-        of buffers, which libraries' nets alone have: what their batch norms have seen."""
+        """Return a copy of weights, velocities, epoch and `correct`: all a resumed run needs, as randomness has names.
+        Nets of libraries have buffers too: the running means of their batch norms."""
         state = {"epoch": torch.tensor(self.epoch)}
         if self.correct is not None:
             state["correct"] = self.correct.clone()
         if self.schedule.plateau is not None:
-            seen = (self.schedule.best, self.schedule.waited, self.schedule.divided)
-            state["plateau"] = torch.tensor(seen, dtype=torch.float64)
+            plateau = (self.schedule.best, self.schedule.waited, self.schedule.divided)
+            state["plateau"] = torch.tensor(plateau, dtype=torch.float64)
         for name, parameter in self.net.named_parameters():
             velocity = self.optimiser.state[parameter]["velocity"]
             state[f"weight.{name}"] = parameter.detach().clone(memory_format=torch.contiguous_format)
@@ -178,15 +181,15 @@ class Trainer:
             buffer.copy_(state[f"buffer.{name}"])
 
 
-def initial_net(model: Mapping, *, seed: int, classes: int, image: tuple[int, int, int]) -> torch.nn.Module:
-    """A configuration's net before the first update: fp32, on the CPU, whatever the run's precision and device."""
+def initial_net(model: Options, *, seed: int, classes: int, image: tuple[int, int, int]) -> torch.nn.Module:
+    """Build a configuration's net before the first update: fp32, on the CPU, whatever the run has."""
     return modules.build(**model, classes=classes, image=image, draw=lambda name: generator(seed, "init", name))
 
 
 def trainer(
     *,
-    model: Mapping,
-    train: Mapping,
+    model: Options,
+    train: Options,
     seed: int,
     precision: str,
     batches: Batches | PhotoBatches,
@@ -194,7 +197,7 @@ def trainer(
     layout: torch.memory_format | None = None,
     capture: bool = True,
 ) -> Trainer:
-    """The run of one configuration at its start. `model` and `train` are a resolved configuration's keyword arguments.
+    """Return the run of one configuration at its start. `model` and `train` are parts of a resolved configuration.
 
     `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
     and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`. `every_epoch`: see `Trainer`.

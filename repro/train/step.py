@@ -27,7 +27,7 @@ EAGER = 3  # updates of each size before CUDA records one: kernels are chosen an
 class Step:
     """The update of a run, and what an epoch of them needs on the device.
 
-    `begin` fills the buffers of an epoch, each call then does one update, and `seen` reads what they left.
+    `begin` fills the buffers of an epoch, each call then does one update, and `losses_and_errors` reads the results.
 
     `layout`: how images are to lie in memory; None: as batches give them. `capture` False: CUDA records nothing.
     """
@@ -148,7 +148,7 @@ class Step:
         """The mean loss of the update just done, on the device."""
         return self._losses[self._at - 1]
 
-    def seen(self) -> tuple[list[float], list[int]]:
+    def losses_and_errors(self) -> tuple[list[float], list[int]]:
         """Read the mean loss and the number of errors of each update done in this epoch."""
         wrong = (self._answers != self._plan[:, :, 1]).cpu()
         counts = [int(row[:size].sum()) for row, size in zip(wrong, self._sizes[: self._at], strict=False)]
