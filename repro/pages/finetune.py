@@ -106,9 +106,9 @@ def _curves(told: Told) -> list[Figure]:
         drawn = []
         for tried in told.tried:
             points = [(0.0, start)] if metric == "test_error" else []
-            for row in tried.rows:
+            for row in (row for row in tried.rows if row["diverged"] is None):
                 value = row["test_error"] if metric == "test_error" else row["train_loss"]
-                if row["diverged"] is None and value is not None:
+                if value is not None:
                     points.append((float(row["epoch"]), value))
             at = next((point for point in points if tried.best and point[0] == tried.best), None)
             drawn.append(Curve(tried.name, tried.config.seed, tuple(points), at if held_out else None))
