@@ -69,9 +69,9 @@ def _line(text: str) -> None:
 def _finetune(args: argparse.Namespace) -> int:
     from repro.engine.provenance import device_of
     from repro.finetune import finetune
-    from repro.progress import shown
+    from repro.progress import display
 
-    with shown(_line) as show:
+    with display(_line) as show:
         told = finetune(wish(args), device_of(args.device), show)
     print("\n".join(told.lines(places.relative_path(told.out))))
     return 0

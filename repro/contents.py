@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import TypedDict
 
 from repro import papers
 from repro.claim import files
@@ -92,9 +93,14 @@ def rows(kind: str, *, classes: int, **options: object) -> tuple[tables.Row, ...
     return KINDS.read_net({"kind": kind, **options}).rows(classes)
 
 
-def net(
-    kind: str, *, classes: int, init: str | Mapping[str, float] | None = None, **options: object
-) -> dict[str, object]:
+class NetArguments(TypedDict):
+    """What `repro.nets.modules.build` takes of a net."""
+
+    net: tuple[tables.Row, ...] | str
+    init: str | Mapping[str, float]
+
+
+def net(kind: str, *, classes: int, init: str | Mapping[str, float] | None = None, **options: object) -> NetArguments:
     """Return what `repro.nets.modules.build` and training take of a net, `net` and `init`, by its name and options as a
     run's configuration has them; `init` None: as published."""
     return {"net": rows(kind, classes=classes, **options) or kind, "init": init or "published"}

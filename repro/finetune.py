@@ -1,6 +1,6 @@
 """Fine-tuning on any photos: weights in, some layers afresh, some trained, beside it the same net from scratch.
 
-Both are runs as a claim's are (`repro.engine.execute.train`), on a shelf of their own; what weights they start from,
+Both are runs as a claim's are (`repro.engine.training.train`), on a shelf of their own; what weights they start from,
 which layers start afresh and which are trained stand in their configurations (`RunConfig.start`, `train.freeze`,
 `train.layer_lr`), as in the claim `pretraining`.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,11 @@ from repro.data.photos.files import open_source
 from repro.data.photos.maps import Photos, load_photos
 from repro.data.photos.packing import FIFTH, measuring
 from repro.data.photos.passes import ascending
-from repro.engine import execute, starts
+from repro.engine import starts, training
+from repro.engine.events import Report
+from repro.engine.jobs import Job
 from repro.engine.provenance import provenance
+from repro.engine.setting import Setting
 from repro.engine.tensorboard import exported
 from repro.errors import ReproError, RunError
 from repro.flags import Wish
@@ -48,8 +50,6 @@ SIDE = 256 / 224  # §2 and §4.1: of the stored photo to the crop
 CROPPING = ("scale", "factor", "stored", "crop", "crops", "mirror", "mean", "colour")  # what a net is used to
 ANSWERS = "answers.npz"
 
-Report = Callable[[dict[str, Any]], None]
-
 
 def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
     """Train what is not trained yet, and write the page and the weights into `wish.out`; what the page tells.
@@ -57,16 +57,16 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
     Errors: DataError of photos or weights that cannot be had; ReproError where weights, layers and net do not fit;
     RunError where the device gives up.
     """
-    about = starts.about_of(wish.weights).get("config", {}) if wish.weights else {}
+    known = starts.about_of(wish.weights).get("config") if wish.weights else None
     given = weights.read(wish.weights) if wish.weights else {}
-    data = _data(wish, about.get("data", {}))
+    data = _data(wish, known.get("data", {}) if known else {})
     photos = _photos(wish, data, report)
     data = data | {"content": photos.content, "held_out": len(photos.held_out) or None}
-    configs = _configs(wish, about.get("model", {}), RunData(**data), len(photos.classes))
+    configs = _configs(wish, known.get("model", {}) if known else {}, RunData(**data), len(photos.classes))
     settle_process(device)
     cropping = {name: data[name] for name in CROPPING if name in data and name not in ("stored", "crop")}
     batches = PhotoBatches(photos, device=device, size=data["crop"], **cropping)
-    setting = execute.Setting(Store(wish.out / "runs"), device, (), cache(), provenance(device))
+    setting = Setting(Store(wish.out / "runs"), device, (), cache(), provenance(device))
     if wish.tensorboard:
         report = exported(wish.tensorboard, setting.store, report)
     for config in configs.values():
@@ -180,14 +180,14 @@ def _model(given: dict[str, Any], data: RunData, classes: int, own: set[str]) ->
     rows = tables.weighted(contents.rows(kind, classes=classes, **options))
     published = {row.name: row.std for row in rows}
     init = published if given.get("init") in (None, "published") else given["init"]
-    return RunModel(**given | {"init": init}), {row.name: row.decay for row in rows}
+    return RunModel.model_validate(given | {"init": init}), {row.name: row.decay for row in rows}
 
 
 def _train(
     config: RunConfig,
     label: str,
     epochs: int,
-    setting: execute.Setting,
+    setting: Setting,
     report: Report,
     batches: PhotoBatches,
     given: dict[str, torch.Tensor],
@@ -196,15 +196,15 @@ def _train(
     run = setting.store.read(config.id)
     if run and run.result and run.result["status"] != "failed" and len(run.epochs) >= epochs:
         return
-    job = execute.Job(config, (Goal(epochs),), label, best=True)
+    job = Job(config, (Goal(epochs),), label, best=True)
     try:
-        execute.train(job, setting, report, batches, given)
+        training.train(job, setting, report, batches, given)
     except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
         raise RunError(f"{label}: {error}; what is trained is kept: run the same command again, with a smaller --batch "
                        "(a run of its own) if memory is short") from error  # fmt: skip
 
 
-def _tried(name: str, config: RunConfig, setting: execute.Setting, batches: PhotoBatches) -> TrainedNet:
+def _tried(name: str, config: RunConfig, setting: Setting, batches: PhotoBatches) -> TrainedNet:
     """A finished run with what its best weights answer to every test photo."""
     run = setting.store.read(config.id)
     assert run is not None

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
-Event = dict[str, Any]  # as `repro.engine.execute` reports them
+from repro.engine.events import AttemptFailed, EpochEnded, EvaluationBegun, Event, Rated, Report
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+Say = Callable[[str], None]
 
 
 @contextmanager
-def shown(say: Callable[[str], None], brief: bool = False) -> Iterator[Callable[[Event], None]]:
-    """A receiver of events; `say` prints a line. `brief`: nothing stays on the screen but what failed."""
+def display(say: Say, brief: bool = False) -> Iterator[Report]:
+    """Give a receiver of events; `say` prints a line. `brief`: nothing stays on the screen but what failed."""
     from rich.console import Console
 
     console = Console()
@@ -25,45 +30,51 @@ def shown(say: Callable[[str], None], brief: bool = False) -> Iterator[Callable[
         TextColumn("{task.description}"),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[seen]}"),
+        TextColumn("{task.fields[state]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as live:
-        tasks: dict[str, Any] = {}
-
-        def note(line: str) -> None:
-            if not brief:
-                live.console.print(line)
-
-        def draw(event: Event) -> None:
-            run, what = event["run"], event["event"]
-            if what == "begin":
-                if run in tasks:  # tried again
-                    live.remove_task(tasks[run])
-                tasks[run] = live.add_task(event["label"], total=event["horizon"], completed=event["epoch"], seen="")
-            elif what == "epoch" and run in tasks:
-                error = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
-                live.update(tasks[run], completed=event["epoch"], seen=error)
-            elif what == "evaluation":
-                note(_evaluation(event))
-            elif what == "finish" and run in tasks:
-                live.remove_task(tasks.pop(run))
-                note(f"{event['label']}: {event['status']}, epoch {event['epoch']}")
-            elif what == "pack":
-                if event["label"] not in tasks:
-                    tasks[event["label"]] = live.add_task(event["label"], total=event["total"], seen="")
-                live.update(tasks[event["label"]], completed=event["done"], total=event["total"])
-            elif what == "timed":
-                note(_timed(event))
-            elif what == "failed":
-                live.console.print(_failed(event))
-
-        yield draw
+        yield _Bars(live, brief).draw
 
 
-def _line(event: Event, say: Callable[[str], None]) -> None:
+class _Bars:
+    """A bar for each run that is being trained and each set that is being packed; notes stay above the bars."""
+
+    def __init__(self, live: Progress, brief: bool) -> None:
+        self.live, self.brief = live, brief
+        self.tasks: dict[str, TaskID] = {}
+
+    def draw(self, event: Event) -> None:
+        run, label, tasks = event["run"], event["label"], self.tasks
+        if event["event"] == "begin":
+            if run in tasks:  # tried again
+                self.live.remove_task(tasks[run])
+            tasks[run] = self.live.add_task(label, total=event["horizon"], completed=event["epoch"], state="")
+        elif event["event"] == "epoch" and run in tasks:
+            state = "diverged" if event["diverged"] else f"training error {event['train_error']:.3f}"
+            self.live.update(tasks[run], completed=event["epoch"], state=state)
+        elif event["event"] == "evaluation":
+            self._note(_evaluation(event))
+        elif event["event"] == "finish" and run in tasks:
+            self.live.remove_task(tasks.pop(run))
+            self._note(f"{label}: {event['status']}, epoch {event['epoch']}")
+        elif event["event"] == "pack":
+            if label not in tasks:
+                tasks[label] = self.live.add_task(label, total=event["total"], state="")
+            self.live.update(tasks[label], completed=event["done"], total=event["total"])
+        elif event["event"] == "timed":
+            self._note(_timed(event))
+        elif event["event"] == "failed":
+            self.live.console.print(_failed(event))
+
+    def _note(self, line: str) -> None:
+        if not self.brief:
+            self.live.console.print(line)
+
+
+def _line(event: Event, say: Say) -> None:
     if event["event"] == "epoch":
-        say(f"{event['label']:<52} epoch {event['epoch']:>3}/{event['horizon']:<3} {_seen(event)}")
+        say(f"{event['label']:<52} epoch {event['epoch']:>3}/{event['horizon']:<3} {_epoch(event)}")
     elif event["event"] == "begin":
         if event["epoch"]:
             say(f"{event['label']}: goes on after epoch {event['epoch']}")
@@ -78,7 +89,7 @@ def _line(event: Event, say: Callable[[str], None]) -> None:
         say(_failed(event))
 
 
-def _seen(event: Event) -> str:
+def _epoch(event: EpochEnded) -> str:
     if event["diverged"]:
         return f"diverged at update {event['diverged']}"
     errors = f"training error {event['train_error']:.4f}"
@@ -87,14 +98,14 @@ def _seen(event: Event) -> str:
     return f"loss {event['train_loss']:.4f}  {errors}  {event['seconds']:.1f} s"
 
 
-def _timed(event: Event) -> str:
+def _timed(event: Rated) -> str:
     rates = ", ".join(f"{arm} {rate:.4g}" for arm, rate in event["rates"].items())
     return f"{event['label']}: images/s {rates}"
 
 
-def _evaluation(event: Event) -> str:
+def _evaluation(event: EvaluationBegun) -> str:
     return f"{event['label']}: evaluated after epoch {event['epoch']}: {event['kind'].replace('_', ' ')}"
 
 
-def _failed(event: Event) -> str:
+def _failed(event: AttemptFailed) -> str:
     return f"{event['label']}: failed, attempt {event['attempt']}: {event['why']}"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from repro import places
 from repro.errors import ReproError
@@ -20,6 +20,8 @@ from repro.errors import ReproError
 if TYPE_CHECKING:
     from repro.claim.catalogue import Entry
     from repro.claim.files import AnyFile, ClaimFile
+    from repro.engine.jobs import Planned
+    from repro.engine.setting import Setting
     from repro.pages.results import Results
     from repro.questions.cases import Word
     from repro.store import Store, Table
@@ -75,14 +77,14 @@ def run(args: argparse.Namespace, say: Say) -> int:
     if files or not exact:  # else nothing is trained, and torch not loaded
         from repro.engine import budget
         from repro.engine.execute import execute
-        from repro.progress import shown
+        from repro.progress import display
 
         time = budget.seconds(args.budget) if args.budget else None
         setting, workers = _setting(args)
         claims = _scaled(files, args, setting, say)
         more, limit = _more(args), budget.Budget(time, setting.device) if time else None
         if _estimate(claims, setting, workers, more, say):
-            with shown(say) as show:
+            with display(say) as show:
                 trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
             say(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
             if limit and _estimate(claims, setting, workers, more, say, "left, as they cannot end in the time given"):
@@ -98,14 +100,14 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
     from repro.claim.files import split
     from repro.engine.execute import execute
     from repro.pages.prose import duration
-    from repro.progress import shown
+    from repro.progress import display
 
     begun = monotonic()
     store(args), out(args)
     files, exact = split(load(args.claims))
     setting, workers = _setting(args)
     say(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count, with {workers} worker(s)")
-    with shown(say, brief=True) as show:
+    with display(say, brief=True) as show:
         execute([(file, args.scale) for file in files], setting, workers=workers, report=show)
     done = {file.id: args.scale for file in files} | {file.id: "counted" for file in exact}
     words = _judged([*exact, *files], args, done, say)
@@ -132,8 +134,8 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     if exact and not files and not args.base:
         return 0
     from repro.engine import jobs
-    from repro.engine.execute import standing
     from repro.engine.provenance import device_name
+    from repro.engine.setting import standing
     from repro.pages import power
 
     setting, workers = _setting(args)
@@ -154,10 +156,10 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-def _setting(args: argparse.Namespace) -> tuple[Any, int]:
+def _setting(args: argparse.Namespace) -> tuple[Setting, int]:
     """Where and on what runs are trained, and how many workers."""
-    from repro.engine.execute import Setting
     from repro.engine.provenance import device_of, provenance
+    from repro.engine.setting import Setting
 
     device = device_of(args.device)
     made = provenance(device)
@@ -170,7 +172,7 @@ def _setting(args: argparse.Namespace) -> tuple[Any, int]:
 
 
 def _scaled(
-    files: Sequence[ClaimFile], args: argparse.Namespace, setting: Any, say: Say
+    files: Sequence[ClaimFile], args: argparse.Namespace, setting: Setting, say: Say
 ) -> list[tuple[ClaimFile, str]]:
     """Each claim with its scale, which a line says."""
     if not files and not args.base:
@@ -184,7 +186,7 @@ def _scaled(
     return chosen
 
 
-def _more(args: argparse.Namespace) -> Any:
+def _more(args: argparse.Namespace) -> Planned | None:
     """What is wanted beside claims: the candidates for a base, where they are asked for."""
     if not args.base:
         return None
@@ -204,9 +206,9 @@ def _bases(table: Table) -> list[str]:
 
 def _estimate(
     claims: list[tuple[ClaimFile, str]],
-    setting: Any,
+    setting: Setting,
     workers: int,
-    more: Any,
+    more: Planned | None,
     say: Say,
     what: str = "to train in this round",
 ) -> int:

@@ -82,4 +82,4 @@ def minibatches(
 
 def rows(run: loop.Trainer, last: int) -> list[dict]:
     """The epochs up to `last` without their seconds."""
-    return [{k: v for k, v in epoch.row().items() if k != "seconds"} for epoch in run.epochs(last)]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.epochs(last)]

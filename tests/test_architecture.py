@@ -12,22 +12,25 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LONGEST = 330  # lines: "about 300" with some room
 
-# The rooms of the package and which others each may import. Three kinds of plain facts, without torch, are parts of
-# their own, for their rooms and others use them alike: `tables` (rows of nets, and the names of libraries' nets),
-# `known` (data sets), `minibatches`. What a paper's folder has of torch is a part too: the engine loads it by name.
-FACTS = {"errors", "tables", "known", "minibatches"}
+# The rooms of the package and which others each may import. Plain facts without torch are parts of their own, for their
+# rooms and others use them alike: `tables` (rows of nets, and the names of libraries' nets), `known` (data sets),
+# `minibatches`, `rows` (types of what a run's files hold), `events` (what is reported while runs are trained). What a
+# paper's folder has of torch is a part too: the engine loads it by name.
+FACTS = {"errors", "tables", "known", "minibatches", "rows"}
 JUDGING = FACTS | {"claim", "papers", "store", "draw", "questions"}
-ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine"}
+ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine", "events"}
 MAY_IMPORT = {
     "errors": set(),
     "places": FACTS | {"claim"},
     "tables": {"errors"},
     "known": {"errors"},
     "minibatches": set(),
+    "rows": {"known"},
+    "events": {"rows"},
     "claim": FACTS,
     "papers": FACTS | {"claim"},
     "papers with torch": FACTS | {"claim", "papers", "nets", "data", "train"},
-    "store": {"errors", "claim"},
+    "store": {"errors", "claim", "rows"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
     # A paper's own questions, which `contents` alone may import, and evaluations, which the engine loads by name.
@@ -45,7 +48,7 @@ MAY_IMPORT = {
     "doctor": ENGINE | {"pages", "bench"},
     "bench": ENGINE | {"pages"},
     "flags": {"places"},
-    "progress": set(),
+    "progress": {"events"},
     "verbs": ENGINE | {"pages", "progress"},
     "cli": ENGINE | {"pages", "bench", "doctor", "published", "finetune", "flags", "progress", "verbs"},
     "__main__": {"cli"},
@@ -59,6 +62,8 @@ FACT_MODULES = {
     "repro.papers.alexnet2012.timm_nets": "papers with torch",
     "repro.data.known": "known",
     "repro.train.minibatches": "minibatches",
+    "repro.store.rows": "rows",
+    "repro.engine.events": "events",
 }
 # In a paper's folder.
 OWN = {"questions": "paper_questions", "figure3": "paper_questions", "evaluations": "paper_evaluations"}

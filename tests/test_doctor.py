@@ -14,7 +14,7 @@ from repro import cli
 from repro.doctor import Examination, canary, checks
 from repro.nets import modules
 from repro.pages import doctor as page
-from repro.train import loop
+from repro.train.minibatches import NUMERICS
 
 ROOT = Path(__file__).parent.parent
 SMALL = (
@@ -74,7 +74,7 @@ def test_a_lost_net_a_lost_update_and_a_loss_that_is_no_number_fail(losses, ship
 
 
 def test_the_losses_that_ship_are_of_this_numerics_version_and_name_their_machine(shipped):
-    assert shipped["machine"]["numerics"] == loop.NUMERICS, "run: python -m repro doctor --canary --reference"
+    assert shipped["machine"]["numerics"] == NUMERICS, "run: python -m repro doctor --canary --reference"
     assert shipped["machine"].keys() == set(canary.MACHINE)
     assert all(len(values) == canary.UPDATES for values in shipped["losses"].values())
 

@@ -22,8 +22,10 @@ from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.contents import KINDS, load
 from repro.data.photos.maps import Photos
 from repro.engine import evaluations
-from repro.engine.execute import Setting, execute, jobs, standing
+from repro.engine.execute import execute
+from repro.engine.jobs import jobs
 from repro.engine.provenance import provenance
+from repro.engine.setting import Setting, standing
 from repro.nets import layers
 from repro.papers.alexnet2012 import alexnet
 from repro.questions.evaluations import EvaluationMeasure

@@ -19,16 +19,18 @@ from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
-from repro.engine import beforehand
-from repro.engine import execute as executing
+from repro.engine import beforehand, training
 from repro.engine.budget import Budget
-from repro.engine.execute import Job, Setting, execute, jobs, remaining, standing
+from repro.engine.execute import execute, remaining
+from repro.engine.jobs import Job, jobs
 from repro.engine.probe import probe
 from repro.engine.provenance import commit_of, provenance
+from repro.engine.setting import Setting, standing
 from repro.errors import DataError, ReproError, RunError
 from repro.questions.levels import Goal
 from repro.store import CHECKPOINT, Store
 from repro.train import loop
+from repro.train.minibatches import NUMERICS
 
 TINY = """\
 id: tiny
@@ -154,12 +156,12 @@ def test_a_run_stopped_at_a_level_and_extended_is_one_that_never_stopped(setting
     config = run_config(file.at(scale), "relu", seed=0)
     level = replace(file.at(scale).measure.level_of(file.at(scale)), value=0.85)
     straight = replace(setting, store=Store(tmp_path / "straight"))
-    executing.train(Job(config, (Goal(9),), "straight"), straight, silent)
-    executing.train(Job(config, (Goal(9, level),), "to a level"), setting, silent)
+    training.train(Job(config, (Goal(9),), "straight"), straight, silent)
+    training.train(Job(config, (Goal(9, level),), "to a level"), setting, silent)
     stopped = setting.store.read(config.id).result["epoch"]
     assert 1 <= stopped < 9
     events: list[dict] = []
-    executing.train(Job(config, (Goal(9),), "extended"), setting, events.append)
+    training.train(Job(config, (Goal(9),), "extended"), setting, events.append)
     assert (events[0]["event"], events[0]["epoch"]) == ("begin", stopped)
     assert shelf(setting.store) == shelf(straight.store)
 
@@ -175,7 +177,7 @@ def test_sessions_grow_by_one_when_another_provenance_goes_on_with_a_run(setting
 
 def test_runs_of_earlier_numerics_are_trained_again_but_for_those_of_the_reference_shelf(setting, tmp_path):
     claims = claim(tmp_path)
-    earlier = replace(setting, provenance=setting.provenance | {"numerics": loop.NUMERICS - 1})
+    earlier = replace(setting, provenance=setting.provenance | {"numerics": NUMERICS - 1})
     execute(claims, earlier, workers=1, report=silent)
     assert standing(setting) == {}
     assert execute(claims, replace(setting, keep_old=True), workers=1, report=silent) == 0
@@ -274,7 +276,7 @@ def failing(setting, monkeypatch):
 
     def times(n: int) -> None:
         monkeypatch.setattr(Failing, "left", n)
-        monkeypatch.setattr(executing, "batches", lambda *a: Failing(images, device="cpu", scale="standardised"))
+        monkeypatch.setattr(training, "batches", lambda *a: Failing(images, device="cpu", scale="standardised"))
 
     return times
 
@@ -477,7 +479,7 @@ def test_what_remains_counts_the_epochs_that_are_left(setting, tmp_path):
 
 def test_provenance_tells_sources_versions_and_machine_but_not_whose(setting):
     made = provenance("cpu")
-    assert made["numerics"] == loop.NUMERICS
+    assert made["numerics"] == NUMERICS
     assert made["torch"] == torch.__version__
     assert (made["device"], made["threads"], made["cuda"]) == ("cpu", 1, None)
     assert os.uname().nodename not in json.dumps(made)

@@ -14,8 +14,9 @@ from repro import contents
 from repro.claim.files import SpecError, run_config, sources
 from repro.contents import load
 from repro.engine.beforehand import check_library_nets
-from repro.engine.execute import Setting, execute
+from repro.engine.execute import execute
 from repro.engine.provenance import provenance
+from repro.engine.setting import Setting
 from repro.errors import ReproError
 from repro.nets import libraries, library
 from repro.pages import evidence

@@ -27,10 +27,11 @@ from repro.data.batches import Batches
 from repro.data.known import KNOWN, Known, find_source
 from repro.data.photos.maps import Photos
 from repro.data.sets import load as load_set
-from repro.engine import execute as executing
+from repro.engine import training
 from repro.engine.beforehand import check_initial_values
-from repro.engine.execute import Setting, execute
+from repro.engine.execute import execute
 from repro.engine.provenance import provenance
+from repro.engine.setting import Setting
 from repro.errors import DataError
 from repro.nets import layers, tables
 from repro.pages import write
@@ -404,7 +405,7 @@ def test_a_failed_run_keeps_what_its_set_lacked_and_one_session(setting, tmp_pat
     def fail(**keywords):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(executing.loop, "trainer", fail)
+    monkeypatch.setattr(training.loop, "trainer", fail)
     execute([(tiny(tmp_path), "paper")], setting, workers=1, report=lambda event: None)
     for run in setting.store.table().values():
         assert run.failed == "RuntimeError: out of memory"
@@ -430,8 +431,8 @@ def test_of_many_photos_left_out_the_first_20_are_named_and_the_rest_counted(tmp
     pack.rename(tmp_path / "packs" / f"ilsvrc2012-{folder['content']}-36")
     found = loading.left_out("ilsvrc2012", stored=36, cache=tmp_path / "packs")
     assert (found["left_out"], len(found["names"])) == (27, 20)
-    assert loading.left_out("ilsvrc2012", stored=40, cache=tmp_path / "packs") == {}
-    assert loading.left_out("digits", stored=None, cache=tmp_path / "packs") == {}
+    assert loading.left_out("ilsvrc2012", stored=40, cache=tmp_path / "packs") is None
+    assert loading.left_out("digits", stored=None, cache=tmp_path / "packs") is None
 
 
 def test_a_missing_set_of_photos_says_what_is_expected_before_any_training(setting, tmp_path):
@@ -447,7 +448,7 @@ PACKING = [{"event": "pack", "run": "x", "label": f"x: {stage}", "done": done, "
 
 def test_packing_is_shown_as_a_line_for_each_pass_where_there_is_no_terminal():
     said: list[str] = []
-    with progress.shown(said.append) as show:
+    with progress.display(said.append) as show:
         for event in PACKING:
             show(event)
     assert said == ["x: reading: 1,800 done", "x: packing: 1,800 done"]
@@ -457,7 +458,7 @@ def test_packing_is_shown_as_a_bar_on_a_terminal(monkeypatch):
     drawn = StringIO()
     terminal = rich.console.Console(file=drawn, force_terminal=True, force_interactive=True, width=100)
     monkeypatch.setattr(rich.console, "Console", lambda: terminal)
-    with progress.shown(lambda line: pytest.fail("a line beside a display")) as show:
+    with progress.display(lambda line: pytest.fail("a line beside a display")) as show:
         for event in PACKING:
             show(event)
     assert "x: reading" in drawn.getvalue()

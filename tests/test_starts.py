@@ -19,9 +19,12 @@ from repro.contents import load
 from repro.data.known import KNOWN
 from repro.data.photos.maps import from_images
 from repro.data.sets import load as load_set
-from repro.engine.execute import Job, Setting, execute, jobs, standing, train
+from repro.engine.execute import execute
+from repro.engine.jobs import Job, jobs
 from repro.engine.provenance import provenance
+from repro.engine.setting import Setting, standing
 from repro.engine.starts import about_of, best_epoch
+from repro.engine.training import train
 from repro.errors import ReproError
 from repro.nets import tables
 from repro.pages.evidence import behind
@@ -318,7 +321,7 @@ def test_a_run_starts_exactly_from_those_weights_and_its_layers_afresh_from_thei
 
 
 def trainer_of(config: RunConfig, setting: Setting):
-    from repro.engine.execute import batches
+    from repro.engine.setting import batches
     from repro.train import loop
 
     images = batches(config.data, setting)

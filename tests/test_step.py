@@ -140,7 +140,7 @@ def test_an_epoch_of_steps_is_the_plain_loop_bit_for_bit_where_there_is_no_dropo
         _, sizes, _ = ours.begin(epoch)
         for _ in sizes:
             ours.step()
-        seen = ours.step.seen()
+        seen = ours.step.losses_and_errors()
         losses, errors = losses + seen[0], errors + seen[1]
     found, wrong = [], []
     theirs.net.train()

@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
+from typing import ForwardRef, Literal, NotRequired, Union, get_args, get_origin, is_typeddict
 
 import pytest
 
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain
 from repro.errors import ReproError
-from repro.store import CHECKPOINT, Store, replace
+from repro.store import CHECKPOINT, Store, replace, rows
 
 HERE = {"numerics": 1, "commit": "a", "device": "cpu"}
 CONFIG = RunConfig(
@@ -222,3 +224,74 @@ def test_a_shelf_that_cannot_be_written_is_named(tmp_path):
         Store(tmp_path / "runs").begin(CONFIG, HERE),
     ):
         pass
+
+
+# The types of what the files hold
+
+
+def conforms(value: object, hint: object) -> bool:
+    """Whether a value read from JSON is of a type of `repro.store.rows`; an int is a float too, a list a tuple."""
+    if isinstance(hint, ForwardRef):
+        hint = getattr(rows, hint.__forward_arg__)
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint is rows.Json:
+        return True  # what JSON gives
+    if is_typeddict(hint):
+        fits = isinstance(value, dict) and hint.__required_keys__ <= value.keys() <= hint.__annotations__.keys()
+        return fits and all(conforms(each, hint.__annotations__[key]) for key, each in value.items())
+    if origin is NotRequired:
+        return conforms(value, parts[0])
+    if origin in (Union, types.UnionType):
+        return any(conforms(value, part) for part in parts)
+    if origin is Literal:
+        return value in parts
+    if origin is list:
+        return isinstance(value, list) and all(conforms(each, parts[0]) for each in value)
+    if origin is tuple:
+        return isinstance(value, list) and len(value) == len(parts) and all(map(conforms, value, parts))
+    if origin is dict:
+        return isinstance(value, dict) and all(conforms(each, parts[1]) for each in value.values())
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None if hint in (None, types.NoneType) else type(value) is hint
+
+
+SHELF = Store(Path(__file__).parent.parent / "runs" / "reference").table()
+
+
+@pytest.mark.parametrize("run", SHELF.values(), ids=list(SHELF))
+def test_what_the_reference_shelf_holds_is_of_the_types_that_the_code_is_checked_by(run):
+    assert conforms(run.config, rows.Config)
+    assert conforms(run.sessions, list[rows.Provenance])
+    assert conforms(run.result, rows.Result)
+    assert [row["epoch"] for row in run.epochs if not conforms(row, rows.Row)] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [
+        ("epoch", "1"),
+        ("updates", [[1, 2.0]]),
+        ("norms", {"conv1": None}),
+        ("halves", [{"update": 3}]),
+        ("tset_error", 0.5),
+    ],
+)
+def test_a_row_of_another_form_is_told_from_one_of_the_type(changed, value):
+    row = {
+        "epoch": 1,
+        "update": 3,
+        "train_error": 0.5,
+        "train_loss": 1,
+        "seconds": 0.1,
+        "updates": [[1, 2.0, 3]],
+        "diverged": None,
+    }
+    assert conforms(row, rows.Row)
+    assert not conforms(row | {changed: value}, rows.Row)
+    assert not conforms({key: each for key, each in row.items() if key != "update"}, rows.Row)
+
+
+def test_every_status_of_a_result_is_one_of_the_statuses():
+    results = [get_args(result.__annotations__["status"]) for result in get_args(rows.Result)]
+    assert sorted(status for statuses in results for status in statuses) == sorted(get_args(rows.Status))

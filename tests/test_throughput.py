@@ -18,8 +18,10 @@ from repro.claim.files import ClaimFile
 from repro.contents import load
 from repro.data.batches import Batches
 from repro.data.sets import load as load_set
-from repro.engine.execute import Setting, execute, jobs, remaining
+from repro.engine.execute import execute, remaining
+from repro.engine.jobs import jobs
 from repro.engine.provenance import device_name, provenance
+from repro.engine.setting import Setting
 from repro.errors import ReproError
 from repro.nets import tables
 from repro.pages import write

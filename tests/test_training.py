@@ -21,7 +21,7 @@ from repro.data.sets import Images, load
 from repro.engine.provenance import provenance
 from repro.nets import modules
 from repro.train import loop, testing
-from repro.train.minibatches import batch_sizes
+from repro.train.minibatches import NUMERICS, batch_sizes
 from repro.train.order import permutation
 from repro.train.seeds import generator
 
@@ -312,7 +312,7 @@ def machine() -> dict[str, str]:
 
 def test_golden_losses_have_not_moved(tmp_path):
     golden = json.loads(GOLDEN.read_text())
-    assert golden["numerics"] == loop.NUMERICS, "golden losses and NUMERICS move together, and only together"
+    assert golden["numerics"] == NUMERICS, "golden losses and NUMERICS move together, and only together"
     found = golden_losses(tmp_path)
     assert found.keys() == golden["runs"].keys()
     for name, losses in found.items():
@@ -362,12 +362,12 @@ def renew() -> None:
 
     torch.set_num_threads(1)
     golden = json.loads(GOLDEN.read_text()) if GOLDEN.is_file() else {}
-    kept = golden["runs"] if golden.get("numerics") == loop.NUMERICS else {}
+    kept = golden["runs"] if golden.get("numerics") == NUMERICS else {}
     with tempfile.TemporaryDirectory() as cache:
         found = golden_losses(Path(cache))
     runs = {name: kept.get(name, {"machine": machine(), "losses": losses}) for name, losses in found.items()}
     GOLDEN.parent.mkdir(exist_ok=True)
-    GOLDEN.write_text(json.dumps({"numerics": loop.NUMERICS, "runs": runs}, indent=1) + "\n")
+    GOLDEN.write_text(json.dumps({"numerics": NUMERICS, "runs": runs}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

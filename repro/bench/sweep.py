@@ -88,7 +88,7 @@ Worker = tuple[BaseProcess, Connection]
 
 def _hire(workers: int, device: str, images: int) -> list[Worker]:
     context = multiprocessing.get_context("spawn")  # a process that has used a GPU cannot be forked
-    crew = []
+    crew: list[Worker] = []
     for _ in range(workers):
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, device, images), daemon=True)
@@ -138,7 +138,7 @@ def _ours(device: str, images: int, precision: str) -> Callable[[], object]:
         _, sizes, _ = run.begin(epoch)
         for _ in sizes:
             run.step()
-        run.step.seen()
+        run.step.losses_and_errors()
 
     return train
 

@@ -79,7 +79,7 @@ def in_turn(
     products = {precision: product(size, precision, device) for precision in precisions}
     before = {i: _weights(contenders[i]) for i in steps}
     seconds: dict[Any, list[float]] = {key: [] for key in (*steps, *products)}
-    actions = {**steps, **products}
+    actions: dict[Any, Callable[[], object]] = {**steps, **products}
     for r in range(rounds + 1):
         keys = list(actions)
         for key in keys[r % len(keys) :] + keys[: r % len(keys)]:

@@ -105,7 +105,7 @@ def _run_model(spec: DataSpec, model: Net, layers: list[str]) -> RunModel:
     return RunModel(init=init if isinstance(init, str) else _by_layer(init, layers), **model.recorded())
 
 
-def image(data: DataSpec | RunData) -> tables.Shape:
+def image(data: DataSpec | RunData) -> tuple[int, int, int]:
     """(channels, height, width) of what the net sees."""
     return (KNOWN[data.kind].shape[0], data.crop, data.crop) if data.crop else KNOWN[data.kind].shape
 

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from repro.data.augment import Draws
 from repro.data.sets import Images
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -55,7 +56,7 @@ class Batches:
         """Training images that are kept from training: none of whole ones."""
         return 0
 
-    def train(self, index: torch.Tensor, draws: None = None) -> Batch:
+    def train(self, index: torch.Tensor, draws: Draws | None = None) -> Batch:
         """Return the training images `index` (int64 [b], on the device), as `take` does, and their labels int64 [b]."""
         return self.take(index), self.labels(index)
 
@@ -67,7 +68,7 @@ class Batches:
         """Return where `take` finds the training images in `order`: as `PhotoBatches.places`."""
         return order
 
-    def take(self, places: torch.Tensor, draws: None = None) -> torch.Tensor:
+    def take(self, places: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
         """Return the training images `places` (int64 [b], on the device): float32 [b, 3, h, w], channels-last."""
         return self._scaled(self._train_x.index_select(0, places))
 

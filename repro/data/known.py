@@ -8,8 +8,16 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from repro.errors import ReproError
+
+
+class LeftOut(TypedDict):
+    """Photos of a set that were unusable when it was packed."""
+
+    left_out: int
+    names: list[str]  # the first of them, each with its split and the reason
 
 
 @dataclass(frozen=True)

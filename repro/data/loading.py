@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from repro.data.batches import Batches
-from repro.data.known import KNOWN, MANIFEST, packed, packed_photos
+from repro.data.known import KNOWN, MANIFEST, LeftOut, packed, packed_photos
 from repro.data.photos.crops import PhotoBatches
 from repro.data.photos.maps import from_images, load_photos
 from repro.data.photos.packing import Progress
@@ -87,14 +87,13 @@ def noise(
     return PhotoBatches(from_images(images), device=device, size=crop, scale=scale, factor=factor, **cropping)
 
 
-def left_out(kind: str, *, stored: int | None, cache: Path) -> dict[str, Any]:
-    """The photos that were unusable when the set was packed: {"left_out": how many, "names": the first ones, each
-    with its split and the reason}; empty where all of them are there."""
+def left_out(kind: str, *, stored: int | None, cache: Path) -> LeftOut | None:
+    """Return the photos that were unusable when the set was packed; None where all of them are there."""
     known = KNOWN.get(kind)  # None of a set of one's own, whose manifest is at hand
     packs = packed_photos(known, cache, stored) if known and known.photos else []
     excluded = [photo for pack in packs for photo in json.loads((pack / MANIFEST).read_text())["excluded"]]
     if not excluded:
-        return {}
+        return None
     return {
         "left_out": len(excluded),
         "names": [f"{photo['photo']} ({photo['split']}: {photo['reason']})" for photo in excluded[:NAMED]],

@@ -8,7 +8,7 @@ across maps and within a map, dropout, crops, reflections and colour noise. On t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from repro.pages.doctor import Check, largest
 from repro.store import replace
 from repro.train import loop
 from repro.train.machine import settle_process
+from repro.train.minibatches import NUMERICS
 
 SHIPPED = Path(__file__).with_name("canary.json")
 UPDATES = 10
@@ -52,7 +53,7 @@ def losses() -> dict[str, list[float]]:
         run.begin(1)
         for _ in range(UPDATES):
             run.step()
-        out[name] = run.step.seen()[0]
+        out[name] = run.step.losses_and_errors()[0]
     return out
 
 
@@ -61,7 +62,7 @@ def checks(found: dict[str, list[float]], shipped: dict[str, Any]) -> list[Check
     there = shipped["machine"]["numerics"]
     out = [
         Check(
-            "canary", "all", "numerics version", f"{there}", f"{loop.NUMERICS}", there == loop.NUMERICS,
+            "canary", "all", "numerics version", f"{there}", f"{NUMERICS}", there == NUMERICS,
             "this copy of repro was changed, and the losses that come with it were not written again",
         )
     ]  # fmt: skip
@@ -93,15 +94,16 @@ def write() -> str:
     """Write the losses of this machine into the package; return a line that says so. ReproError outside a clone."""
     if places.clone() != places.PACKAGE.parent:
         raise ReproError("doctor --canary --reference: writes into the package, and this one lies in no clone; use one")
-    made = provenance("cpu")
-    content = {"machine": {key: made[key] for key in MACHINE}, "losses": losses()}
+    made: Mapping[str, object] = provenance("cpu")
+    found = losses()
+    content = {"machine": {key: made[key] for key in MACHINE}, "losses": found}
     replace(SHIPPED, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    return f"the losses of ten updates of {len(content['losses'])} nets, written to {SHIPPED.name} in the package"
+    return f"the losses of ten updates of {len(found)} nets, written to {SHIPPED.name} in the package"
 
 
 def lines(found: Sequence[Check], there: dict[str, Any]) -> list[str]:
     """Return a line for each check; versions there and here; whether the stack changed, and what to do then."""
-    here = provenance("cpu")
+    here: Mapping[str, object] = provenance("cpu")
     out = [check.line() for check in found]
     out += [
         f"{key:<10} there {there[key]!s:<44} here {here[key]}{'' if there[key] == here[key] else '   differs'}"

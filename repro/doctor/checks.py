@@ -102,7 +102,7 @@ def _losses(run: loop.Trainer, epoch: int) -> list[float]:
     _, sizes, _ = run.begin(epoch)
     for _ in sizes:
         run.step()
-    return run.step.seen()[0]
+    return run.step.losses_and_errors()[0]
 
 
 def _alike(

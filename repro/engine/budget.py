@@ -10,12 +10,11 @@ import re
 import time
 from collections.abc import Callable
 from math import fsum
-from typing import Any
 
-from repro.claim.config import RunConfig
+from repro.claim.config import RunConfig, TimingConfig
+from repro.engine.events import Event, Report
 from repro.engine.jobs import Job
 from repro.engine.probe import seconds_of
-from repro.engine.workers import Report
 from repro.errors import ReproError
 
 _FORM = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)(?:min|m))?(?:(\d+(?:\.\d+)?)s)?")
@@ -39,7 +38,7 @@ class Budget:
         seconds: float,
         device: str,
         clock: Callable[[], float] = time.monotonic,
-        estimate: Callable[[Any, int, str], float] = seconds_of,
+        estimate: Callable[[RunConfig | TimingConfig, int, str], float] = seconds_of,
     ) -> None:
         self._clock, self._device, self._estimate = clock, device, estimate
         self.end = clock() + seconds
@@ -63,13 +62,13 @@ class Budget:
     def watching(self, report: Report) -> Report:
         """Return `report` with what it is told taken note of."""
 
-        def both(event: dict[str, Any]) -> None:
+        def both(event: Event) -> None:
             self._note(event)
             report(event)
 
         return both
 
-    def _note(self, event: dict[str, Any]) -> None:
+    def _note(self, event: Event) -> None:
         now, run = self._clock(), event["run"]
         if event["event"] == "epoch" and run in self._seen and run in self._kinds:
             kind, estimated = self._kinds[run]

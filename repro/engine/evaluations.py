@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import safetensors.torch
@@ -22,34 +22,28 @@ from safetensors import SafetensorError
 
 from repro import contents
 from repro.claim.evaluation import Evaluation, Options
+from repro.engine.events import OfRun, Report, epoch_ended
 from repro.errors import ReproError
 from repro.store import CHECKPOINT, Run, Store
+from repro.store.rows import Evaluated, Provenance, Row
 from repro.train import loop
 from repro.train.evaluations import Results, evaluate
-
-REPORTED = (
-    "epoch",
-    "train_error",
-    "train_loss",
-    "test_error",
-    "seconds",
-    "diverged",
-)  # keys of a row that events report
-DONE = "looked at"  # the status of an evaluation, as records have it since the first
+from repro.train.minibatches import NUMERICS
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Makes the evaluations of one run and records them in `store`; `say` takes each event."""
+    """Makes the evaluations of one run, records them in `store` and reports each."""
 
     store: Store
-    session: dict[str, Any]
-    say: Callable[[dict[str, Any]], None]
+    session: Provenance
+    of: OfRun  # the run that is reported of
+    report: Report
     checkpoint_seconds: float
-    keep_old: bool = False  # see `repro.engine.execute.Setting`
+    keep_old: bool = False  # see `repro.engine.setting.Setting`
     tried: set[str] = field(default_factory=set)  # evaluations that were made here, or failed
 
-    def left(self, evaluations: Sequence[Evaluation], row: dict[str, Any] | None = None) -> list[Evaluation]:
+    def left(self, evaluations: Sequence[Evaluation], row: Row | None = None) -> list[Evaluation]:
         """Return the evaluations that are still to be made; with the `row` of an epoch, those which are due after it.
 
         A run that ends by the plateau rule is evaluated there, however long it was to be.
@@ -63,25 +57,35 @@ class Evaluator:
         run = self.store.read(evaluation.id)
         if run is None or run.result is None or run.failed:
             return False
-        return self.keep_old or run.sessions[-1].get("numerics") == loop.NUMERICS
+        return self.keep_old or run.sessions[-1].get("numerics") == NUMERICS
 
     def evaluate(self, evaluation: Evaluation, trainer: loop.Trainer) -> None:
         """Evaluate the net as it is now. A failure is repeated once, then recorded, and the training goes on."""
-        self._twice(evaluation, lambda: self._evaluate(evaluation, trainer, {}))
+        self._twice(evaluation, lambda: self._evaluate(evaluation, trainer))
 
     def return_to(self, evaluation: Evaluation, recorded: Run, start: Callable[[], loop.Trainer]) -> None:
         """Evaluate a run on record, from its checkpoint unless that is past the epoch; `start` begins the run anew."""
         self._twice(evaluation, lambda: self._return_to(evaluation, recorded, start()))
 
-    def _evaluate(self, evaluation: Evaluation, trainer: loop.Trainer, about: dict[str, Any]) -> None:
-        self.say({"event": "evaluation", "kind": evaluation.options.kind, "epoch": trainer.epoch})
+    def _evaluate(
+        self, evaluation: Evaluation, trainer: loop.Trainer, again: Literal["same", "other"] | None = None
+    ) -> None:
+        self.report({"event": "evaluation", **self.of, "kind": evaluation.options.kind, "epoch": trainer.epoch})
         with self.store.begin(evaluation, self.session) as run:
             start = time.perf_counter()
             evaluated = compute(trainer, evaluation.options)
             for name, array in evaluated.arrays.items():
                 run.write(f"{name}.npy", saved(array))
-            results = {"values": evaluated.values, "curves": evaluated.curves, "seconds": time.perf_counter() - start}
-            run.finish({"status": DONE, "epoch": trainer.epoch, **results, **about})
+            result: Evaluated = {
+                "status": "looked at",
+                "epoch": trainer.epoch,
+                "values": evaluated.values,
+                "curves": evaluated.curves,
+                "seconds": time.perf_counter() - start,
+            }
+            if again is not None:
+                result["trained_again"] = again
+            run.finish(result)
 
     def _return_to(self, evaluation: Evaluation, recorded: Run, trainer: loop.Trainer) -> None:
         epoch = min(evaluation.epoch, len(recorded.epochs))
@@ -91,29 +95,27 @@ class Evaluator:
                 trainer.load(state)
         again = trainer.epoch < epoch
         loss = self._train(evaluation, trainer, epoch, own) if again else None
-        about: dict[str, Any] = {}
+        trained: Literal["same", "other"] | None = None
         if again or own.is_file():
             same = loss is None or isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9)
-            about = {"trained_again": "same" if same else "other"}
-        self._evaluate(evaluation, trainer, about)
+            trained = "same" if same else "other"
+        self._evaluate(evaluation, trainer, trained)
         own.unlink(missing_ok=True)
-        self.say({"event": "finish", "epoch": trainer.epoch, "status": DONE})
+        self.report({"event": "finish", **self.of, "epoch": trainer.epoch, "status": "looked at"})
 
     def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int, checkpoint: Path) -> float:
         """Train on to `epoch`; return its training loss."""
-        self.say({"event": "begin", "epoch": trainer.epoch, "horizon": epoch})
+        self.report({"event": "begin", **self.of, "epoch": trainer.epoch, "horizon": epoch})
         with self.store.begin(evaluation, self.session) as run:
-            kept, last = time.monotonic(), None
-            for last in trainer.epochs(epoch):
-                recorded = last.row()
-                row = {key: recorded.get(key) for key in REPORTED}
-                self.say({"event": "epoch", "horizon": epoch, **row})
+            kept, row = time.monotonic(), None
+            for row in trainer.epochs(epoch):
+                self.report(epoch_ended(self.of, row, epoch))
                 if time.monotonic() - kept > self.checkpoint_seconds:
                     run.write(checkpoint.name, safetensors.torch.save(trainer.state()))
                     kept = time.monotonic()
-        if last is None or last.diverged or trainer.epoch < epoch:
+        if row is None or row["diverged"] or trainer.epoch < epoch:
             raise RuntimeError(f"trained again, the run ended in epoch {trainer.epoch} of {epoch}")
-        return last.train_loss
+        return row["train_loss"]
 
     def _twice(self, evaluation: Evaluation, work: Callable[[], None]) -> None:
         why = ""
@@ -123,7 +125,7 @@ class Evaluator:
                 return work()
             except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
                 why = f"{type(error).__name__}: {error}"
-            self.say({"event": "failed", "attempt": attempt, "why": why})
+            self.report({"event": "failed", **self.of, "attempt": attempt, "why": why})
         with self.store.begin(evaluation, self.session) as run:
             run.finish({"status": "failed", "why": why})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
@@ -14,6 +13,7 @@ from repro.questions.levels import Goal
 from repro.questions.observations import Want
 from repro.questions.plan import wanted
 from repro.store import Table
+from repro.store.rows import Row
 
 Planned = Callable[[Table], list[Want]]  # the runs that something wants next, from the table of runs so far
 
@@ -48,16 +48,18 @@ class Job:
         """Return the epochs at most after `there` of them; an evaluation takes about as long as an epoch (assumed)."""
         return 1 if self.alone else max(0, self.horizon - there) + len(self.evaluations)
 
-    def left(self, rows: list[dict[str, Any]]) -> bool:
-        """Whether more is to be trained after these epochs."""
+    def left(self, rows: list[Row]) -> bool:
+        """Return whether more is to be trained after these epochs."""
         return not all(goal.met(rows) for goal in self.goals)
 
 
 def jobs(
     claims: list[tuple[ClaimFile, str]], table: Table, device: str | None = None, more: Planned | None = None
 ) -> list[Job]:
-    """What is to be trained next, each run once, however many claims want it; `device`: see `wanted`; `more`: what is
-    wanted beside claims, and before them."""
+    """Return what is to be trained next, each run once, however many claims want it.
+
+    `device`: see `wanted`; `more`: what is wanted beside claims, and before them.
+    """
     wants: dict[str, list[Want]] = {}
     asked = [more(table)] if more else []
     for want in chain(*asked, *(wanted(file, scale, table, device=device) for file, scale in claims)):

@@ -6,25 +6,25 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 import repro
 from repro.errors import ReproError
-from repro.train import loop
+from repro.store.rows import Provenance
+from repro.train.minibatches import NUMERICS
 
 
-def provenance(device: str) -> dict[str, Any]:
-    """Return what made a run: commit and whether clean, versions, machine, device, threads, flags. No name of the
+def provenance(device: str) -> Provenance:
+    """Return what makes runs here on `device`: commit and whether clean, versions, machine, threads. It names no
     machine. The commit is None where the package was not imported from a clone: `repro` names its version then."""
     commit, clean = commit_of(Path(repro.__file__).parent)
     gpu = torch.cuda.get_device_properties(0) if device == "cuda" else None
     return {
         "commit": commit,
         "clean": clean,
-        "numerics": loop.NUMERICS,
+        "numerics": NUMERICS,
         "repro": repro.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -38,15 +38,15 @@ def provenance(device: str) -> dict[str, Any]:
     }
 
 
-def device_name(made: dict[str, Any]) -> str:
-    """What a timing is a fact of: the GPU's name, or the processor with the threads that were used."""
+def device_name(made: Provenance) -> str:
+    """Return what a timing is a fact of: the GPU's name, or the processor with the threads that were used."""
     if made["device"] != "cpu":
-        return str(made["device"])
+        return made["device"]
     return f"{made['threads']} thread{'s' * (made['threads'] != 1)} of {made['processor']}"
 
 
 def device_of(asked: str | None) -> str:
-    """The device that was asked for, else cuda where there is one. ReproError for cuda where there is none."""
+    """Return the device that was asked for, else cuda where there is one. ReproError for cuda where there is none."""
     if asked == "cuda" and not torch.cuda.is_available():
         raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
     return asked or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import safetensors.torch
 import torch
@@ -17,6 +17,7 @@ from repro.claim.config import RunConfig
 from repro.errors import ReproError
 from repro.nets import weights
 from repro.store import CHECKPOINT, KEPT, OpenRun, Store
+from repro.store.rows import Row, TrainingConfig
 from repro.train.loop import Trainer
 
 BEST = "best.safetensors"
@@ -24,24 +25,32 @@ ABOUT = "repro"  # the key of a weights file's metadata under which stands, as J
 
 
 def saved(tensors: Mapping[str, torch.Tensor], config: RunConfig, epoch: int) -> bytes:
-    """Parameters by name as a safetensors file that says of itself which net they are of, and which images it sees."""
+    """Return parameters by name as a safetensors file, whose metadata say which run and epoch they are of."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     about = {"run": config.id, "epoch": epoch, "config": config.model_dump()}
     return safetensors.torch.save(tensors, {ABOUT: json.dumps(about, sort_keys=True)})
 
 
-def about_of(path: Path) -> dict[str, Any]:
-    """`run`, `epoch` and `config` of a file that `saved` made, `config` of a run's checkpoint; empty of others."""
+class About(TypedDict, total=False):
+    """What a file of weights says of itself: the run, the epoch, and the run's configuration."""
+
+    run: str
+    epoch: int
+    config: TrainingConfig
+
+
+def about_of(path: Path) -> About:
+    """Return what a file that `saved` made says of itself, of a run's checkpoint its configuration; empty of others."""
     if path.name == CHECKPOINT and (run := Store(path.parent.parent).read(path.parent.name)) is not None:
-        return {"config": run.config}
+        return {"config": run.config} if "model" in run.config else {}
     if path.suffix != ".safetensors" or not path.is_file():
         return {}
     try:
         with safe_open(path, "pt") as file:
-            found = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
     except (SafetensorError, OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast(About, about) if isinstance(about, dict) else {}
 
 
 def begin(trainer: Trainer, config: RunConfig, store: Store, given: Mapping[str, torch.Tensor] | None = None) -> None:
@@ -84,19 +93,21 @@ class Leaves:
             if past:
                 path.unlink()
 
-    def due(self, rows: list[dict[str, Any]]) -> bool:
-        """Whether the epoch just done is one of those: then its checkpoint is written first, so that a kill between
-        the two loses nothing."""
+    def due(self, rows: list[Row]) -> bool:
+        """Return whether weights are due after the epoch just done.
+
+        Then its checkpoint is written first, so that a kill between the two loses nothing.
+        """
         return bool(self._due(rows))
 
-    def write(self, trainer: Trainer, rows: list[dict[str, Any]]) -> None:
+    def write(self, trainer: Trainer, rows: list[Row]) -> None:
         """Write what is due after the trainer's epoch and not there yet."""
         for path in self._due(rows):
-            found = about_of(path)
-            if (found.get("run"), found.get("epoch")) != (self.config.id, trainer.epoch):
+            about = about_of(path)
+            if (about.get("run"), about.get("epoch")) != (self.config.id, trainer.epoch):
                 self.run.write(path.name, saved(trainer.net.state_dict(), self.config, trainer.epoch))
 
-    def _due(self, rows: list[dict[str, Any]]) -> list[Path]:
+    def _due(self, rows: list[Row]) -> list[Path]:
         if not rows or rows[-1]["diverged"] is not None:
             return []
         last = rows[-1]
@@ -107,21 +118,23 @@ class Leaves:
         return self.run.path / KEPT.format(epoch)
 
 
-def best_epoch(rows: list[dict[str, Any]]) -> int:
-    """The epoch at whose end the held-out error was least, of equal ones that of the least loss, then the first; the
-    last epoch that did not diverge where nothing is held out. 0 where there is none."""
+def best_epoch(rows: list[Row]) -> int:
+    """Return the epoch at whose end the held-out error was least: of equal ones that of the least loss, then the first.
+
+    Where nothing is held out, the last epoch that did not diverge; 0 where there is none.
+    """
     whole = [row for row in rows if row["diverged"] is None]
     halves = [(row["halves"][-1], row["epoch"]) for row in whole if row.get("halves")]
-    seen = [
+    measured = [
         (half["held_out_error"], half["held_out_loss"] or 0.0, epoch)
         for half, epoch in halves
         if half["held_out_error"] is not None
     ]
-    return min(seen)[2] if seen else len(whole)
+    return min(measured)[2] if measured else len(whole)
 
 
 def sha256_of(path: Path) -> str:
-    """The identity of a file of weights. ReproError where it cannot be read."""
+    """Return the sha256 of a file of weights. ReproError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -129,8 +142,8 @@ def sha256_of(path: Path) -> str:
         raise ReproError(f"--weights {path}: cannot be read ({error.strerror}); name a file of weights") from error
 
 
-def resume(trainer: Trainer, run: OpenRun) -> list[dict[str, Any]]:
-    """Take up the run's checkpoint, if any; returns the epochs up to it, all that a resumed run keeps."""
+def resume(trainer: Trainer, run: OpenRun) -> list[Row]:
+    """Take up the run's checkpoint, if any; return the epochs up to it, all that a resumed run keeps."""
     path = run.path / CHECKPOINT
     if path.is_file():
         try:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from repro.engine.events import Event, Report
 from repro.errors import ReproError
 from repro.store import Store
 
 METRICS = ("train_error", "train_loss", "test_error", "test_loss", "test_top5", "fixed_error", "fixed_loss", "seconds")
 HALVES = ("held_out_error", "held_out_loss")
-
-Report = Callable[[dict[str, Any]], None]
 
 
 def exported(folder: Path, store: Store, report: Report) -> Report:
@@ -31,24 +29,24 @@ def exported(folder: Path, store: Store, report: Report) -> Report:
     def write(run_id: str, first: int) -> None:
         run = store.read(run_id)
         for row in run.epochs[first:] if run else ():
-            seen = row | row.get("halves", [{}])[-1]
+            numbers: dict[str, object] = {**row, **(row["halves"][-1] if "halves" in row else {})}
             for name in (*METRICS, *HALVES):
-                if seen.get(name) is not None:
-                    writers[run_id].add_scalar(name, seen[name], row["epoch"])
+                if numbers.get(name) is not None:
+                    writers[run_id].add_scalar(name, numbers[name], row["epoch"])
         writers[run_id].flush()
 
-    def told(event: dict[str, Any]) -> None:
-        what, run = event["event"], event["run"]
-        if what == "begin":
+    def record(event: Event) -> None:
+        run = event["run"]
+        if event["event"] == "begin":
             place = folder / event["label"].replace("/", "_")
             if place.is_dir():
                 shutil.rmtree(place)
             writers[run] = SummaryWriter(str(place))
             write(run, 0)
-        elif what == "epoch":
+        elif event["event"] == "epoch":
             write(run, event["epoch"] - 1)
-        elif what == "finish" and run in writers:
+        elif event["event"] == "finish" and run in writers:
             writers.pop(run).close()
         report(event)
 
-    return told
+    return record

@@ -65,6 +65,7 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
     halved = False  # whether what enters is one tower's half; both towers read the whole image
     for place, row in enumerate(modules.cheapest_order(rows)):
         if row is last:
+            assert isinstance(row, tables.Dense)
             net.add_module(row.name, _SummedLinear(prod(entering), row.units))
             return net
         if isinstance(row, tables.Conv | tables.Dense):
@@ -72,8 +73,10 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
                 net.add_module(f"{row.name}_exchange", _Exchange())
                 entering = (entering[0] * TOWERS, *entering[1:])
             halved = True
-            outputs = {"maps": row.maps // TOWERS} if isinstance(row, tables.Conv) else {"units": row.units // TOWERS}
-            row = replace(row, **outputs, groups=1)
+            if isinstance(row, tables.Conv):
+                row = replace(row, maps=row.maps // TOWERS, groups=1)
+            else:
+                row = replace(row, units=row.units // TOWERS, groups=1)
         elif isinstance(row, tables.CrossMapNorm):
             row = replace(row, groups=1)
         for name, module in modules.modules(row, entering, place):

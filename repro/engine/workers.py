@@ -10,11 +10,10 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
+from repro.engine.events import Report
 from repro.errors import ReproError, RunError
-
-Report = Callable[[dict[str, Any]], None]
 
 
 class Job(Protocol):
@@ -29,8 +28,11 @@ class Job(Protocol):
         """Its name for people."""
 
 
+J = TypeVar("J", bound=Job)
+
+
 def work_through(
-    plan: Callable[[], Sequence[Any]], work: Callable[[Any, Report], None], workers: int, report: Report
+    plan: Callable[[], Sequence[J]], work: Callable[[J, Report], None], workers: int, report: Report
 ) -> Generator[str]:
     """Do `work(job, report)` in worker processes until a plan is empty; yields the id of each job that is done.
 
@@ -39,7 +41,7 @@ def work_through(
     """
     os.environ["OMP_NUM_THREADS"] = "1"  # what the libraries of a worker read when they are imported
     crew: dict[Connection, BaseProcess] = {}
-    busy: dict[Connection, Job] = {}
+    busy: dict[Connection, J] = {}
     left = plan()
     try:
         while True:
@@ -76,7 +78,7 @@ def work_through(
             process.join()
 
 
-def _hire(crew: dict[Connection, BaseProcess], work: Callable[[Any, Report], None]) -> Connection:
+def _hire(crew: dict[Connection, BaseProcess], work: Callable[[J, Report], None]) -> Connection:
     context = multiprocessing.get_context("spawn")  # a process that has used a GPU cannot be forked
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, theirs), daemon=True)
@@ -89,7 +91,7 @@ def _hire(crew: dict[Connection, BaseProcess], work: Callable[[Any, Report], Non
     return ours
 
 
-def _serve(work: Callable[[Any, Report], None], pipe: Connection) -> None:
+def _serve(work: Callable[[J, Report], None], pipe: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         job = pipe.recv()

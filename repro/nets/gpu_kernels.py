@@ -92,7 +92,7 @@ def _powers(x, BETA: tl.constexpr):
 def norm(x, y, x_n, x_c, x_h, x_w, y_n, y_c, y_h, y_w, ALPHA: tl.constexpr, BETA: tl.constexpr, K: tl.constexpr,
          H: tl.constexpr, W: tl.constexpr, PART: tl.constexpr, GROUPS: tl.constexpr, SIZE: tl.constexpr,
          CHUNK: tl.constexpr, MAPS_INNERMOST: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
-    """y_i = x_i D_i^-beta; D_i = k + alpha * sum of x_j^2 over the window of i."""
+    """Compute y_i = x_i D_i^-beta; D_i = k + alpha * sum of x_j^2 over the window of i."""
     image, group, first, row, column, there = _lanes(H, W, PART, GROUPS, CHUNK, MAPS_INNERMOST, BLOCK)
     half: tl.constexpr = SIZE // 2
     # maps held on each side of the chunk: what a window needs, in whole loads
@@ -115,7 +115,7 @@ def norm_backward(x, dy, dx, x_n, x_c, x_h, x_w, dy_n, dy_c, dy_h, dy_w, dx_n, d
                   BETA: tl.constexpr, K: tl.constexpr, H: tl.constexpr, W: tl.constexpr, PART: tl.constexpr,
                   GROUPS: tl.constexpr, SIZE: tl.constexpr, CHUNK: tl.constexpr, MAPS_INNERMOST: tl.constexpr,
                   WIDE: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
-    """dx_i = dy_i D_i^-beta - 2 alpha beta x_i * sum over the window of i of dy_j x_j D_j^(-beta - 1)."""
+    """Compute dx_i = dy_i D_i^-beta - 2 alpha beta x_i * sum over the window of i of dy_j x_j D_j^(-beta - 1)."""
     image, group, first, row, column, there = _lanes(H, W, PART, GROUPS, CHUNK, MAPS_INNERMOST, BLOCK)
     half: tl.constexpr = SIZE // 2
     # a D_j of the window needs the window of j: half more maps of x than of dy
@@ -142,7 +142,7 @@ def norm_backward(x, dy, dx, x_n, x_c, x_h, x_w, dy_n, dy_c, dy_h, dy_w, dx_n, d
 @triton.jit
 def update(weight, velocity, gradient, lr, numbers, MOMENTUM: tl.constexpr, DECAY: tl.constexpr,
            BLOCK: tl.constexpr):  # fmt: skip
-    """v <- momentum v - lr g - lr decay w;  w <- w + v, over flat memory; nothing where lr is 0."""
+    """Update v <- momentum v - lr g - lr decay w;  w <- w + v, over flat memory; nothing where lr is 0."""
     rate = tl.load(lr).to(weight.dtype.element_ty)
     if rate != 0:
         at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)

@@ -24,7 +24,7 @@ HEADS = ("aux1", "aux2", "AuxLogits")  # those heads, in published weights
 
 
 def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch.Generator]) -> nn.Module:
-    """`torchvision:NAME` or `timm:NAME` for `classes`, without published weights, fp32, on the CPU.
+    """Build `torchvision:NAME` or `timm:NAME` for `classes`, without published weights, fp32, on the CPU.
 
     Initial values follow the library's own rules. They are drawn in its order of construction from `draw("library")`:
     nets of one name agree at a seed, others need not, unlike ours, where a parameter's name decides (DESIGN,
@@ -57,7 +57,7 @@ def name_draws(net: nn.Module, generator: torch.Generator) -> None:
 
 @cache  # the arms and alternatives of a claim ask the same
 def refusal(kind: str, *, classes: int, image: tuple[int, ...]) -> str | None:
-    """Why a net cannot be trained on such images here, in a line; None where it can: two of them give [2, classes]."""
+    """Return in a line why a net cannot be trained on such images; None where it can: two of them give [2, classes]."""
     try:
         net = build(kind, classes=classes, side=image[1], draw=lambda name: torch.Generator().manual_seed(0))
         with torch.no_grad():
@@ -66,8 +66,8 @@ def refusal(kind: str, *, classes: int, image: tuple[int, ...]) -> str | None:
         why = str(error).partition("\n")[0] or type(error).__name__
         return f"does not take images of {' x '.join(map(str, image))} ({why}); set data.crop to what it takes"
     if not isinstance(out, torch.Tensor) or out.shape != (2, classes):
-        found = list(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
-        return f"gives {found} for two images in training; expected [2, {classes}], a score for each class"
+        given = list(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+        return f"gives {given} for two images in training; expected [2, {classes}], a score for each class"
     return None
 
 
@@ -85,7 +85,7 @@ def _made(source: str, name: str, classes: int, side: int) -> nn.Module:
 
 
 def _named(net: nn.Module, inputs: tuple[Any, ...]) -> None:
-    """Before a forward pass in training: torch's generators are put aside, and seeded by the update's own."""
+    """Put torch's generators aside before a forward pass in training, and seed them from the update's own."""
     generator = getattr(net, _DRAWS)
     if not net.training or generator is None:
         return
@@ -99,6 +99,6 @@ def _named(net: nn.Module, inputs: tuple[Any, ...]) -> None:
 
 
 def _unnamed(net: nn.Module, *_: Any) -> None:
-    """After it, and after an error in it: back to where they were."""
+    """Put torch's generators back after the pass, and after an error in it."""
     for own, state in net.__dict__.pop("_aside", ()):
         own.set_state(state)

@@ -71,7 +71,7 @@ def build(
 
 
 def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequential:
-    """The rows as one nn.Sequential; activations that stand before a max pooling are computed after it."""
+    """Build the rows as one nn.Sequential; activations that stand before a max pooling are computed after it."""
     net = nn.Sequential()
     for place, (row, entering, _) in enumerate(tables.shapes(cheapest_order(rows), image)):
         for name, layer in modules(row, entering, place):
@@ -80,7 +80,7 @@ def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequentia
 
 
 def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tuple[str, nn.Module]]:
-    """The modules of one row, each with its name in the net; `place` numbers rows that have no name."""
+    """Yield the modules of one row, each with its name in the net; `place` numbers rows that have no name."""
     match row:
         case tables.Conv():
             right, below = tables.ceil_zeros(row, entering)
@@ -117,7 +117,7 @@ def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tup
 
 
 def cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:
-    """The rows with every activation that stands before a max pooling after it."""
+    """Return the rows with every activation that stands before a max pooling moved behind it."""
     # Every activation here is monotone, so it commutes with a maximum: the same values and gradients from a quarter of
     # the units. Ties may send the gradient to another input of the window, as they may in the original (source.md 4).
     ordered = list(rows)

@@ -127,22 +127,22 @@ Rounding = Callable[[float], int]  # of the number of steps that a window takes
 
 
 def of(row: Weighted, many: int) -> Weighted:
-    """The row with so many maps or units."""
+    """Return the row with so many maps or units."""
     return replace(row, units=many) if isinstance(row, Dense) else replace(row, maps=many)
 
 
 def outputs(row: Weighted) -> int:
-    """Its maps or units."""
+    """Return the row's maps or units."""
     return row.units if isinstance(row, Dense) else row.maps
 
 
 def weighted(rows: tuple[Row, ...]) -> tuple[Weighted, ...]:
-    """The rows that hold weights, in order."""
+    """Return the rows that hold weights, in order."""
     return tuple(row for row in rows if isinstance(row, Weighted))
 
 
 def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> Iterator[tuple[Row, Shape, Shape]]:
-    """Each row with the shape that enters and the shape that leaves it; ValueError where a row does not fit.
+    """Yield each row with the shape that enters and the shape that leaves it; ValueError where a row does not fit.
 
     `rounding`: ceil, the last window may reach beyond the image (source.md 1, 1); floor, whole windows only.
     """
@@ -168,7 +168,7 @@ def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> It
 
 
 def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
-    """Weights and biases per weighted layer, by name."""
+    """Return the number of weights and biases of each weighted layer, by name."""
     return {
         row.name: (_fan_in(row, entering) + 1) * (prod(leaving) if isinstance(row, Local) else leaving[0])
         for row, entering, leaving in shapes(rows, image, rounding)
@@ -177,8 +177,10 @@ def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -
 
 
 def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, tuple[int, ...]]:
-    """[outputs, inputs of one output, and the kernel's sides] of each layer's weights, by name; of a locally connected
-    layer all its places are outputs."""
+    """Return the shape of each layer's weights, by name: [outputs, inputs of one output, the kernel's sides].
+
+    In a locally connected layer every place of every map is an output.
+    """
     out: dict[str, tuple[int, ...]] = {}
     for row, entering, leaving in shapes(rows, image, rounding):
         if isinstance(row, Dense):
@@ -190,13 +192,13 @@ def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil
 
 
 def fan_in(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
-    """Inputs of each unit of a weighted layer, by its name."""
+    """Return the number of inputs of one unit of each weighted layer, by name."""
     through = shapes(rows, image, rounding)
     return {row.name: _fan_in(row, entering) for row, entering, _ in through if isinstance(row, Weighted)}
 
 
 def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
-    """Multiplications of weights per image and forward pass, by layer, windows at the border counted whole."""
+    """Return the multiplications by weights in one image's forward pass, by layer; border windows count whole."""
     return {
         row.name: _fan_in(row, entering) * prod(leaving)
         for row, entering, leaving in shapes(rows, image, rounding)
@@ -205,19 +207,19 @@ def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil
 
 
 def neurons(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
-    """Units of each weighted layer, the inputs not counted."""
+    """Return the number of units of each weighted layer, by name; the net's inputs are not counted."""
     through = shapes(rows, image, rounding)
     return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Weighted)}
 
 
 def shares(rows: tuple[Row, ...], image: Shape) -> dict[str, float]:
-    """The part of all parameters that each weighted layer holds; they sum to 1."""
+    """Return the share of all parameters that each weighted layer holds, by name; the shares sum to 1."""
     held = parameters(rows, image)
     return {name: count / sum(held.values()) for name, count in held.items()}
 
 
 def ceil_zeros(row: Conv, entering: Shape) -> tuple[int, int]:
-    """Zeros (right, bottom) beyond the padding that the last windows of a convolution reach into (source.md 1, 1)."""
+    """Return the zeros (right, bottom) that a convolution's last windows need beyond the padding (source.md 1, 1)."""
 
     def missing(side: int) -> int:
         padded = side + 2 * row.pad

@@ -33,7 +33,7 @@ COUNTER = "num_batches_tracked"  # of a batch norm with a fixed momentum: counts
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by parameter name, on the CPU. DataError where there is no file, or none of the kinds above."""
+    """Read tensors by parameter name, onto the CPU. DataError where there is no file, or none of the kinds above."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected weights: .safetensors, .npy, {', '.join(PICKLED)}")
     if path.suffix == ".safetensors":
@@ -89,29 +89,30 @@ def _shape(tensor: torch.Tensor) -> str:
 
 def _ours(path: Path) -> dict[str, torch.Tensor]:
     try:
-        found = safetensors.torch.load_file(path)
+        tensors = safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: does not read as safetensors ({error}); get the file again") from error
-    if "epoch" in found and any(name.startswith("weight.") for name in found):  # a run's: see `Trainer.state`
+    if "epoch" in tensors and any(name.startswith("weight.") for name in tensors):  # a run's: see `Trainer.state`
         kinds = ("weight.", "buffer.")
-        return {name.split(".", 1)[1]: tensor for name, tensor in found.items() if name.startswith(kinds)}
-    return found
+        return {name.split(".", 1)[1]: tensor for name, tensor in tensors.items() if name.startswith(kinds)}
+    return tensors
 
 
 def _state_dict(path: Path) -> dict[str, torch.Tensor]:
     try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: does not read as a state dict of tensors alone ({why}); save the net's state_dict() "
                         "with torch.save, or as safetensors") from error  # fmt: skip
     for key in NESTED:
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not isinstance(found, Mapping) or not found or not all(isinstance(t, torch.Tensor) for t in found.values()):
-        raise DataError(f"{path}: found {type(found).__name__}; expected a state dict, tensors by name")
-    names = {name: _OLD_DENSENET.sub(r"\1\2", str(name).removeprefix("module.")) for name in found}
-    return {names[name]: tensor.detach() for name, tensor in found.items()}
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    state = content if isinstance(content, Mapping) else {}
+    if not state or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise DataError(f"{path}: found {type(content).__name__}; expected a state dict, tensors by name")
+    names = {name: _OLD_DENSENET.sub(r"\1\2", str(name).removeprefix("module.")) for name in state}
+    return {names[name]: tensor.detach() for name, tensor in state.items()}
 
 
 # torchvision's published densenets still have norm.1 where its nets have norm1; it renames them as it loads them
@@ -119,14 +120,14 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 def _caffe(path: Path) -> dict[str, torch.Tensor]:
-    """Caffe's net as ours: weights HWIO to OIHW, fc6 from (height, width, map) order to (map, height, width), and
-    the first convolution's channels from BGR to RGB. Values are not scaled: the net must be Caffe's
+    """Read Caffe's net as ours: weights from HWIO to OIHW, fc6 from (height, width, map) order to (map, height,
+    width), and the first convolution's channels from BGR to RGB. Values are not scaled: the net must be Caffe's
     (`model.kind: bvlc_alexnet`), whose norms and dropout are not the paper's."""
-    found = _mapping(path)
+    layers = _mapping(path)
     out: dict[str, torch.Tensor] = {}
     maps = 0  # of the last convolution, while no fully connected layer has been met
-    for name in sorted(found, key=lambda name: int(re.sub(r"\D", "", str(name)) or 0)):
-        weight, bias = _layer(path, name, found[name])
+    for name in sorted(layers, key=lambda name: int(re.sub(r"\D", "", str(name)) or 0)):
+        weight, bias = _layer(path, name, layers[name])
         if weight.ndim == 4:  # height, width, maps read, maps
             maps = weight.shape[3]
             if not any(made.ndim == 4 for made in out.values()) and weight.shape[2] == 3:
@@ -146,7 +147,7 @@ def _caffe(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _layer(path: Path, name: object, given: Any) -> tuple[np.ndarray, np.ndarray]:
-    pair = [given.get(key) for key in ("weights", "biases")] if isinstance(given, dict) else given
+    pair: Any = [given.get(key) for key in ("weights", "biases")] if isinstance(given, dict) else given
     fits = (
         isinstance(name, str)
         and re.fullmatch(r"[a-z]+\d+", name)
@@ -163,23 +164,23 @@ def _layer(path: Path, name: object, given: Any) -> tuple[np.ndarray, np.ndarray
 
 
 def _mapping(path: Path) -> dict[Any, Any]:
-    """The pickled mapping inside a .npy file, by an unpickler that makes numpy arrays and nothing else."""
+    """Read the pickled mapping inside a .npy file, by an unpickler that makes numpy arrays and nothing else."""
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             _, _, kind = header(file)
             if kind.hasobject:
-                found = _Arrays(file).load()
+                content = _Arrays(file).load()
             else:
                 raise ValueError(f"an array of {kind}")
     except (ValueError, pickle.UnpicklingError, EOFError, OSError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: does not read as a mapping of layers to arrays ({error}); expected the layout of "
                         "bvlc_alexnet.npy, a pickled dict of layer to [weights, biases]") from error  # fmt: skip
-    found = found.item() if isinstance(found, np.ndarray) and found.size == 1 else found
-    if not isinstance(found, dict) or not found:
-        raise DataError(f"{path}: found {type(found).__name__}; expected a mapping of layers to [weights, biases]")
-    return found
+    content = content.item() if isinstance(content, np.ndarray) and content.size == 1 else content
+    if not isinstance(content, dict) or not content:
+        raise DataError(f"{path}: found {type(content).__name__}; expected a mapping of layers to [weights, biases]")
+    return content
 
 
 class _Arrays(pickle.Unpickler):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from repro.claim.config import RunConfig
 from repro.draw.parts import Grid, Row
+from repro.store import rows as recorded
 
 WORST = 24  # mistakes with their photos
 PAIRS = 20
@@ -30,7 +31,7 @@ class TrainedNet:
 
     name: str  # "fine-tuned", "from scratch"
     config: RunConfig
-    rows: tuple[dict[str, Any], ...]  # an epoch each
+    rows: tuple[recorded.Row, ...]  # an epoch each
     best: int
     answers: dict[str, np.ndarray]
     path: Path
@@ -53,7 +54,7 @@ class FineTuning:
     manifest: dict[str, Any]
     weights: str | None
     tried: tuple[TrainedNet, ...]
-    provenance: dict[str, Any]
+    provenance: recorded.Provenance
     out: Path
 
     def wrong(self, net: TrainedNet) -> int | None:

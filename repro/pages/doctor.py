@@ -12,6 +12,7 @@ from typing import Any
 from repro.draw.parts import Grid
 from repro.pages.typeset import environment, static
 from repro.store import replace
+from repro.store.rows import Provenance
 
 NAME = "doctor"  # of the page and the JSON beside it
 
@@ -48,7 +49,7 @@ def largest(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, int]
     return max(apart), apart.index(max(apart)) + 1
 
 
-def result(checks: Sequence[Check], made: dict[str, Any], seconds: float) -> dict[str, Any]:
+def result(checks: Sequence[Check], made: Provenance, seconds: float) -> dict[str, Any]:
     """Return the checks as plain data, with the machine that they were made on."""
     return {"made": made, "seconds": seconds, "checks": [asdict(check) for check in checks]}
 

@@ -32,7 +32,7 @@ def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
 
 def behind(table: Table, ids: set[str]) -> set[str]:
     """These runs and those whose weights they started from."""
-    starts = [(table[run].config.get("start") or {}).get("run") for run in ids]
+    starts = [table[run].started_from for run in ids]
     earlier = {RunConfig.model_validate(config).id for config in starts if config} & table.keys()
     return ids | behind(table, earlier) if earlier else ids
 
@@ -101,8 +101,8 @@ def hours(table: Table, ids: set[str]) -> dict[tuple[str, str], float]:
     """
     out: dict[tuple[str, str], float] = defaultdict(float)
     for run in (table[i] for i in sorted(ids)):
-        made, looked = run.sessions[-1], (run.result or {}).get("seconds", 0.0)
-        seconds = looked if run.is_evaluation else sum(row["seconds"] for row in run.epochs) + run.seconds_timed
+        made, trained = run.sessions[-1], sum(row["seconds"] for row in run.epochs)
+        seconds = run.seconds_looked if run.is_evaluation else trained + run.seconds_timed
         cpu = made["device"] == "cpu"
         device = str(made["processor"] if cpu else made["device"])
         unit, threads = ("core-hours", made["threads"]) if cpu else ("hours", 1)
@@ -119,9 +119,9 @@ def _cost(table: Table, ids: set[str]) -> str:
     runs, epochs, seconds = cost(table, ids)
     if not epochs:
         return f"{runs:,} timing{'s' * (runs != 1)}, {prose.duration(seconds)} in all"
-    looked = [table[i].result or {} for i in ids if table[i].is_evaluation]
+    looked = [table[i].seconds_looked for i in ids if table[i].is_evaluation]
     text = f"{runs:,} runs, {epochs:,} epochs trained, {prose.duration(seconds)} of training in all"
     if not looked:
         return text
-    taken = prose.duration(sum(result.get("seconds", 0.0) for result in looked))
+    taken = prose.duration(sum(looked))
     return f"{text}, and {len(looked):,} evaluation{'s' * (len(looked) != 1)}, {taken}"

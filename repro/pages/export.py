@@ -137,9 +137,11 @@ def _evaluations(shown: Exhibit) -> dict[str, Any]:
     """Of every evaluation behind what is shown: what it looked at, and what it found."""
     ids = sorted({run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids})
     out = {}
-    for run in (shown.table[i] for i in ids if shown.table[i].is_evaluation):
-        about = {"of": RunConfig.model_validate(run.config["run"]).id, "look": run.config["look"]}
-        out[run.id] = about | {"epoch": (run.result or {}).get("epoch"), "values": run.values, "curves": run.curves}
+    for run in (shown.table[i] for i in ids):
+        if "look" in run.config:
+            about = {"of": RunConfig.model_validate(run.config["run"]).id, "look": run.config["look"]}
+            epoch = run.result["epoch"] if run.result and run.result["status"] == "looked at" else None
+            out[run.id] = about | {"epoch": epoch, "values": run.values, "curves": run.curves}
     return {"evaluations": out} if out else {}
 
 
@@ -175,7 +177,7 @@ def _cells(claim: Claim, seen: Observation) -> tuple[Any, ...]:
 
 def _points(shown: Exhibit) -> list[tuple[Any, ...]]:
     judgement, rule = shown.judgement, shown.judgement.claim.rule
-    runs = {shown.table[run].config["seed"]: run for run in judgement.run_ids}
+    runs = {shown.table[run].seed: run for run in judgement.run_ids}
     about = (shown.shelf, judgement.scale)
     rows: list[tuple[Any, ...]] = [
         (*about, name, seed, i, f"{value:.6g}", runs[seed])

@@ -66,8 +66,8 @@ def _box(told: FineTuning, tried: TrainedNet) -> dict[str, Any]:
     low, high = stats.binomtest(wrong, n).proportion_ci(method="wilson")
     if last["diverged"]:
         facts.append(f"diverged at update {last['diverged']}")
-    elif last["epoch"] != tried.best:
-        facts.append(f"after the last epoch {percent(last['test_error'])}")
+    elif last["epoch"] != tried.best and (error := last["test_error"]) is not None:
+        facts.append(f"after the last epoch {percent(error)}")
     return {
         "title": tried.name,
         "headline": f"{percent(wrong / n)} wrong",
@@ -105,9 +105,11 @@ def _curves(told: FineTuning) -> list[Figure]:
     for metric, named, what, start in metrics:
         drawn = []
         for tried in told.tried:
-            points = [(float(row["epoch"]), row[metric]) for row in tried.rows if row["diverged"] is None]
-            if metric == "test_error":
-                points = [(0.0, start), *points]
+            points = [(0.0, start)] if metric == "test_error" else []
+            for row in (row for row in tried.rows if row["diverged"] is None):
+                value = row["test_error"] if metric == "test_error" else row["train_loss"]
+                if value is not None:
+                    points.append((float(row["epoch"]), value))
             at = next((point for point in points if tried.best and point[0] == tried.best), None)
             drawn.append(Curve(tried.name, tried.config.seed, tuple(points), at if held_out else None))
         if not any(curve.points and curve.points[-1][0] for curve in drawn):

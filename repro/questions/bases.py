@@ -23,6 +23,7 @@ from repro.questions.base import Claim
 from repro.questions.levels import STARTED, Level, files_of, goal_of, updates_an_epoch
 from repro.questions.observations import Want, fixed_error
 from repro.store import Table
+from repro.store.rows import Row
 
 SEEDS = (100, 101, 102)  # tuning seeds: no judging seed of any claim
 MORE = (103, 104)  # of the one that is taken
@@ -137,12 +138,13 @@ def _trained(config: RunConfig, epochs: int, table: Table) -> Trained | None:
     if not goal_of(config, epochs).started(rows):
         return None
     end = rows[-1]
-    return Trained(
-        config.seed, run.id, evaluation.values["views_error"], end["test_error"], fixed_error(end), left(config, rows)
-    )
+    error = end["test_error"]
+    assert error is not None, "a run that was evaluated did not diverge"
+    ten_views = evaluation.values["views_error"]
+    return Trained(config.seed, run.id, ten_views, error, fixed_error(end), left(config, rows))
 
 
-def left(source: Claim | RunConfig, rows: list[dict]) -> float | None:
+def left(source: Claim | RunConfig, rows: list[Row]) -> float | None:
     """Return the update at which a run left 0.9 ln C; None where it did not in the updates recorded one by one."""
     files, chance = files_of(source), log(len(classes(source.data)))
     time = Level("train_loss", STARTED * chance, files, chance, window=WINDOW).time(rows)

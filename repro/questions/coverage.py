@@ -228,7 +228,7 @@ def _times(want: Want, table: Table) -> int:
     return max(0, want.epochs - (len(run.epochs) if run and run.resumable else 0))
 
 
-def alike(config: dict[str, Any]) -> str | None:
+def alike(config: Mapping[str, Any]) -> str | None:
     """Return the hash of what decides how long a configuration takes; None of what is neither trained nor timed."""
     if "timed" in config:
         arms = sorted(filter(None, map(alike, config["timed"].values())))

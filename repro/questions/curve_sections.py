@@ -83,7 +83,7 @@ def _runs(exhibit: Exhibit) -> Grid:
     test, rule = exhibit.judgement.trace, exhibit.judgement.claim.rule
     assert test is not None
     assert isinstance(rule, TraceRule)
-    runs = {int(exhibit.table[run].config["seed"]): run for run in exhibit.judgement.run_ids}
+    runs = {exhibit.table[run].seed: run for run in exhibit.judgement.run_ids}
 
     def line(who: str, curve: list[float], largest: float, run: str) -> tuple[str, ...]:
         return who, f"{100 * curve[0]:.2f} %", f"{100 * curve[-1]:.2f} %", f"{largest:.2f}", run

@@ -22,6 +22,7 @@ from repro.questions.run_measure import RunMeasure
 from repro.questions.statistics import Effect, difference, mean_of
 from repro.questions.units import DIFFERENCE, VALUE, Unit, listed
 from repro.store import Table
+from repro.store.rows import Row
 from repro.train.minibatches import is_tested
 
 
@@ -71,13 +72,17 @@ class FinalValue(RunMeasure):
         options = OF_FINAL.get(self.metric)
         return Evaluation(run=config, epoch=ceil(epochs), options=options) if options is not None else None
 
-    def read(self, claim: Claim, rows: list[dict], level: Level | None) -> float | None:
+    def read(self, claim: Claim, rows: list[Row], level: Level | None) -> float | None:
         if not rows:
             return None
-        if self.metric in ("gap", "fixed_error"):
-            trained_on = fixed_error(rows[-1])
-            return float(rows[-1]["test_error"]) - trained_on if self.metric == "gap" else trained_on
-        return float(rows[-1][self.metric])
+        end = rows[-1]
+        if self.metric == "fixed_error":
+            return fixed_error(end)
+        if self.metric == "test_top5":
+            return end["test_top5"]
+        error = end["test_error"]  # the other metrics are read off evaluations
+        assert error is not None, "an epoch that diverged is left out"
+        return error - fixed_error(end) if self.metric == "gap" else error
 
     def written(self, claim: Claim, value: float) -> str:
         return f"{100 * value:.2f} %"

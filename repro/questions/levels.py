@@ -19,11 +19,12 @@ from typing import Any, Literal
 from repro.claim.config import RunConfig
 from repro.claim.model import Claim
 from repro.claim.resolve import classes, training_images
+from repro.store.rows import Row, Saturation
 from repro.train.minibatches import batch_sizes
 
 STARTED = 0.9  # DESIGN, not started: a mean training loss that is not below so much of ln C has learned nothing
 Place = Literal["files", "middle", "end", "start"]  # where the mean of an interval stands
-Rows = list[dict[str, Any]]
+Rows = list[Row]
 Points = list[tuple[float, float]]
 
 
@@ -35,7 +36,7 @@ class Level:
     each of an epoch's data files. `start`: the metric at time 0, chance's.
     """
 
-    metric: str
+    metric: Literal["train_error", "train_loss"]
     value: float
     files: tuple[tuple[int, ...], ...]
     start: float
@@ -175,7 +176,7 @@ class Goal:
         early = rows[: self.half]
         if len(early) < self.half or self.started(rows):
             return False
-        saturated: list[dict] = [row["saturated"] for row in early if "saturated" in row]
+        saturated: list[dict[str, Saturation]] = [row["saturated"] for row in early if "saturated" in row]
         if self.rectified and saturated and any(layer["units"] == 1 for layer in saturated[-1].values()):
             return True
         return len(early) > 1 and all(row["train_loss"] > early[0]["train_loss"] for row in early[1:])
@@ -194,7 +195,8 @@ def goal_of(config: RunConfig, epochs: int, level: Level | None = None, horizon:
 
 def held_out_errors(rows: Rows) -> list[float]:
     """Return the held-out error of every half epoch; an epoch that diverged before its first half has none."""
-    return [half["held_out_error"] for row in rows for half in row.get("halves", ())]
+    halves = [half["held_out_error"] for row in rows for half in row.get("halves", [])]
+    return [error for error in halves if error is not None]
 
 
 def converged(errors: list[float], near: float) -> float | None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, fsum, inf, log
+from typing import Literal
 
 from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
 from repro.questions.levels import Goal, Level, goal_of
 from repro.store import Table
+from repro.store.rows import Row
+
+Status = Literal["reached", "not reached", "not started", "diverged", "failed", "missing"]  # of an observation
+# Of a rate. not learned: of one rate for all arms; near: within 10 % of the best; stopped: by a bound on its time.
+State = Literal["chosen", "not learned", "near", "slower", "stopped", "diverged", "failed", "not reached", "running"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Observation:
     run: str
     value: float | None
     horizon: float  # epochs that were seen, at most `limit`
-    status: str  # reached, not reached, not started, diverged, failed, missing
+    status: Status
     limit: float  # epochs looked up to: a run without a value takes longer, also where it diverged before
     evaluation: str | None = None  # of the run, where the measure is read off one
 
@@ -75,9 +81,7 @@ class Rate:
 
     rate: float
     observations: tuple[Observation, ...]
-    # chosen, not learned (of one rate for all), near (within 10 % of the best), slower, stopped, diverged, failed, not
-    # reached, running
-    state: str
+    state: State
 
     @property
     def mean(self) -> float | None:
@@ -119,7 +123,7 @@ def geometric_mean(values: list[float]) -> float:
     return exp(fsum(map(log, values)) / len(values))
 
 
-def fixed_error(row: dict) -> float:
+def fixed_error(row: Row) -> float:
     """Return the error on the fixed training photos, in test mode, after the epoch of a row that has it."""
-    # runs of before the schedule of tests have it among their half epochs
-    return float((row | row["halves"][-1])["fixed_error"])
+    half = row["halves"][-1]  # runs of before the schedule of tests have it there
+    return half["fixed_error"] if "fixed_error" in half else row["fixed_error"]

@@ -13,7 +13,7 @@ from repro.claim.resolve import epochs_of
 from repro.questions.effect_rule import EffectRule
 from repro.questions.levels import Goal, Level, Points, Rows, goal_of
 from repro.questions.measure import Measure
-from repro.questions.observations import Arm, Observation, Want
+from repro.questions.observations import Arm, Observation, Status, Want
 from repro.store import Run, Table
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Prefix:
         """Whether the net had learned something by half of the horizon: before, its values are chance's."""
         return self.goal.started(self.rows)
 
-    def observation(self, status: str, value: float | None = None, **more: Any) -> Observation:
+    def observation(self, status: Status, value: float | None = None, **more: Any) -> Observation:
         """Return the run's observation; of a run that diverged, the horizon is the epoch in which it did."""
         horizon = self.rows[-1]["epoch"] if status == "diverged" else self.limit
         return Observation(self.config.seed, self.config.id, value, horizon, status, self.limit, **more)
@@ -109,7 +109,7 @@ class RunMeasure(Measure):
         run = table.get(config.id)
         rows = run.epochs if run else []
         if run is None or not goal.met(rows):
-            status = "failed" if run and run.failed else "missing"
+            status: Status = "failed" if run and run.failed else "missing"
             return Observation(config.seed, config.id, None, len(rows), status, limit)
         limit = self.seen_until(claim, limit)
         prefix = Prefix(config, rows[: ceil(limit)], goal, limit)

@@ -22,7 +22,7 @@ from repro.questions.base import Claim
 from repro.questions.evidence import Evidence
 from repro.questions.levels import updates_an_epoch
 from repro.questions.measure import Measure
-from repro.questions.observations import Arm, Observation, Want
+from repro.questions.observations import Arm, Observation, Status, Want
 from repro.questions.statistics import Effect, paired_interval
 from repro.questions.units import RATE, Unit, images, seed_list
 from repro.store import Table
@@ -88,7 +88,7 @@ class Throughput(Measure):
         for seed in claim.seeds:
             run = table.get(run_id := self.config(claim, seed, device).id)
             if run is None or run.timed is None:
-                status = "failed" if run and run.failed else "missing"
+                status: Status = "failed" if run and run.failed else "missing"
                 out.append(Observation(seed, run_id, None, 0, status, 0))
             else:
                 out.append(Observation(seed, run_id, median(run.timed[arm]["pipeline"]), 0, "reached", 0))

@@ -19,9 +19,8 @@ def sections(exhibit: Exhibit) -> list[Section]:
     if (days := _days(exhibit)) is not None:
         out.append(Section(f"{exhibit.shelf}-days", "The whole training", parts=(days,)))
     text = [f"Timing {o.run} failed twice: {why}." for o in _seen(exhibit) if (why := _failed(exhibit, o))]
-    loads = [
-        run.result["load"] for o in _seen(exhibit) if (run := exhibit.table.get(o.run)) and run.timed and run.result
-    ]
+    results = [exhibit.table[o.run].result for o in _seen(exhibit) if o.run in exhibit.table]
+    loads = [result["load"] for result in results if result and result["status"] == "timed"]
     if loads:
         text.append(f"Before the replicates the load of the machine was {min(loads):.1f} to {max(loads):.1f}.")
     apart = [

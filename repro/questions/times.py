@@ -18,7 +18,6 @@ from repro.questions.levels import (
     Level,
     Place,
     Points,
-    Rows,
     chance,
     converged,
     files_of,
@@ -29,6 +28,7 @@ from repro.questions.levels import (
 from repro.questions.observations import Observation
 from repro.questions.run_measure import RunMeasure
 from repro.store import Run
+from repro.store.rows import Row
 from repro.train.minibatches import RECORDED
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class EpochsTo(RunMeasure):
         assert self.level < start, "a level that chance meets takes no time; the claim's check refuses it"
         return Level(self.metric, self.level, files_of(claim), start, self.at)
 
-    def late(self, rows: Rows, goal: Goal, started: bool) -> bool:
+    def late(self, rows: list[Row], goal: Goal, started: bool) -> bool:
         return len(rows) >= goal.half and not started
 
     def printed_level(self) -> float:
@@ -176,7 +176,7 @@ class Converged(RunMeasure):
             horizon = longer
         return horizon
 
-    def read(self, claim: Claim, rows: Rows, level: Level | None) -> float | None:
+    def read(self, claim: Claim, rows: list[Row], level: Level | None) -> float | None:
         time = converged(held_out_errors(rows), self.near)
         return time if time is not None and 2 * time <= len(rows) else None
 

@@ -18,7 +18,7 @@ from repro.claim.config import RunConfig
 from repro.claim.files import run_config
 from repro.claim.resolve import classes, epochs_of
 from repro.questions.levels import STARTED, Level, files_of
-from repro.questions.observations import Observation, Rate, Tuning, Want
+from repro.questions.observations import Observation, Rate, State, Status, Tuning, Want
 from repro.questions.run_measure import RunMeasure
 from repro.store import Table
 from repro.train.minibatches import RECORDED
@@ -61,7 +61,7 @@ def _learning(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]
     for rate in reversed(claim.tune.rates):
         observations, wants = _at_rate(claim, rate, table)
         learned = all(o.status == "reached" for arm in observations.values() for o in arm)
-        state = "running" if wants else "chosen" if learned else "not learned"
+        state: State = "running" if wants else "chosen" if learned else "not learned"
         for arm in claim.arms:
             tried[arm].append(Rate(rate, observations[arm], state))
         if state == "chosen":
@@ -101,7 +101,7 @@ def _learned(want: Want, table: Table) -> Observation:
     config, run, limit = want.config, table.get(want.config.id), want.epochs
     rows = run.epochs[:limit] if run else []
     if run is None or not want.goal.met(rows):
-        status = "failed" if run and run.failed else "missing"
+        status: Status = "failed" if run and run.failed else "missing"
         return Observation(config.seed, config.id, None, len(rows), status, limit)
     assert want.level is not None
     time = want.level.time([row for row in rows if row["diverged"] is None])
@@ -189,10 +189,11 @@ def _choose(arm: str, rates: list[Rate], best: float) -> Tuning:
     """Return an arm's finished tuning. `best`: the smallest geometric mean, in epochs; infinite if no rate finished."""
     chosen = next((rate.rate for rate in rates if rate.mean == best), None)
 
-    def state(rate: Rate) -> str:
-        for status in ("diverged", "failed"):
-            if any(o.status == status for o in rate.observations):
-                return status
+    def state(rate: Rate) -> State:
+        if any(o.status == "diverged" for o in rate.observations):
+            return "diverged"
+        if any(o.status == "failed" for o in rate.observations):
+            return "failed"
         if rate.mean is None:
             return "stopped" if rate.at_least > SLOWER * best else "not reached"
         return "chosen" if rate.rate == chosen else "near" if rate.mean <= NEAR * best else "slower"

@@ -94,13 +94,15 @@ def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: i
         return logits.T.double().log_softmax(1)
 
     units = hidden.in_features, last.in_features
-    halved = answers(*(torch.arange(count, device=x.device) for count in units), keep)  # every unit, as in test mode
+    first, second = (torch.arange(count, device=x.device) for count in units)
+    halved = answers(first, second, keep)  # every unit, as in test mode
     draw = generator(run.seed, "thinned nets")
     of_logs, of_shares, alone = torch.zeros_like(halved), torch.zeros_like(halved), 0.0
     curves: dict[str, list[float]] = {}
     counts = {*(count for count in COUNTS if count < masks), masks}
     for count in range(1, masks + 1):
-        logs = answers(*((torch.rand(u, generator=draw) < keep).nonzero().squeeze(1).to(x.device) for u in units), 1.0)
+        first, second = ((torch.rand(u, generator=draw) < keep).nonzero().squeeze(1).to(x.device) for u in units)
+        logs = answers(first, second, 1.0)
         of_logs += logs
         of_shares += logs.exp()
         alone += share(rank(logs, y) >= 1)

@@ -1,4 +1,4 @@
-"""One training run, read from top to bottom: a generator that trains an epoch and yields what was seen.
+"""One training run, read from top to bottom: a generator that trains an epoch and yields its row.
 
 Nothing here draws on global randomness, writes a file or prints. A run resumed from the state after any epoch goes on
 as if it had never stopped, bit for bit on the CPU.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -17,8 +17,8 @@ import torch
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.nets import library, modules
+from repro.store.rows import Half, Row, Tests
 from repro.train import sgd, testing
-from repro.train.minibatches import NUMERICS as NUMERICS
 from repro.train.minibatches import RECORDED, batch_sizes, is_tested
 from repro.train.order import permutation
 from repro.train.schedule import Schedule
@@ -26,41 +26,9 @@ from repro.train.seeds import generator
 from repro.train.step import Step, logits_of
 
 EVERY_NTH = 50  # update after the first `RECORDED` is recorded (DESIGN: a run)
-# Keys of a row that not every epoch of every run has.
-SOMETIMES = (
-    *("test_error", "test_loss", "test_top5", "fixed_error", "fixed_loss"),
-    *("halves", "ended", "positive", "saturated", "norms"),
-)
+# Keyword arguments from a configuration, of which each is checked where it is taken: their types are not one type.
+Options = Mapping[str, Any]
 SCHEDULE = ("drops", "plateau", "colour_until", "freeze", "fold_in")  # keys of a training rule that `Schedule` takes
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch showed. Errors are fractions of images, losses mean nats per image; see `SOMETIMES`."""
-
-    epoch: int  # 1, 2, ...
-    update: int  # updates done since the start
-    train_error: float  # running: counted while the weights move, as the original prints it
-    train_loss: float
-    seconds: float
-    updates: list[tuple[int, float, int]]  # (update, mean loss of its minibatch, errors in it), all of them finite
-    diverged: int | None  # the first update whose loss was not finite
-    # after the epochs of `is_tested`, unless the run diverged; see `repro.train.testing`:
-    test_error: float | None = None
-    test_loss: float | None = None  # None where it is not finite too
-    saturated: dict[str, dict[str, float]] | None = None
-    # of crops of photos only, the first three after the same epochs:
-    test_top5: float | None = None  # share of test images whose class is not among the five likeliest
-    fixed_error: float | None = None  # of 1,000 training photos, in test mode
-    fixed_loss: float | None = None
-    halves: list[dict[str, Any]] | None = None  # after each half epoch, the held-out error and loss
-    ended: bool | None = None  # by the plateau rule
-    positive: dict[str, float] | None = None  # before the first update
-    norms: dict[str, float] | None = None  # after the epoch; None after a divergence
-
-    def row(self) -> dict[str, Any]:
-        """Return the epoch as it is recorded: what is not there of `SOMETIMES` is left out."""
-        return {k: v for k, v in asdict(self).items() if v is not None or k not in SOMETIMES}
 
 
 @dataclass
@@ -77,11 +45,11 @@ class Trainer:
     precision: str
     schedule: Schedule
     model: Mapping[str, Any]  # the arguments that the net was built by
-    every_epoch: bool = False  # whether the test images are looked at after every epoch
+    every_epoch: bool = False  # whether the test images are measured after every epoch
     layout: torch.memory_format | None = None  # of `Step`
     capture: bool = True  # of `Step`
     epoch: int = 0
-    correct: torch.Tensor | None = None  # bool [test images], after the last epoch at which they were looked at
+    correct: torch.Tensor | None = None  # bool [test images], after the last epoch at which they were measured
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,55 +63,71 @@ class Trainer:
             capture=self.capture,
         )
 
-    def epochs(self, last: int) -> Iterator[Epoch]:
-        """Train up to and with epoch `last`, yielding each; end early after a divergence or by the plateau rule."""
+    def epochs(self, last: int) -> Iterator[Row]:
+        """Train up to and with epoch `last`, yielding a row of each; end early after a divergence or by the plateau
+        rule."""
         while self.epoch < last:
-            seen = self._train_epoch()
-            yield seen
-            if seen.diverged or seen.ended:
+            row = self._train_epoch()
+            yield row
+            if row["diverged"] or row.get("ended"):
                 return
 
-    def _train_epoch(self) -> Epoch:
+    def _train_epoch(self) -> Row:
         start, photos = time.perf_counter(), isinstance(self.batches, PhotoBatches)
         epoch, sizes, first = self.begin(self.epoch + 1)
-        seen: dict[str, Any] = {"halves": []}
-        if photos and epoch == 1:
-            seen["positive"] = testing.positive(self)
-        for done in range(1, len(sizes) + 1):
-            self.step()
-            # on a GPU asking would make the host wait: there the whole epoch is looked at once, below, and found alike
-            if self.batches.device.type == "cpu" and not self.step.last_loss.isfinite():
-                break
-            if photos and done in (len(sizes) // 2, len(sizes)):
-                seen["halves"].append({"update": first + done} | testing.held_out(self))
-        losses, errors = self.step.seen()
+        positive = testing.positive(self) if photos and epoch == 1 else None
+        halves = self._updates(len(sizes), first)
+        losses, errors = self.step.losses_and_errors()
         good = next((i for i, loss in enumerate(losses) if not isfinite(loss)), len(losses))
         diverged = first + good + 1 if good < len(losses) else None
         losses, errors, sizes = losses[:good], errors[:good], sizes[:good]
-        # on a GPU the epoch went on
-        seen["halves"] = [half for half in seen["halves"] if half["update"] <= first + good] or None
+        halves = [half for half in halves if half["update"] <= first + good]  # on a GPU the epoch went on
         self.epoch = epoch
+        ended, norms, tests = False, None, Tests()
         if not diverged:
-            held_out = seen["halves"][-1]["held_out_error"] if photos else None
-            seen["ended"] = self.schedule.after(held_out) or None
-            seen["norms"] = testing.norms(self) if photos else None
-            if self.every_epoch or is_tested(epoch) or seen["ended"]:
-                seen |= testing.test(self) | {"saturated": testing.saturated(self)}
+            ended = self.schedule.after(halves[-1]["held_out_error"] if photos else None)
+            norms = testing.norms(self) if photos else None
+            if self.every_epoch or is_tested(epoch) or ended:
+                tests = testing.after_epoch(self)
         images = max(1, sum(sizes))
-        return Epoch(
-            epoch=epoch,
-            update=first + good,
-            train_error=sum(errors) / images,
-            train_loss=sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / images,
-            seconds=time.perf_counter() - start,
-            updates=[
+        row: Row = {
+            "epoch": epoch,
+            "update": first + good,
+            "train_error": sum(errors) / images,
+            "train_loss": sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / images,
+            "seconds": time.perf_counter() - start,
+            "updates": [
                 (first + u, loss, wrong)
                 for u, (loss, wrong) in enumerate(zip(losses, errors, strict=True), start=1)
                 if first + u <= RECORDED or (first + u) % EVERY_NTH == 0
             ],
-            diverged=diverged,
-            **seen,
-        )
+            "diverged": diverged,
+        }
+        row.update(tests)
+        if halves:
+            row["halves"] = halves
+        if ended:
+            row["ended"] = True
+        if positive is not None:
+            row["positive"] = positive
+        if norms is not None:
+            row["norms"] = norms
+        return row
+
+    def _updates(self, count: int, first: int) -> list[Half]:
+        """Do the epoch's updates, `first` of the run before them; return the held-out errors of crops by half epochs.
+
+        On the CPU it stops at a loss that is not finite. On a GPU asking would make the host wait: there the whole
+        epoch is read once, by `Step.losses_and_errors`, and the same update is named.
+        """
+        halves: list[Half] = []
+        for done in range(1, count + 1):
+            self.step()
+            if self.batches.device.type == "cpu" and not self.step.last_loss.isfinite():
+                break
+            if isinstance(self.batches, PhotoBatches) and done in (count // 2, count):
+                halves.append(testing.held_out(self, update=first + done))
+        return halves
 
     def begin(self, epoch: int) -> tuple[int, list[int], int]:
         """Put on the device what an epoch's updates take; return (epoch, its minibatches' sizes, updates before it)."""
@@ -163,14 +147,14 @@ class Trainer:
         return logits_of(self.net, x, self.precision)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """A copy of weights, velocities, epoch and `correct`: all a resumed run needs, since randomness has names. And
-        of buffers, which libraries' nets alone have: what their batch norms have seen."""
+        """Return a copy of weights, velocities, epoch and `correct`: all a resumed run needs, as randomness has names.
+        Nets of libraries have buffers too: the running means of their batch norms."""
         state = {"epoch": torch.tensor(self.epoch)}
         if self.correct is not None:
             state["correct"] = self.correct.clone()
         if self.schedule.plateau is not None:
-            seen = (self.schedule.best, self.schedule.waited, self.schedule.divided)
-            state["plateau"] = torch.tensor(seen, dtype=torch.float64)
+            plateau = (self.schedule.best, self.schedule.waited, self.schedule.divided)
+            state["plateau"] = torch.tensor(plateau, dtype=torch.float64)
         for name, parameter in self.net.named_parameters():
             velocity = self.optimiser.state[parameter]["velocity"]
             state[f"weight.{name}"] = parameter.detach().clone(memory_format=torch.contiguous_format)
@@ -198,15 +182,15 @@ class Trainer:
             buffer.copy_(state[f"buffer.{name}"])
 
 
-def initial_net(model: Mapping, *, seed: int, classes: int, image: tuple[int, int, int]) -> torch.nn.Module:
-    """A configuration's net before the first update: fp32, on the CPU, whatever the run's precision and device."""
+def initial_net(model: Options, *, seed: int, classes: int, image: tuple[int, int, int]) -> torch.nn.Module:
+    """Build a configuration's net before the first update: fp32, on the CPU, whatever the run has."""
     return modules.build(**model, classes=classes, image=image, draw=lambda name: generator(seed, "init", name))
 
 
 def trainer(
     *,
-    model: Mapping,
-    train: Mapping,
+    model: Options,
+    train: Options,
     seed: int,
     precision: str,
     batches: Batches | PhotoBatches,
@@ -214,7 +198,7 @@ def trainer(
     layout: torch.memory_format | None = None,
     capture: bool = True,
 ) -> Trainer:
-    """The run of one configuration at its start. `model` and `train` are a resolved configuration's keyword arguments.
+    """Return the run of one configuration at its start. `model` and `train` are parts of a resolved configuration.
 
     `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
     and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`. `every_epoch`: see `Trainer`.

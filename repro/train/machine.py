@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -12,20 +11,21 @@ import torch
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.train import loop, testing
+from repro.train.loop import Options
 from repro.train.throughput import seconds
 
 TIMED_SECONDS = 0.3  # of updates; with the warm ones, the test passes and the net, a probe stays under 2 s
 
 
 class Step(NamedTuple):
-    """Seconds of an update, and of looking at one image in test mode."""
+    """Seconds of an update, and of one image in test mode."""
 
     update: float
     image: float
 
 
 def settle_process(device: str) -> None:
-    """One thread on the CPU, so that the same machine gives the same bits; memory kept instead of returned.
+    """Use one thread on the CPU, so that the same machine gives the same bits, and keep freed memory.
 
     glibc hands every freed block above 128 kB back to the system, and the next minibatch pays for its pages again:
     17 % of a training step on the machine where this was measured.
@@ -38,8 +38,8 @@ def settle_process(device: str) -> None:
             libc.mallopt(option, value)
 
 
-def step_seconds(batches: Batches | PhotoBatches, *, model: Mapping, train: Mapping, precision: str) -> Step:
-    """What a run's updates and looks take on the device of `batches`: the loop's own steps, measured once warm.
+def step_seconds(batches: Batches | PhotoBatches, *, model: Options, train: Options, precision: str) -> Step:
+    """Measure what a run's updates and test passes take on the device of `batches`: the loop's own steps, once warm.
 
     `batches` may hold noise, so that a plan needs no data: the arithmetic is the same, whatever the values.
     """

@@ -38,7 +38,7 @@ class Masks:
 
 
 def _bernoulli(words: int, probability: float, generator: torch.Generator) -> torch.Tensor:
-    """int64 [words], each of whose bits is 1 with `probability`, rounded to 24 binary digits.
+    """Draw int64 [words], each of whose bits is 1 with `probability`, rounded to 24 binary digits.
 
     From the last digit of the probability to the first, a random word is joined by `or` where the digit is 1 and by
     `and` where it is 0: after each, a bit is 1 with the probability that the digits so far stand for. One half takes

@@ -11,7 +11,7 @@ TESTED = 5  # DESIGN, a run: epochs from one test to the next, after the first f
 
 
 def batch_sizes(images: int, *, batch: int, file_images: int) -> list[int]:
-    """Sizes of an epoch's minibatches: the images are cut into files, each file into minibatches, its last one short.
+    """Return the sizes of an epoch's minibatches: images are cut into files, files into minibatches, the last short.
 
     CIFAR-10's five files of 10,000 give 78 minibatches of 128 and one of 16 each: 395 updates (source.md 3.1).
     """

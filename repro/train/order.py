@@ -8,6 +8,6 @@ from repro.train.seeds import generator
 
 
 def permutation(images: int, *, seed: int, epoch: int, order: str) -> torch.Tensor:
-    """int64 [images]: the order of epoch 1, 2, ...; `repeated` is the source's way, `fresh` draws every epoch anew."""
+    """Return the order of epoch 1, 2, ...: int64 [images]; `repeated` is the source's way, `fresh` draws each anew."""
     name = ("order",) if order == "repeated" else ("order", epoch)
     return torch.randperm(images, generator=generator(seed, *name))

@@ -22,7 +22,7 @@ class Schedule:
     epochs without a lower held-out error divide them, three times, and then end the run. `fold_in`: epochs after which
     the held-out images are trained on too; what is recorded of them is then an error of images trained on.
 
-    `best`, `waited` and `divided` are what the plateau rule has seen: part of a checkpoint.
+    `best`, `waited` and `divided` are the state of the plateau rule: part of a checkpoint.
     """
 
     drops: Sequence[int] = ()
@@ -35,24 +35,24 @@ class Schedule:
     divided: int = 0
 
     def factor(self, epoch: int) -> float:
-        """On every rate in epoch 1, 2, ..."""
+        """Return the factor on every rate in epoch 1, 2, ..."""
         return 10.0 ** -(self.divided + sum(epoch > drop for drop in self.drops))
 
     def colour(self, epoch: int) -> bool:
-        """Whether training images of an epoch get colour noise, where they get any."""
+        """Return whether training images of an epoch get colour noise, where they get any."""
         return self.colour_until is None or epoch <= self.colour_until
 
     def folded(self, epoch: int) -> bool:
-        """Whether the held-out images are trained on in an epoch."""
+        """Return whether the held-out images are trained on in an epoch."""
         return self.fold_in is not None and epoch > self.fold_in
 
     def frozen(self, layer: str, epoch: int) -> bool:
-        """Whether a layer learns nothing in an epoch: weights, biases and velocities stay (source.md 1, 15 and 17).
+        """Return whether a layer learns nothing in an epoch: weights, biases and velocities stay (source.md 1, 15, 17).
         `freeze` is the last epoch in which it learns, 0 for a layer that never does."""
         return epoch > (self.freeze or {}).get(layer, inf)
 
     def after(self, held_out_error: float | None) -> bool:
-        """Take in an epoch's held-out error; whether the run has ended by the plateau rule."""
+        """Take in an epoch's held-out error; return whether the run has ended by the plateau rule."""
         if self.plateau is None:
             return False
         assert held_out_error is not None, "the check of a claim asks for held-out images"

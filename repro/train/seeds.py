@@ -11,6 +11,6 @@ import torch
 
 
 def generator(seed: int, *name: str | int) -> torch.Generator:
-    """A CPU generator for (seed, name), the same on every machine and device."""
+    """Return a CPU generator for (seed, name), the same on every machine and device."""
     digest = hashlib.sha256("/".join(map(str, (seed, *name))).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypedDict
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from repro.nets.fused import paper_update_
+
+
+class Group(TypedDict):
+    """One parameter as an optimiser's group."""
+
+    params: list[nn.Parameter]
+    layer: str  # its name without the role
+    base: float  # the rate before any division, for `set_rates`
+    lr: float  # the rate now
+    weight_decay: float
 
 
 class PaperSGD(Optimizer):
@@ -21,7 +32,7 @@ class PaperSGD(Optimizer):
     `rate`, so that a captured CUDA graph of `step` follows the rates that `set_rates` sets between replays.
     """
 
-    def __init__(self, groups: list[dict], momentum: float) -> None:
+    def __init__(self, groups: list[Group], momentum: float) -> None:
         super().__init__(groups, {"momentum": momentum})
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -31,8 +42,8 @@ class PaperSGD(Optimizer):
                 group |= {"rate": torch.zeros((), dtype=torch.float32, device=device), "copied": 0.0}
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update; `closure` is torch's interface and not used."""
+    def step(self, closure: Callable[[], float] | None = None) -> None:
+        """Do one update; `closure` is torch's interface and not used."""
         self.copy_rates()
         for group in self.param_groups:
             lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
@@ -66,15 +77,14 @@ def groups(
     bias_lr: float,
     weight_decay: Mapping[str, float],
     layer_lr: Mapping[str, float] | None = None,
-) -> list[dict]:
-    """One group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases.
+) -> list[Group]:
+    """Return a group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases.
 
     A layer that is not named has the decay of `other`, but for its vectors: a library's net has weights that are no
     matrix, of norms, and those have none, as is usual for such nets (assumed: the paper has no such layer).
-    `layer_lr`: factors on both rates of the layers named. `layer` and `base`, the rate before any division, are kept in
-    the group for `set_rates`.
+    `layer_lr`: factors on both rates of the layers named.
     """
-    out = []
+    out: list[Group] = []
     for name, parameter in net.named_parameters():
         layer, bias = name.rpartition(".")[0], name.endswith(".bias")
         rate = (lr * bias_lr if bias else lr) * (layer_lr or {}).get(layer, 1.0)
@@ -91,7 +101,7 @@ def _decay(by_layer: Mapping[str, float], name: str, parameter: torch.Tensor) ->
 
 
 def set_rates(optimiser: PaperSGD, factor: float, frozen: Callable[[str], bool]) -> None:
-    """Every parameter's rate: its base rate times `factor`, 0 in a layer that is `frozen`."""
+    """Set every parameter's rate: its base rate times `factor`, 0 in a layer that is `frozen`."""
     for group in optimiser.param_groups:
         group["lr"] = 0.0 if frozen(group["layer"]) else group["base"] * factor
     optimiser.copy_rates()

@@ -8,7 +8,6 @@ CUDA records it once for each size of minibatch and replays the recording.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -28,7 +27,7 @@ EAGER = 3  # updates of each size before CUDA records one: kernels are chosen an
 class Step:
     """The update of a run, and what an epoch of them needs on the device.
 
-    `begin` fills the buffers of an epoch, each call then does one update, and `seen` reads what they left.
+    `begin` fills the buffers of an epoch, each call then does one update, and `losses_and_errors` reads the results.
 
     `layout`: how images are to lie in memory; None: as batches give them. `capture` False: CUDA records nothing.
     """
@@ -50,9 +49,10 @@ class Step:
         self._library = library.is_library(net)
         self._layout = layout
         self._captures = capture and self.device.type == "cuda" and not self._library
-        self._graphs: dict[tuple[Any, ...], torch.cuda.CUDAGraph] = {}
-        self._eager: dict[tuple[Any, ...], int] = {}
+        self._graphs: dict[tuple[object, ...], torch.cuda.CUDAGraph] = {}
+        self._eager: dict[tuple[object, ...], int] = {}
         self._plan = torch.empty(0)
+        self._done: torch.Tensor
         self._one = torch.ones((), device=self.device)  # the gradient of the loss, which torch would make anew
 
     def begin(self, order: torch.Tensor, draws: Draws | None, sizes: Sequence[int], *, epoch: int, first: int) -> None:
@@ -123,7 +123,7 @@ class Step:
             x = x.contiguous(memory_format=self._layout)  # nothing is done where they lie so already
         return logits_of(self.net, x, self.precision)
 
-    def _run(self, key: tuple[Any, ...], action: Callable[[], object]) -> None:
+    def _run(self, key: tuple[object, ...], action: Callable[[], object]) -> None:
         """Do `action`; on CUDA from its recording, made after a few updates that were done one by one."""
         if not self._captures:
             action()
@@ -148,7 +148,7 @@ class Step:
         """The mean loss of the update just done, on the device."""
         return self._losses[self._at - 1]
 
-    def seen(self) -> tuple[list[float], list[int]]:
+    def losses_and_errors(self) -> tuple[list[float], list[int]]:
         """Read the mean loss and the number of errors of each update done in this epoch."""
         wrong = (self._answers != self._plan[:, :, 1]).cpu()
         counts = [int(row[:size].sum()) for row, size in zip(wrong, self._sizes[: self._at], strict=False)]

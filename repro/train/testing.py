@@ -1,10 +1,10 @@
-"""What a net shows in test mode: errors and losses, units that pass no gradient, the size of its weights."""
+"""What is measured of a net in test mode: errors and losses, units that pass no gradient, the size of its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from repro.data.batches import Batch
 from repro.data.photos.crops import PhotoBatches
 from repro.nets import modules
+from repro.store.rows import Half, Saturation, Tests
 
 if TYPE_CHECKING:
     from repro.train.loop import Trainer
@@ -21,24 +22,45 @@ PHOTOS = 100  # over which outputs above 0 and saturated units are counted; 1,00
 SATURATED = 0.02
 
 
-def test(run: Trainer) -> dict[str, Any]:
-    """Return error, mean loss (None where not finite) and, of crops, top-5 error and both of 1,000 fixed training
-    photos; leave in `run.correct` (bool [test images]) which test images were right."""
+def test(run: Trainer) -> Tests:
+    """Return error and mean loss on the test images and, of crops, top-5 error and both of 1,000 fixed training photos.
+
+    A loss that is not finite is left out. Leave in `run.correct` (bool [test images]) which test images were right.
+    """
+    return _tests(run, units=False)
+
+
+def after_epoch(run: Trainer) -> Tests:
+    """Return what `test` does and, of nets that are a row of layers, what `saturated` does."""
+    return _tests(run, units=True)
+
+
+def _tests(run: Trainer, *, units: bool) -> Tests:
     ranks, loss = _ranks(run, run.batches.test(500))  # any size gives the same counts
     run.correct = (ranks == 0).cpu()
-    out: dict[str, Any] = {"test_error": share(ranks >= 1), "test_loss": loss}
+    out: Tests = {"test_error": share(ranks >= 1)}
+    if loss is not None:
+        out["test_loss"] = loss
+    if units and (layers := saturated(run)) is not None:
+        out["saturated"] = layers
     if isinstance(run.batches, PhotoBatches):
         out["test_top5"] = share(ranks >= 5)
         ranks, loss = _ranks(run, run.batches.fixed(500))
-        out |= {"fixed_error": share(ranks >= 1), "fixed_loss": loss}
+        out["fixed_error"] = share(ranks >= 1)
+        if loss is not None:
+            out["fixed_loss"] = loss
     return out
 
 
-def held_out(run: Trainer) -> dict[str, Any]:
-    """Return error and mean loss on centre views of the held-out photos; None where none are held out."""
+def held_out(run: Trainer, *, update: int) -> Half:
+    """Return error and mean loss on centre views of the held-out photos after `update`; None where there are none."""
     assert isinstance(run.batches, PhotoBatches)
     ranks, loss = _ranks(run, run.batches.held_out(500))
-    return {"held_out_error": share(ranks >= 1) if len(ranks) else None, "held_out_loss": loss}
+    return {
+        "update": update,
+        "held_out_error": share(ranks >= 1) if len(ranks) else None,
+        "held_out_loss": loss,
+    }
 
 
 @torch.no_grad()
@@ -64,7 +86,7 @@ def positive(run: Trainer) -> dict[str, float]:
 
 
 @torch.no_grad()
-def saturated(run: Trainer) -> dict[str, dict[str, float]] | None:
+def saturated(run: Trainer) -> dict[str, Saturation] | None:
     """Return by hidden layer `outputs`, the share of its activations that pass next to no gradient, and `units`, the
     share of its units that pass none for any image (§3.3: with a positive input for some images a ReLU learns).
 
@@ -73,9 +95,10 @@ def saturated(run: Trainer) -> dict[str, dict[str, float]] | None:
     if not isinstance(run.net, torch.nn.Sequential):
         return None
     run.net.eval()
-    layers, out, last = {group["layer"] for group in run.optimiser.param_groups}, {}, ""
-    photos = isinstance(run.batches, PhotoBatches)
-    x, _ = next(iter(run.batches.fixed(PHOTOS) if photos else run.batches.test(1000)))
+    layers, last = {group["layer"] for group in run.optimiser.param_groups}, ""
+    out: dict[str, Saturation] = {}
+    batches = run.batches.fixed(PHOTOS) if isinstance(run.batches, PhotoBatches) else run.batches.test(1000)
+    x, _ = next(iter(batches))
     for name, layer in run.net.named_children():
         x, last = layer(x), name if name in layers else last
         if type(layer) in modules.SLOPES:
@@ -109,9 +132,9 @@ def _ranks(run: Trainer, batches: Iterator[Batch]) -> tuple[torch.Tensor, float 
         logits = run.logits(x)
         ranks.append(rank(logits, y))
         losses.append(F.cross_entropy(logits, y, reduction="sum"))
-    found = torch.cat(ranks)
-    loss = float(torch.stack(losses).sum()) / len(found) if losses else None
-    return found, loss if loss is not None and isfinite(loss) else None
+    every = torch.cat(ranks)
+    loss = float(torch.stack(losses).sum()) / len(every) if losses else None
+    return every, loss if loss is not None and isfinite(loss) else None
 
 
 def share(which: torch.Tensor) -> float:

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from repro.data.batches import Batch
+from repro.store.rows import Rounds
 from repro.train.loop import Trainer
 from repro.train.seeds import generator
 
@@ -20,7 +21,7 @@ def synchronise(device: str) -> None:
 
 
 def seconds(action: Callable[[], object], times: int, device: str) -> float:
-    """Of one `action`, from `times` of them."""
+    """Return the seconds of one `action`, the mean of `times` of them done one after the other."""
     synchronise(device)
     start = time.perf_counter()
     for _ in range(times):
@@ -29,15 +30,15 @@ def seconds(action: Callable[[], object], times: int, device: str) -> float:
     return (time.perf_counter() - start) / times
 
 
-def in_turn(arms: Mapping[str, Trainer], *, updates: int, rounds: int, warm: int) -> dict[str, dict[str, list[float]]]:
-    """By arm, images/s of each round that counts: of the whole `pipeline` of an epoch, and of the `step` alone.
+def in_turn(arms: Mapping[str, Trainer], *, updates: int, rounds: int, warm: int) -> dict[str, Rounds]:
+    """Return by arm the images/s of each round that counts: of the whole pipeline of an epoch, and of the step alone.
 
     Arms take turns, and each round another one begins. The pipeline is the loop's: photos are read, cropped and
     mirrored as they are taken, and a round is charged its share of what is drawn once an epoch. The step is repeated on
     one minibatch. The first `warm` rounds do not count.
     """
-    out: dict[str, dict[str, list[float]]] = {name: {"pipeline": [], "step": []} for name in arms}
-    kept = {name: first_minibatch(trainer) for name, trainer in arms.items()}
+    out: dict[str, Rounds] = {name: {"pipeline": [], "step": []} for name in arms}
+    minibatches = {name: first_minibatch(trainer) for name, trainer in arms.items()}
     for trainer in arms.values():
         trainer.order = "fresh"  # each round reads other photos
     for r in range(warm + rounds):
@@ -45,10 +46,10 @@ def in_turn(arms: Mapping[str, Trainer], *, updates: int, rounds: int, warm: int
             trainer = arms[name]
             images = sum(trainer.sizes[:updates])
             whole = _pipeline(trainer, updates, epoch=r + 1)
-            alone = seconds(partial(trainer.step.repeat, *kept[name]), updates, trainer.batches.device.type)
+            alone = seconds(partial(trainer.step.repeat, *minibatches[name]), updates, trainer.batches.device.type)
             if r >= warm:
                 out[name]["pipeline"].append(images / whole)
-                out[name]["step"].append(len(kept[name][1]) / alone)
+                out[name]["step"].append(len(minibatches[name][1]) / alone)
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ SHARE = 0.5  # assumed: photos may take half of what is free on a GPU, the net h
 FIXED = 1000  # DESIGN, a run: so many photos trained on are looked at with the test photos
 BLOCK = 1024  # photos copied to the device at a time
 
-Stored = torch.Tensor | np.ndarray  # uint8 [n, h, w, 3]: on the device, or to be streamed from
+Stored: TypeAlias = "torch.Tensor | np.ndarray"  # uint8 [n, h, w, 3]: on the device, or to be streamed from
 Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # photos on the device, which of them (int64 [b]), their labels
 
 
@@ -117,9 +117,10 @@ class PhotoBatches:
                      of=self.components)  # fmt: skip
         return drawn.to(self.device)
 
-    def train(self, index: torch.Tensor, draws: Draws) -> Batch:
+    def train(self, index: torch.Tensor, draws: Draws | None) -> Batch:
         """Return the training photos `index` (int64 [b], on the device, below len + kept), drawn so, as `take` does,
         and their labels int64 [b]."""
+        assert draws is not None, "crops are drawn"
         rows = self._rows.index_select(0, index)
         if self.resident:
             return self.take(rows, draws), self.labels(index)
@@ -137,11 +138,12 @@ class PhotoBatches:
             return self._rows.index_select(0, order)
         return torch.cat([torch.arange(size, device=self.device) for size in sizes])
 
-    def take(self, places: torch.Tensor, draws: Draws) -> torch.Tensor:
+    def take(self, places: torch.Tensor, draws: Draws | None) -> torch.Tensor:
         """Return the photos at `places` (int64 [b], of `places`), drawn so: float32 [b, 3, s, s], channels-last.
 
         Where photos are resident, and not on the CPU, no value is read on the host.
         """
+        assert draws is not None, "crops are drawn"
         return self._cropped(self._train_x if self._fed is None else self._fed, places, draws)
 
     def feed(self, order: torch.Tensor, sizes: Sequence[int]) -> Iterator[None] | None:

@@ -25,7 +25,8 @@ Photo = tuple[str, int, bytes]  # the name to tell it by, its label, its encoded
 class Chunk(Protocol):
     """Photos of one split that one process reads in one go. Small and picklable."""
 
-    split: str
+    @property
+    def split(self) -> str: ...
 
     def __len__(self) -> int: ...
 
@@ -147,9 +148,10 @@ def _folders(where: Path, known: Known | None) -> Source:
         for lo in range(0, len(paths), CHUNK):
             part = slice(lo, lo + CHUNK)
             chunks.append(Files(split, str(folder), tuple(paths[part]), tuple(labels[part])))
-    names = known.classes if known is not None and known.folders and len(known.classes) == len(classes) else classes
+    as_known = known is not None and known.folders and len(known.classes) == len(classes)
+    named = known.classes if known is not None and as_known else classes
     split_off = "test" not in splits
-    return Source("folder", str(where), tuple(names), tuple(chunks), listing.hexdigest(), tuple(passed_over), split_off)
+    return Source("folder", str(where), named, tuple(chunks), listing.hexdigest(), tuple(passed_over), split_off)
 
 
 def _class_folders(names: list[str], folder: Path, known: Known | None) -> tuple[str, ...]:
@@ -241,14 +243,14 @@ def _parquet(where: Path, files: dict[str, list[Path]], known: Known | None) -> 
     passed_over, names = [], None
     read: dict[str, list[tuple[Path, str, np.ndarray, list[int]]]] = {}
     for split in ["train", *(name for name in EVALUATION if name in files)]:
-        parts = [_labels(path) for path in files[split]]
-        if split != "train" and all((labels == -1).all() for _, _, labels, _, _ in parts):
+        found_in = [_labels(path) for path in files[split]]
+        if split != "train" and all((labels == -1).all() for _, _, labels, _, _ in found_in):
             passed_over.append(f"{split}: every label is -1, so it has none")
         elif split != "train" and "test" in read:
             passed_over.append(f"{split}: another split measures")
         else:
-            read["train" if split == "train" else "test"] = [part[:4] for part in parts]
-            names = names or next((part[4] for part in parts if part[4]), None)
+            read["train" if split == "train" else "test"] = [part[:4] for part in found_in]
+            names = names or next((part[4] for part in found_in if part[4]), None)
     highest = max(int(labels.max(initial=-1)) for _, _, labels, _ in read["train"])
     classes = tuple(names or (known.classes if known else map(str, range(highest + 1))))
     if known is not None and len(classes) != len(known.classes):

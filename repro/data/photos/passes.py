@@ -115,7 +115,7 @@ def decode(
             except prepare.Unusable as error:
                 excluded.append((i, name, str(error)))
                 continue
-            data, split = one.pixels.reshape(-1), SPLITS[int(in_test[i])]
+            data, split = one.pixels.reshape(-1).data, SPLITS[int(in_test[i])]
             os.pwrite(handles[split], data, starts[split] + int(rows[i]) * shape)
             pixels[i] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
             modes[one.mode] += 1

@@ -44,6 +44,7 @@ KINDS: Final = {
     tables.Pool: "max pool",
     tables.Activation: "ReLU",
 }
+GROUPED = tables.Conv | tables.Dense | tables.CrossMapNorm  # rows that may fall into groups
 NORMS = tables.CrossMapNorm | tables.SameMapNorm
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ def values() -> dict[str, Any]:
         "biases": _both(lambda rows: _by_value({row.name: row.bias for row in tables.weighted(rows)})),
         "decay": _both(lambda rows: _one(row.decay for row in tables.weighted(rows))),
         "norms": _each(lambda rows: _words(f"`{row.name}`" for row in rows if isinstance(row, NORMS))),
-        "meet": _both(lambda rows: _words(row.name for row in tables.weighted(rows)[1:] if row.groups == 1)),
+        "meet": _both(lambda rows: _words(row.name for row in tables.weighted(rows)[1:] if not _grouped(row))),
         "zeros": _both(lambda rows: _one(tables.ceil_zeros(_convolutions(rows)[0], IMAGE))),
         "whole": _both(_counts),
         "half": _both(_counts, towers="one half"),
@@ -121,7 +122,7 @@ def _counts(rows: alexnet.Rows) -> dict[str, Any]:
         "sides": _words(str(side) for _, side in spatial),
         "pads": _words(str(row.pad) for row in _convolutions(rows) if row.name in ("conv2", "conv5")),
         "maps": _words(str(row.maps) for row in _convolutions(rows)),
-        "depth": {row.name: into[0] // row.groups for row, into, _ in shapes if hasattr(row, "groups")},
+        "depth": {row.name: into[0] // row.groups for row, into, _ in shapes if isinstance(row, GROUPED)},
         "inputs": {row.name: prod(into) for row, into, _ in shapes if isinstance(row, tables.Dense)},
         "units": _one(row.units for row in rows if isinstance(row, tables.Dense) and row.name != "fc8"),
         "neurons": tables.neurons(rows, IMAGE),
@@ -147,3 +148,7 @@ def _words(parts: Iterable[str]) -> str:
 
 
 DIFFERENCES: Final = Differences(Path(__file__).with_suffix(".yaml"), values)
+
+
+def _grouped(row: tables.Row) -> bool:
+    return isinstance(row, GROUPED) and row.groups > 1

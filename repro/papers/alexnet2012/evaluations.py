@@ -39,7 +39,7 @@ def kernels(run: Trainer, *, permutations: int, new: float) -> Results:
     tower = torch.arange(len(now)) >= len(now) // 2
     counted = share >= new
     shares, of_second = chroma[counted], tower[counted]
-    values = {"kernels": len(now), "learned": len(shares), "learned_1": int((~of_second).sum())}
+    values: dict[str, float] = {"kernels": len(now), "learned": len(shares), "learned_1": int((~of_second).sum())}
     values |= {"learned_2": int(of_second.sum()), "p": 1.0, "difference": 0.0}
     for name, part in (("chroma_1", shares[~of_second]), ("chroma_2", shares[of_second])):
         values[name] = float(part.mean()) if len(part) else float("nan")

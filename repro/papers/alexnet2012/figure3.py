@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from repro.claim.evaluation import RECORDED
 from repro.draw.parts import Part, Picture
 from repro.draw.pictures import data_uri
 from repro.questions.evaluation_sections import PageParts, table_of_seeds
@@ -38,7 +37,7 @@ def page_parts(runs: Mapping[int, Run]) -> PageParts:
 def picture(seed: int, run: Run) -> Picture:
     """Draw all kernels of one net, tower 1 above tower 2, each on its own contrast; what has not learned is faint."""
     kernels = run.array("kernels").astype(np.float64)
-    learned = run.array("new") >= run.config[RECORDED]["new"]
+    learned = run.array("new") >= run.options["new"]
     pixels = arranged(kernels, learned)
     values = run.values
     alt = (

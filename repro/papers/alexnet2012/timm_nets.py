@@ -55,6 +55,8 @@ class AlexNet2012(nn.Module):
     with `global_pool` "" beside that pool5's maps [n, 256, 6, 6]. There is no global pooling to choose.
     """
 
+    fc8: nn.Module
+
     def __init__(
         self,
         reading: alexnet.Reading,
@@ -68,12 +70,12 @@ class AlexNet2012(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        sides = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
         self.num_classes, self.in_chans, self.drop_rate = num_classes, in_chans, drop_rate
         net = modules.build(
             alexnet.table(reading, classes=max(1, num_classes), dropout=drop_rate, **options),
             classes=max(1, num_classes),
-            image=(in_chans, *sides),
+            image=(in_chans, height, width),
             draw=lambda name: torch.random.default_generator,
         )
         for name, layer in net.to(device, dtype).named_children():
@@ -90,13 +92,13 @@ class AlexNet2012(nn.Module):
         self.reset_classifier(num_classes, global_pool, keep=True)
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """Images to pool5's maps, [n, 256, 6, 6]."""
+        """Return pool5's maps [n, 256, 6, 6] of images."""
         for name in self.feature_layers:
             x = self.get_submodule(name)(x)
         return x
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
-        """Maps to scores; with `pre_logits` to what fc8 reads, [n, 4096], in which §6.1 compares images."""
+        """Return the scores of pool5's maps; with `pre_logits` what fc8 reads, [n, 4096], as §6.1 does."""
         if self.global_pool == "" and not pre_logits and self.num_classes == 0:
             return x
         for name in self.hidden_layers:
@@ -104,15 +106,15 @@ class AlexNet2012(nn.Module):
         return x if pre_logits else self.fc8(x)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Images to scores."""
+        """Return the scores [n, num_classes] of images."""
         return self.forward_head(self.forward_features(x))
 
     def get_classifier(self) -> nn.Module:
-        """fc8, or nothing where it has been taken away."""
+        """Return fc8; nn.Identity where it has been taken away."""
         return self.fc8
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None, *, keep: bool = False) -> None:
-        """Another fc8 with the paper's initial values (§5: deviation 0.01, biases 0), or none for 0 classes.
+        """Put in another fc8 with the paper's initial values (§5: deviation 0.01, biases 0), or none for 0 classes.
 
         `keep`: leave it as it is where there is one to be.
         """
@@ -130,17 +132,17 @@ class AlexNet2012(nn.Module):
             nn.init.zeros_(self.fc8.bias)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:
-        """Which layers share a rate where timm scales rates by depth."""
+        """Return which layers share a rate where timm scales rates by depth."""
         return {"stem": r"^conv1", "blocks": r"^(?:conv|fc)(\d+)"}
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """There is none: the net is eight layers deep."""
+        """Refuse checkpointing of gradients: the net is eight layers deep. ReproError where it is asked for."""
         if enable:
             raise ReproError("alexnet_2012: gradient checkpointing is not supported; leave it away")
 
 
 def _taps(net: nn.Module, names: list[str]) -> list[dict[str, Any]]:
-    """What `features_only` hands out: at each reduction the last layer before a convolution, or before fc6."""
+    """Return what `features_only` hands out: at each reduction the last layer before a convolution, or before fc6."""
     taps: dict[int, dict[str, Any]] = {}
     maps, reduction = 0, 1
     for name, after in zip(names, [*names[1:], "conv"], strict=True):
@@ -161,12 +163,12 @@ def _create(name: str, reading: alexnet.Reading, pretrained: bool, **keywords: A
 
 
 def alexnet_2012(pretrained: bool = False, **keywords: Any) -> nn.Module:
-    """The net as the paper prints it."""
+    """Build the net as the paper prints it."""
     return _create("alexnet_2012", "paper", pretrained, **keywords)
 
 
 def alexnet_2012_source(pretrained: bool = False, **keywords: Any) -> nn.Module:
-    """The net as the authors' released source has it."""
+    """Build the net as the authors' released source has it."""
     return _create("alexnet_2012_source", "source", pretrained, **keywords)
 
 

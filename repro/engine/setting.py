@@ -1,0 +1,65 @@
+"""Where and on what runs are trained: the same for all runs of a command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from repro.claim.config import RunConfig, RunData, TimingConfig
+from repro.data import loading
+from repro.data.batches import Batches
+from repro.data.photos.crops import PhotoBatches
+from repro.store import Run, Store, Table
+from repro.store.rows import Provenance
+from repro.train.minibatches import NUMERICS
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The shelf, the device, the data sets' folders and cache, and what makes the runs."""
+
+    store: Store
+    device: str
+    roots: tuple[Path, ...]
+    cache: Path
+    provenance: Provenance
+    keep_old: bool = False  # the reference shelf: runs of an earlier numerics version stay and are marked
+    checkpoint_seconds: float = 30  # assumed: with one epoch, the most that a kill loses; DESIGN allows 60
+
+    def stands(self, run: Run | None) -> bool:
+        """Return whether a run or an evaluation is there and counts: it stopped, did not fail, and is of this numerics
+        version or kept all the same."""
+        if run is None or run.result is None or run.failed:
+            return False
+        return self.keep_old or run.sessions[-1].get("numerics") == NUMERICS
+
+    def session(self, config: RunConfig | TimingConfig) -> Provenance:
+        """Return what makes a run here: the provenance, with the photos that its set lacks and the version of the
+        library that its net is of."""
+        arms = arms_of(config)
+        session: Provenance = {**self.provenance}
+        kinds = [arm.model.kind.partition(":")[0] for arm in arms]
+        if "torchvision" in kinds:
+            session["torchvision"] = version("torchvision")
+        if "timm" in kinds:
+            session["timm"] = version("timm")
+        if photos := loading.left_out(arms[0].data.kind, stored=arms[0].data.stored, cache=self.cache):
+            session["photos"] = photos
+        return session
+
+
+def standing(setting: Setting) -> Table:
+    """Return the runs of the shelf that need no more training for what they show."""
+    return {run_id: run for run_id, run in setting.store.table().items() if setting.stands(run)}
+
+
+def arms_of(config: RunConfig | TimingConfig) -> list[RunConfig]:
+    """Return the configurations whose nets a run trains: its own, or of a timing each arm's."""
+    return list(config.timed.values()) if isinstance(config, TimingConfig) else [config]
+
+
+def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:
+    """Load a set onto the device, once a process. DataError where it is missing."""
+    given = data.model_dump(exclude={"content"}) | ({"classes": tuple(data.classes)} if data.classes else {})
+    return loading.batches(**given, device=setting.device, roots=setting.roots, cache=setting.cache)

@@ -1,0 +1,152 @@
+"""One run: trained until all that is wanted of it is there, or timed; repeated once where it fails."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from statistics import median
+from typing import Literal
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from repro import contents
+from repro.claim.config import RunConfig, TimingConfig
+from repro.data.batches import Batches
+from repro.data.photos.crops import PhotoBatches
+from repro.engine import starts
+from repro.engine.evaluations import Evaluator, saved
+from repro.engine.events import OfRun, Report, epoch_ended
+from repro.engine.jobs import Job
+from repro.engine.setting import Setting, batches
+from repro.questions.levels import goal_of
+from repro.store import CHECKPOINT, OpenRun, Run
+from repro.train import loop, throughput
+from repro.train.machine import settle_process
+
+
+def train_twice(setting: Setting, job: Job, report: Report) -> None:
+    """Train or time a run; one that fails is repeated once, then its failure is its result."""
+    settle_process(setting.device)
+    of: OfRun = {"run": job.id, "label": job.label}
+    for attempt in (1, 2):
+        try:
+            return (measure if job.alone else train)(job, setting, report)
+        except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
+            why = f"{type(error).__name__}: {error}"
+        report({"event": "failed", **of, "attempt": attempt, "why": why})
+    with setting.store.begin(job.config, setting.session(job.config)) as run:
+        run.finish({"status": "failed", "why": why})
+        report({"event": "finish", **of, "epoch": len(run.rows()), "status": "failed"})
+
+
+def train(
+    job: Job,
+    setting: Setting,
+    report: Report,
+    data: Batches | PhotoBatches | None = None,
+    weights: Mapping[str, torch.Tensor] | None = None,
+) -> None:
+    """Train one run, from its checkpoint where there is one, until all that is wanted of it is there, evaluations too.
+
+    `data`: its images, where they are of no known set; `weights`: those it starts from, where they are a file's.
+    RuntimeError where torch fails.
+    """
+    config = job.config
+    assert isinstance(config, RunConfig)
+    # before the run is begun: where data are missing, nothing is left behind
+    images = batches(config.data, setting) if data is None else data
+    session = setting.session(config)
+    of: OfRun = {"run": config.id, "label": job.label}
+    evaluator = Evaluator(setting.store, session, of, report, setting.checkpoint_seconds, setting.keep_old)
+
+    def start() -> loop.Trainer:
+        trainer = loop.trainer(
+            model=contents.net(**config.model.model_dump(), classes=images.classes),
+            train=config.train.model_dump(),
+            seed=config.seed,
+            precision=config.precision,
+            batches=images,
+            every_epoch=job.best,
+        )
+        if config.start:
+            starts.begin(trainer, config, setting.store, weights)
+        return trainer
+
+    recorded = setting.store.read(job.id) if job.evaluations else None
+    if recorded is None or not (setting.stands(recorded) and _has_all(recorded, job)):
+        with setting.store.begin(config, session) as run:
+            _train(job, start(), run, setting, evaluator)
+        recorded = setting.store.read(job.id)
+        assert recorded is not None
+    for evaluation in evaluator.left(job.evaluations):  # what the run was past, or on record before
+        if not goal_of(config, evaluation.epoch).lost(recorded.epochs):
+            evaluator.return_to(evaluation, recorded, start)
+
+
+def _has_all(recorded: Run, job: Job) -> bool:
+    """Return whether a run on record has the epochs and the weights that are wanted of it."""
+    return all(recorded.kept(epoch) for epoch in job.keep) and not job.left(recorded.epochs)
+
+
+def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, evaluator: Evaluator) -> None:
+    """Train an open run from its checkpoint until every goal is met, and record the end."""
+    assert isinstance(job.config, RunConfig)
+    leaves = starts.Leaves(run, job.config, job.keep, job.best)
+    leaves.forget()
+    rows = starts.resume(trainer, run)
+    leaves.write(trainer, rows)
+    evaluator.report({"event": "begin", **evaluator.of, "epoch": trainer.epoch, "horizon": job.horizon})
+    for evaluation in evaluator.left(job.evaluations, rows[-1]) if rows else ():  # a kill came before them
+        evaluator.evaluate(evaluation, trainer)
+    saved_at = time.monotonic()
+    while job.left(rows):
+        row = next(trainer.epochs(trainer.epoch + 1))
+        run.append(row)
+        rows.append(row)
+        evaluator.report(epoch_ended(evaluator.of, row, job.horizon))
+        if row["diverged"] is not None:
+            continue
+        now = evaluator.left(job.evaluations, row)
+        if now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
+            _checkpoint(trainer, run)
+            saved_at = time.monotonic()
+        leaves.write(trainer, rows)
+        for evaluation in now:
+            evaluator.evaluate(evaluation, trainer)
+    last = rows[-1]
+    if last["diverged"] is None:
+        _checkpoint(trainer, run)
+        if trainer.correct is not None:
+            run.write("correct.npy", saved(np.packbits(trainer.correct.numpy())))
+    status: Literal["reached", "diverged"] = "reached" if last["diverged"] is None else "diverged"
+    run.finish({"status": status, "epoch": last["epoch"], "update": last["update"]})
+    evaluator.report({"event": "finish", **evaluator.of, "epoch": last["epoch"], "status": status})
+
+
+def _checkpoint(trainer: loop.Trainer, run: OpenRun) -> None:
+    run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
+
+
+def measure(job: Job, setting: Setting, report: Report) -> None:
+    """Time one replicate, and record how busy the machine was before it."""
+    config, start, load = job.config, time.monotonic(), os.getloadavg()[0]
+    assert isinstance(config, TimingConfig)
+    trainers = {
+        name: loop.trainer(
+            model=arm.model.model_dump(),
+            train=arm.train.model_dump(),
+            seed=arm.seed,
+            precision=arm.precision,
+            batches=batches(arm.data, setting),
+        )
+        for name, arm in config.timed.items()
+    }
+    with setting.store.begin(config, setting.session(config)) as run:
+        timed = throughput.in_turn(trainers, updates=config.updates, rounds=config.rounds, warm=config.warm)
+        seconds = time.monotonic() - start
+        run.finish({"status": "timed", "timed": timed, "seconds": seconds, "load": load, "cores": os.cpu_count()})
+    rates = {name: median(rounds["pipeline"]) for name, rounds in timed.items()}
+    report({"event": "timed", "run": job.id, "label": job.label, "rates": rates})

@@ -1,0 +1,177 @@
+"""One run read from its folder. Reading needs no torch, takes no lock, and names the file that is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import from_json  # the same values as json.loads, in a third of the time
+
+from repro.errors import ReproError
+from repro.store.rows import Config, Json, Provenance, Result, Rounds, Row, TrainingConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CHECKPOINT = "checkpoint.safetensors"
+KEPT = "weights-{}.safetensors"  # after so many epochs, for runs that start from them
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a store holds of one run. `result` is None while it trains or after it was killed."""
+
+    id: str
+    path: Path
+    config: Config
+    sessions: list[Provenance]  # of every process that trained a part of it
+    result: Result | None
+
+    @cached_property
+    def epochs(self) -> list[Row]:
+        """The rows of its epochs, in order; empty of an evaluation and of a timing."""
+        return read_rows(self.path / "metrics.jsonl")
+
+    def series(self, metric: str) -> list[tuple[int, float]]:
+        """Return (epoch, metric) of the epochs that have it; one in which the run diverged has none."""
+        rows = (row for row in self.epochs if row["diverged"] is None)
+        values = ((row["epoch"], cast(Mapping[str, float | None], row).get(metric)) for row in rows)
+        return [(epoch, value) for epoch, value in values if value is not None]
+
+    @property
+    def diverged(self) -> int | None:
+        """The update at which the loss was no longer finite."""
+        return self.epochs[-1]["diverged"] if self.epochs else None
+
+    @property
+    def seed(self) -> int:
+        """A training's seed, the seed of the run that an evaluation is of, or a replicate's number."""
+        if "look" in self.config:
+            return self.config["run"]["seed"]
+        if "timed" in self.config:
+            return next(iter(self.config["timed"].values()))["seed"]
+        return self.config["seed"]
+
+    @property
+    def is_evaluation(self) -> bool:
+        """Whether it is an evaluation of another run."""
+        return "look" in self.config
+
+    @property
+    def options(self) -> dict[str, Json]:
+        """The kind and the options of an evaluation; empty of others."""
+        if "look" in self.config:
+            return self.config["look"]
+        return {}
+
+    @property
+    def started_from(self) -> TrainingConfig | None:
+        """The configuration of the run whose weights a training started from; None where it started from none."""
+        return self.config["start"].get("run") if "start" in self.config else None
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What an evaluation measured, by name; empty before that, and of others."""
+        return self.result["values"] if self.result and self.result["status"] == "looked at" else {}
+
+    @property
+    def curves(self) -> dict[str, list[float]]:
+        """What an evaluation measured step by step, lists of one length by name; empty before that, and of others."""
+        return self.result["curves"] if self.result and self.result["status"] == "looked at" else {}
+
+    def array(self, name: str) -> np.ndarray:
+        """Return an array that an evaluation keeps beside its values."""
+        return array(self.path, name)
+
+    @property
+    def timed(self) -> dict[str, Rounds] | None:
+        """What a timing measured, by arm; None before that, and of others."""
+        return self.result["timed"] if self.result and self.result["status"] == "timed" else None
+
+    @property
+    def seconds_timed(self) -> float:
+        """The seconds that a timing took; 0 of others: a training's stand in its epochs."""
+        return self.result["seconds"] if self.result and self.result["status"] == "timed" else 0.0
+
+    @property
+    def seconds_looked(self) -> float:
+        """The seconds that an evaluation took; 0 of others."""
+        return self.result["seconds"] if self.result and self.result["status"] == "looked at" else 0.0
+
+    @property
+    def failed(self) -> str | None:
+        """Why the run could not be trained, if it could not."""
+        return self.result["why"] if self.result and self.result["status"] == "failed" else None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a checkpoint is there."""
+        return (self.path / CHECKPOINT).is_file()
+
+    def kept(self, epoch: int) -> bool:
+        """Return whether its weights after an epoch are there, for others to start from."""
+        return (self.path / KEPT.format(epoch)).is_file()
+
+
+Table = dict[str, Run]
+
+
+def read_run(path: Path) -> Run | None:
+    """Return the run of a folder; None where it was never begun. ReproError where a file is damaged."""
+    about = _read_object(path / "run.json", "config", "sessions")
+    if about is None:
+        return None
+    result = _read_object(path / "result.json", "status")
+    return Run(path.name, path, about["config"], about["sessions"], cast("Result | None", result))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a metrics.jsonl; none where there is no such file. ReproError where a line is damaged."""
+    try:
+        lines = path.read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise _damaged(path, f"not text ({error})") from None
+    rows: list[Row] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith("\n"):
+            break  # the last line without its end is what a killed process left of it
+        try:
+            row = from_json(line)
+        except ValueError as error:
+            raise _damaged(path, f"line {number} is not JSON ({error})") from None
+        if not isinstance(row, dict) or row.get("epoch") != number:
+            raise _damaged(path, f"line {number} is not the row of epoch {number}")
+        rows.append(cast(Row, row))
+    return rows
+
+
+def array(folder: Path, name: str) -> np.ndarray:
+    """Return the numpy array `name` of an evaluation's folder. ReproError where it cannot be read."""
+    import numpy as np  # only pictures, and answers that are averaged, are read so
+
+    path = folder / f"{name}.npy"
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise _damaged(path, f"cannot be read ({error})") from None
+
+
+def _read_object(path: Path, *keys: str) -> dict[str, Any] | None:  # JSON, before it has a type of `repro.store.rows`
+    try:
+        content = from_json(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise _damaged(path, f"not JSON ({error})") from None
+    if not isinstance(content, dict) or not content.keys() >= set(keys):
+        raise _damaged(path, f"expected an object with {', '.join(keys)}")
+    return content
+
+
+def _damaged(path: Path, what: str) -> ReproError:
+    return ReproError(f"{path}: {what}; remove the folder {path.parent} to train the run again")

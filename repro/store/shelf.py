@@ -1,0 +1,50 @@
+"""A shelf: a folder of runs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.claim.config import RunConfig, TimingConfig
+from repro.claim.evaluation import Evaluation
+from repro.store.rows import Provenance
+from repro.store.runs import CHECKPOINT, KEPT, Run, Table, read_run
+from repro.store.writing import OpenRun, opened
+
+
+@dataclass(frozen=True)
+class Store:
+    """One shelf of runs, a folder."""
+
+    root: Path
+
+    def table(self) -> Table:
+        """Return all runs of the shelf, by id, in order of id."""
+        if not self.root.is_dir():
+            return {}
+        folders = sorted(path for path in self.root.iterdir() if path.is_dir())
+        return {path.name: run for path in folders if (run := read_run(path)) is not None}
+
+    def read(self, run_id: str) -> Run | None:
+        """Return one run, or None where it was never begun."""
+        return read_run(self.root / run_id)
+
+    def begin(
+        self, config: RunConfig | Evaluation | TimingConfig, provenance: Provenance
+    ) -> AbstractContextManager[OpenRun]:
+        """Open a run for training, an evaluation or a timing: see `repro.store.writing.opened`."""
+        return opened(self.root / config.id, config, provenance)
+
+    def remove_checkpoints(self) -> int:
+        """Remove checkpoints and kept weights of all runs that have stopped; return the bytes freed.
+
+        A run that is extended later starts again, and so does one that another starts from.
+        """
+        freed = 0
+        for run in self.table().values():
+            for path in [run.path / CHECKPOINT, *run.path.glob(KEPT.format("*"))] if run.result is not None else ():
+                if path.is_file():
+                    freed += path.stat().st_size
+                    path.unlink()
+        return freed
