@@ -14,35 +14,36 @@ LONGEST = 330  # lines: "about 300" with some room
 
 # The rooms of the package and which others each may import. Three kinds of plain facts, without torch, are parts of
 # their own, for their rooms and others use them alike: `tables` (rows of nets), `known` (data sets), `minibatches`.
-FACTS = {"errors", "tables", "known", "minibatches"}
+FACTS = {"errors", "files", "tables", "known", "minibatches"}
 JUDGING = FACTS | {"claim", "papers", "store", "draw", "questions"}
-ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine"}
+ENGINE = JUDGING | {"contents", "places", "workers", "nets", "data", "train", "engine"}
 MAY_IMPORT = {
     "errors": set(),
+    "files": {"errors"},
+    "workers": {"errors"},
     "places": FACTS | {"claim"},
     "tables": {"errors"},
     "known": {"errors"},
     "minibatches": set(),
     "claim": FACTS | {"papers"},
     "papers": FACTS | {"claim"},
-    "store": {"errors", "claim"},
+    "store": {"errors", "files", "claim"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
     "contents": {"claim", "papers", "questions"},
     "pages": JUDGING | {"contents"},
     "nets": {"errors", "tables", "papers"},
-    "data": {"errors", "known"},
+    "data": {"errors", "files", "workers", "known"},
     "train": FACTS | {"nets", "data"},
     "engine": ENGINE,
     # What has runs and pages of its own, beside those of claims.
     "finetune": ENGINE | {"pages", "flags"},
     "published": ENGINE | {"pages"},
-    "doctor": ENGINE | {"pages", "bench"},
-    "bench": ENGINE | {"pages"},
+    "doctor": ENGINE | {"pages"},
     "flags": {"places"},
     "progress": set(),
     "verbs": ENGINE | {"pages", "progress"},
-    "cli": ENGINE | {"pages", "bench", "doctor", "published", "finetune", "flags", "progress", "verbs"},
+    "cli": ENGINE | {"pages", "doctor", "published", "finetune", "flags", "progress", "verbs"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -133,6 +134,16 @@ def test_parts_import_only_what_lies_below_them():
         for target, line in imports(module)
         if target.split(".")[0] == "repro" and target != "repro"
         if part_of(target) not in MAY_IMPORT[part_of(module)] | {part_of(module)}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_package_never_imports_what_no_wheel_has():
+    wrong = [
+        f"{at(module, line)}: {target}"
+        for module in SOURCES
+        for target, line in imports(module)
+        if target.split(".")[0] in ("benchmarks", "tests")
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -154,7 +154,6 @@ REFUSED = [
     ["report", str(SHARE), "--out", "reports"],
     ["doctor", "--device", "cpu"],
     ["doctor", "--canary", "--reference"],
-    ["bench", "step", "--reference"],
 ]
 
 

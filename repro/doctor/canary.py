@@ -15,15 +15,15 @@ from typing import Any
 import torch
 
 from repro import places
-from repro.bench import ours
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.data.photos.maps import from_images
 from repro.data.sets import Images
 from repro.engine.provenance import provenance
+from repro.engine.turns import trainer
 from repro.errors import ReproError
+from repro.files import write_whole
 from repro.pages.doctor import Check, largest
-from repro.store import replace
 from repro.train import loop
 from repro.train.machine import settle_process
 
@@ -95,7 +95,7 @@ def write() -> str:
         raise ReproError("doctor --canary --reference: writes into the package, and this one lies in no clone; use one")
     made = provenance("cpu")
     content = {"machine": {key: made[key] for key in MACHINE}, "losses": losses()}
-    replace(SHIPPED, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_whole(SHIPPED, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return f"the losses of ten updates of {len(content['losses'])} nets, written to {SHIPPED.name} in the package"
 
 
@@ -130,10 +130,10 @@ def _images(images: int, pixels: int) -> Images:
 
 def _convnet(precision: str) -> loop.Trainer:
     batches = Batches(_images(32 * UPDATES, 32), device="cpu", scale="standardised")
-    return ours.trainer("cuda_convnet_19pct", batches, batch=32, precision=precision, lr=0.001, init="he")
+    return trainer("cuda_convnet_19pct", batches, batch=32, precision=precision, lr=0.001, init="he")
 
 
 def _alexnet() -> loop.Trainer:
     photos = from_images(_images(16 * UPDATES, 96))
     batches = PhotoBatches(photos, device="cpu", size=80, colour="source", scale="standardised")
-    return ours.trainer("alexnet", batches, batch=16, lr=0.01, init="he", **SMALL)
+    return trainer("alexnet", batches, batch=16, lr=0.01, init="he", **SMALL)
