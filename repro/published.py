@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from repro import places
 from repro.data.known import EVALUATION, KNOWN, Known, find_source, how_to_get
-from repro.data.photos.files import Chunk, open_source
+from repro.data.photos.chunks import Chunk
+from repro.data.photos.sources import open_source
 from repro.errors import DataError, ReproError
 from repro.nets import library, modules, registry, weights
 

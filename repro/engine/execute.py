@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -30,12 +30,12 @@ from repro.engine.jobs import Planned
 from repro.engine.jobs import jobs as jobs
 from repro.engine.probe import seconds_of
 from repro.engine.provenance import device_name
-from repro.engine.workers import Report, work_through
 from repro.nets import registry
 from repro.questions.levels import goal_of
 from repro.store import CHECKPOINT, OpenRun, Store, Table
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
+from repro.workers import Report, work_here, work_through
 
 # {"event": "pack" | "begin" | "epoch" | "look" | "timed" | "finish" | "failed", "run": id, "label": ..., ...}
 Event = dict[str, Any]
@@ -100,7 +100,7 @@ def execute(
         return count
 
     work, report = partial(train_twice, setting), budget.watching(report) if budget else report
-    trained = done(_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
+    trained = done(work_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
     while left := plan(alone=True):  # now that nothing is trained beside it: each timing in a process of its own
         trained += done(work_through(lambda one=left[:1]: [j for j in one if j.id not in table], work, 1, report))
     return trained
@@ -143,12 +143,6 @@ def _have_data(sets: list[RunData], setting: Setting, report: Report) -> None:
             report({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
 
         loading.have(kind, stored=stored, roots=setting.roots, cache=setting.cache, progress=progress)
-
-
-def _here(plan: Callable[[], list[Job]], work: Callable[[Job, Report], None], report: Report) -> Generator[str]:
-    while left := plan():
-        work(left[0], report)
-        yield left[0].id
 
 
 def train_twice(setting: Setting, job: Job, report: Report) -> None:

@@ -1,24 +1,25 @@
-"""Curves for TensorBoard, written while runs are trained: an export, from the rows that a run records."""
+"""Export the rows that runs record to TensorBoard, while they are trained."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from repro.errors import ReproError
 from repro.store import Store
+from repro.workers import Report
 
 METRICS = ("train_error", "train_loss", "test_error", "test_loss", "test_top5", "fixed_error", "fixed_loss", "seconds")
 HALVES = ("held_out_error", "held_out_loss")
 
-Report = Callable[[dict[str, Any]], None]
-
 
 def exported(folder: Path, store: Store, report: Report) -> Report:
-    """`report` which also writes every epoch of a run to `folder/LABEL`; what an earlier command left there of the same
-    run is written anew, so that no curve stands twice. ReproError where the package is missing."""
+    """Return a report that passes events on, and writes every epoch of a run to `folder/LABEL`.
+
+    What an earlier command left there of the same run is written anew, so that no curve is there twice.
+    ReproError where the package is missing.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -31,13 +32,13 @@ def exported(folder: Path, store: Store, report: Report) -> Report:
     def write(run_id: str, first: int) -> None:
         run = store.read(run_id)
         for row in run.epochs[first:] if run else ():
-            seen = row | row.get("halves", [{}])[-1]
+            values = row | row.get("halves", [{}])[-1]
             for name in (*METRICS, *HALVES):
-                if seen.get(name) is not None:
-                    writers[run_id].add_scalar(name, seen[name], row["epoch"])
+                if values.get(name) is not None:
+                    writers[run_id].add_scalar(name, values[name], row["epoch"])
         writers[run_id].flush()
 
-    def told(event: dict[str, Any]) -> None:
+    def export(event: dict[str, Any]) -> None:
         what, run = event["event"], event["run"]
         if what == "begin":
             place = folder / event["label"].replace("/", "_")
@@ -51,4 +52,4 @@ def exported(folder: Path, store: Store, report: Report) -> Report:
             writers.pop(run).close()
         report(event)
 
-    return told
+    return export

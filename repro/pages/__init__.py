@@ -8,13 +8,14 @@ from pathlib import Path
 
 from repro.claim import catalogue
 from repro.claim.files import AnyFile, split
+from repro.files import write_whole
 from repro.pages import claim, coverage, facts, fidelity, index
 from repro.pages.export import rows_csv, whole
 from repro.pages.typeset import environment, static
 from repro.pages.view import shelves
 from repro.questions.coverage import coverage as covered
 from repro.questions.trial import Trials
-from repro.store import Table, replace
+from repro.store import Table
 
 
 def write(
@@ -62,4 +63,4 @@ def _renew(path: Path, content: bytes) -> None:
     """Write a file that is not there or holds something else."""
     if not path.is_file() or path.read_bytes() != content:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, content)
+        write_whole(path, content)

@@ -22,6 +22,7 @@ from pydantic_core import from_json  # the same values as json.loads, in a third
 from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
 from repro.errors import ReproError
+from repro.files import PARTIAL, write_whole, writing
 
 CHECKPOINT = "checkpoint.safetensors"
 KEPT = "weights-{}.safetensors"  # after so many epochs, for runs that start from them
@@ -138,7 +139,7 @@ class Store:
         A run trained under another numerics version is begun anew: two arithmetics make no trajectory.
         """
         path = self.root / config.id
-        with _written(path / "lock"):
+        with writing(path / "lock"):
             path.mkdir(parents=True, exist_ok=True)
             lock = (path / "lock").open("w")
         with lock:
@@ -150,7 +151,7 @@ class Store:
                 ) from None
             before = self.read(config.id)
             sessions = before.sessions if before else []
-            stale = [path / "result.json", *path.glob(".*.partial")]  # partial: of a process that was killed
+            stale = [path / "result.json", *path.glob(f".*{PARTIAL}")]
             if sessions and sessions[-1].get("numerics") != provenance.get("numerics"):
                 sessions = []
                 stale += [path / "metrics.jsonl", *path.glob("*.npy"), *path.glob("*.safetensors")]
@@ -158,7 +159,7 @@ class Store:
                 file.unlink(missing_ok=True)
             if not sessions or sessions[-1] != provenance:
                 sessions = [*sessions, provenance]
-            replace(path / "run.json", json.dumps({"config": config.model_dump(), "sessions": sessions}, indent=1))
+            write_whole(path / "run.json", json.dumps({"config": config.model_dump(), "sessions": sessions}, indent=1))
             yield OpenRun(path)
 
 
@@ -171,7 +172,7 @@ class OpenRun:
     def keep(self, epochs: int) -> None:
         """Drop rows beyond epoch `epochs`: those which a killed process wrote after its last checkpoint."""
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
-        replace(self.path / "metrics.jsonl", "".join(_line(row) for row in rows))
+        write_whole(self.path / "metrics.jsonl", "".join(_line(row) for row in rows))
 
     def rows(self) -> list[dict[str, Any]]:
         """The epochs so far."""
@@ -179,46 +180,19 @@ class OpenRun:
 
     def write(self, name: str, content: bytes) -> None:
         """A file beside the metrics, whole or not at all."""
-        replace(self.path / name, content)
+        write_whole(self.path / name, content)
 
     def append(self, row: dict[str, Any]) -> None:
         """One more epoch, on disk when this returns."""
         path = self.path / "metrics.jsonl"
-        with _written(path), path.open("a") as file:
+        with writing(path), path.open("a") as file:
             file.write(_line(row))
             file.flush()
             os.fsync(file.fileno())
 
     def finish(self, result: dict[str, Any]) -> None:
         """The run has stopped for now."""
-        replace(self.path / "result.json", json.dumps(result, indent=1))
-
-
-def replace(path: Path, content: str | bytes) -> None:
-    """Write a file so that at any moment either the old or the new one is there, whole."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with _written(path):
-        with partial.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ReproError(
-            f"{path}: cannot be written ({error.strerror or error}); what is trained is kept: make room or mend the "
-            "folder's rights, then run the same command again"
-        ) from error
+        write_whole(self.path / "result.json", json.dumps(result, indent=1))
 
 
 def _line(row: dict[str, Any]) -> str:
