@@ -90,7 +90,7 @@ Worker = tuple[BaseProcess, Connection]
 
 def _hire(workers: int, device: str, images: int) -> list[Worker]:
     context = multiprocessing.get_context("spawn")  # a process that has used a GPU cannot be forked
-    crew = []
+    crew: list[Worker] = []
     for _ in range(workers):
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, device, images), daemon=True)

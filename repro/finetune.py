@@ -176,7 +176,7 @@ def _model(given: dict[str, Any], data: RunData, classes: int, own: set[str]) ->
     rows = tables.weighted(registry.table(kind, classes=classes, **options))
     published = {row.name: row.std for row in rows}
     init = published if given.get("init") in (None, "published") else given["init"]
-    return RunModel(**given | {"init": init}), {row.name: row.decay for row in rows}
+    return RunModel.model_validate(given | {"init": init}), {row.name: row.decay for row in rows}
 
 
 def _train(

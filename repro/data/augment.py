@@ -6,6 +6,7 @@ an epoch can be repeated. Crops are taken on the device that holds the photos.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -58,7 +59,7 @@ class Draws:
         shift = None if self.shift is None else words[:, 3:].view(torch.float32)[:, :3]
         return Draws(words[:, 0], words[:, 1], words[:, 2], shift, self.divisor)
 
-    def _each(self, change) -> Draws:  # type: ignore[no-untyped-def]
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Draws:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return Draws(**{k: change(v) if isinstance(v, torch.Tensor) else v for k, v in values.items()})
 

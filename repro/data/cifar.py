@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from repro.data.known import OFFICIAL, SPLITS, Known, how_to_get, parquet_files
+from repro.data.known import OFFICIAL, SPLITS, Known, Split, how_to_get, parquet_files
 from repro.data.pack import Splits
 from repro.errors import DataError
 
@@ -25,7 +25,7 @@ def read(folder: Path, known: Known) -> Splits:
 
 
 def _read_parquet(folder: Path, known: Known) -> Splits:
-    splits = {}
+    splits: Splits = {}
     for split, files in parquet_files(folder).items():
         if not files:
             raise _wrong(folder, f"no {split}-*.parquet", f"{split}-*.parquet beside the others", known)
@@ -80,7 +80,7 @@ def _read_official(folder: Path, known: Known) -> Splits:
     from torchvision.datasets import CIFAR10
     from torchvision.datasets.utils import calculate_md5
 
-    splits = {}
+    splits: Splits = {}
     for split, listed in zip(SPLITS, (CIFAR10.train_list, CIFAR10.test_list), strict=True):
         parts = []
         for name, md5 in listed:
@@ -115,7 +115,9 @@ def _checked_labels(labels: Sequence[int | None], path: Path, known: Known) -> n
     return np.asarray(labels, dtype=np.int64)
 
 
-def _joined(parts: list, files: list[Path], split: str, known: Known) -> tuple[np.ndarray, np.ndarray]:
+def _joined(
+    parts: list[tuple[np.ndarray, np.ndarray]], files: list[Path], split: Split, known: Known
+) -> tuple[np.ndarray, np.ndarray]:
     """Return one split from its files, held to the known number of images of each class."""
     x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     each = getattr(known, split) // len(known.classes)  # CIFAR-10 has equally many of each class

@@ -218,9 +218,9 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
     return None
 
 
-def parquet_files(folder: Path) -> dict[str, list[Path]]:
+def parquet_files(folder: Path) -> dict[Split, list[Path]]:
     """Return the parquet files of each split by their names: `train-*.parquet`, `test-*.parquet`."""
-    return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in ("train", "test")}
+    return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in SPLITS}
 
 
 def _has_photos(folder: Path, known: Known) -> bool:

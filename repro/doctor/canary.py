@@ -1,4 +1,4 @@
-"""Ten updates of fixed nets against the losses that come with the project: did the stack below it change?
+"""Compare ten updates of fixed nets with the losses that come with the project: did the stack below it change?
 
 The nets: cuda-convnet's 19pct net in fp32 and in bf16, and a small AlexNet in the reading `source`, with its norms
 across maps and within a map, dropout, crops, reflections and colour noise. On the CPU, one thread, in seconds.
@@ -71,9 +71,9 @@ def checks(found: dict[str, list[float]], shipped: dict[str, Any]) -> list[Check
         difference, update = largest(ours, theirs)
         limit = TOLERANCE[precision]
         apart = "equal bit for bit" if difference == 0 else f"{difference:.1e} at update {update}"
-        seen = f"{apart}, {_last(ours)} after the last against {_last(theirs)}"
+        measured = f"{apart}, {_last(ours)} after the last against {_last(theirs)}"
         out.append(
-            Check(net, precision, "losses of ten updates", f"within {limit:g} of those shipped, relative", seen,
+            Check(net, precision, "losses of ten updates", f"within {limit:g} of those shipped, relative", measured,
                   difference <= limit, "", {"here": ours, "shipped": theirs})
         )  # fmt: skip
     return out
@@ -117,7 +117,7 @@ def _last(values: Sequence[float]) -> str:
 
 
 def _images(images: int, pixels: int) -> Images:
-    """Noise with a patch at a place that depends on the class, so that there is something to learn."""
+    """Return noise with a patch at a place that depends on the class, so that there is something to learn."""
     draw = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (images, 3, pixels, pixels), dtype=torch.uint8, generator=draw)
     y = torch.arange(images) % 10

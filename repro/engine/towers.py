@@ -68,6 +68,7 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
     halved = False  # whether what enters is one tower's half; both towers read the whole image
     for place, row in enumerate(modules.cheapest_order(rows)):
         if row is last:
+            assert isinstance(row, tables.Dense), "a net ends with units"
             net.add_module(row.name, _SummedLinear(prod(entering), row.units))
             return net
         if isinstance(row, tables.Conv | tables.Dense):
@@ -75,8 +76,7 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
                 net.add_module(f"{row.name}_exchange", _Exchange())
                 entering = (entering[0] * TOWERS, *entering[1:])
             halved = True
-            outputs = {"maps": row.maps // TOWERS} if isinstance(row, tables.Conv) else {"units": row.units // TOWERS}
-            row = replace(row, **outputs, groups=1)
+            row = _half(row)
         elif isinstance(row, tables.CrossMapNorm):
             row = replace(row, groups=1)
         for name, module in modules.modules(row, entering, place):
@@ -85,6 +85,13 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
             net[-1] = layers.Dropout(row.keep, TOWERS * prod(entering), (tower, TOWERS))
         [(_, _, entering)] = tables.shapes((row,), entering)
     raise AssertionError("a net ends with weights")
+
+
+def _half(row: tables.Conv | tables.Dense) -> tables.Conv | tables.Dense:
+    """Return the row of one tower: half of the outputs, and no groups."""
+    if isinstance(row, tables.Conv):
+        return replace(row, maps=row.maps // TOWERS, groups=1)
+    return replace(row, units=row.units // TOWERS, groups=1)
 
 
 class _Exchange(nn.Module):

@@ -149,8 +149,8 @@ class PhotoBatches:
     def feed(self, order: torch.Tensor, sizes: Sequence[int]) -> Iterator[None] | None:
         """Return None where all photos are on the device, else an iterator that puts them there for `take`.
 
-        Each step of it puts one minibatch of `sizes` after the other, of the training photos in `order` (int64 [n]),
-        and reads the next one meanwhile.
+        Each of its steps puts one minibatch there: `sizes` of the training photos in `order` (int64 [n]), whose next
+        one is read meanwhile.
         """
         if self.resident:
             return None
