@@ -61,11 +61,6 @@ def shelf(name: str, given: Path | None, reference: bool) -> Path:
     return given or (mine / "reference" if reference else mine)
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def shown(path: Path) -> str:
     """A path as a person would type it from here."""
     return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)

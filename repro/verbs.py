@@ -156,13 +156,14 @@ def _setting(args: argparse.Namespace) -> tuple[Any, int]:
     """Where and on what runs are trained, and how many workers."""
     from repro.engine.execute import Setting
     from repro.engine.provenance import device_of, provenance
+    from repro.workers import cores
 
     device = device_of(args.device)
     made = provenance(device)
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
     setting = Setting(store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
-    return setting, args.workers or (1 if device == "cuda" else places.cores())
+    return setting, args.workers or (1 if device == "cuda" else cores())
 
 
 def _scaled(

@@ -48,6 +48,11 @@ class WorkerEnded(RunError):
         self.how = how
 
 
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def work_here(plan: Plan, work: Work, report: Report) -> Generator[str]:
     """Do the first job of a plan in this process, then that of a new plan, until one is empty; yield the ids."""
     while (job := next(iter(plan()), None)) is not None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +32,7 @@ from repro.data.photos.manifest import FORMAT, read_manifest
 from repro.data.photos.passes import Changed, Decoding, Hashing, do_all
 from repro.errors import DataError
 from repro.files import PARTIAL, Unwritable, rename, write_whole
-from repro.workers import WorkerEnded
+from repro.workers import WorkerEnded, cores
 
 EVERY = 5  # assumed: where no split measures and the set says nothing of it, every fifth photo of a class does
 
@@ -80,7 +79,7 @@ def pack(
     """
     name = f"{kind}-{size}-of-{hashlib.sha256(source.listing.encode()).hexdigest()[:16]}"
     pointer, part = cache / f"{name}.pack", cache / f".{name}.part"
-    packing = Packing(source, part, kind, size, known, min(workers or _cores(), len(source.chunks)),
+    packing = Packing(source, part, kind, size, known, min(workers or cores(), len(source.chunks)),
                       progress or (lambda stage, done, total: None))  # fmt: skip
     try:
         with _alone(cache, part):
@@ -112,10 +111,6 @@ def _alone(cache: Path, part: Path) -> Iterator[None]:
     with part.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _begin(packing: Packing) -> None:
