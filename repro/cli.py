@@ -141,16 +141,6 @@ def _gc(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bench(args: argparse.Namespace) -> int:
-    from repro.bench import measured
-    from repro.engine.provenance import device_of
-
-    given = {key: getattr(args, key) for key in ("workers", "rounds", "give_up", "out", "reference")}
-    for line in measured(args.part, device_of(args.device), **given):
-        _line(line)
-    return 0
-
-
 def _evaluate(args: argparse.Namespace) -> int:
     from repro.engine.provenance import device_of
     from repro.published import evaluation_lines
@@ -192,7 +182,6 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": partial(verbs.report, say=_line),
     "data": _data,
     "gc": _gc,
-    "bench": _bench,
     "evaluate": _evaluate,
     "doctor": _doctor,
 }

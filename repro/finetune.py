@@ -1,4 +1,4 @@
-"""Fine-tuning on any photos: weights in, some layers afresh, some trained, beside it the same net from scratch.
+"""Fine-tune a net on any photos: from given weights, with some layers started anew, beside the net from scratch.
 
 Both are runs as a claim's are (`repro.engine.training.train`), on a shelf of their own; what weights they start from,
 which layers start afresh and which are trained stand in their configurations (`RunConfig.start`, `train.freeze`,
@@ -7,8 +7,8 @@ which layers start afresh and which are trained stand in their configurations (`
 
 from __future__ import annotations
 
-import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,9 @@ import torch
 from repro import contents
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
 from repro.contents import KINDS
-from repro.data.photos import prepare
 from repro.data.photos.crops import PhotoBatches
-from repro.data.photos.files import open_source
 from repro.data.photos.maps import Photos, load_photos
-from repro.data.photos.packing import FIFTH, measuring
-from repro.data.photos.passes import ascending
+from repro.data.photos.names import names_of_test_photos
 from repro.engine import starts, training
 from repro.engine.events import Report
 from repro.engine.jobs import Job
@@ -31,13 +28,14 @@ from repro.engine.provenance import provenance
 from repro.engine.setting import Setting
 from repro.engine.tensorboard import exported
 from repro.errors import ReproError, RunError
+from repro.files import write_whole
 from repro.flags import Wish
 from repro.nets import libraries, library, tables, weights
 from repro.pages.answers import FineTuning, TrainedNet
 from repro.pages.finetune import write
 from repro.places import cache
 from repro.questions.levels import Goal
-from repro.store import CHECKPOINT, Store, replace
+from repro.store import CHECKPOINT, Store
 from repro.train import loop
 from repro.train.machine import settle_process
 from repro.train.seeds import generator
@@ -45,22 +43,22 @@ from repro.train.seeds import generator
 DECAY = 0.0005  # §5
 HELD_OUT = 10  # assumed: every tenth training photo chooses the best epoch, so that none that measures does
 DROPS = (0.6, 0.85)  # assumed: of the epochs, after which rates fall by ten; about those of the claims on photos
-NAMED = 100_000  # assumed: so many photos are read again to name the files of mistakes
 SIDE = 256 / 224  # §2 and §4.1: of the stored photo to the crop
 CROPPING = ("scale", "factor", "stored", "crop", "crops", "mirror", "mean", "colour")  # what a net is used to
 ANSWERS = "answers.npz"
 
 
 def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
-    """Train what is not trained yet, and write the page and the weights into `wish.out`; what the page tells.
+    """Train what is not trained yet, write the page and the weights into `wish.out`, and return what the page says.
 
-    Errors: DataError of photos or weights that cannot be had; ReproError where weights, layers and net do not fit;
-    RunError where the device gives up.
+    DataError of photos or weights that are not there; ReproError where weights, layers and net do not fit; RunError
+    where the device gives up.
     """
     known = starts.about_of(wish.weights).get("config") if wish.weights else None
     given = weights.read(wish.weights) if wish.weights else {}
     data = _data(wish, known.get("data", {}) if known else {})
     photos = _photos(wish, data, report)
+    assert photos.manifest is not None, "photos of one's own come from a pack"
     data = data | {"content": photos.content, "held_out": len(photos.held_out) or None}
     configs = _configs(wish, known.get("model", {}) if known else {}, RunData(**data), len(photos.classes))
     settle_process(device)
@@ -80,10 +78,10 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
         where=str(wish.data),
         classes=photos.classes,
         labels=photos.test_y,
-        names=_names(wish.data, photos),
+        names=names_of_test_photos(wish.data, photos.manifest),
         pixels=photos.test_x,
         photos={"trained on": len(photos.train), "held out": len(photos.held_out), "test": len(photos.test_y)},
-        manifest=photos.manifest,
+        manifest=dict(photos.manifest),
         weights=wish.weights.name if wish.weights else None,
         tried=tuple(tried),
         provenance=setting.provenance,
@@ -95,7 +93,7 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
 
 
 def _data(wish: Wish, known: dict[str, Any]) -> dict[str, Any]:
-    """The images' part of the configurations: as the weights are used to, what is asked for laid on."""
+    """Return the images' part of the configurations: what the weights are used to, changed as asked for."""
     ours = {"scale": "raw", "crops": "paper", "mirror": True, "mean": "per_offset", "colour": "paper", "crop": 224}
     data = ours | {"stored": 256} | {name: known[name] for name in CROPPING if name in known}
     if wish.crop is not None:
@@ -106,7 +104,7 @@ def _data(wish: Wish, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _photos(wish: Wish, data: dict[str, Any], report: Report) -> Photos:
-    """The photos, packed where they are not yet, some of them held out."""
+    """Return the photos, packed where they are not yet, with some held out."""
 
     def progress(stage: str, done: int, total: int) -> None:
         label = f"{wish.data.name}: {stage}"
@@ -121,7 +119,7 @@ def _photos(wish: Wish, data: dict[str, Any], report: Report) -> Photos:
 
 
 def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> dict[str, RunConfig]:
-    """The runs: fine-tuned from the weights, and the same net from scratch, every layer of which starts afresh."""
+    """Return the runs by name: fine-tuned from the weights, and the same net from scratch."""
     model, decays = _model(known | wish.model, data, classes, wish.model.keys() - {"kind"})
     layers = list(decays)
     afresh = list(layers[-1:] if wish.afresh is None else wish.afresh)
@@ -159,7 +157,7 @@ def _configs(wish: Wish, known: dict[str, Any], data: RunData, classes: int) -> 
 
 
 def _model(given: dict[str, Any], data: RunData, classes: int, own: set[str]) -> tuple[RunModel, dict[str, float]]:
-    """The net, and the decay of each of its layers, in their order. `own`: what was asked for beside its kind."""
+    """Return the net, and the decay of each of its layers, in their order. `own`: options given besides its kind."""
     kind = given.setdefault("kind", "alexnet")
     if libraries.is_library_net(kind):
         assert data.crop is not None
@@ -192,7 +190,7 @@ def _train(
     batches: PhotoBatches,
     given: dict[str, torch.Tensor],
 ) -> None:
-    """One run, from where it is; nothing where it is done."""
+    """Train a run from where it is; a run that is done stays as it is."""
     run = setting.store.read(config.id)
     if run and run.result and run.result["status"] != "failed" and len(run.epochs) >= epochs:
         return
@@ -205,16 +203,14 @@ def _train(
 
 
 def _tried(name: str, config: RunConfig, setting: Setting, batches: PhotoBatches) -> TrainedNet:
-    """A finished run with what its best weights answer to every test photo."""
+    """Return a finished run with what its best weights answer to every test photo."""
     run = setting.store.read(config.id)
     assert run is not None
     path, best = run.path / ANSWERS, starts.best_epoch(run.epochs)
     answers = _read(path) if best else {}
     if best and (not answers or int(answers["epoch"]) != best):
         found = _answers(config, run.path / starts.BEST, batches)
-        with (part := path.with_name(f".{ANSWERS}.{os.getpid()}.partial")).open("wb") as file:
-            np.savez(file, epoch=best, **found)
-        os.replace(part, path)
+        write_whole(path, lambda file: np.savez(file, epoch=best, **found))
         answers = _read(path)
     return TrainedNet(name, config, tuple(run.epochs), best, answers, run.path)
 
@@ -228,7 +224,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def _answers(config: RunConfig, path: Path, batches: PhotoBatches) -> dict[str, np.ndarray]:
-    """Of each test photo: the likeliest class (int64), its probability and that of the photo's own class (float32)."""
+    """Return of each test photo the likeliest class (int64), its probability and that of its own class (float32)."""
     net = _net(config, batches)
     weights.put(net, weights.read(path))
     net.eval()
@@ -249,33 +245,13 @@ def _net(config: RunConfig, batches: PhotoBatches) -> torch.nn.Module:
 
 
 def _weights_out(out: Path, first: TrainedNet) -> None:
-    """`best.safetensors` and `last.safetensors` of the first run, beside its page; of one that diverged the best only,
-    if there is one."""
+    """Write `best.safetensors` and `last.safetensors` of the first run into its page's folder; of a run that diverged
+    the best alone, if there is one."""
     for name in ("best", "last"):
         (out / f"{name}.safetensors").unlink(missing_ok=True)
     if first.best:
-        shutil.copyfile(first.path / starts.BEST, out / "best.safetensors")
+        with (first.path / starts.BEST).open("rb") as best:
+            write_whole(out / "best.safetensors", partial(shutil.copyfileobj, best))
     if first.rows and first.rows[-1]["diverged"] is None and (first.path / CHECKPOINT).is_file():
         state = weights.read(first.path / CHECKPOINT)
-        replace(out / "last.safetensors", starts.saved(state, first.config, len(first.rows)))
-
-
-def _names(where: Path, photos: Photos) -> tuple[str, ...] | None:
-    """The files of the test photos in packed order; None where the source cannot be asked, or is too large to."""
-    if not where.is_dir() or (where / "manifest.json").is_file():
-        return None
-    source = open_source(where)
-    chunks = [chunk for chunk in source.chunks if source.split_off or chunk.split == "test"]
-    if sum(map(len, chunks)) > NAMED:
-        return None
-    read = [
-        (name, label, prepare.digest(encoded, label)) for chunk in chunks for name, label, encoded in chunk.photos()
-    ]
-    digests = np.frombuffer(b"".join(digest for _, _, digest in read), np.uint8).reshape(len(read), 32)
-    rows = np.arange(len(read))
-    if source.split_off:
-        rows = np.flatnonzero(measuring(digests, np.array([label for _, label, _ in read]), FIFTH))
-    left_out = {entry["photo"] for entry in photos.manifest["excluded"] if entry["split"] == "test"}
-    names = [read[row][0] for row in rows[ascending(digests[rows])]]
-    names = [name for name in names if name not in left_out]
-    return tuple(names) if len(names) == len(photos.test_y) else None
+        write_whole(out / "last.safetensors", starts.saved(state, first.config, len(first.rows)))

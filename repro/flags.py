@@ -122,8 +122,6 @@ def wish(args: argparse.Namespace) -> Wish:
     )
 
 
-PARTS = ("startup", "lrn", "step", "net", "sweep")  # of `repro.bench`
-
 EXAMPLES = """\
 examples:
   python -m repro run relu_speedup                 train, judge, report; the scale that fits this machine
@@ -192,18 +190,6 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
     sub = verb("gc", "remove the checkpoints of finished runs; a run extended later then starts again")
     shelf(sub)
-    sub = verb("bench", "time parts of this project beside what people would use instead")
-    sub.add_argument("part", choices=PARTS, help="commands that answer at once; the norm; an update of the 19pct "
-                     "net, of AlexNet; several runs side by side")  # fmt: skip
-    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-    sub.add_argument(
-        "--workers", type=count, default=2, metavar="K", help="of `sweep`: runs side by side (%(default)s)"
-    )
-    sub.add_argument("--rounds", type=count, metavar="N", help="rounds that count; of fewer than five nothing is told")
-    sub.add_argument("--give-up", type=factor, default=600.0, metavar="SECONDS",
-                     help="after which torch.compile is ended (default: %(default)s)")  # fmt: skip
-    sub.add_argument("--out", type=Path, metavar="DIR", help="keep the result of step, net or sweep there, as JSON")
-    sub.add_argument("--reference", action="store_true", help="maintainers: keep the result for README")
     sub = verb("evaluate", "the test error of given weights on photos, beside what is documented of them")
     sub.add_argument("photos", metavar="PHOTOS", help="a known set, such as ilsvrc2012, or a folder of photos")
     sub.add_argument("--model", required=True, help="torchvision:NAME, timm:NAME or bvlc_alexnet")

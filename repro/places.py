@@ -86,11 +86,6 @@ def shelf(name: str, given: Path | None, reference: bool) -> Path:
     return given or (clone() or Path.cwd()) / name
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def relative_path(path: Path) -> str:
     """Return a path as a person would type it from here."""
     return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)

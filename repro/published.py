@@ -18,11 +18,13 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from repro import contents, places
+from repro import contents
 from repro.data.known import EVALUATION, KNOWN, Known, find_source, how_to_get
-from repro.data.photos.files import Chunk, open_source
+from repro.data.photos.chunks import Chunk
+from repro.data.photos.sources import open_source
 from repro.errors import DataError, ReproError
 from repro.nets import libraries, library, modules, weights
+from repro.workers import cores
 
 BATCH: Final = 64  # assumed: any gives the same counts
 CAFFE: Final = "bvlc_alexnet"
@@ -56,7 +58,7 @@ class Counts:
 
 def evaluation_lines(model: str, file: Path | None, photos: str, roots: Sequence[Path], device: str) -> Iterator[str]:
     """Yield a line for each tenth of the photos, then the lines of the whole."""
-    counts = evaluate(model, file, photos, roots=roots, device=device, workers=places.cores() - 1)
+    counts = evaluate(model, file, photos, roots=roots, device=device, workers=cores() - 1)
     last, tenth = next(counts), 0
     for last in counts:
         if 10 * last.read // last.total > tenth:

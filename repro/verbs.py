@@ -160,6 +160,7 @@ def _setting(args: argparse.Namespace) -> tuple[Setting, int]:
     """Where and on what runs are trained, and how many workers."""
     from repro.engine.provenance import device_of, provenance
     from repro.engine.setting import Setting
+    from repro.workers import cores
 
     device = device_of(args.device)
     made = provenance(device)
@@ -168,7 +169,7 @@ def _setting(args: argparse.Namespace) -> tuple[Setting, int]:
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
     setting = Setting(store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
-    return setting, args.workers or (1 if device == "cuda" else places.cores())
+    return setting, args.workers or (1 if device == "cuda" else cores())
 
 
 def _scaled(

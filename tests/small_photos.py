@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from repro.data.photos.files import open_source
 from repro.data.photos.maps import Photos, load_photos
+from repro.data.photos.sources import open_source
 
 CLASSES = ("n01", "n02", "n03")
 SIZE = 16

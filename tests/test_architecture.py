@@ -16,11 +16,13 @@ LONGEST = 330  # lines: "about 300" with some room
 # rooms and others use them alike: `tables` (rows of nets, and the names of libraries' nets), `known` (data sets),
 # `minibatches`, `rows` (types of what a run's files hold), `events` (what is reported while runs are trained). What a
 # paper's folder has of torch is a part too: the engine loads it by name.
-FACTS = {"errors", "tables", "known", "minibatches", "rows"}
+FACTS = {"errors", "files", "tables", "known", "minibatches", "rows"}
 JUDGING = FACTS | {"claim", "papers", "store", "draw", "questions"}
-ENGINE = JUDGING | {"contents", "places", "nets", "data", "train", "engine", "events"}
+ENGINE = JUDGING | {"contents", "places", "workers", "nets", "data", "train", "engine", "events"}
 MAY_IMPORT = {
     "errors": set(),
+    "files": {"errors"},
+    "workers": {"errors"},
     "places": FACTS | {"claim"},
     "tables": {"errors"},
     "known": {"errors"},
@@ -30,7 +32,7 @@ MAY_IMPORT = {
     "claim": FACTS,
     "papers": FACTS | {"claim"},
     "papers with torch": FACTS | {"claim", "papers", "nets", "data", "train"},
-    "store": {"errors", "claim", "rows"},
+    "store": {"errors", "files", "claim", "rows"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
     # A paper's own questions, which `contents` alone may import, and evaluations, which the engine loads by name.
@@ -39,18 +41,17 @@ MAY_IMPORT = {
     "contents": FACTS | {"claim", "papers", "paper_questions", "questions"},
     "pages": JUDGING | {"contents"},
     "nets": {"errors", "tables"},
-    "data": {"errors", "known"},
+    "data": {"errors", "files", "workers", "known"},
     "train": FACTS | {"nets", "data"},
     "engine": ENGINE,
     # What has runs and pages of its own, beside those of claims.
     "finetune": ENGINE | {"pages", "flags"},
     "published": ENGINE | {"pages"},
-    "doctor": ENGINE | {"pages", "bench"},
-    "bench": ENGINE | {"pages"},
+    "doctor": ENGINE | {"pages"},
     "flags": {"places"},
     "progress": {"events"},
     "verbs": ENGINE | {"pages", "progress"},
-    "cli": ENGINE | {"pages", "bench", "doctor", "published", "finetune", "flags", "progress", "verbs"},
+    "cli": ENGINE | {"pages", "doctor", "published", "finetune", "flags", "progress", "verbs"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -149,6 +150,16 @@ def test_parts_import_only_what_lies_below_them():
         for target, line in imports(module)
         if target.split(".")[0] == "repro" and target != "repro"
         if part_of(target) not in MAY_IMPORT[part_of(module)] | {part_of(module)}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_package_never_imports_what_no_wheel_has():
+    wrong = [
+        f"{at(module, line)}: {target}"
+        for module in SOURCES
+        for target, line in imports(module)
+        if target.split(".")[0] in ("benchmarks", "tests")
     ]
     assert not wrong, "\n".join(wrong)
 

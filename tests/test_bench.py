@@ -13,8 +13,12 @@ import torchvision
 from small_masks import put_masks
 from torch import nn
 
-from repro import bench, contents
-from repro.bench import compiled, rivals, step, sweep, turns
+from benchmarks import compiled, rivals, step, sweep, turns
+from benchmarks import run as bench
+from benchmarks.__main__ import PARTS, main
+from repro import contents
+from repro.doctor import plain
+from repro.engine.turns import Contender
 from repro.errors import ReproError, RunError
 from repro.nets import modules
 from repro.pages import speed
@@ -113,7 +117,7 @@ def test_a_bench_that_measured_nothing_ends_with_an_error_and_its_own_exit_code(
 
 def test_updates_that_leave_the_weights_as_they_were_are_no_measurement():
     net = nn.Linear(2, 2)
-    idle = turns.Contender("idle", "fp32", lambda: None, net, 1, 1)
+    idle = Contender("idle", "fp32", lambda: None, net, 1, 1)
     with pytest.raises(RunError, match="idle left its weights as they were"):
         list(turns.in_turn("step", [idle], device="cpu", pixels=32, batch=2, rounds=1, updates=1))
 
@@ -148,9 +152,9 @@ def test_the_sweep_times_one_run_alone_and_several_side_by_side():
 def test_the_plain_nets_have_the_multiply_adds_and_parameters_of_ours():
     for kind, parameters in (("cuda_convnet_19pct", 89_578), ("alexnet", 60_965_224)):
         with torch.device("meta"):
-            net = rivals.plain_net(kind)
-        side = rivals.SIDES[kind]
-        rows_of_ours = modules.contents.rows(kind, classes=rivals.CLASSES[kind], **rivals.OPTIONS.get(kind, {}))
+            net = plain.plain_net(kind)
+        side = plain.SIDES[kind]
+        rows_of_ours = contents.rows(kind, classes=plain.CLASSES[kind], **plain.OPTIONS.get(kind, {}))
         with torch.device("meta"):
             ours = modules.module(rows_of_ours, (3, side, side))
         assert [p.shape for p in net.parameters()] == [p.shape for p in ours.parameters()]
@@ -214,6 +218,23 @@ def test_a_compilation_that_fails_says_why():
     assert why == "did not compile: ValueError: no compiler here"
 
 
+# The command
+
+
+def test_the_command_prints_lines_and_exits_with_the_code_of_an_error(monkeypatch, capsys):
+    found = result(row("ours", [1.0] * 5), row("theirs", [2.0] * 5))
+    monkeypatch.setattr(step, "results", lambda *_, **__: iter(["a line", found]))
+    assert main(["net", "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["a line", *speed.lines(found)]
+    monkeypatch.setattr(step, "results", lambda *_, **__: iter([result()]))
+    assert main(["net", "--device", "cpu"]) == 4
+    assert main(["lrn", "--device", "cpu", "--reference"]) == 2
+
+
+def test_the_parts_that_are_kept_are_parts_of_the_command():
+    assert PARTS.keys() == {*speed.KEPT, *bench.LINES}
+
+
 # What is kept
 
 
@@ -243,5 +264,5 @@ def test_the_speeds_in_the_readme_are_those_that_were_measured():
 
 
 def test_without_a_measurement_the_next_command_is_named(tmp_path):
-    with pytest.raises(ReproError, match="bench net --reference"):
+    with pytest.raises(ReproError, match="benchmarks net --reference"):
         speed.tables(tmp_path)

@@ -235,7 +235,6 @@ def test_the_flags_of_every_verb_are_these():
         "check": [],
         "report": ["--out", "--reference", "--runs"],
         "data": ["--data"],
-        "bench": ["--device", "--give-up", "--out", "--reference", "--rounds", "--workers"],
         "evaluate": ["--data", "--device", "--model", "--weights"],
         "gc": ["--reference", "--runs"],
         "doctor": sorted([*places, "--canary", "--device", "--out"]),

@@ -3,10 +3,14 @@
 import hashlib
 import io
 import json
+import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,9 +33,10 @@ from small_photos import (
 
 from repro.data.known import KNOWN, Known, find, how_to_get
 from repro.data.photos import prepare
-from repro.data.photos.files import open_source
+from repro.data.photos.digests import digest
 from repro.data.photos.maps import load_photos, open_pack
 from repro.data.photos.packing import pack
+from repro.data.photos.sources import open_source
 from repro.errors import DataError, ReproError
 
 PHOTOS = make()
@@ -74,7 +79,7 @@ def test_a_pack_holds_the_photos_made_ready_in_the_order_of_their_digests(tmp_pa
         rows = sorted((hashlib.sha256(data + bytes([label, 0, 0, 0])).digest(), label, data)
                       for _, label, data in PHOTOS[split])  # fmt: skip
         assert y.tolist() == [label for _, label, _ in rows]
-        assert np.array_equal(x, np.stack([prepare.ready(data, SIZE).pixels for _, _, data in rows]))
+        assert np.array_equal(x, np.stack([prepare.prepared(data, SIZE).pixels for _, _, data in rows]))
     assert isinstance(photos.train_x, np.memmap)
     whole = photos.train_x.astype(np.int64)
     assert np.array_equal(photos.sums, whole.sum(0))
@@ -135,7 +140,7 @@ def test_where_no_split_measures_every_fifth_of_each_class_by_digest_does(tmp_pa
     assert photos.manifest["split_off"]
     digests = [hashlib.sha256(data + bytes([label, 0, 0, 0])).digest() for _, label, data in rows]
     fifth = [sorted(d for d, (_, label, _) in zip(digests, rows, strict=True) if label == of)[4::5] for of in range(3)]
-    held = [prepare.ready(rows[digests.index(d)][2], SIZE).pixels for d in sorted(d for one in fifth for d in one)]
+    held = [prepare.prepared(rows[digests.index(d)][2], SIZE).pixels for d in sorted(d for one in fifth for d in one)]
     assert np.array_equal(photos.test_x, np.stack(held))
     few = [row for row in rows if row[1] != 1 or int(row[0][:-4]) < 12]
     with pytest.raises(DataError, match="found fewer than five photos of class n02; expected five or more"):
@@ -261,7 +266,7 @@ PACKER = """
 import sys
 from pathlib import Path
 from repro.data.photos.packing import pack
-from repro.data.photos.files import open_source
+from repro.data.photos.sources import open_source
 
 def stop(stage, done, total):
     if stage == sys.argv[3] and done >= int(sys.argv[4]):
@@ -287,7 +292,7 @@ def test_a_packing_that_was_killed_goes_on_and_ends_byte_for_byte_as_an_undistur
     marks = {kind: len(list(part.glob(f"{kind}-*"))) for kind in ("read", "packed")}
     assert marks["read"] >= 1
     assert not list((tmp_path / "killed").glob("photos-*"))
-    (part / "pack" / ".manifest.json.1.part").write_bytes(b"half")  # as a kill in the middle of writing leaves it
+    (part / "pack" / ".manifest.json.1.partial").write_bytes(b"half")  # as a kill in the middle of writing leaves it
     seen = []
     resumed = pack(open_source(where), tmp_path / "killed", kind="photos", size=SIZE, workers=1,
                    progress=lambda *said: seen.append(said))  # fmt: skip
@@ -295,6 +300,28 @@ def test_a_packing_that_was_killed_goes_on_and_ends_byte_for_byte_as_an_undistur
     undisturbed = pack(open_source(where), tmp_path / "whole", kind="photos", size=SIZE, workers=1)
     assert files_of(resumed) == files_of(undisturbed)
     assert not list((tmp_path / "killed").glob(".*.part"))
+
+
+def test_a_packing_process_that_is_killed_is_told_with_the_next_step_and_packing_goes_on_from_there(tmp_path):
+    source = open_source(as_parquet(PHOTOS, tmp_path / "photos"))
+
+    def kill(stage: str, done: int, total: int) -> None:
+        if stage == "packing" and done == 0:
+            threading.Thread(target=kill_the_first).start()
+
+    def kill_the_first() -> None:
+        while not (processes := multiprocessing.active_children()):
+            time.sleep(0.001)
+        os.kill(processes[0].pid, signal.SIGKILL)
+
+    with pytest.raises(
+        DataError, match=r"cache: a process that packed photos was ended by signal 9 .*Repeat the command"
+    ):
+        pack(source, tmp_path / "cache", kind="photos", size=SIZE, workers=2, progress=kill)
+    assert multiprocessing.active_children() == []
+    resumed = pack(source, tmp_path / "cache", kind="photos", size=SIZE, workers=1)
+    undisturbed = pack(source, tmp_path / "whole", kind="photos", size=SIZE, workers=1)
+    assert files_of(resumed) == files_of(undisturbed)
 
 
 def test_a_kill_while_rows_move_over_unusable_ones_begins_the_second_pass_again(tmp_path, monkeypatch):
@@ -307,10 +334,10 @@ def test_a_kill_while_rows_move_over_unusable_ones_begins_the_second_pass_again(
         moved.append(path)
         leave_out(path, rows)
 
-    from repro.data.photos.files import packing
-    from repro.data.photos.passes import leave_out
+    from repro.data.photos import finish
+    from repro.data.photos.finish import leave_out
 
-    monkeypatch.setattr(packing, "leave_out", kill_after_the_first)
+    monkeypatch.setattr(finish, "leave_out", kill_after_the_first)
     with pytest.raises(KeyboardInterrupt):
         pack(open_source(where), tmp_path / "killed", kind="photos", size=SIZE, workers=1)
     monkeypatch.undo()
@@ -455,7 +482,7 @@ def test_imagenette_is_the_set_that_the_table_knows():
     source = open_source(Path(REPRO_DATA) / "imagenette", known)
     found: dict[str, list] = {"train": [], "test": []}
     for chunk in source.chunks:
-        found[chunk.split] += [prepare.digest(data, label) for _, label, data in chunk.photos()]
+        found[chunk.split] += [digest(data, label) for _, label, data in chunk.photos()]
     assert {split: len(digests) for split, digests in found.items()} == {"train": known.train, "test": known.test}
     total = hashlib.sha256()
     for split in ("train", "test"):

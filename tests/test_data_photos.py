@@ -1,10 +1,6 @@
-"""Photos as people have them: folders, parquet, timm's names; what is found, what is refused, how one is made ready."""
+"""Photos as people have them: folders and parquet; what is found, what is refused, how one is made ready."""
 
-import io
-import json
 import os
-import pickle
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -18,24 +14,18 @@ from small_photos import (
     as_folders,
     as_parquet,
     encoded,
-    load,
     make,
     picture,
     read_photos,
     replaced,
     write_parquet,
 )
-from small_set import as_official
-from small_set import make as make_cifar
-from torchvision.datasets import CIFAR10
-from torchvision.datasets.utils import calculate_md5
 
 from repro.data.known import KNOWN, find, of_kind
 from repro.data.photos import prepare
-from repro.data.photos.files import open_source
 from repro.data.photos.maps import load_photos
+from repro.data.photos.sources import open_source
 from repro.data.sets import get
-from repro.data.timmsets import open_timm
 from repro.errors import DataError, ReproError
 
 PHOTOS = make()
@@ -47,7 +37,7 @@ PHOTOS = make()
 @pytest.mark.parametrize(("width", "height"), [(60, 32), (32, 60), (33, 32), (32, 32), (21, 50), (16, 16), (64, 16)])
 def test_the_short_side_comes_to_the_size_and_the_centre_is_cut_out(width, height):
     image = picture(1, width, height)
-    one = prepare.ready(encoded(image, "PNG"), 16)
+    one = prepare.prepared(encoded(image, "PNG"), 16)
     assert one.pixels.shape == (16, 16, 3)
     assert one.pixels.dtype == np.uint8
     short = min(width, height)
@@ -60,7 +50,7 @@ def test_the_short_side_comes_to_the_size_and_the_centre_is_cut_out(width, heigh
 
 def test_a_photo_below_the_size_is_enlarged_and_says_so():
     image = picture(1, 12, 10)
-    one = prepare.ready(encoded(image, "PNG"), 16)
+    one = prepare.prepared(encoded(image, "PNG"), 16)
     bigger = np.asarray(image.resize((19, 16), Image.Resampling.BICUBIC))
     assert one.enlarged
     assert np.array_equal(one.pixels, bigger[:, 1:17])
@@ -78,23 +68,23 @@ def test_every_kind_of_colour_becomes_rgb_and_its_mode_is_told():
         "RGBA": encoded(rgb.convert("RGBA"), "PNG"),
     }
     for mode, data in cases.items():
-        one = prepare.ready(data, 16)
+        one = prepare.prepared(data, 16)
         assert one.mode == mode
         assert one.pixels.shape == (16, 16, 3)
-    grey = prepare.ready(cases["L"], 16).pixels
+    grey = prepare.prepared(cases["L"], 16).pixels
     assert np.array_equal(grey[..., 0], grey[..., 2])
-    assert np.array_equal(prepare.ready(cases["RGBA"], 16).pixels, np.asarray(rgb))
-    off = prepare.ready(cases["CMYK"], 16).pixels.astype(int) - np.asarray(red)
+    assert np.array_equal(prepare.prepared(cases["RGBA"], 16).pixels, np.asarray(rgb))
+    off = prepare.prepared(cases["CMYK"], 16).pixels.astype(int) - np.asarray(red)
     assert np.abs(off).max() <= 4  # JPEG of one even colour: not inverted, not tinted
 
 
 def test_alpha_and_transparent_palettes_lose_their_alpha_without_a_warning():
     rgba = picture(2, 16, 16).convert("RGBA")
     rgba.putalpha(0)
-    assert np.array_equal(prepare.ready(encoded(rgba, "PNG"), 16).pixels, np.asarray(rgba)[..., :3])
+    assert np.array_equal(prepare.prepared(encoded(rgba, "PNG"), 16).pixels, np.asarray(rgba)[..., :3])
     palette = picture(2, 16, 16).convert("P", palette=Image.Palette.ADAPTIVE)
     data = encoded(palette, "PNG", transparency=bytes([0, 128] + [255] * 200))
-    assert prepare.ready(data, 16).pixels.shape == (16, 16, 3)
+    assert prepare.prepared(data, 16).pixels.shape == (16, 16, 3)
 
 
 def test_metadata_about_turning_is_not_applied():
@@ -102,7 +92,7 @@ def test_metadata_about_turning_is_not_applied():
     exif = Image.Exif()
     exif[0x0112] = 3  # turned by 180 degrees
     plain, turned = encoded(image, quality=95), encoded(image, quality=95, exif=exif)
-    assert np.array_equal(prepare.ready(plain, 16).pixels, prepare.ready(turned, 16).pixels)
+    assert np.array_equal(prepare.prepared(plain, 16).pixels, prepare.prepared(turned, 16).pixels)
 
 
 UNUSABLE = {
@@ -117,7 +107,7 @@ UNUSABLE = {
 @pytest.mark.parametrize(("data", "why"), UNUSABLE.values(), ids=UNUSABLE)
 def test_a_photo_that_cannot_be_taken_says_why(data, why):
     with pytest.raises(prepare.Unusable, match=why):
-        prepare.ready(data, 16)
+        prepare.prepared(data, 16)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 9), (256, 4), (146, 146), (3, 50, 50)])
@@ -336,69 +326,3 @@ def test_known_photos_that_are_nowhere_say_where_they_were_looked_for(tmp_path):
         get("imagenette", tmp_path)
     with pytest.raises(ReproError, match="photos: found no path"):
         load_photos("photos", size=16, cache=tmp_path / "cache")
-
-
-# timm's names
-
-
-def test_a_torchvision_set_comes_by_timm_s_name_and_is_known_by_its_pixels(tmp_path, monkeypatch):
-    small = make_cifar()
-    root = as_official(small.splits, tmp_path / "data", monkeypatch)
-    meta = root / "cifar-10-batches-py" / "batches.meta"
-    meta.write_bytes(pickle.dumps({"label_names": list(small.known.classes)}))
-    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": calculate_md5(str(meta))})
-    photos = load("timm:torch/cifar10", tmp_path / "cache", size=32, roots=[root])
-    assert photos.classes == small.known.classes
-    assert photos.manifest["form"] == "timm"
-    for x, y, split in ((photos.train_x, photos.train_y, "train"), (photos.test_x, photos.test_y, "test")):
-        found = sorted((a.tobytes(), int(b)) for a, b in zip(x, y, strict=True))
-        theirs, labels = small.splits[split]
-        pixels = theirs.transpose(0, 2, 3, 1)
-        assert found == sorted((a.tobytes(), int(b)) for a, b in zip(pixels, labels, strict=True))
-
-
-def test_names_that_timm_does_not_know_or_that_are_not_there_are_refused(tmp_path):
-    with pytest.raises(
-        DataError, match=r"timm:torch/cifar10 in .*: found no split train that opens: .*fetch the files"
-    ):
-        open_timm("torch/cifar10", tmp_path)
-    with pytest.raises(DataError, match=r"timm:torch/none in .*: found no split train that opens: Unknown torchvision"):
-        open_timm("torch/none", tmp_path)
-    with pytest.raises(DataError, match="timm:torch/folder: found an image folder; expected a name with a prefix"):
-        open_timm("torch/folder", tmp_path)
-
-
-def test_a_hugging_face_data_set_by_timm_s_name_is_the_same_as_its_parquet(tmp_path):
-    pytest.importorskip("datasets", reason="timm's hfds/ names need the package datasets")
-    parquet = as_parquet(PHOTOS, tmp_path / "parquet")
-    ours = load(parquet, tmp_path / "a")
-    theirs = load(f"timm:hfds/{parquet}", tmp_path / "b", roots=[tmp_path / "hf"])
-    assert theirs.content == ours.content
-
-
-def as_web(root: Path, dropped: int = 0) -> Path:
-    """The photos as WebDataset shards; of the training photos the last `dropped` are not in the shard."""
-    said = {}
-    for split, theirs in (("train", "train"), ("val", "validation")):
-        rows = PHOTOS[split]
-        said[theirs] = {"name": theirs, "num_samples": len(rows), "filenames": [f"{theirs}-0.tar"],
-                        "shard_lengths": [len(rows)]}  # fmt: skip
-        with tarfile.open(root / f"{theirs}-0.tar", "w") as tar:
-            for i, (_, label, data) in enumerate(rows[: len(rows) - dropped] if split == "train" else rows):
-                for suffix, body in ((".jpg", data), (".cls", str(label).encode())):
-                    info = tarfile.TarInfo(f"{i:04}{suffix}")
-                    info.size = len(body)
-                    tar.addfile(info, io.BytesIO(body))
-    (root / "_info.json").write_text(json.dumps({"splits": said}))
-    return root
-
-
-def test_a_web_data_set_is_read_as_a_stream_and_counted(tmp_path):
-    pytest.importorskip("webdataset", reason="timm's wds/ names need the package webdataset")
-    photos = load("timm:wds/small", tmp_path / "cache", roots=[as_web(tmp_path)])
-    assert np.bincount(photos.train_y).tolist() == [4, 4, 4]
-    assert np.bincount(photos.test_y).tolist() == [2, 2, 2]
-    assert photos.classes == ("0", "1", "2")
-    (tmp_path / "less").mkdir()
-    with pytest.raises(DataError, match="timm:wds/small, train: found 11 photos that can be read; expected 12"):
-        load("timm:wds/small", tmp_path / "cache", roots=[as_web(tmp_path / "less", dropped=1)])

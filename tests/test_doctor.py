@@ -178,8 +178,8 @@ def test_the_examination_fails_where_a_check_does(tmp_path, monkeypatch):
 def test_a_layout_lays_out_kernels_velocities_and_images_and_changes_no_loss_beyond_rounding(layout):
     case = SMALL[0]
     run, usual = (
-        checks.ours.trainer(
-            case.kind, checks.ours.noise(20, 32, 10, "cpu", "standardised"), batch=4, lr=0.001, init="he", layout=of
+        checks.trainer(
+            case.kind, checks.noise(20, 32, 10, "cpu", "standardised"), batch=4, lr=0.001, init="he", layout=of
         )
         for of in (layout, None)
     )

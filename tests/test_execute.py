@@ -438,7 +438,7 @@ def test_a_worker_ended_from_outside_is_told_with_the_next_step(setting, tmp_pat
             os.kill(worker.pid, signal.SIGKILL)
 
     often = replace(setting, checkpoint_seconds=0.1)
-    told = r"ours, seed 0: the worker that trained it was ended by signal 9 .*run the same command again, with fewer"
+    told = r"ours, seed 0: its worker process was ended by signal 9 .*run the same command again, with fewer"
     with pytest.raises(RunError, match=told) as error:
         execute(claim(tmp_path, LONG), often, workers=2, report=kill_when_it_trains)
     assert error.value.exit_code == 4

@@ -159,7 +159,6 @@ REFUSED = [
     ["run", "relu_speedup", "--scale", "smoke"],
     ["plan", "relu_speedup", "--scale", "smoke", "--runs", "runs"],
     ["doctor", "--canary"],
-    ["bench", "step"],
 ]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from repro.nets import layers
-from repro.nets.layers import ContrastNorm, CrossMapNorm, Dropout, GroupedLinear, LocallyConnected
+from repro.nets.layers import CrossMapNorm, Dropout, GroupedLinear, LocallyConnected
 from repro.train.masks import Masks
 from repro.train.seeds import generator
 
@@ -70,34 +70,9 @@ def test_torch_divides_alpha_by_the_number_of_maps_as_the_source_does():
 
 def test_norms_of_bfloat16_are_computed_in_fp32():
     x = (300 * drawn("x", 2, 12, 5, 5)).bfloat16()
-    for norm in (CrossMapNorm(5, 1e-5, 0.75, 2.0), layers.SameMapNorm(5, 1e-4, 0.75), ContrastNorm(5, 1e-4, 0.75)):
+    for norm in (CrossMapNorm(5, 1e-5, 0.75, 2.0), layers.SameMapNorm(5, 1e-4, 0.75)):
         assert norm(x).dtype == torch.bfloat16
         assert torch.equal(norm(x), norm(x.float()).bfloat16())
-
-
-# Within maps
-
-
-def test_contrast_norm_divides_the_pixel_itself_by_the_spread_around_local_means():
-    x = 20 * drawn("x", 2, 3, 5, 6)
-    size, alpha, beta = 3, 0.05, 0.75
-
-    def window(a: np.ndarray, i: int, j: int) -> np.ndarray:
-        return a[:, :, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
-
-    image = x.numpy()
-    spread, expected = np.empty(x.shape), np.empty(x.shape)
-    for i, j in product(range(5), range(6)):
-        spread[:, :, i, j] = image[:, :, i, j] - window(image, i, j).mean(axis=(2, 3))
-    for i, j in product(range(5), range(6)):
-        squares = (window(spread, i, j) ** 2).sum(axis=(2, 3))
-        expected[:, :, i, j] = image[:, :, i, j] / (1 + alpha / size**2 * squares) ** beta
-    np.testing.assert_allclose(ContrastNorm(size, alpha, beta)(x).numpy(), expected, rtol=1e-13)
-
-
-def test_contrast_norm_has_the_gradient_of_its_formula():
-    x = drawn("x", 1, 2, 4, 5).requires_grad_()
-    assert torch.autograd.gradcheck(ContrastNorm(3, 0.5, 0.75), (x,))
 
 
 # Without shared weights

@@ -73,7 +73,7 @@ def test_the_reference_shelf_holds_no_weights():
         "metrics.jsonl",
         "result.json",
         "correct.npy",
-        *(f"{part}.json" for part in speed.KEPT),  # what `repro bench` measured
+        *(f"{part}.json" for part in speed.KEPT),  # what `python -m benchmarks` measured
         *(f"{array}.npy" for arrays in ARRAYS.values() for array in arrays),
     }
     ignored = (ROOT / ".gitignore").read_text()

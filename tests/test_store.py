@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import types
 from pathlib import Path
 from typing import ForwardRef, Literal, NotRequired, Union, get_args, get_origin, is_typeddict
@@ -13,7 +12,7 @@ import pytest
 
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain
 from repro.errors import ReproError
-from repro.store import CHECKPOINT, Store, replace, rows
+from repro.store import CHECKPOINT, Store, rows
 
 HERE = {"numerics": 1, "commit": "a", "device": "cpu"}
 CONFIG = RunConfig(
@@ -115,27 +114,6 @@ def test_rows_beyond_the_checkpoint_are_dropped(store, folder):
 
 
 # Whole at every moment
-
-
-def test_a_reader_sees_the_old_file_or_the_new_one_and_never_a_part(tmp_path):
-    path, versions = tmp_path / "file", [letter * size for letter, size in (("a", 300_000), ("b", 20), ("c", 90_000))]
-    replace(path, versions[0])
-    stop = threading.Event()
-
-    def write() -> None:
-        while not stop.is_set():
-            for version in versions:
-                replace(path, version)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        seen = {path.read_text() for _ in range(300)}
-    finally:
-        stop.set()
-        writer.join()
-    assert seen <= set(versions)
-    assert [left.name for left in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_reader_sees_whole_rows_while_another_process_appends(store, folder):

@@ -1,11 +1,12 @@
 """Crops, reflections and colour noise (§4.1), as the paper prints them and as the source does them.
 
 All randomness of an epoch is drawn at once, on the CPU, from the generator that the caller passes: devices agree, and
-an epoch can be repeated. Crops are taken where the photos lie.
+an epoch can be repeated. Crops are taken on the device that holds the photos.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -23,7 +24,7 @@ STRENGTH = 0.1  # §4.1: the deviation of alpha; source.md 1, 19: the noise's co
 
 @dataclass(frozen=True)
 class Draws:
-    """What is drawn for some images, in the order in which they are shown.
+    """The random draws for some images, in the order in which they are trained on.
 
     `y`, `x` int64 [n]: offsets of the crop; `mirrored` bool [n]; `shift` float32 [n, 3]: grey levels (0..255 scale) to
     add to R, G, B, or None. With the source's noise images are divided by 1.1 afterwards: `divisor`.
@@ -39,7 +40,7 @@ class Draws:
         return len(self.y)
 
     def to(self, device: torch.device | str) -> Draws:
-        """The same on a device."""
+        """Return the same draws on a device."""
         return self._each(lambda tensor: tensor.to(device))
 
     def at(self, places: torch.Tensor) -> Draws:
@@ -54,11 +55,11 @@ class Draws:
         return torch.cat([drawn, F.pad(self.shift, (0, 1)).view(torch.int64)], 1)
 
     def from_words(self, words: torch.Tensor) -> Draws:
-        """Return the draws whose `words` these are; those it is asked of say only whether there is a shift."""
+        """Return the draws with these `words`, and with the divisor of the draws at hand."""
         shift = None if self.shift is None else words[:, 3:].view(torch.float32)[:, :3]
         return Draws(words[:, 0], words[:, 1], words[:, 2], shift, self.divisor)
 
-    def _each(self, change) -> Draws:  # type: ignore[no-untyped-def]
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Draws:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return Draws(**{k: change(v) if isinstance(v, torch.Tensor) else v for k, v in values.items()})
 
@@ -76,7 +77,10 @@ class Components:
 
 
 def components(sums: np.ndarray, products: np.ndarray, images: int) -> Components:
-    """From the whole-number sums over a training set: of each pixel int64 [h, w, 3], of products of channels [3, 3]."""
+    """Return the components of a training set of so many `images` from its sums, whole numbers.
+
+    `sums` of each pixel int64 [h, w, 3], `products` of channels over all pixels int64 [3, 3].
+    """
     pixels = images * sums.shape[0] * sums.shape[1]
     totals = [int(total) for total in sums.sum((0, 1))]
     covariance = np.array(
@@ -88,13 +92,16 @@ def components(sums: np.ndarray, products: np.ndarray, images: int) -> Component
 
 
 def outcomes(border: int, crops: Crops, mirror: bool) -> int:
-    """Different (offset, reflection) that an image can get: 2048 in the paper's reading of border 32, 2178 in the
-    source's."""
+    """Return how many different (offset, reflection) an image can get.
+
+    With a border of 32 that is 2048 by the paper (§4.1), 2178 by the source.
+    """
     return _offsets(border, crops) ** 2 * (2 if mirror else 1)
 
 
 def _offsets(border: int, crops: Crops) -> int:
-    """The paper counts 32 offsets on a border of 32 (2048 = 32 x 32 x 2), the source draws 0..32 (source.md 1, 21)."""
+    """Return the number of offsets: the paper counts 32 on a border of 32 (2048 = 32 x 32 x 2), the source draws 0..32
+    (source.md 1, 21)."""
     return {"paper": max(1, border), "source": border + 1, "all": border + 1, "none": 1}[crops]
 
 
@@ -108,16 +115,16 @@ def draw(
     colour: Colour = "none",
     of: Components | None = None,
 ) -> Draws:
-    """All draws for `images` images shown one after the other; `border`: stored size minus crop size.
+    """Draw for `images` images, trained on one after the other; `border`: stored size minus crop size.
 
     crops: paper     an offset and a reflection for each image
            source    one for 32 consecutive images, counted from the first (source.md 1, 22)
-           all       one for each image, of all offsets there are: how CIFAR-10 is cropped (source.md 3.1)
-           none      the centre, no randomness; `mirror` then reflects each image for itself
+           all       one for each image, of all offsets: how CIFAR-10 is cropped (source.md 3.1)
+           none      the centre, not drawn; `mirror` then reflects each image independently
     colour: paper    sum_j p_j alpha_j lambda_j, alpha ~ N(0, 0.1), lambda the variances of values in [0, 1] (§4.1)
             source   0.1 sum_j p_j s_j z_j, s the deviations; then everything divided by 1.1 (source.md 1, 19)
 
-    Offsets are drawn first, then reflections, then noise, each whole: switching a later one off moves no earlier one.
+    All offsets are drawn first, then all reflections, then all noise: a later one changes no earlier one.
     """
     shared = SHARED if crops == "source" else 1
     groups = -(-images // shared)
@@ -152,8 +159,8 @@ def crop_by_gather(
     `mean` (float32 [h, w, 3]), mirrored where drawn so: float32 [b, size, size, 3].
 
     Offset (0, 0) is the upper left corner. `per_offset`: the mean image is cropped and mirrored with each image; else
-    every crop loses its centre. `ways`: of `both_ways`, on the device. One gather for all images; no value is read on
-    the host, so a GPU need not be waited for.
+    every crop loses its centre. `ways`: of `both_ways`, on the device. One gather takes all images. No value is read on
+    the host, which would have to wait for the GPU.
     """
     lines = (draws.y[:, None] + ways[0])[:, :, None]
     columns = (draws.x[:, None] + ways.index_select(0, draws.mirrored.long()))[:, None]
@@ -188,7 +195,7 @@ def _centre(mean: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def ten_views(border: int) -> list[View]:
-    """Corners and centre, then the same mirrored, in the source's order (source.md 1, 26)."""
+    """Return corners and centre, then the same mirrored, in the source's order (source.md 1, 26)."""
     middle = border // 2
     offsets = [(0, 0), (0, border), (middle, middle), (border, 0), (border, border)]
     return [(y, x, mirrored) for mirrored in (False, True) for y, x in offsets]

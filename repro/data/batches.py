@@ -1,4 +1,4 @@
-"""A set on a device as one tensor, and batches of it: plain tensor operations, no workers, no host synchronisation."""
+"""A set on a device as one tensor, and batches of it by plain tensor operations, without waiting for the device."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -48,12 +48,12 @@ class Batches:
         self._deviation = None if self.deviation is None else _rows(self.deviation.expand(self.image)[None])
 
     def __len__(self) -> int:
-        """Training images."""
+        """Return the number of training images."""
         return len(self._train_y)
 
     @property
     def kept(self) -> int:
-        """Training images that are kept from training: none of whole ones."""
+        """The number of training images that are kept from training: none of whole images."""
         return 0
 
     def train(self, index: torch.Tensor, draws: Draws | None = None) -> Batch:
@@ -73,13 +73,13 @@ class Batches:
         return self._scaled(self._train_x.index_select(0, places))
 
     def draw(self, generator: torch.Generator, *, colour: bool = True, images: int | None = None) -> None:
-        """Nothing is drawn for whole images: the same call as `PhotoBatches.draw`."""
+        """Draw nothing, for whole images need nothing: the same call as `PhotoBatches.draw`."""
 
     def feed(self, order: torch.Tensor, sizes: Sequence[int]) -> None:
-        """Every image is on the device: nothing has to be put there (as `PhotoBatches.feed` may do)."""
+        """Put nothing on the device, for every image is there: the same call as `PhotoBatches.feed`."""
 
     def test(self, size: int) -> Iterator[Batch]:
-        """The test set in order, `size` images at a time, the last batch smaller where it must be."""
+        """Yield the test set in order, `size` images at a time, the last batch smaller where it must be."""
         for x, y in zip(self._test_x.split(size), self._test_y.split(size), strict=True):
             yield self._scaled(x), y
 
@@ -94,20 +94,20 @@ class Batches:
 
 
 def _rows(x: torch.Tensor) -> torch.Tensor:
-    """[n, 3, h, w] -> [n, h * w * 3], contiguous."""
+    """Return images [n, 3, h, w] as rows [n, h * w * 3], contiguous."""
     return x.permute(0, 2, 3, 1).reshape(len(x), -1).contiguous()
 
 
 def pixel_sums(x: torch.Tensor) -> torch.Tensor:
-    """The exact sum of each pixel over uint8 [n, 3, h, w]: int64 [3, h, w]."""
+    """Return the exact sum of each pixel over images uint8 [n, 3, h, w]: int64 [3, h, w]."""
     return torch.from_numpy(x.numpy().sum(0, dtype=np.int64))  # forty times faster here than torch's own
 
 
 def deviation(x: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
-    """The deviation of each channel of uint8 [n, 3, h, w] about the mean image: float64 [3, 1, 1].
+    """Return the deviation of each channel of images uint8 [n, 3, h, w] about the mean image: float64 [3, 1, 1].
 
     Over n images of P pixels with the sums S_p: variance = (n sum x^2 - sum_p S_p^2) / (n^2 P), in whole numbers up to
-    the one division, so nothing is lost to rounding.
+    the one division, so that nothing is rounded before it.
     """
     n, channels, height, width = x.shape
     values = torch.arange(256)

@@ -9,20 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from repro.data.known import OFFICIAL, Known, how_to_get, parquet_files
-from repro.data.pack import SPLITS, Splits
+from repro.data.known import OFFICIAL, SPLITS, Known, Split, how_to_get, parquet_files
+from repro.data.pack import Splits
 from repro.errors import DataError
 
 IMAGE_COLUMNS = ("img", "image")  # the two names in use for the column of {bytes, path}
 
 
 def read(folder: Path, known: Known) -> Splits:
-    """Read the set from a folder that `repro.data.known.find` named. The images come in the container's own order."""
+    """Read the set from a folder that `repro.data.known.find` returned, in the container's own order.
+
+    DataError where the files are missing, damaged or not those of the set.
+    """
     return _read_official(folder, known) if folder.name == OFFICIAL else _read_parquet(folder, known)
 
 
 def _read_parquet(folder: Path, known: Known) -> Splits:
-    splits = {}
+    splits: Splits = {}
     for split, files in parquet_files(folder).items():
         if not files:
             raise _wrong(folder, f"no {split}-*.parquet", f"{split}-*.parquet beside the others", known)
@@ -73,11 +76,11 @@ def _read_parquet_file(path: Path, known: Known) -> tuple[np.ndarray, np.ndarray
 
 
 def _read_official(folder: Path, known: Known) -> Splits:
-    """The official batches, each held to torchvision's own checksum before it is unpickled."""
+    """Read the official batches, each held to torchvision's own checksum before it is unpickled."""
     from torchvision.datasets import CIFAR10
     from torchvision.datasets.utils import calculate_md5
 
-    splits = {}
+    splits: Splits = {}
     for split, listed in zip(SPLITS, (CIFAR10.train_list, CIFAR10.test_list), strict=True):
         parts = []
         for name, md5 in listed:
@@ -98,7 +101,7 @@ def _read_official(folder: Path, known: Known) -> Splits:
 
 @contextmanager
 def _old_dtypes() -> Iterator[None]:
-    """Quiet numpy 2.4.0 to 2.4.4, which warn of dtypes pickled in 2009, with 0 and 1 for False and True."""
+    """Silence numpy 2.4.0 to 2.4.4, which warn of dtypes pickled in 2009, with 0 and 1 for False and True."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
         yield
@@ -112,8 +115,10 @@ def _checked_labels(labels: Sequence[int | None], path: Path, known: Known) -> n
     return np.asarray(labels, dtype=np.int64)
 
 
-def _joined(parts: list, files: list[Path], split: str, known: Known) -> tuple[np.ndarray, np.ndarray]:
-    """One split from its files, with as many images of each class as the set is known to have."""
+def _joined(
+    parts: list[tuple[np.ndarray, np.ndarray]], files: list[Path], split: Split, known: Known
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one split from its files, held to the known number of images of each class."""
     x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     each = getattr(known, split) // len(known.classes)  # CIFAR-10 has equally many of each class
     counts = np.bincount(y, minlength=len(known.classes))
@@ -136,7 +141,10 @@ def _wrong(path: Path, found: str, expected: str, known: Known) -> DataError:
 
 
 def get(root: Path) -> Path:
-    """Fetch the official archive into `root` through torchvision, which checks it; returns the folder of its files."""
+    """Fetch the official archive into `root` through torchvision, which checks it; return the folder of its files.
+
+    DataError where it cannot be fetched.
+    """
     from torchvision.datasets import CIFAR10
 
     try:

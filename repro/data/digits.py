@@ -1,4 +1,4 @@
-"""scikit-learn's digits as a small stand-in for CIFAR-10: always there, never a verdict."""
+"""scikit-learn's digits as a small stand-in for CIFAR-10: always installed, and no basis for a verdict."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from repro.data.pack import Splits, in_order
 
 
 def read() -> Splits:
-    """1,797 digits of 8x8 pixels, 0..16, as 32x32 RGB, 0..255.
+    """Return the 1,797 digits of 8x8 pixels, 0..16, as 32x32 RGB, 0..255.
 
     Each pixel becomes a block of 4x4 (nearest neighbour) of min(16 v, 255) in three equal channels. scikit-learn has no
     split: within each class, in the order of the digests, every fifth image (5th, 10th, ...) is a test image.

@@ -8,9 +8,12 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from repro.errors import ReproError
+
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 class LeftOut(TypedDict):
@@ -24,17 +27,22 @@ class LeftOut(TypedDict):
 class Known:
     """A data set and its identity.
 
-    `content` is the sha256 of the packed set (`repro.data.pack.content`): it depends on pixels and labels alone, never
-    on the container, the order or the names of the files they came in. `shape` is (channels, height, width).
+    `content` is the sha256 of the packed set (`repro.data.pack.content`). It depends on pixels and labels alone, never
+    on the container, the order or the names of the files. `shape` is (channels, height, width).
 
-    Photos: `content` is over encoded bytes and labels (`repro.data.photos.packing.content`), whatever size they are
-    packed at; empty where no copy was at hand to take it from, and the set is held to its counts and known by its
-    pack's manifest. `shape` is what the files hold, (3, 0, 0) where that varies. `classes` are numbers where names come
-    with the data. `train_of` and `test_of`: how many of `train` and `test` are of each class, empty where that is not
-    known; only of these sets can some classes be taken. `folders`: names of the class folders, in the order of the
-    labels. `places`: where it may lie in a root. `within`: counts are held to so many photos either way, where only
-    rounded ones are printed. `split_off`: the set comes without splits, in class folders; of each class every so-
-    manieth photo by digest is for testing.
+    Of photos `content` is over encoded bytes and labels (`repro.data.photos.digests.content`), whatever size they are
+    packed at. It is empty where no copy of the set was at hand; the set is then held to its counts, and its pack's
+    manifest says what it is. `shape` is what the files hold, (3, 0, 0) where that varies. `classes` are numbers where
+    names come with the data.
+
+    train_of, test_of  how many of `train` and `test` are of each class, empty where that is not known; only of these
+                       sets can some classes be taken
+    folders            names of the class folders, in the order of the labels
+    places             where the set may lie in a root
+    within             how many photos more or fewer than `train` and `test` there may be, where printed counts are
+                       rounded
+    split_off          k, where the set comes in class folders without splits: every k-th photo of each class, in the
+                       order of digests, is for testing; else 0
     """
 
     kind: str
@@ -160,30 +168,30 @@ OFFICIAL = "cifar-10-batches-py"  # the folder inside the official archive, and 
 
 
 def of_kind(kind: str) -> Known:
-    """The known set of this name."""
+    """Return the known set of this name. ReproError where there is none."""
     if kind not in KNOWN:
         raise ReproError(f"data kind {kind!r} is not known; expected one of: {', '.join(KNOWN)}")
     return KNOWN[kind]
 
 
 def packed(known: Known, cache: Path) -> Path:
-    """Where the packed set lies in a cache folder, whether it is there or not. Photos: `packed_photos`."""
+    """Return where the packed set lies in a cache folder, whether it is there or not. Photos: `packed_photos`."""
     return cache / f"{known.kind}-{known.content}.safetensors"
 
 
 def packed_photos(known: Known, cache: Path, size: int | None = None) -> list[Path]:
-    """The packs of known photos at a size (any size for None) that are in a cache folder: one, as a rule, or none."""
+    """Return the packs of known photos at a size (None: any size) in a cache folder: as a rule one or none."""
     packs = cache.glob(f"{known.kind}-{known.content or '*'}-{size or '*'}/{MANIFEST}")
     return sorted(path.parent for path in packs)
 
 
 def find(kind: str, roots: Sequence[Path], cache: Path | None = None) -> Path | None:
-    """Where the set can be had from, or None: its packed file in `cache`, else the first of `roots` that has it.
+    """Return where the set is: its packed file in `cache`, else in the first of `roots` that has it, else None.
 
     Photos are a folder: `ROOT/PLACE`, or a root of that name itself, with parquet files or a folder of training photos.
     CIFAR-10 is a folder: `ROOT/cifar10` or `ROOT` itself with `train-*.parquet`, or `ROOT/cifar-10-batches-py` (also
     one level down, in `ROOT/cifar10`). Digits is the file inside the installed scikit-learn, whatever the roots.
-    Only looks at names: `repro.data.sets.load` judges what is inside.
+    Names alone are read: `repro.data.sets.load` checks what is inside.
     """
     known = of_kind(kind)
     if cache is not None and known.photos and packed_photos(known, cache):
@@ -194,7 +202,7 @@ def find(kind: str, roots: Sequence[Path], cache: Path | None = None) -> Path | 
 
 
 def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
-    """`find` without the cache."""
+    """Return what `find` does without a cache."""
     known = of_kind(kind)
     if known.photos:
         folders = [root / place for root in roots for place in known.places]
@@ -217,9 +225,9 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
     return None
 
 
-def parquet_files(folder: Path) -> dict[str, list[Path]]:
-    """The parquet files of each split, told apart by name: `train-*.parquet`, `test-*.parquet`."""
-    return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in ("train", "test")}
+def parquet_files(folder: Path) -> dict[Split, list[Path]]:
+    """Return the parquet files of each split by their names: `train-*.parquet`, `test-*.parquet`."""
+    return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in SPLITS}
 
 
 def _has_photos(folder: Path, known: Known) -> bool:
@@ -231,7 +239,7 @@ def _has_photos(folder: Path, known: Known) -> bool:
 
 
 def how_to_get(kind: str) -> str:
-    """The next command for somebody who lacks a set or has a damaged one."""
+    """Return the next step for somebody who lacks a set or has a damaged one."""
     known = of_kind(kind)
     if known.split_off:
         many = f"{len(known.classes):,}"

@@ -1,8 +1,7 @@
-"""The images of a run by its keyword arguments: had before training, loaded once a process, or noise like them."""
+"""The images of a run by its keyword arguments: packed before training, loaded once a process, or noise instead."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import torch
 
 from repro.data.batches import Batches
-from repro.data.known import KNOWN, MANIFEST, LeftOut, packed, packed_photos
+from repro.data.known import KNOWN, LeftOut, packed, packed_photos
 from repro.data.photos.crops import PhotoBatches
+from repro.data.photos.manifest import read_manifest
 from repro.data.photos.maps import from_images, load_photos
 from repro.data.photos.packing import Progress
 from repro.data.sets import Images, load
@@ -21,7 +21,7 @@ NAMED = 20  # assumed: so many of the photos left out are named with a run, the 
 
 
 def have(kind: str, *, stored: int | None, roots: Sequence[Path], cache: Path, progress: Progress) -> None:
-    """Pack a set that is not packed yet. Raises DataError where it is missing."""
+    """Pack a set that is not packed yet. DataError where it is missing."""
     if KNOWN[kind].photos:
         load_photos(kind, size=stored or 0, roots=roots, cache=cache, progress=progress)
     elif not packed(KNOWN[kind], cache).is_file():
@@ -44,8 +44,11 @@ def batches(
     factor: float = 1.0,
     **cropping: Any,
 ) -> Batches | PhotoBatches:
-    """The set on the device, loaded once a process. `crop`: the side of crops, None for whole images; `cropping`:
-    keyword arguments of `PhotoBatches`; the rest those of `load` and `load_photos`; `classes` are for crops."""
+    """Return the set on the device, loaded once a process.
+
+    `crop`: the side of crops, None for whole images, which have no `classes`. `cropping`: keyword arguments of
+    `PhotoBatches`; the others are those of `load` and `load_photos`, which say what they raise.
+    """
     if crop is None:
         whole = load(kind, roots=roots, cache=cache, images=images)
         return Batches(whole, device=device, scale=scale, factor=factor)
@@ -73,8 +76,7 @@ def noise(
     factor: float = 1.0,
     **cropping: Any,
 ) -> Batches | PhotoBatches:
-    """`train` and `test` images of random pixels in the form of a set's, as `batches` gives them: data need not be
-    there."""
+    """Return `train` and `test` images of random pixels in the form of a set's, as `batches` does, without its data."""
     known = KNOWN[kind]
     names = known.classes if classes is None else tuple(known.classes[label] for label in classes)
     side = stored if crop is not None and stored else known.shape[1]
@@ -91,7 +93,7 @@ def left_out(kind: str, *, stored: int | None, cache: Path) -> LeftOut | None:
     """Return the photos that were unusable when the set was packed; None where all of them are there."""
     known = KNOWN.get(kind)  # None of a set of one's own, whose manifest is at hand
     packs = packed_photos(known, cache, stored) if known and known.photos else []
-    excluded = [photo for pack in packs for photo in json.loads((pack / MANIFEST).read_text())["excluded"]]
+    excluded = [photo for pack in packs for photo in read_manifest(pack)["excluded"]]
     if not excluded:
         return None
     return {

@@ -1,30 +1,30 @@
 """One order and one identity for the images of a set, whatever container they came in, and the packed file."""
 
 import hashlib
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-from repro.data.known import Known
+from repro.data.known import SPLITS, Known, Split
 from repro.errors import DataError
+from repro.files import Unwritable, write_whole
 
 # split name -> (pixels uint8 [n, 3, h, w], labels int64 [n])
-Splits = dict[str, tuple[np.ndarray, np.ndarray]]
-
-SPLITS = ("train", "test")
+Splits = dict[Split, tuple[np.ndarray, np.ndarray]]
 
 
 class Damaged(Exception):
-    """A packed file cannot be believed. The caller packs again, or says so where there is nothing to pack from."""
+    """A packed file is not what it should be: the caller packs again, or reports it where nothing can be packed."""
 
 
 def digests(x: np.ndarray, y: np.ndarray) -> list[bytes]:
-    """sha256 of (pixels as CHW bytes, then the label as one byte) of every image; x uint8 [n, 3, h, w], y [n] < 256."""
+    """Return the sha256 of (pixels as CHW bytes, then the label as one byte) of every image.
+
+    x uint8 [n, 3, h, w]; y [n], below 256.
+    """
     labels = y.astype(np.uint8).tobytes()
     out = []
     for i, image in enumerate(np.ascontiguousarray(x)):
@@ -35,7 +35,7 @@ def digests(x: np.ndarray, y: np.ndarray) -> list[bytes]:
 
 
 def content(splits: Splits) -> str:
-    """sha256 over each split's name and its images' digests in order, train first. Identifies a packed set."""
+    """Return the sha256 over each split's name and its images' digests in order, train first. It identifies a set."""
     total = hashlib.sha256()
     for split in SPLITS:
         total.update(split.encode())
@@ -45,7 +45,7 @@ def content(splits: Splits) -> str:
 
 
 def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The images sorted by digest: an order that pixels and labels alone decide (equal digests are equal images)."""
+    """Return the images sorted by digest: pixels and labels alone decide the order (equal digests are equal images)."""
     keys = digests(x, y)
     order = sorted(range(len(keys)), key=keys.__getitem__)
     return x[order], y[order]
@@ -57,23 +57,16 @@ def write(path: Path, splits: Splits, known: Known) -> None:
     for split, (x, y) in splits.items():
         tensors[f"{split}_x"] = torch.from_numpy(np.ascontiguousarray(x))
         tensors[f"{split}_y"] = torch.from_numpy(y.astype(np.uint8))
-    part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file(tensors, part)  # no metadata: its order is random, and the same set shall be the same bytes
-            _fsync(part)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-        _fsync(path.parent)
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{path}: the packed {known.kind} could not be written: {error}. "
+        write_whole(path, save(tensors))  # no metadata: its order is random, and the same set shall be the same bytes
+    except (OSError, Unwritable) as error:
+        raise DataError(f"{path}: the packed {known.kind} could not be written: {error.__cause__ or error}. "
                         "Free some room, or name another cache folder.") from error  # fmt: skip
 
 
 def read(path: Path, known: Known) -> Splits:
-    """Read a packed set and hold it to its content, image by image: nothing is decoded. Raises `Damaged`."""
+    """Read a packed set and hold it to its content, image by image: nothing is decoded. Damaged where they differ."""
     try:
         tensors = load_file(path)
         splits = {s: (tensors[f"{s}_x"].numpy(), tensors[f"{s}_y"].numpy().astype(np.int64)) for s in SPLITS}
@@ -86,11 +79,3 @@ def read(path: Path, known: Known) -> Splits:
     if found != known.content:
         raise Damaged(f"{path}: content {found}, expected {known.content}")
     return splits
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

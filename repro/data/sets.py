@@ -31,11 +31,11 @@ class Images:
 def load(
     kind: str, *, roots: Sequence[Path] = (), cache: Path, images: int | None = None, known: Known | None = None
 ) -> Images:
-    """The set `kind`, from the packed file in `cache`; where there is none, from the first of `roots` that has it.
+    """Return the set `kind` from the packed file in `cache`, else from the first of `roots` that has it.
 
     `images`: so many training images, equally many of each class (the remainder goes to the lowest classes), the first
     of each class in packed order; the test set stays whole. `known`: hold the data to this, not to the table's entry.
-    Raises DataError where the set is missing, damaged, or not the one it claims to be.
+    DataError where the set is missing, damaged, or not the one that it claims to be.
     """
     known = known or of_kind(kind)
     assert not known.photos, f"{kind} are photos: repro.data.photos.maps loads them"
@@ -80,7 +80,8 @@ def _read_source(kind: str, roots: Sequence[Path], known: Known, damage: str) ->
 
 
 def stratified(labels: np.ndarray, images: int, known: Known) -> np.ndarray:
-    """Indices, ascending, of the first images of each class: images // classes each, one more for the lowest."""
+    """Return the indices, ascending, of the first images of each class: images // classes each, and one more of the
+    lowest classes. ReproError where a class has fewer."""
     if images == len(labels):
         return np.arange(images)
     each, more = divmod(images, len(known.classes))
@@ -98,7 +99,8 @@ def stratified(labels: np.ndarray, images: int, known: Known) -> np.ndarray:
 
 
 def get(kind: str, root: Path) -> Path:
-    """Fetch a set into `root` and return where it lies. Digits come with scikit-learn: nothing to fetch."""
+    """Fetch a set into `root` and return where it is; digits come with scikit-learn. DataError where that fails, and of
+    photos."""
     if of_kind(kind).photos:
         raise DataError(f"{kind}: cannot be fetched from here, photos ask for an agreement with their owners; expected "
                         f"them on the disk. Fetch them, then {how_to_get(kind)}.")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What this machine has, and whether it computes what it should: its versions, data and runs, and checks of both."""
+"""Report what this machine has, and check whether it computes what it should."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from repro.store import Store
 
 
 class Examination:
-    """Checks as they are done; `passed` says how they ended."""
+    """Checks as they are done; `passed`: whether all of them passed so far."""
 
     def __init__(self) -> None:
         self.passed = True
@@ -48,7 +48,7 @@ class Examination:
 
 
 def lines(store: Store, roots: tuple[Path, ...], cache: Path) -> list[str]:
-    """A line for each of them, the next command last."""
+    """Return lines on versions, data and runs, the next command last."""
     made = provenance("cuda" if torch.cuda.is_available() else "cpu")
     out = [f"{key:<12} {value}" for key, value in made.items()]
     out += [f"data         {kind}: {find(kind, roots, cache) or 'not found'}" for kind in KNOWN]

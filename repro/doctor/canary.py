@@ -1,4 +1,4 @@
-"""Ten updates of fixed nets against the losses that come with the project: did the stack below it change?
+"""Compare ten updates of fixed nets with the losses that come with the project: did the stack below it change?
 
 The nets: cuda-convnet's 19pct net in fp32 and in bf16, and a small AlexNet in the reading `source`, with its norms
 across maps and within a map, dropout, crops, reflections and colour noise. On the CPU, one thread, in seconds.
@@ -15,15 +15,15 @@ from typing import Any
 import torch
 
 from repro import places
-from repro.bench import ours
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.data.photos.maps import from_images
 from repro.data.sets import Images
 from repro.engine.provenance import provenance
+from repro.engine.turns import trainer
 from repro.errors import ReproError
+from repro.files import write_whole
 from repro.pages.doctor import Check, largest
-from repro.store import replace
 from repro.train import loop
 from repro.train.machine import settle_process
 from repro.train.minibatches import NUMERICS
@@ -72,9 +72,9 @@ def checks(found: dict[str, list[float]], shipped: dict[str, Any]) -> list[Check
         difference, update = largest(ours, theirs)
         limit = TOLERANCE[precision]
         apart = "equal bit for bit" if difference == 0 else f"{difference:.1e} at update {update}"
-        seen = f"{apart}, {_last(ours)} after the last against {_last(theirs)}"
+        measured = f"{apart}, {_last(ours)} after the last against {_last(theirs)}"
         out.append(
-            Check(net, precision, "losses of ten updates", f"within {limit:g} of those shipped, relative", seen,
+            Check(net, precision, "losses of ten updates", f"within {limit:g} of those shipped, relative", measured,
                   difference <= limit, "", {"here": ours, "shipped": theirs})
         )  # fmt: skip
     return out
@@ -97,7 +97,7 @@ def write() -> str:
     made: Mapping[str, object] = provenance("cpu")
     found = losses()
     content = {"machine": {key: made[key] for key in MACHINE}, "losses": found}
-    replace(SHIPPED, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_whole(SHIPPED, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return f"the losses of ten updates of {len(found)} nets, written to {SHIPPED.name} in the package"
 
 
@@ -119,7 +119,7 @@ def _last(values: Sequence[float]) -> str:
 
 
 def _images(images: int, pixels: int) -> Images:
-    """Noise with a patch at a place that depends on the class, so that there is something to learn."""
+    """Return noise with a patch at a place that depends on the class, so that there is something to learn."""
     draw = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (images, 3, pixels, pixels), dtype=torch.uint8, generator=draw)
     y = torch.arange(images) % 10
@@ -132,10 +132,10 @@ def _images(images: int, pixels: int) -> Images:
 
 def _convnet(precision: str) -> loop.Trainer:
     batches = Batches(_images(32 * UPDATES, 32), device="cpu", scale="standardised")
-    return ours.trainer("cuda_convnet_19pct", batches, batch=32, precision=precision, lr=0.001, init="he")
+    return trainer("cuda_convnet_19pct", batches, batch=32, precision=precision, lr=0.001, init="he")
 
 
 def _alexnet() -> loop.Trainer:
     photos = from_images(_images(16 * UPDATES, 96))
     batches = PhotoBatches(photos, device="cpu", size=80, colour="source", scale="standardised")
-    return ours.trainer("alexnet", batches, batch=16, lr=0.01, init="he", **SMALL)
+    return trainer("alexnet", batches, batch=16, lr=0.01, init="he", **SMALL)

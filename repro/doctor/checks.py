@@ -1,6 +1,6 @@
-"""`repro doctor --device`: what a device computes, against what it should, for each net and precision.
+"""Check what a device computes against what it should, for each net and precision (`repro doctor --device`).
 
-On CUDA the nets are whole. On the CPU nothing is captured, the CPU is compared with itself, and AlexNet is small: that
+On CUDA the nets are whole. On the CPU nothing is captured, the CPU is compared with itself, and AlexNet is small, which
 tries every line here but the capture itself.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from repro.bench import ours, rivals
-from repro.bench.turns import Contender
+from repro.doctor import plain
+from repro.engine.turns import LAYOUT_NAMES, Contender, in_rounds, noise, other_layout, ours, trainer
 from repro.nets import modules
 from repro.pages.doctor import Check, largest
 from repro.pages.speed import ratios, spread, verdict
@@ -57,7 +57,7 @@ CASES = {
 
 
 def checks(device: str, cases: tuple[Case, ...] | None = None) -> Iterator[Check]:
-    """Yield a check after the other: of each net and precision, what is captured, the CPU, resume, memory, speed."""
+    """Yield the checks of each net and precision: what is captured, the CPU, resume, memory and speed."""
     settle_process(device)
     for case in cases or CASES[device]:
         for precision in ("fp32", "bf16"):
@@ -91,10 +91,10 @@ def _of(case: Case, precision: str, device: str) -> Iterator[Check]:
 
 
 def _trainer(case: Case, precision: str, device: str, *, capture: bool = True) -> loop.Trainer:
-    """A run on noise, with values at which its losses move."""
+    """Return a run on noise, with values at which its losses move."""
     images = case.compared * UPDATES // 2
-    batches = ours.noise(images, case.pixels, 10, device, "standardised")
-    return ours.trainer(case.kind, batches, batch=case.compared, precision=precision, capture=capture, lr=LR,
+    batches = noise(images, case.pixels, 10, device, "standardised")
+    return trainer(case.kind, batches, batch=case.compared, precision=precision, capture=capture, lr=LR,
                         init="he", **case.options)  # fmt: skip
 
 
@@ -109,10 +109,10 @@ def _alike(
     case: Case, precision: str, name: str, found: list[float], wanted: list[float], limit: float, advice: str
 ) -> Check:
     difference, update = largest(found, wanted)
-    seen = "equal bit for bit" if difference == 0 else f"{difference:.1e} at update {update}"
+    measured = "equal bit for bit" if difference == 0 else f"{difference:.1e} at update {update}"
     expected = f"losses within {limit:g}, relative"
     figures = {"found": found, "wanted": wanted}
-    return Check(case.name, precision, name, expected, seen, difference <= limit, advice, figures)
+    return Check(case.name, precision, name, expected, measured, difference <= limit, advice, figures)
 
 
 def _memory(case: Case, precision: str, device: str, run: loop.Trainer) -> Check:
@@ -122,10 +122,10 @@ def _memory(case: Case, precision: str, device: str, run: loop.Trainer) -> Check
     after = _held(device)
     what = "allocated on the device" if device == "cuda" else "held by the process at most"
     expected = f"no more than {GROWTH:g} times as much after ten more updates"
-    seen = f"{before / 1e6:,.0f} MB {what}, then {after / 1e6:,.0f} MB, minibatches of {case.compared}"
+    measured = f"{before / 1e6:,.0f} MB {what}, then {after / 1e6:,.0f} MB, minibatches of {case.compared}"
     figures = {"before": before, "after": after}
     return Check(
-        case.name, precision, "memory", expected, seen, after <= GROWTH * before, "it leaks: report it", figures
+        case.name, precision, "memory", expected, measured, after <= GROWTH * before, "it leaks: report it", figures
     )
 
 
@@ -138,46 +138,38 @@ def _held(device: str) -> int:
 
 
 def _speed(case: Case, precision: str, device: str) -> Iterator[Check]:
-    """Images/s of ours in both memory layouts, and of plain PyTorch in both."""
-    layout, other = modules.layout(device), ours.other_layout(device)
-    classes = rivals.CLASSES[case.kind]
-    batches = ours.noise(case.timed, case.pixels, classes, device)
+    """Yield checks of the images/s of our training and of plain PyTorch, in both memory layouts."""
+    layout, other = modules.layout(device), other_layout(device)
+    classes = plain.CLASSES[case.kind]
+    batches = noise(case.timed, case.pixels, classes, device)
     contenders = [
-        ours.contender("ours", case.kind, batches, precision, **case.options),
-        ours.contender(f"ours, {ours.NAMES[other]}", case.kind, batches, precision, layout=other, **case.options),
+        ours("ours", case.kind, batches, precision, **case.options),
+        ours(f"ours, {LAYOUT_NAMES[other]}", case.kind, batches, precision, layout=other, **case.options),
     ]
     if case.rival:
         minibatch = batches.train(torch.arange(case.timed, device=device))
-        contenders += [rivals.plain(case.kind, minibatch, form, precision) for form in (layout, other)]
+        contenders += [plain.plain(case.kind, minibatch, form, precision) for form in (layout, other)]
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     seconds = _rounds(contenders, device)
-    peak = (
-        f"; {torch.cuda.max_memory_allocated() / 1e6:,.0f} MB at most, all of these together"
-        if device == "cuda"
-        else ""
-    )
-    yield layout_check(case.name, precision, seconds, ours.NAMES[layout], contenders[1].name)
+    peak = f"; {torch.cuda.max_memory_allocated() / 1e6:,.0f} MB at most, of all of these" if device == "cuda" else ""
+    yield layout_check(case.name, precision, seconds, LAYOUT_NAMES[layout], contenders[1].name)
     if case.rival:
         yield rate_check(case.name, precision, seconds, case.timed, peak)
 
 
 def _rounds(contenders: list[Contender], device: str) -> dict[str, list[float]]:
-    out: dict[str, list[float]] = {c.name: [] for c in contenders}
-    for r in range(ROUNDS + 1):
-        for c in contenders:
-            assert c.step is not None
-            taken = throughput.seconds(c.step, max(TIMED[device], 5) if r == 0 else TIMED[device], device)
-            if r:  # the first round warms up, and records
-                out[c.name].append(taken)
-    return out
+    steps = {c.name: c.step for c in contenders if c.step is not None}
+    times = dict.fromkeys(steps, TIMED[device])
+    warming, *rounds = in_rounds(steps, times, rounds=ROUNDS, device=device, warm=5)  # which also records
+    return {name: [seconds[name] for seconds in rounds] for name in warming}
 
 
 def layout_check(net: str, precision: str, seconds: dict[str, list[float]], layout: str, other: str) -> Check:
     """Return whether the memory layout that is the device's is not the slower one in every round."""
     by_round = ratios(seconds["ours"], seconds[other])
     expected = f"{layout}, the device's layout, is not slower than the other in every round by a tenth"
-    advice = "time both with `repro bench`, and change `nets.LAYOUT`"
+    advice = "time both with `python -m benchmarks`, and change `nets.LAYOUT`"
     return Check(net, precision, "memory layout", expected, f"{layout} is the first; {verdict(by_round)}",
                  max(by_round) >= 0.9, advice, {"seconds": seconds})  # fmt: skip
 
@@ -187,9 +179,9 @@ def rate_check(net: str, precision: str, seconds: dict[str, list[float]], batch:
     rates = {name: batch / spread(taken).middle for name, taken in seconds.items()}
     fastest = max((name for name in rates if not name.startswith("ours")), key=lambda name: rates[name])
     by_round = ratios(seconds["ours"], seconds[fastest])
-    shown = "; ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
-    seen = f"{shown}; {spread(by_round).middle:.2f} times the fastest of {len(by_round)} rounds each{peak}"
+    each = "; ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
+    measured = f"{each}; {spread(by_round).middle:.2f} times the fastest of {len(by_round)} rounds each{peak}"
     expected = f"at least {SLOWER:g} times the fastest rival's, minibatches of {batch}"
-    advice = "time it with `repro bench` on an idle machine"
-    return Check(net, precision, "images/s", expected, seen, spread(by_round).middle >= SLOWER, advice,
+    advice = "time it with `python -m benchmarks` on an idle machine"
+    return Check(net, precision, "images/s", expected, measured, spread(by_round).middle >= SLOWER, advice,
                  {"seconds": seconds})  # fmt: skip

@@ -1,7 +1,7 @@
-"""A command's time: no run begins that cannot end in what is left of it.
+"""Keep a command within its time: no run begins that cannot end in what is left of it.
 
-A run is estimated as it is planned, from its own steps measured here (`repro.engine.probe`), corrected by the seconds
-that epochs have really taken in this command: of a configuration like it, else of all of them against their estimates.
+A run is estimated as for `plan`, from its own steps measured here (`repro.engine.probe`). The estimate is corrected by
+the time that epochs have really taken in this command: those of a like configuration, else all of them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def seconds(text: str) -> float:
 
 
 class Budget:
-    """So many seconds from now on. `estimate`: seconds that a configuration takes for so many epochs, on a device."""
+    """So many seconds from now on. `estimate`: the seconds that so many epochs of a configuration take on a device."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class Budget:
     ) -> None:
         self._clock, self._device, self._estimate = clock, device, estimate
         self.end = clock() + seconds
-        self._kinds: dict[str, tuple[str, float]] = {}  # by run: what it is like, and the seconds of an epoch estimated
-        self._taken: dict[str, list[tuple[float, float]]] = {}  # by what is alike: (seconds taken, estimated) an epoch
-        self._seen: dict[str, float] = {}  # when a run was last heard of
+        self._kinds: dict[str, tuple[str, float]] = {}  # by run: its kind, and the estimated seconds of an epoch
+        self._taken: dict[str, list[tuple[float, float]]] = {}  # by kind: (seconds taken, estimated) of epochs
+        self._last: dict[str, float] = {}  # by run: when its last event came
 
     def allows(self, job: Job, there: int) -> bool:
         """Return whether a run, `there` epochs of which are done, can end in the time that is left."""
@@ -55,12 +55,12 @@ class Budget:
         epoch = self._estimate(job.config, 1, self._device)
         kind = _kind(job)
         self._kinds[job.id] = kind, epoch
-        like = self._taken.get(kind) or [pair for pairs in self._taken.values() for pair in pairs]
-        factor = fsum(taken for taken, _ in like) / fsum(estimated for _, estimated in like) if like else 1.0
+        alike = self._taken.get(kind) or [pair for pairs in self._taken.values() for pair in pairs]
+        factor = fsum(taken for taken, _ in alike) / fsum(estimated for _, estimated in alike) if alike else 1.0
         return factor * epoch * job.work(there)
 
     def watching(self, report: Report) -> Report:
-        """Return `report` with what it is told taken note of."""
+        """Return a report that passes events on and takes the times from them."""
 
         def both(event: Event) -> None:
             self._note(event)
@@ -70,15 +70,15 @@ class Budget:
 
     def _note(self, event: Event) -> None:
         now, run = self._clock(), event["run"]
-        if event["event"] == "epoch" and run in self._seen and run in self._kinds:
+        if event["event"] == "epoch" and run in self._last and run in self._kinds:
             kind, estimated = self._kinds[run]
-            self._taken.setdefault(kind, []).append((now - self._seen[run], estimated))
+            self._taken.setdefault(kind, []).append((now - self._last[run], estimated))
         if event["event"] in ("begin", "epoch"):
-            self._seen[run] = now
+            self._last[run] = now
 
 
 def _kind(job: Job) -> str:
-    """Return what decides how long an epoch takes: the configuration without its seed, start and rates."""
+    """Return what decides the seconds of an epoch, as text: the configuration without its seed, start and rates."""
     if not isinstance(job.config, RunConfig):
         return job.id
     rule = job.config.train.model_copy(update={"lr": 0.0, "drops": []})

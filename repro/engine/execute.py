@@ -17,8 +17,8 @@ from repro.engine.probe import seconds_of
 from repro.engine.provenance import device_name
 from repro.engine.setting import Setting, arms_of, standing
 from repro.engine.training import train_twice
-from repro.engine.workers import work_through
 from repro.store import Table
+from repro.workers import work_here, work_through
 
 
 def execute(
@@ -60,7 +60,7 @@ def execute(
         return count
 
     work, report = partial(train_twice, setting), budget.watching(report) if budget else report
-    trained = done(_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
+    trained = done(work_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
     while left := plan(alone=True):  # now that nothing is trained beside it: each timing in a process of its own
         trained += done(work_through(partial(_to_do, left[:1], table), work, 1, report))
     return trained

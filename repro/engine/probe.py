@@ -1,4 +1,4 @@
-"""How long a configuration takes on this machine: its own steps on random pixels, measured once a process."""
+"""Estimate how long a configuration takes on this machine, from its own steps on random pixels, once a process."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ PROBED = 200  # images of a probe's test pass (assumed)
 
 
 def probe(config: RunConfig, device: str) -> float:
-    """Seconds per epoch of a configuration on this machine, with nothing beside it, loading of data left out; where
-    held-out images are folded in, of the epochs with them."""
+    """Return the seconds of an epoch of a configuration on this idle machine, without the loading of data; where
+    held-out images are folded in, of an epoch with them."""
     data, rule, step = config.data, config.train, step_of(config, device)
     images = training_images(data)
     most = images + (data.held_out or 0 if rule.fold_in else 0)
     updates = batch_sizes(most, batch=rule.batch, file_images=rule.file_images)
-    looked = images_of(data)[1] / TESTED
-    if data.crop is not None:  # the fixed photos beside the test ones; each half epoch the held-out ones
-        looked += min(FIXED, images) / TESTED + 2 * (data.held_out or 0)
-    return step.update * len(updates) + step.image * looked
+    tested = images_of(data)[1] / TESTED  # images an epoch
+    if data.crop is not None:  # the fixed photos too, and each half epoch the held-out ones
+        tested += min(FIXED, images) / TESTED + 2 * (data.held_out or 0)
+    return step.update * len(updates) + step.image * tested
 
 
 def seconds_of(config: RunConfig | TimingConfig, epochs: int, device: str) -> float:
-    """Seconds that so many epochs of a configuration take on this machine; of a timing, one replicate."""
+    """Return the seconds that so many epochs of a configuration take on this machine; of a timing, one replicate."""
     if isinstance(config, TimingConfig):
         return timing_seconds(config, device)
     return epochs * probe(config, device)
 
 
 def timing_seconds(config: TimingConfig, device: str) -> float:
-    """Seconds that one replicate of a timing takes on this machine: of each arm the pipeline, and the step alone."""
+    """Return the seconds of one replicate of a timing on this machine: of each arm the pipeline, and the step alone."""
     updates = config.updates * (config.warm + config.rounds)
     return 2 * updates * sum(step_of(arm, device).update for arm in config.timed.values())
 
 
 def step_of(config: RunConfig, device: str) -> Step:
-    """Seconds of an update of a configuration on this machine, and of looking at an image."""
+    """Return the seconds of an update of a configuration on this machine, and of testing an image."""
     return _step(
         config.data.model_copy(update={"images": None}).model_dump_json(),
         config.model.model_dump_json(),
@@ -57,7 +57,7 @@ def step_of(config: RunConfig, device: str) -> Step:
 
 @lru_cache
 def _step(data_text: str, model_text: str, train_text: str, precision: str, device: str) -> Step:
-    """The probe of one net and kind of batch, on random pixels."""
+    """Measure the steps of one net and kind of batch, on random pixels."""
     data, train = RunData.model_validate_json(data_text), json.loads(train_text)
     given = data.model_dump(exclude={"content", "images", "held_out"})
     given |= {"classes": tuple(data.classes)} if data.classes else {}

@@ -1,4 +1,4 @@
-"""Curves for TensorBoard, written while runs are trained: an export, from the rows that a run records."""
+"""Export the rows that runs record to TensorBoard, while they are trained."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ HALVES = ("held_out_error", "held_out_loss")
 
 
 def exported(folder: Path, store: Store, report: Report) -> Report:
-    """`report` which also writes every epoch of a run to `folder/LABEL`; what an earlier command left there of the same
-    run is written anew, so that no curve stands twice. ReproError where the package is missing."""
+    """Return a report that passes events on, and writes every epoch of a run to `folder/LABEL`.
+
+    What an earlier command left there of the same run is written anew, so that no curve is there twice.
+    ReproError where the package is missing.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

@@ -1,8 +1,8 @@
-"""The two towers as two processes, as the authors ran them on two GPUs (§3.2), by torch.distributed.
+"""The two towers in two processes, as the authors ran them on two GPUs (§3.2), with torch.distributed.
 
-Each process holds its tower's kernels and units and computes what the grouped net in one process computes, up to
-rounding: the same logits in both, and the gradients of its own parameters. They talk only where a layer reads both
-towers: conv3, fc6, fc7, and fc8, whose sums the processes add up. Backends: gloo on CPUs, NCCL on two GPUs.
+Each process holds the kernels and units of its tower. Up to rounding it computes what the grouped net in one process
+computes: the same logits in both processes, and the gradients of its own parameters. The processes communicate only
+where a layer reads both towers, and in the last layer, whose sums they add. Backends: gloo on CPUs, NCCL on two GPUs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def build(
     """Build tower 0 or 1 of the net that `repro.nets.modules.build` makes of the same arguments, with its share of the
     same initial values.
 
-    Forward and backward must run in both processes of the default group, whose ranks are the towers' numbers.
+    Forward and backward must run in both processes of the default group, whose ranks are the numbers of the towers.
+    ValueError of a net without two towers.
     """
     whole = modules.build(net, init=init, classes=classes, image=image, draw=draw)
     with torch.device("meta"):
@@ -47,9 +48,9 @@ def build(
 
 
 def share(rows: tuple[tables.Row, ...], name: str, whole: torch.Tensor, tower: int) -> torch.Tensor:
-    """What `tower` holds of parameter `name` of the whole net, or of its gradient.
+    """Return the part of parameter `name` of the whole net, or of its gradient, that `tower` holds.
 
-    Half of the outputs of every layer; of the last layer half of the inputs and the whole bias.
+    That is half of the outputs of every layer; of the last layer half of the inputs, and the whole bias.
     """
     layer, role = name.split(".")
     if layer == tables.weighted(rows)[-1].name:
@@ -65,7 +66,7 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
     halved = False  # whether what enters is one tower's half; both towers read the whole image
     for place, row in enumerate(modules.cheapest_order(rows)):
         if row is last:
-            assert isinstance(row, tables.Dense)
+            assert isinstance(row, tables.Dense), "a net ends with units"
             net.add_module(row.name, _SummedLinear(prod(entering), row.units))
             return net
         if isinstance(row, tables.Conv | tables.Dense):
@@ -73,10 +74,7 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
                 net.add_module(f"{row.name}_exchange", _Exchange())
                 entering = (entering[0] * TOWERS, *entering[1:])
             halved = True
-            if isinstance(row, tables.Conv):
-                row = replace(row, maps=row.maps // TOWERS, groups=1)
-            else:
-                row = replace(row, units=row.units // TOWERS, groups=1)
+            row = _half(row)
         elif isinstance(row, tables.CrossMapNorm):
             row = replace(row, groups=1)
         for name, module in modules.modules(row, entering, place):
@@ -87,8 +85,15 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
     raise AssertionError("a net ends with weights")
 
 
+def _half(row: tables.Conv | tables.Dense) -> tables.Conv | tables.Dense:
+    """Return the row of one tower: half of the outputs, and no groups."""
+    if isinstance(row, tables.Conv):
+        return replace(row, maps=row.maps // TOWERS, groups=1)
+    return replace(row, units=row.units // TOWERS, groups=1)
+
+
 class _Exchange(nn.Module):
-    """Half of the maps or units, [n, c, ...], to all of them, [n, 2 c, ...], in the order of the towers."""
+    """Turn half of the maps or units, [n, c, ...], into all of them, [n, 2 c, ...], in the order of the towers."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return _Both.apply(x)
@@ -102,11 +107,11 @@ class _Both(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         mine, other = _in_order(*gradient.chunk(TOWERS, dim=1))
-        return mine + _swap(other)  # both towers read this half
+        return mine + _swap(other)  # for both towers read this half
 
 
 class _SummedLinear(nn.Module):
-    """The last layer: each tower multiplies its own units, and the sums are added: [n, ...] -> [n, units] in both."""
+    """The last layer: each tower multiplies its own units, and the sums are added. [n, ...] -> [n, units] in both."""
 
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
@@ -128,12 +133,12 @@ class _Sum(torch.autograd.Function):
 
 
 def _in_order(mine: torch.Tensor, other: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    # its own inverse: (tower 0's, tower 1's) from (mine, other), and the other way about
+    # (tower 0's, tower 1's) from (mine, other); the same function is its own inverse
     return (mine, other) if dist.get_rank() == 0 else (other, mine)
 
 
 def _swap(x: torch.Tensor) -> torch.Tensor:
-    """The other process's tensor of the same shape, which gets this one's."""
+    """Send a tensor to the other process and return that of the same shape which it sends."""
     mine = x.contiguous()
     other = torch.empty_like(mine)
     peer = 1 - dist.get_rank()

@@ -22,7 +22,7 @@ class CrossMapNorm(nn.Module):
 
     y = x / (k + alpha * sum of x^2 over the `size` maps centred at the map, clipped)^beta, as printed; the source's
     alpha is divided by `size` beforehand. The maps fall into `groups` equal parts, and no sum crosses from one into
-    another. Forward and backward five to eight times as fast as nn.LocalResponseNorm on the CPU (`repro.bench.lrn`).
+    another. Forward and backward five to eight times as fast as nn.LocalResponseNorm on the CPU (`benchmarks/lrn.py`).
 
     `form`: `plain`, torch's operators; `fused`, one launch each way (`repro.nets.fused`); `auto`, fused where x is
     not on the CPU and Triton is installed. A meta tensor counts as on a GPU, so that its launches can be counted.
@@ -109,23 +109,6 @@ class SameMapNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         wide = _wide(x)
         return (wide * (1 + self.alpha * _mean_square(wide, self.size)) ** -self.beta).to(x.dtype)
-
-
-class ContrastNorm(nn.Module):
-    """Contrast normalisation within a map (source.md 4, cnorm): [n, c, h, w] -> [n, c, h, w].
-
-    y = x / (1 + alpha/size^2 * sum of d^2 over the size x size window centred at the pixel, clipped)^beta, where d is x
-    minus its mean over such a window, the mean of the pixels that there are. The numerator is x itself.
-    """
-
-    def __init__(self, size: int, alpha: float, beta: float) -> None:
-        super().__init__()
-        self.size, self.alpha, self.beta = size, alpha, beta
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        wide = _wide(x)
-        mean = F.avg_pool2d(wide, self.size, stride=1, padding=self.size // 2, count_include_pad=False)
-        return (wide * (1 + self.alpha * _mean_square(wide - mean, self.size)) ** -self.beta).to(x.dtype)
 
 
 def _mean_square(x: torch.Tensor, size: int) -> torch.Tensor:

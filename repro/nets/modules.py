@@ -19,7 +19,7 @@ SLOPES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
     nn.Sigmoid: lambda y: 4 * y * (1 - y),
 }
 
-# How images and kernels lie in memory, by kind of device. `repro bench` times both; no run decides it. cuda: assumed.
+# How images and kernels lie in memory, by kind of device. `benchmarks` times both; no run decides it. cuda: assumed.
 LAYOUT = {"cpu": torch.channels_last, "cuda": torch.channels_last}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from repro.claim import catalogue, sources
 from repro.claim.files import AnyFile, split
+from repro.files import write_whole
 from repro.pages import claim, coverage, facts, fidelity, index, results, source
 from repro.pages.export import rows_csv, whole
 from repro.pages.origins import origins
@@ -17,7 +18,7 @@ from repro.pages.typeset import environment, static
 from repro.pages.view import show
 from repro.questions.coverage import coverage as covered
 from repro.questions.trial import Trials
-from repro.store import Table, replace
+from repro.store import Table
 
 
 def write(
@@ -86,4 +87,4 @@ def _renew(path: Path, content: bytes) -> None:
     """Write a file that is not there or holds something else."""
     if not path.is_file() or path.read_bytes() != content:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, content)
+        write_whole(path, content)

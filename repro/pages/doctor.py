@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from repro.draw.parts import Grid
+from repro.files import write_whole
 from repro.pages.typeset import environment, static
-from repro.store import replace
 from repro.store.rows import Provenance
 
 NAME = "doctor"  # of the page and the JSON beside it
@@ -71,7 +71,7 @@ def write(found: dict[str, Any], out: Path) -> list[Path]:
     files = {f"{NAME}.json": content, f"{NAME}.html": page} | style
     for name, text in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        replace(out / name, text)
+        write_whole(out / name, text)
     return [out / f"{NAME}.json", out / f"{NAME}.html"]
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from repro.draw import curves
 from repro.draw.curves import Curve, Learning
 from repro.draw.parts import Figure, Grid, Row
+from repro.files import write_whole
 from repro.pages import prose
 from repro.pages.answers import FineTuning, TrainedNet, as_csv, matrix, pairs, per_class, percent, worst
 from repro.pages.typeset import environment, static
 from repro.questions.units import listed
-from repro.store import replace
 
 MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide enough to read
 
@@ -28,7 +28,7 @@ def write(told: FineTuning, out: Path) -> None:
     files["index.html"] = environment(still).get_template("finetune.html").render(_page(told))
     for name, content in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        replace(out / name, content)
+        write_whole(out / name, content)
 
 
 def _page(told: FineTuning) -> dict[str, Any]:

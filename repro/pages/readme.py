@@ -9,10 +9,11 @@ from pathlib import Path
 from repro.claim.catalogue import catalogue
 from repro.claim.files import AnyFile, split
 from repro.errors import ReproError
+from repro.files import write_whole
 from repro.pages import facts, opening, prose, records, speed
 from repro.pages.view import show
 from repro.questions.trial import Trials
-from repro.store import Table, replace
+from repro.store import Table
 
 OPENING, RESULTS, SPEED, WORDS = "opening", "results", "speed", "words"
 
@@ -83,4 +84,4 @@ def update(readme: Path, text: str, name: str = RESULTS) -> None:
     tail = rest.split(end)[1]
     after = f"{head}{begin[0]}\n{text.strip()}\n{end}{tail}"
     if after != before:
-        replace(readme, after)
+        write_whole(readme, after)

@@ -1,4 +1,4 @@
-"""Speed beside what people would use, as lines and as README's tables: from what `repro bench` measured, typed nowhere.
+"""Speed beside what people would use, as lines and as README's tables: read from what `python -m benchmarks` kept.
 
 A ratio is taken within each round, so that what slows the machine for a while slows both sides of it. The spread is
 that of the rounds, from the lowest to the highest.
@@ -90,7 +90,7 @@ def tables(home: Path) -> str:
     for part, title in KEPT.items():
         path = home / SHELF / f"{part}.json"
         if not path.is_file():
-            out += [f"{title}: not measured yet; `repro bench {part} --reference` does.", ""]
+            out += [f"{title}: not measured yet; `python -m benchmarks {part} --reference` does.", ""]
             continue
         found = json.loads(path.read_text())
         heads = _heads(found)
@@ -98,7 +98,7 @@ def tables(home: Path) -> str:
         out += [_line(cells) for cells in _rows(found)]
         out += ["", " ".join(conditions(found)), ""]
     if not any((home / SHELF / f"{part}.json").is_file() for part in KEPT):
-        raise ReproError(f"{home / SHELF}: no measurement; next: python -m repro bench net --reference")
+        raise ReproError(f"{home / SHELF}: no measurement; next: python -m benchmarks net --reference")
     return "\n".join(out)
 
 

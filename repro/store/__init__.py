@@ -9,6 +9,6 @@ lie beside it as *.npy. Whoever trains or looks holds the run's lock. Reading ne
 
 from repro.store.runs import CHECKPOINT, KEPT, Run, Table, array
 from repro.store.shelf import Store
-from repro.store.writing import OpenRun, replace
+from repro.store.writing import OpenRun
 
-__all__ = ["CHECKPOINT", "KEPT", "OpenRun", "Run", "Store", "Table", "array", "replace"]
+__all__ = ["CHECKPOINT", "KEPT", "OpenRun", "Run", "Store", "Table", "array"]

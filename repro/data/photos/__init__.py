@@ -1,1 +1,4 @@
-"""Photos: found, decoded, packed once into maps, and cropped into batches on a device."""
+"""Photos: read from folders or parquet, packed once at a size, opened as maps and cropped into batches on a device.
+
+In this order: `sources` (`folders`, `parquet`, `chunks`), `packing` (`passes`, `prepare`, `finish`), `maps`, `crops`.
+"""

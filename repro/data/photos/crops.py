@@ -1,4 +1,4 @@
-"""Photos as batches: uint8 on the device where they fit, else streamed from the map; cropped as they are taken."""
+"""Photos in batches: uint8 on the device where they fit, else streamed from the map; cropped as they are taken."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ from repro.data.photos.maps import Photos, in_proportion
 from repro.data.photos.stream import stream
 
 SHARE = 0.5  # assumed: photos may take half of what is free on a GPU, the net has the rest
-FIXED = 1000  # DESIGN, a run: so many photos trained on are looked at with the test photos
+FIXED = 1000  # DESIGN, a run: so many photos trained on are tested together with the test photos
 BLOCK = 1024  # photos copied to the device at a time
 
 Stored: TypeAlias = "torch.Tensor | np.ndarray"  # uint8 [n, h, w, 3]: on the device, or to be streamed from
-Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # photos on the device, which of them (int64 [b]), their labels
+Part: TypeAlias = tuple[
+    torch.Tensor, torch.Tensor, torch.Tensor
+]  # photos on the device, which of them (int64 [b]), their labels
 
 
 class PhotoBatches:
@@ -43,7 +45,7 @@ class PhotoBatches:
                         the photo (§2 as printed)
            centre       every crop loses the mean image's centre, whatever its offset (source.md 1, 24)
     scale  raw, or standardised: then divided by the deviation of each channel about the mean image.
-    factor what everything is multiplied by in the end
+    factor multiplies the result
 
     `resident`: whether the stored photos lie on the device: on the CPU the map itself does, and on a GPU a copy where
     it fits into half of the free memory; else they are streamed. Batches are the same bits either way. `components` are
@@ -94,23 +96,23 @@ class PhotoBatches:
         )
 
     def __len__(self) -> int:
-        """Photos trained on."""
+        """Return the number of photos trained on."""
         return len(self._photos.train)
 
     @property
     def kept(self) -> int:
-        """Training photos that are held out. Their indices follow those of the photos trained on, and `train` and
-        `places` take them too, for runs that fold them in; mean image and components stay what they are."""
+        """The number of training photos that are held out. Their indices follow those of the photos trained on; `train`
+        and `places` take them too, for runs that fold them in. Mean image and components never count them."""
         return len(self._photos.held_out)
 
     @property
     def outcomes(self) -> int:
-        """Different crops and reflections of one photo."""
+        """The number of different crops and reflections of one photo."""
         return outcomes(self.border, self._crops, self._mirror)
 
     def draw(self, generator: torch.Generator, *, colour: bool = True, images: int | None = None) -> Draws:
-        """The draws for an epoch, on the device: of the photos trained on, or of so many `images`. `colour` False:
-        without noise, and without its division."""
+        """Return the draws for an epoch, on the device: for the photos trained on, or for so many `images`. `colour`
+        False: without noise, and without its division."""
         kind = self._colour if colour else "none"
         many = len(self) if images is None else images
         drawn = draw(many, generator, border=self.border, crops=self._crops, mirror=self._mirror, colour=kind,
@@ -147,8 +149,11 @@ class PhotoBatches:
         return self._cropped(self._train_x if self._fed is None else self._fed, places, draws)
 
     def feed(self, order: torch.Tensor, sizes: Sequence[int]) -> Iterator[None] | None:
-        """Where photos do not fit on the device: an iterator that puts there, minibatch after minibatch of `sizes`, the
-        training photos in `order` (int64 [n]), for `take`; each is read while the one before is used."""
+        """Return None where all photos are on the device, else an iterator that puts them there for `take`.
+
+        Each of its steps puts one minibatch there: `sizes` of the training photos in `order` (int64 [n]), whose next
+        one is read meanwhile.
+        """
         if self.resident:
             return None
         if self._fed is None or len(self._fed) < max(sizes):
@@ -161,27 +166,29 @@ class PhotoBatches:
             yield
 
     def test(self, size: int) -> Iterator[Batch]:
-        """Centre views of the test photos, in order, `size` at a time, the last batch smaller where it must be."""
+        """Yield centre views of the test photos in order, `size` at a time, the last batch smaller where it must be."""
         return self._centre(self._test_x, self._test_y, self._photos.test, size)
 
     def held_out(self, size: int) -> Iterator[Batch]:
-        """Centre views of the training photos that are kept from training."""
+        """Yield centre views of the training photos that are kept from training."""
         return self._centre(self._train_x, self._train_y, self._photos.held_out, size)
 
     def fixed(self, size: int, images: int = FIXED) -> Iterator[Batch]:
-        """Centre views of the same training photos every time: `images` of them (all, where there are fewer), from each
-        class in proportion."""
+        """Yield centre views of the same training photos every time: `images` of them, or all where there are fewer,
+        from each class in proportion."""
         wanted = min(images, len(self))
         rows = in_proportion(self._photos.train_y, self._photos.train, wanted, "images")
         return self._centre(self._train_x, self._train_y, rows, size)
 
     def in_inputs(self, levels: np.ndarray) -> torch.Tensor:
-        """A shift of R, G, B in grey levels (float64 [3]) as it is in what the net sees: float32 [3, 1, 1]."""
+        """Return a shift of R, G, B in grey levels (float64 [3]) on the scale of the inputs: float32 [3, 1, 1]."""
         shift = torch.from_numpy(levels).float().to(self.device)
         return (shift if self._deviation is None else shift / self._deviation)[:, None, None]
 
     def views(self, size: int) -> Iterator[Batch]:
-        """All ten views of `size` test photos at a time: x float32 [10, b, 3, s, s] in the source's order, y int64 [b].
+        """Yield all ten views of `size` test photos at a time, in the source's order.
+
+        x float32 [10, b, 3, s, s], y int64 [b].
 
         The answer for a photo is the mean of its ten softmax outputs.
         """
@@ -199,7 +206,7 @@ class PhotoBatches:
         return self._parts(x, y, torch.from_numpy(rows).to(self.device), sizes)
 
     def _parts(self, x: Stored, y: torch.Tensor, rows: torch.Tensor, sizes: list[int]) -> Iterator[Part]:
-        """The photos `rows` of x (int64 [n], on the device), `sizes` at a time."""
+        """Yield the photos `rows` of x (int64 [n], on the device), `sizes` at a time."""
         parts = rows.split(sizes)
         if self.resident:
             places = ((x, part) for part in parts)
@@ -214,7 +221,7 @@ class PhotoBatches:
         return self._cropped(pixels, where, Draws(y, x, mirrored.bool()))
 
     def _cropped(self, pixels: torch.Tensor, where: torch.Tensor, draws: Draws) -> torch.Tensor:
-        """What the net sees of the photos `where` (int64 [b]) of `pixels` [n, h, w, 3]: [b, 3, s, s], channels-last."""
+        """Return the inputs of the photos `where` (int64 [b]) of `pixels` [n, h, w, 3]: [b, 3, s, s], channels-last."""
         size = self.image[1]
         if self.device.type == "cpu":
             x = crop_by_slices(pixels, where, draws, size, self._mean, self._per_offset)
@@ -239,8 +246,8 @@ def _count(stored: torch.Tensor) -> torch.Tensor:
 
 
 def _deviation(photos: Photos) -> torch.Tensor:
-    """The deviation of each channel about the mean image, float32 [3]; whole numbers up to the one division, as in
-    `repro.data.batches.deviation`."""
+    """Return the deviation of each channel about the mean image, float32 [3]; whole numbers up to the one division, as
+    in `repro.data.batches.deviation`."""
     n, (height, width, channels) = len(photos.train), photos.sums.shape
     squares = [sum(int(s) ** 2 for s in photos.sums[..., c].flat) for c in range(channels)]
     variances = [(n * int(photos.products[c, c]) - squares[c]) / (n * n * height * width) for c in range(channels)]
@@ -253,7 +260,7 @@ def _fits(photos: Photos, device: torch.device) -> bool:
 
 
 def _resident(x: np.ndarray, device: torch.device) -> torch.Tensor:
-    """The photos as a tensor on the device: of the CPU the map itself, else a copy, read a block at a time."""
+    """Return the photos as a tensor on the device: of the CPU the map itself, else a copy, read a block at a time."""
     if device.type == "cpu":
         with warnings.catch_warnings():
             # A map that could be written to would count as memory in full, and ImageNet is larger than that.

@@ -1,19 +1,19 @@
-"""Photos by name: packed on the way where they are not yet, opened as maps, a part of the training photos held out."""
+"""Load photos by name: pack them where they are not packed yet, open the maps, keep some training photos apart."""
 
-import json
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from repro.data.known import MANIFEST, Known, find_source, how_to_get, of_kind, packed_photos
-from repro.data.photos.files import open_source
-from repro.data.photos.packing import FORMAT, Progress, pack
+from repro.data.known import MANIFEST, SPLITS, Known, find_source, how_to_get, of_kind, packed_photos
+from repro.data.photos.manifest import FORMAT, Manifest, read_manifest
+from repro.data.photos.packing import Progress, pack
 from repro.data.photos.prepare import channel_products
+from repro.data.photos.sources import open_source
 from repro.data.sets import Images
-from repro.data.timmsets import open_timm
 from repro.errors import DataError, ReproError
 
 BLOCK = 256  # photos summed up at a time
@@ -26,7 +26,7 @@ class Photos:
     `train` and `held_out`: the rows of `train_x` that are trained on and those that are not (int64, ascending, no row
     in both); `test`: the rows of `test_x` that measure. Labels of other rows mean nothing. `sums` int64 [h, w, 3] and
     `products` int64 [3, 3] (sums over all pixels of r r, r g, ...) are over the rows `train`: whole numbers, so that
-    the same photos give the same bits everywhere. `manifest` is the pack's, empty for images from memory.
+    the same photos give the same bits everywhere. `manifest` is the pack's, None for images from memory.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Photos:
     test: np.ndarray
     sums: np.ndarray
     products: np.ndarray
-    manifest: dict[str, Any]
+    manifest: Manifest | None = None
 
 
 def load_photos(
@@ -58,23 +58,21 @@ def load_photos(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Photos:
-    """The photos `kind`, short side `size`, from the pack in `cache`, else from the first of `roots` that has them.
+    """Return the photos `kind`, short side `size`, from the pack in `cache`, else from the first of `roots` with them.
 
-    `kind` is a known set's, or `photos` for any other: `where` then names a folder (image folders, parquet, or a pack),
-    or `timm:NAME` for a data set timm knows, under the first root. `held_out`: so many of the training photos are kept
-    from training, for tuning; `images`: so many of the rest are trained on. Both take from each class in proportion to
-    its size, the first of each class in packed order. `classes`: take these only, labelled in this order. Raises
-    DataError where photos are missing, damaged or not the ones they claim to be; unusable photos are left out, and
-    listed in the manifest.
+    `kind` is a known set's, or `photos` for any other: `where` then names a folder (image folders, parquet, or a pack).
+    `held_out`: so many of the training photos are kept from training, for tuning; `images`: so many of the rest are
+    trained on. Both take from each class in proportion to its size, the first of each class in packed order. `classes`:
+    take these only, labelled in this order. Unusable photos are left out, and listed in the manifest.
+
+    DataError where photos are missing, damaged or not the ones that they claim to be; ReproError of numbers that do not
+    fit.
     """
     if kind == "photos":
         if where is None:
-            raise ReproError("photos: found no path; expected the folder of the photos, or timm:NAME. Name it.")
+            raise ReproError("photos: found no path; expected the folder of the photos. Name it.")
         if (Path(where) / MANIFEST).is_file():
             folder = Path(where)
-        elif str(where).startswith("timm:"):
-            source = open_timm(str(where).removeprefix("timm:"), roots[0] if roots else Path())
-            folder = pack(source, cache, kind=kind, size=size, workers=workers, progress=progress)
         else:
             source = open_source(Path(where))
             folder = pack(source, cache, kind=kind, size=size, workers=workers, progress=progress)
@@ -95,8 +93,8 @@ def _known(
         return packs[0]
     source = find_source(known.kind, roots)
     if source is None:
-        looked = ", ".join(str(root) for root in roots) or "no folder: none was named"
-        raise DataError(f"{known.kind}: not found under {looked}; expected {' or '.join(known.places)} there. "
+        searched = ", ".join(str(root) for root in roots) or "no folder: none was named"
+        raise DataError(f"{known.kind}: not found under {searched}; expected {' or '.join(known.places)} there. "
                         f"To have it: {how_to_get(known.kind)}.")  # fmt: skip
     return pack(
         open_source(source, known), cache, kind=known.kind, size=size, known=known, workers=workers, progress=progress
@@ -111,11 +109,11 @@ def open_pack(
     held_out: int = 0,
     classes: Sequence[int] | None = None,
 ) -> Photos:
-    """A pack's maps, labels and sums, held to its manifest; pixels are not read."""
+    """Return a pack's maps, labels and sums, held to its manifest; pixels are not read. DataError of a damaged pack."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        x = {split: np.load(folder / f"{split}.npy", mmap_mode="r") for split in ("train", "test")}
-        y = {split: np.load(folder / f"{split}_labels.npy").astype(np.int64) for split in ("train", "test")}
+        manifest = read_manifest(folder)
+        x = {split: np.load(folder / f"{split}.npy", mmap_mode="r") for split in SPLITS}
+        y = {split: np.load(folder / f"{split}_labels.npy").astype(np.int64) for split in SPLITS}
         sums, products = np.load(folder / "train_sums.npy"), np.load(folder / "train_products.npy")
         fits = manifest["format"] == FORMAT and all(
             x[s].shape == (manifest["photos"][s], size, size, 3)
@@ -128,7 +126,7 @@ def open_pack(
     if not fits:
         raise DataError(f"{folder}: found photos that are not what {MANIFEST} says at size {size}, or a pack of an "
                         "older version; expected them to agree. Remove the folder and repeat the command.")  # fmt: skip
-    return _parted(
+    return _divided(
         Photos(
             kind=manifest["kind"],
             classes=tuple(manifest["classes"]),
@@ -158,7 +156,7 @@ def from_images(
     held_out: int = 0,
     classes: Sequence[int] | None = None,
 ) -> Photos:
-    """Small images as photos, so that they can be cropped and mirrored in the same way.
+    """Return small images as photos, so that they can be cropped and mirrored in the same way.
 
     `stored`: side as stored, a multiple of the images' own: each pixel is repeated. `count`: `images` of `load_photos`,
     as are `held_out` and `classes`.
@@ -170,7 +168,7 @@ def from_images(
     )
     everything = np.arange(len(train))
     sums, products = sums_of(train, everything)
-    return _parted(
+    return _divided(
         Photos(
             kind=images.kind,
             classes=images.classes,
@@ -184,7 +182,6 @@ def from_images(
             test=np.arange(len(test)),
             sums=sums,
             products=products,
-            manifest={},
         ),
         count,
         held_out,
@@ -192,8 +189,8 @@ def from_images(
     )
 
 
-def _parted(whole: Photos, images: int | None, held_out: int, classes: Sequence[int] | None) -> Photos:
-    """`whole`, or some of its classes, with its training photos divided, and the sums over those trained on."""
+def _divided(whole: Photos, images: int | None, held_out: int, classes: Sequence[int] | None) -> Photos:
+    """Return `whole`, or some of its classes, with its training photos divided, and the sums over those trained on."""
     everything = whole.train
     if classes is not None:
         whole = _of_classes(whole, classes)
@@ -211,7 +208,7 @@ def _parted(whole: Photos, images: int | None, held_out: int, classes: Sequence[
 
 
 def _of_classes(whole: Photos, classes: Sequence[int]) -> Photos:
-    """The photos of `classes`, labelled 0, 1, ... in this order."""
+    """Return the photos of `classes`, labelled 0, 1, ... in this order."""
     new = np.full(len(whole.classes), -1)
     new[list(classes)] = np.arange(len(classes))
     train_y, test_y = new[whole.train_y], new[whole.test_y]
@@ -226,7 +223,7 @@ def _of_classes(whole: Photos, classes: Sequence[int]) -> Photos:
 
 
 def in_proportion(labels: np.ndarray, rows: np.ndarray, wanted: int, what: str) -> np.ndarray:
-    """`wanted` of `rows`, ascending: from each class in proportion to its size, the first ones of each.
+    """Return `wanted` of `rows`, ascending: from each class in proportion to its size, the first ones of each.
 
     The shares are rounded down; those with the largest remainders, of equal ones the lowest classes, get one more.
     """
@@ -241,7 +238,7 @@ def in_proportion(labels: np.ndarray, rows: np.ndarray, wanted: int, what: str) 
 
 
 def sums_of(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(sum of each pixel int64 [h, w, 3], sums of products of channels int64 [3, 3]) over these rows of x."""
+    """Return (sum of each pixel int64 [h, w, 3], sums of products of channels int64 [3, 3]) over these rows of x."""
     sums, products = np.zeros(x.shape[1:], dtype=np.int64), np.zeros((3, 3), dtype=np.int64)
     for lo in range(0, len(rows), BLOCK):
         part = x[rows[lo : lo + BLOCK]]

@@ -1,183 +1,180 @@
-"""What the processes of a packing do: take digests, decode photos into their rows, each chunk to its end or not at all.
+"""The two passes over photos that are packed, in tasks of one chunk each: take digests, then decode into rows.
 
-No torch here: the processes start quickly.
+A task leaves a mark, a file, when all of its chunk is done, so that a packing that was killed does the rest. No torch
+here: the processes start quickly.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
+from repro.data.known import SPLITS
 from repro.data.photos import prepare
-from repro.data.photos.files import Chunk
+from repro.data.photos.chunks import Chunk
+from repro.data.photos.digests import digest
 from repro.errors import DataError
-
-SPLITS = ("train", "test")
+from repro.files import write_whole, writing
+from repro.workers import Report, work_here, work_through
 
 
 class Changed(DataError):
     """The source is not what it was in the first pass."""
 
 
-@contextmanager
-def processes(workers: int) -> Iterator[Executor | None]:
-    """A pool of so many processes; None for one, which is this one."""
-    if workers <= 1:
-        yield None
-        return
-    # spawned, since a process that has used a GPU cannot be forked
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _die_with_parent)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+class Task(Protocol):
+    """What is done with one chunk; a job of `repro.workers`."""
+
+    @property
+    def mark(self) -> Path:
+        """The file that is there once it is done."""
+
+    @property
+    def id(self) -> str:
+        """The name of its mark."""
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+
+    @property
+    def photos(self) -> int:
+        """How many photos it takes."""
+
+    def do(self) -> None:
+        """Do it, and leave the mark."""
 
 
-def each(
-    tasks: Sequence[partial], marks: list[Path], counts: list[int], pool: Executor | None,
-    report: Callable[[int, int], None],
-) -> None:  # fmt: skip
-    """Do the tasks whose marks are missing. `counts`: photos of each."""
-    left = [i for i, mark in enumerate(marks) if not mark.is_file()]
-    total = sum(counts)
-    finished = total - sum(counts[i] for i in left)
-    report(finished, total)
+def do_all(tasks: Sequence[Task], workers: int, progress: Callable[[int, int], None]) -> None:
+    """Do the tasks whose marks are missing, in so many processes; with one, in this process.
 
-    def finish(i: int) -> None:
-        nonlocal finished
-        finished += counts[i]
-        report(finished, total)
-
-    if pool is None:
-        for i in left:
-            tasks[i]()
-            finish(i)
-        return
-    doing = {pool.submit(tasks[i]): i for i in left}
-    for done in as_completed(doing):
-        done.result()
-        finish(doing[done])
+    `progress` is told (photos done, photos in all), at first and after each task. WorkerEnded where a process was
+    killed.
+    """
+    left = {task.id: task for task in tasks if not task.mark.is_file()}
+    total = sum(task.photos for task in tasks)
+    done = total - sum(task.photos for task in left.values())
+    progress(done, total)
+    plan = left.values
+    finished = work_here(plan, _do, _ignore) if workers <= 1 else work_through(plan, _do, workers, _ignore)
+    with closing(finished):
+        for task_id in finished:
+            done += left.pop(task_id).photos
+            progress(done, total)
 
 
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)  # the parent was killed: nobody waits for this work
-
-    threading.Thread(target=wait, daemon=True).start()
+def _do(task: Task, report: Report) -> None:
+    with writing(task.mark):
+        task.do()
 
 
-def hash_photos(chunk: Chunk, mark: Path, classes: int) -> None:
-    """First pass: digest and label of every photo."""
-    out = []
-    for name, label, encoded in chunk.photos():
-        if label < 0 or (classes and label >= classes):
-            expected = f"0..{classes - 1}" if classes else "0 or above"
-            raise DataError(f"{name}: found label {label}; expected a label in {expected}. Mend the labels.")
-        out.append(prepare.digest(encoded, label) + label.to_bytes(4, "little"))
-    table = np.frombuffer(b"".join(out), np.uint8).reshape(len(out), 36)
-    write_whole(mark, lambda file: np.save(file, table))
+def _ignore(event: object) -> None:
+    """Take an event that nobody sends: a task reports nothing before it is done."""
 
 
-def decode(
-    chunk: Chunk, mark: Path, made: Path, size: int, table: np.ndarray, rows: np.ndarray, in_test: np.ndarray
-) -> None:
-    """Second pass: every photo decoded into its row, and what is summed up and said of this chunk."""
-    sums = np.zeros((size, size, 3), dtype=np.uint32)  # a chunk is far smaller than 2^32 / 255 photos
-    products = np.zeros((3, 3), dtype=np.int64)
-    pixels = np.zeros((len(rows), 32), dtype=np.uint8)
-    modes: Counter[str] = Counter()
-    enlarged, excluded, seen, name = 0, [], 0, ""
-    shape = size * size * 3
-    handles = {split: os.open(made / f"{split}.npy", os.O_RDWR) for split in SPLITS}
-    starts = {split: os.fstat(handles[split]).st_size % shape for split in SPLITS}  # the header's length: below a row's
-    try:
-        for i, (name, label, encoded) in enumerate(chunk.photos()):
-            seen += 1
-            if i >= len(rows) or prepare.digest(encoded, label) != table[i, :32].tobytes():
-                raise Changed(f"{name}: found other bytes than a moment ago; expected files that stay as they are "
-                              "while they are packed. Repeat the command once nothing writes them.")  # fmt: skip
-            try:
-                one = prepare.ready(encoded, size)
-            except prepare.Unusable as error:
-                excluded.append((i, name, str(error)))
-                continue
-            data, split = one.pixels.reshape(-1).data, SPLITS[int(in_test[i])]
-            os.pwrite(handles[split], data, starts[split] + int(rows[i]) * shape)
-            pixels[i] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
-            modes[one.mode] += 1
-            enlarged += one.enlarged
-            if split == "train":
-                sums += one.pixels
-                products += prepare.channel_products(one.pixels)
-        if seen < len(rows):
-            raise Changed(f"{name}: found nothing after it; expected {len(rows) - seen} more photos, as a moment ago. "
-                          "Repeat the command once nothing writes the files.")  # fmt: skip
-        for handle in handles.values():
-            os.fsync(handle)
-    finally:
-        for handle in handles.values():
-            os.close(handle)
-    said = json.dumps({"excluded": excluded, "modes": modes, "enlarged": enlarged}).encode()
-    write_whole(mark, lambda file: np.savez(file, sums=sums, products=products, pixels=pixels,
-                                       said=np.frombuffer(said, np.uint8)))  # fmt: skip
+@dataclass(frozen=True)
+class Hashing:
+    """First pass: the digest and the label of every photo of a chunk, uint8 [photos, 36], in a `.npy` file."""
+
+    chunk: Chunk
+    mark: Path
+    classes: int  # that labels must lie below; 0: any number of them
+
+    @property
+    def id(self) -> str:
+        return self.mark.name
+
+    label = id
+
+    @property
+    def photos(self) -> int:
+        return len(self.chunk)
+
+    def do(self) -> None:
+        """Take the digests. DataError of a label that is no class."""
+        out = []
+        for name, label, encoded in self.chunk.photos():
+            if label < 0 or (self.classes and label >= self.classes):
+                expected = f"0..{self.classes - 1}" if self.classes else "0 or above"
+                raise DataError(f"{name}: found label {label}; expected a label in {expected}. Mend the labels.")
+            out.append(digest(encoded, label) + label.to_bytes(4, "little"))
+        table = np.frombuffer(b"".join(out), np.uint8).reshape(len(out), 36)
+        write_whole(self.mark, lambda file: np.save(file, table))
 
 
-def ascending(digests: np.ndarray) -> np.ndarray:
-    """The order of digests (uint8 [n, 32]) as bytes compare: int64 [n]."""
-    return np.lexsort(np.ascontiguousarray(digests).view(">u8").T[::-1])
+@dataclass(frozen=True)
+class Decoding:
+    """Second pass: every photo of a chunk decoded into its row; its mark is read by `repro.data.photos.finish`.
 
+    `digests` uint8 [n, 32] of the first pass; `rows` int64 [n] of `train.npy` or, where `in_test` (bool [n]), of
+    `test.npy` in the folder `made`.
+    """
 
-def leave_out(path: Path, rows: np.ndarray) -> None:
-    """Close the gaps that unusable photos left in a map, in place."""
-    if not len(rows):
-        return
-    pixels = np.load(path, mmap_mode="r+")
-    n, shape = len(pixels), pixels.shape[1:]
-    for k, (gap, following) in enumerate(zip(rows, [*rows[1:], n], strict=True)):
-        for row in range(gap + 1, following):
-            pixels[row - k - 1] = pixels[row]
-    pixels.flush()
-    del pixels
-    header = path.stat().st_size - n * int(np.prod(shape))
-    os.truncate(path, header + (n - len(rows)) * int(np.prod(shape)))
-    with path.open("r+b") as file:
-        described = {"descr": "|u1", "fortran_order": False, "shape": (n - len(rows), *shape)}
-        np.lib.format.write_array_header_1_0(file, described)
-        assert file.tell() == header
-        os.fsync(file.fileno())
+    chunk: Chunk
+    mark: Path
+    made: Path
+    size: int
+    digests: np.ndarray
+    rows: np.ndarray
+    in_test: np.ndarray
 
+    @property
+    def id(self) -> str:
+        return self.mark.name
 
-def write_whole(path: Path, data: bytes | Callable[[Any], None]) -> None:
-    """A file that is there whole or not at all: `data`, or what it writes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        if isinstance(data, bytes):
-            file.write(data)
-        else:
-            data(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    fsync(path.parent)
+    label = id
 
+    @property
+    def photos(self) -> int:
+        return len(self.rows)
 
-def fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    def do(self) -> None:
+        """Decode the photos. Changed where they are not those of the first pass."""
+        sums = np.zeros((self.size, self.size, 3), dtype=np.uint32)  # a chunk is far smaller than 2^32 / 255 photos
+        products = np.zeros((3, 3), dtype=np.int64)
+        pixels = np.zeros((len(self.rows), 32), dtype=np.uint8)
+        modes: Counter[str] = Counter()
+        enlarged, excluded, taken, name = 0, [], 0, ""
+        shape = self.size * self.size * 3
+        handles = {split: os.open(self.made / f"{split}.npy", os.O_RDWR) for split in SPLITS}
+        # the length of the header, which is below a row's
+        starts = {split: os.fstat(handle).st_size % shape for split, handle in handles.items()}
+        try:
+            for i, (name, label, encoded) in enumerate(self.chunk.photos()):
+                taken += 1
+                if i >= len(self.rows) or digest(encoded, label) != self.digests[i].tobytes():
+                    raise Changed(f"{name}: found other bytes than a moment ago; expected files that stay as they are "
+                                  "while they are packed. Repeat the command once nothing writes them.")  # fmt: skip
+                try:
+                    photo = prepare.prepared(encoded, self.size)
+                except prepare.Unusable as error:
+                    excluded.append((i, name, str(error)))
+                    continue
+                data, split = photo.pixels.tobytes(), SPLITS[int(self.in_test[i])]
+                os.pwrite(handles[split], data, starts[split] + int(self.rows[i]) * shape)
+                pixels[i] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+                modes[photo.mode] += 1
+                enlarged += photo.enlarged
+                if split == "train":
+                    sums += photo.pixels
+                    products += prepare.channel_products(photo.pixels)
+            if taken < len(self.rows):
+                raise Changed(f"{name}: found nothing after it; expected {len(self.rows) - taken} more photos, as a "
+                              "moment ago. Repeat the command once nothing writes the files.")  # fmt: skip
+            for handle in handles.values():
+                os.fsync(handle)
+        finally:
+            for handle in handles.values():
+                os.close(handle)
+        notes = json.dumps({"excluded": excluded, "modes": modes, "enlarged": enlarged}).encode()
+        as_array = np.frombuffer(notes, np.uint8)
+        write_whole(self.mark, lambda file: np.savez(file, sums=sums, products=products, pixels=pixels, notes=as_array))

@@ -1,10 +1,11 @@
-"""One photo made ready as §2 makes it: short side to a size, the central square cut out, RGB bytes. No torch here."""
+"""Prepare one photo as §2 does: short side to a size, the central square cut out, RGB bytes. No torch here."""
 
-import hashlib
+from __future__ import annotations
+
 import io
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import PIL
@@ -26,7 +27,7 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True)
-class Ready:
+class Prepared:
     """A photo as it is packed."""
 
     pixels: np.ndarray  # uint8 [size, size, 3]
@@ -34,8 +35,21 @@ class Ready:
     enlarged: bool  # its short side was below the size
 
 
-def recipe(size: int) -> dict[str, Any]:
-    """How photos are made ready, with the versions that decide pixels: decoders differ."""
+class Recipe(TypedDict):
+    """How photos are prepared, with the versions that decide pixels."""
+
+    size: int
+    resize: str
+    reduce: str
+    enlarge: str
+    crop: str
+    colours: str
+    pillow: str
+    jpeg: str
+
+
+def recipe(size: int) -> Recipe:
+    """Return how photos are prepared at a size here: decoders differ."""
     return {
         "size": size,
         "resize": "short side to size, the long side rounded",
@@ -50,20 +64,13 @@ def recipe(size: int) -> dict[str, Any]:
     }
 
 
-def digest(encoded: bytes, label: int) -> bytes:
-    """sha256 of (the encoded bytes, then the label as four bytes, lowest first): what a lossy photo is known by."""
-    out = hashlib.sha256(encoded)
-    out.update(label.to_bytes(4, "little"))
-    return out.digest()
-
-
-def ready(encoded: bytes, size: int) -> Ready:
-    """Decode, bring the short side to `size`, cut out the centre. Raises `Unusable` with the reason."""
+def prepared(encoded: bytes, size: int) -> Prepared:
+    """Decode a photo, bring its short side to `size` and cut out the centre. Unusable with the reason."""
     if not encoded:
         raise Unusable("empty: no bytes")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on metadata: they say nothing of the pixels
+            warnings.simplefilter("ignore")  # Pillow's warnings of metadata, which do not concern the pixels
             with Image.open(io.BytesIO(encoded)) as image:
                 mode = image.mode
                 if mode not in MODES:
@@ -82,7 +89,7 @@ def ready(encoded: bytes, size: int) -> Ready:
         rgb = rgb.resize((width, height), REDUCE if short > size else ENLARGE)
     left, top = (width - size) // 2, (height - size) // 2
     cut = rgb.crop((left, top, left + size, top + size)).tobytes()
-    return Ready(np.frombuffer(cut, np.uint8).reshape(size, size, 3), mode, short < size)
+    return Prepared(np.frombuffer(cut, np.uint8).reshape(size, size, 3), mode, short < size)
 
 
 def channel_products(pixels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ READERS = 4  # threads that copy from the map: one core copies some GB/s, a GPU 
 
 
 def stream(pixels: np.ndarray, batches: Sequence[np.ndarray], device: torch.device) -> Iterator[torch.Tensor]:
-    """For each batch of rows (int64 [b]) of `pixels` uint8 [n, h, w, 3]: these photos, uint8 [b, h, w, 3], on `device`.
+    """Yield the photos of each batch of rows (int64 [b]) of `pixels` (uint8 [n, h, w, 3]), as uint8 [b, h, w, 3].
 
     On a GPU two pinned buffers take turns: one is filled by threads while the other is sent, on a stream of its own,
     and the batch before is worked on.

@@ -16,7 +16,9 @@ from typing import Any
 
 import torch
 
-from repro.bench import ours, rivals, turns
+from benchmarks import turns
+from repro.doctor import plain
+from repro.engine.turns import noise, trainer
 from repro.errors import RunError
 from repro.train.machine import settle_process
 from repro.train.throughput import seconds
@@ -24,7 +26,7 @@ from repro.train.throughput import seconds
 KIND = "cuda_convnet_19pct"
 EPOCH = 50_000  # images: CIFAR-10's, for which seconds are given
 IMAGES = {"cpu": 6_400, "cuda": 50_000}  # trained in an epoch of the bench; on a CPU an eighth, scaled up (assumed)
-ROUNDS = 5  # the fewest of which anything is told
+ROUNDS = 5  # fewer decide nothing
 
 
 def results(
@@ -41,12 +43,12 @@ def results(
     products: dict[str, list[float]] = {p: [] for p in precisions}
     crew = _hire(workers, device, images)
     try:
-        _together(crew, ("ready",))
+        _at_once(crew, ("ready",))
         for r in range(rounds + 1):
             for p in precisions:
-                products[p].append(_together(crew[:1], ("product", p)))
+                products[p].append(_at_once(crew[:1], ("product", p)))
             for loop, precision, n in rows[r % len(rows) :] + rows[: r % len(rows)]:
-                whole = _together(crew[:n], (loop, precision))
+                whole = _at_once(crew[:n], (loop, precision))
                 taken[loop, precision, n].append(whole / n * EPOCH / images)
             if r == 0:
                 once = sum(values[0] * n for (_, _, n), values in taken.items()) * images / EPOCH
@@ -56,13 +58,13 @@ def results(
             process.terminate()
             process.join()
     loops = {"ours": "ours", "plain": "plain PyTorch, channels last"}
-    adds, update = rivals.multiply_adds(KIND)
+    adds, update = plain.multiply_adds(KIND)
     yield {
         "bench": "sweep",
         "made": made,
         "workers": workers,
         "batch": turns.BATCH,
-        "pixels": rivals.SIDES[KIND],
+        "pixels": plain.SIDES[KIND],
         "images": images,
         "rounds": rounds,
         "products": [
@@ -98,7 +100,7 @@ def _hire(workers: int, device: str, images: int) -> list[Worker]:
     return crew
 
 
-def _together(crew: Sequence[Worker], what: tuple[str, ...]) -> float:
+def _at_once(crew: Sequence[Worker], what: tuple[str, ...]) -> float:
     """Return the seconds until the last of these workers has done `what`. RunError where one ended instead."""
     start = time.perf_counter()
     for _, pipe in crew:
@@ -129,7 +131,7 @@ def _serve(pipe: Connection, device: str, images: int) -> None:
 
 
 def _ours(device: str, images: int, precision: str) -> Callable[[], object]:
-    run = ours.trainer(KIND, ours.noise(images, 32, 10, device), batch=turns.BATCH, precision=precision)
+    run = trainer(KIND, noise(images, 32, 10, device), batch=turns.BATCH, precision=precision)
     epoch = 0
 
     def train() -> None:
@@ -144,10 +146,10 @@ def _ours(device: str, images: int, precision: str) -> Callable[[], object]:
 
 
 def _plain(device: str, images: int, precision: str) -> Callable[[], object]:
-    batches = ours.noise(images, 32, 10, device)
+    batches = noise(images, 32, 10, device)
     x, y = batches.train(torch.arange(images, device=device))
     minibatch = x[: turns.BATCH].contiguous(memory_format=torch.channels_last).clone(), y[: turns.BATCH].clone()
-    step = rivals.plain(KIND, minibatch, torch.channels_last, precision).step
+    step = plain.plain(KIND, minibatch, torch.channels_last, precision).step
     assert step is not None
 
     def train() -> None:

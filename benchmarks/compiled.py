@@ -1,8 +1,8 @@
 """torch.compile as a rival: compiled in a process that can be ended, then timed in this one from the same cache.
 
-A compilation that hangs inside a compiler hears no timeout of Python. So a child of its own session compiles first,
-into an empty cache, and is killed with all that it started once the time is up. What it did in time this process does
-again from the cache, which takes seconds, so that all contenders are still timed in one process.
+No timeout of Python ends a compilation that hangs inside a compiler. So a child in a session of its own compiles first,
+into an empty cache, and is killed with all that it started once the time is up. If it ends in time, this process
+compiles again from the cache, which takes seconds, so that all contenders are still timed in one process.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 
-from repro.bench import rivals
-from repro.bench.turns import Contender
 from repro.data.batches import Batch
+from repro.doctor import plain
+from repro.engine.turns import Contender
 from repro.train.machine import settle_process
 from repro.train.throughput import seconds
 
@@ -45,7 +45,7 @@ def empty_cache() -> Iterator[None]:
 
 
 def contender(kind: str, minibatch: Batch, precision: str, mode: str, give_up: float) -> Contender:
-    """The plain net, channels last, compiled in `mode`; given up after so many seconds."""
+    """Return the plain net, channels last, compiled in `mode`; it is given up after so many seconds."""
     x, y = minibatch
     device = x.device.type
     out = _built(kind, minibatch, precision, mode)
@@ -116,7 +116,7 @@ def _compile(kind: str, arrays: tuple[Any, Any], device: str, precision: str, mo
 
 
 def _built(kind: str, minibatch: Batch, precision: str, mode: str) -> Contender:
-    net = rivals.plain_net(kind).to(minibatch[0].device, memory_format=torch.channels_last)
-    adds = rivals.multiply_adds(kind)
+    net = plain.plain_net(kind).to(minibatch[0].device, memory_format=torch.channels_last)
+    adds = plain.multiply_adds(kind)
     name = f"`torch.compile` of the plain net, {mode}, channels last"
-    return rivals.trained(name, torch.compile(net, mode=mode), minibatch, torch.channels_last, precision, adds)
+    return plain.trained(name, torch.compile(net, mode=mode), minibatch, torch.channels_last, precision, adds)

@@ -1,4 +1,4 @@
-"""Speed beside what people would use instead: ratios taken in one process, in turn, never a clock alone."""
+"""Do a benchmark and keep its result: ratios to what people would use instead, taken in turn in one process."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import compiled, lrn, startup, step, sweep
 from repro import places
-from repro.bench import compiled, lrn, startup, step, sweep
 from repro.engine.provenance import commit_of
 from repro.errors import ReproError, RunError
+from repro.files import write_whole
 from repro.pages import speed
-from repro.store import replace
 
-LINES = {"startup": startup.measure, "lrn": lrn.measure}  # benches that keep no result
+LINES = {"startup": startup.measure, "lrn": lrn.measure}  # benchmarks that keep no result
 
 
 def measured(
@@ -27,19 +27,19 @@ def measured(
     out: Path | None = None,
     reference: bool = False,
 ) -> Iterator[str]:
-    """Do one bench and yield its lines; keep its result as JSON in the folder `out`, or on the reference shelf.
+    """Do one benchmark and yield its lines; keep its result as JSON in the folder `out`, or on the reference shelf.
 
-    RunError where nothing was measured.
+    RunError where nothing was measured; ReproError of flags that do not fit.
     """
-    kept = part in speed.KEPT
+    keeps = part in speed.KEPT
     if reference:
         _may_be_kept(part, rounds)
-    elif out and not kept:
+    elif out and not keeps:
         raise ReproError(f"bench {part} --out: only {', '.join(speed.KEPT)} have a result to keep; leave --out away")
-    if not kept:
-        if not (found := LINES[part]()):
+    if not keeps:
+        if not (lines := LINES[part]()):
             raise RunError(f"bench {part}: measured nothing; run it again")
-        yield from found
+        yield from lines
         return
     run = (
         sweep.results(device, workers, rounds=rounds)
@@ -47,17 +47,17 @@ def measured(
         else step.results(part, device, rounds=rounds, give_up=give_up)
     )
     result: dict[str, Any] = {"bench": part, "steps": []}
-    for said in run:
-        if isinstance(said, str):
-            yield said
+    for line_or_result in run:
+        if isinstance(line_or_result, str):
+            yield line_or_result
         else:
-            result = said
+            result = line_or_result
     yield from speed.lines(speed.checked(result))
     folder = places.home() / speed.SHELF if reference else out
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{part}.json"
-        replace(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
+        write_whole(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
         yield (
             f"kept in {places.relative_path(path)}"
             + "; `repro report --reference` writes it into the README" * reference
