@@ -78,9 +78,12 @@ def _finetune(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    for file in verbs.load(args.claims):
+    files = sorted(verbs.load(args.claims), key=lambda file: file.paper.id)  # the order within a paper stays
+    for i, file in enumerate(files):
+        if i == 0 or file.paper is not files[i - 1].paper:
+            print(f"{file.paper.authors}, {file.paper.title}, {file.paper.year} ({file.paper.id})")
         scales = ", ".join(getattr(file.claim, "scales", ["exact"]))
-        print(f"{file.id:<24} §{file.claim.paper.section:<5} {scales:<27} {file.claim.question}")
+        print(f"  {file.id:<24} §{file.claim.paper.section:<5} {scales:<27} {file.claim.question}")
     return 0
 
 

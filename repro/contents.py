@@ -11,6 +11,8 @@ from typing import TypedDict
 
 from repro import papers
 from repro.claim import files
+from repro.claim.catalogue import Entry
+from repro.claim.catalogue import catalogue as rows_of
 from repro.claim.files import AnyFile
 from repro.claim.kinds import Kinds
 from repro.claim.paper import Paper
@@ -68,6 +70,11 @@ CASES: tuple[tuple[Case | FactCase, ...], ...] = (
     *(cases for scale in BELOW.values() for cases in scale.values()),
     FACTS,
 )
+
+
+def catalogue() -> list[Entry]:
+    """Return the rows of every paper's catalogue, paper by paper."""
+    return [entry for paper in PAPERS for entry in rows_of(paper)]
 
 
 def load(path: Path) -> AnyFile:

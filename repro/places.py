@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # pydantic takes longer to import than `--help` may
 
 PACKAGE = Path(repro.__file__).resolve().parent
 SHIPPED = PACKAGE / "shipped"  # what a wheel holds of the clone; pyproject.toml copies it there
-CATALOGUE = "catalogue.csv"
+MARK = Path("claims", "claim.schema.json")  # what makes a folder a clone
 SCALES = SCALE_NAMES  # from the lowest
 
 
@@ -28,7 +28,7 @@ def clone() -> Path | None:
     """Return the clone that the package lies in, else the one that the current folder lies in; None without any."""
     here = Path.cwd().resolve()
     folders = (PACKAGE.parent, here, *here.parents)
-    return next((folder for folder in folders if (folder / "claims" / CATALOGUE).is_file()), None)
+    return next((folder for folder in folders if (folder / MARK).is_file()), None)
 
 
 def home() -> Path:
@@ -42,7 +42,7 @@ def home() -> Path:
 
 
 def claims() -> Path:
-    """Return the folder of the project's claims and catalogue: the clone's, else the package's own copy."""
+    """Return the folder of the project's claims: the clone's, else the package's own copy."""
     return _of_project(Path("claims"))
 
 

@@ -37,10 +37,10 @@ def load(paths: Sequence[Path]) -> list[AnyFile]:
 
 
 def catalogue() -> list[Entry]:
-    """Return the rows of the project's catalogue."""
-    from repro.claim import catalogue
+    """Return the rows of the papers' catalogues."""
+    from repro import contents
 
-    return catalogue.catalogue(places.claims() / places.CATALOGUE)
+    return contents.catalogue()
 
 
 def store(args: argparse.Namespace) -> Store:

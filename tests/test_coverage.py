@@ -12,21 +12,22 @@ import pytest
 from simulated_claims import CLAIM
 from simulator import fill, straight
 
-from repro.claim.catalogue import Entry, catalogue
+from repro.claim.catalogue import Entry, Part, read
 from repro.claim.files import ClaimFile
-from repro.contents import load, load_valid
+from repro.contents import PAPERS, catalogue, load, load_valid
 from repro.errors import ReproError
 from repro.pages import write
 from repro.pages.coverage import cost, lines
 from repro.pages.shelf_results import results_of
 from repro.pages.view import show
-from repro.questions.coverage import Covered, Recorded, coverage, summary
+from repro.questions.coverage import OWN, Covered, Recorded, coverage, summary
 from repro.questions.trial import Trials
 from repro.store import Table
 
 ROOT = Path(__file__).parent.parent
-ENTRIES = catalogue(ROOT / "claims" / "catalogue.csv")
-SPEED = Entry("B", "speed", "3.1", "ReLUs are faster")
+ENTRIES = catalogue()
+SENTENCES, NOTHING = Part("CIFAR-10"), Part("Sentences that nobody has tested", "not covered")
+SPEED = Entry("alexnet2012", SENTENCES, "speed", "3.1", "ReLUs are faster")
 
 
 @pytest.fixture
@@ -48,7 +49,11 @@ def row(rows: list[Covered], name: str) -> Covered:
 
 
 def test_the_catalogue_has_35_sentences_for_claims_and_13_rows_without():
-    assert Counter(entry.part for entry in ENTRIES) == {"A": 6, "B": 5, "C": 23, "D": 3, "E": 1, "F": 10}
+    assert Counter(entry.paper for entry in ENTRIES) == {"alexnet2012": 47, "vgg2014": 1}
+    assert Counter(entry.part.title for entry in ENTRIES if entry.paper == "alexnet2012") == {
+        "What the net is": 6, "CIFAR-10": 5, "ImageNet": 23, "Reference implementations": 3,
+        "Sentences that nobody has tested": 10,
+    }  # fmt: skip
     assert sum(entry.is_claim for entry in ENTRIES) == 35
 
 
@@ -65,7 +70,6 @@ def test_a_claim_stands_where_its_row_says():
     apart = {
         file.id: (file.claim.paper.section, of[file.id].section)
         for file in files
-        if of[file.id].part != "E"  # another paper's
         if not set(file.claim.paper.section.split(", ")) & set(of[file.id].section.split(", "))
         and file.claim.paper.section not in of[file.id].section
     }
@@ -78,13 +82,14 @@ def test_a_claim_stands_where_its_row_says():
         ("part,id\n", ":1: found part,id; expected part,row,section,says"),
         ("part,row,section,says\nB,a,3.1\n", ":2: found 3 cells; expected 4"),
         ("part,row,section,says\nB,a,3.1,x\nC,a,5,y\n", ":3: a: stands twice"),
+        ("part,row,section,says\nZ,a,3.1,x\n", ":2: a: found part Z; expected A or B or C or D or F"),
     ],
 )
 def test_a_mistake_in_the_catalogue_is_told_with_its_line(tmp_path, text, told):
     path = tmp_path / "catalogue.csv"
     path.write_text(text)
     with pytest.raises(ReproError) as refused:
-        catalogue(path)
+        read(path, PAPERS[0])
     assert f"{path}{told}" in str(refused.value)
 
 
@@ -124,20 +129,20 @@ def test_a_cost_is_that_of_recorded_runs_alike_and_is_never_invented(speed, tmp_
 
 def test_rows_without_a_claim_and_claims_without_a_row_are_shown_as_what_they_are(speed):
     entries = [
-        Entry("C", "bias_one", "5", "biases"),
-        Entry("C", "depth", "7", "layers"),
-        Entry("D", "finetuning", "", "fine-tuning"),
-        Entry("F", "split_choice", "6", "splits"),
+        Entry("alexnet2012", SENTENCES, "bias_one", "5", "biases"),
+        Entry("alexnet2012", SENTENCES, "depth", "7", "layers"),
+        Entry("alexnet2012", NOTHING, "finetuning", "", "fine-tuning"),
+        Entry("alexnet2012", NOTHING, "split_choice", "6", "splits"),
     ]
     rows = coverage(entries, [speed], {"yours": {}}, invalid=["depth"])
     assert [r.state for r in rows] == [
         "no claim yet",
         "invalid",
-        "an implementation that people know: a part of the tool, without a claim of its own",
-        "a sentence that nobody has tested: not covered",
+        "not covered",
+        "not covered",
         "valid",
     ]
-    assert rows[-1].entry.part == "–"
+    assert rows[-1].entry.part is OWN
     text = "\n".join(lines(rows))
     assert "bias_one: write claims/bias_one.yaml" in text
     assert "python -m repro check depth" in text
@@ -157,7 +162,7 @@ def test_an_exact_claim_is_counted_at_no_scale():
 
 def test_the_page_has_every_row_with_its_state_and_the_commands(speed, tmp_path):
     small = fill(tmp_path / "runs", speed, "small", straight(0.05)).table()
-    rows = [SPEED, Entry("F", "split_choice", "6", "the split does not matter")]
+    rows = [SPEED, Entry("alexnet2012", NOTHING, "split_choice", "6", "the split does not matter")]
     write([speed], {"reference": small}, tmp_path / "out", rows)
     page = (tmp_path / "out" / "coverage.html").read_text()
     page += re.sub("<.*?>", "", page)  # within a command stand tags

@@ -10,9 +10,9 @@ import pytest
 from simulated_claims import CLAIM, claim_file
 from simulator import fill, reaching, straight
 
-from repro.claim.catalogue import Entry, catalogue
+from repro.claim.catalogue import Entry, Part
 from repro.claim.files import ClaimFile
-from repro.contents import load
+from repro.contents import catalogue, load
 from repro.errors import ReproError
 from repro.pages import opening
 from repro.pages.readme import OPENING, named, update
@@ -20,10 +20,10 @@ from repro.questions.judge import judge
 from repro.store import Store, Table
 
 ROOT = Path(__file__).parent.parent
-ENTRIES = catalogue(ROOT / "claims" / "catalogue.csv")
+ENTRIES = catalogue()
 CLAIMS = [load(path) for path in sorted((ROOT / "claims").glob("*.yaml"))]
 SHELF = Store(ROOT / "runs" / "reference").table()
-SPEED = Entry("B", "speed", "3.1", "the ReLU net | is faster")
+SPEED = Entry("alexnet2012", Part("CIFAR-10"), "speed", "3.1", "the ReLU net | is faster")
 RELU_FASTER = reaching(lambda arm, rate, seed: (6 if arm == "relu" else 36) * 1.4 ** abs(log2(rate / 0.002)))
 
 

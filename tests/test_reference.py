@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.claim.catalogue import catalogue
 from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
-from repro.contents import load
+from repro.contents import catalogue, load
 from repro.pages import speed, write
 from repro.pages.readme import results
 from repro.store import Store
@@ -83,7 +82,7 @@ def test_the_reference_shelf_holds_no_weights():
 def test_the_committed_pages_are_those_of_the_committed_runs_byte_by_byte(tmp_path):
     if version("vl-convert-python") != DRAWN_BY:
         pytest.skip(f"charts are compared as vl-convert {DRAWN_BY} draws them; here is {version('vl-convert-python')}")
-    entries = catalogue(ROOT / "claims" / "catalogue.csv")
+    entries = catalogue()
     written = write(CLAIMS, {"reference": TABLE}, tmp_path, entries, project="../..")
     made = {str(path.relative_to(tmp_path)): path.read_bytes() for path in written}
     committed = {str(path.relative_to(PAGES)): path.read_bytes() for path in PAGES.rglob("*") if path.is_file()}

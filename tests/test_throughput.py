@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from simulator import PROVENANCE
 
 from repro import contents
-from repro.claim.catalogue import Entry
+from repro.claim.catalogue import Entry, Part
 from repro.claim.config import TimingConfig
 from repro.claim.files import ClaimFile
 from repro.contents import load
@@ -348,7 +348,7 @@ def test_a_page_names_every_device_the_step_alone_and_the_days_of_the_papers_tra
 def test_what_a_timing_costs_is_what_recorded_ones_took(tmp_path):
     file = claim(tmp_path)
     table = timed(tmp_path / "runs", file, "small", HERE, {"relu": [50.0] * 3, "tanh": [50.0] * 3}).table()
-    (row,) = coverage([Entry("C", "quick", "4.1", "as fast")], [file], {"yours": table})
+    (row,) = coverage([Entry("alexnet2012", Part("ImageNet"), "quick", "4.1", "as fast")], [file], {"yours": table})
     (missing,) = [m for m in row.missing if m.scale == "small"]
     assert (missing.cost.runs, missing.cost.known, missing.cost.seconds) == (2, 2, 24.0)
     assert missing.cost.device == "A processor"

@@ -18,7 +18,7 @@ import torchvision
 from PIL import Image
 from small_photos import encoded, picture
 
-from repro.claim.catalogue import catalogue
+from repro.contents import catalogue
 from repro.pages.results import ClaimResult, Results, read
 from repro.store import Store
 
@@ -113,7 +113,7 @@ def test_the_wheel_has_templates_static_files_types_and_licences(wheel):
 
 
 def test_what_the_wheel_has_of_the_clone_is_what_lies_there(site):
-    for name in ("results.json", "claims/catalogue.csv", "claims/claim.schema.json", "claims/relu_speedup.yaml"):
+    for name in ("results.json", "claims/claim.schema.json", "claims/relu_speedup.yaml"):
         place = ROOT / name if name.startswith("claims") else ROOT / "reports" / "reference" / name
         assert (site / "repro" / "shipped" / name).read_bytes() == place.read_bytes()
 
@@ -132,7 +132,7 @@ def test_claims_are_listed_checked_shown_and_planned(repro):
     assert repro("check") == f"{len(ids)} claim(s), no mistakes\n"
     assert "data.kind" in repro("show", "cifar_trace", "--scale", "smoke")
     assert "runs to train in this round" in repro("plan", "cifar_trace", "--scale", "smoke")
-    rows = [entry.id for entry in catalogue(ROOT / "claims" / "catalogue.csv")]
+    rows = [entry.id for entry in catalogue()]
     assert [line.split()[1] for line in repro("coverage").splitlines()[1 : len(rows) + 1]] == rows
     assert not list(repro.folder.rglob("*.html"))
 

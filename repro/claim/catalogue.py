@@ -1,26 +1,34 @@
-"""The catalogue: every sentence that is to be covered, with a claim or without; the rows of `claims/catalogue.csv`."""
+"""A paper's catalogue: every sentence that is to be covered, with a claim or without; `catalogue.csv` in its folder."""
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repro.errors import ReproError
 
+if TYPE_CHECKING:
+    from repro.claim.paper import Paper
+
 COLUMNS = ["part", "row", "section", "says"]
-# What the rows of a part are: the parts whose rows are claims have no entry.
-NO_CLAIMS = {
-    "D": "an implementation that people know: a part of the tool, without a claim of its own",
-    "F": "a sentence that nobody has tested: not covered",
-}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a catalogue. `without_claims`: why its rows have no claims; empty where they are to have some."""
+
+    title: str
+    without_claims: str = ""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: its part of the catalogue, its claim's id, where the paper (or later work) says it, and what."""
+    """One row: its claim's id, the section that says it, and what; the paper's folder, and the part of its catalogue."""
 
-    part: str
+    paper: str
+    part: Part
     id: str
     section: str
     says: str
@@ -28,11 +36,17 @@ class Entry:
     @property
     def is_claim(self) -> bool:
         """Whether the row is to have a claim."""
-        return self.part not in NO_CLAIMS
+        return not self.part.without_claims
 
 
-def catalogue(path: Path) -> list[Entry]:
-    """The rows in the catalogue's order. ReproError with file and line where one is not as it should be."""
+def catalogue(paper: Paper) -> list[Entry]:
+    """Return the rows of a paper's catalogue in their order; none where it has none. ReproError with file and line
+    where one is not as it should be."""
+    return read(paper.catalogue, paper) if paper.catalogue else []
+
+
+def read(path: Path, paper: Paper) -> list[Entry]:
+    """Return the rows of a file, as `catalogue` does."""
     try:
         text = path.read_text()
     except OSError as error:
@@ -46,8 +60,10 @@ def catalogue(path: Path) -> list[Entry]:
             continue
         if len(cells) != len(COLUMNS):
             raise ReproError(f"{path}:{number}: found {len(cells)} cells; expected {len(COLUMNS)}; quote commas")
-        entry = Entry(*cells)
-        if any(entry.id == other.id for other in out):
-            raise ReproError(f"{path}:{number}: {entry.id}: stands twice")
-        out.append(entry)
+        part, id, section, says = cells
+        if part not in paper.parts:
+            raise ReproError(f"{path}:{number}: {id}: found part {part}; expected {' or '.join(paper.parts)}")
+        if any(id == other.id for other in out):
+            raise ReproError(f"{path}:{number}: {id}: stands twice")
+        out.append(Entry(paper.id, paper.parts[part], id, section, says))
     return out

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from repro.claim.catalogue import Part
 from repro.claim.counts import ListedNet, Quantity
 from repro.claim.differences import Differences
 from repro.claim.model import TabledNet
@@ -50,6 +51,8 @@ class Paper:
     listed: Mapping[str, ListedNet] = field(default_factory=dict)
     differences: Differences | None = None
     code: tuple[tuple[str, str], ...] = ()  # its released source: (name, address)
+    catalogue: Path | None = None  # every sentence that is to be covered
+    parts: Mapping[str, Part] = field(default_factory=dict)  # of the catalogue, by the name that its rows have
     source: Path | None = None  # what is on record of its released source, which citations of source.md are of
 
     def bases_for(self, data: object) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from repro.claim import catalogue, sources
 from repro.claim.files import AnyFile, split
+from repro.contents import PAPERS
 from repro.files import write_whole
 from repro.pages import claim, coverage, facts, fidelity, index, results, source
 from repro.pages.export import rows_csv, whole
@@ -71,7 +72,7 @@ def write(
             differences = fidelity.page(on_record.differences)
             files["fidelity.html"] = templates.get_template("fidelity.html").render(differences)
     if only is None:
-        files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows))
+        files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS))
         exhibits = {id: shown for id, (shown,) in found.items()}
         files[results.NAME] = results_of(shelf, every, exhibits, trials).text()
         files[results.SCHEMA] = results.schema()

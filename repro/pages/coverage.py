@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
+from repro.claim.paper import Paper
 from repro.pages import prose
 from repro.pages.view import MARKS
 from repro.questions.coverage import WORKS, Covered, Missing, State, summary
 
 SCALES = ("smoke", "small", "medium", "paper")
-PARTS = {
-    "A": "What the net is",
-    "B": "CIFAR-10",
-    "C": "ImageNet",
-    "D": "Reference implementations",
-    "E": "Later work",
-    "F": "Sentences that nobody has tested",
-    "–": "Claims of your own",
-}
 _WIDE = 22  # characters of a column of states
 
 
 def lines(rows: Sequence[Covered]) -> list[str]:
     """The table as plain text, then what is missing of each claim, then the sums."""
-    head = f"{'':<2} {'row':<24} {'claim':<13} " + " ".join(f"{scale:<{_WIDE}}" for scale in SCALES)
-    out = [head.rstrip()]
+    head = f"  {'row':<24} {'claim':<13} " + " ".join(f"{scale:<{_WIDE}}" for scale in SCALES)
+    out, paper = [head.rstrip()], ""
     for row in rows:
         if not row.scales:
             cells = row.state
@@ -34,7 +27,10 @@ def lines(rows: Sequence[Covered]) -> list[str]:
         else:
             states = (_text(row.scales[scale]) if scale in row.scales else "–" for scale in SCALES)
             cells = f"{row.state:<13} " + " ".join(f"{text:<{_WIDE}}" for text in states)
-        out.append(f"{row.entry.part:<2} {row.entry.id:<24} {cells}".rstrip())
+        if row.entry.paper != paper:
+            paper = row.entry.paper
+            out.append(f"{paper}:")
+        out.append(f"  {row.entry.id:<24} {cells}".rstrip())
     out += ["", "(r): on the reference shelf; –: the claim has no such scale"]
     out += ["", "what is missing, what fills it, and what that costs:"]
     if smoke := sum(missing.scale == "smoke" for row in rows for missing in row.missing):
@@ -90,12 +86,12 @@ def _shown(states: Sequence[State]) -> list[State]:
     return out
 
 
-def page(rows: Sequence[Covered]) -> dict[str, Any]:
-    """Everything that templates/coverage.html prints."""
+def page(rows: Sequence[Covered], papers: Sequence[Paper]) -> dict[str, Any]:
+    """Return everything that templates/coverage.html prints: the rows by paper and part of its catalogue."""
+    titles = {paper.id: f"{paper.title}, {paper.year}" for paper in papers}
     parts = []
-    for part, title in PARTS.items():
-        if of := [_row(row) for row in rows if row.entry.part == part]:
-            parts.append({"part": part, "title": title, "rows": of})
+    for (paper, part), own in groupby(rows, key=lambda row: (row.entry.paper, row.entry.part)):
+        parts.append({"title": part.title, "paper": titles[paper], "rows": [_row(row) for row in own]})
     return {"scales": SCALES, "parts": parts, "summary": summary(rows)}
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from repro.claim.catalogue import catalogue
 from repro.claim.files import AnyFile, split
+from repro.contents import catalogue
 from repro.errors import ReproError
 from repro.files import write_whole
 from repro.pages import facts, opening, prose, records, speed
@@ -21,7 +21,7 @@ OPENING, RESULTS, SPEED, WORDS = "opening", "results", "speed", "words"
 def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
     """Write the tables of the README in `home` anew."""
     readme = home / "README.md"
-    entries = catalogue(home / "claims" / "catalogue.csv")
+    entries = catalogue()
     update(readme, opening.table(named(readme), entries, claims, runs), OPENING)
     update(readme, results(claims, runs))
     update(readme, speed.tables(home), SPEED)

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from statistics import median
 from typing import Any
 
-from repro.claim.catalogue import NO_CLAIMS, Entry
+from repro.claim.catalogue import Entry, Part
 from repro.claim.config import TimingConfig
 from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.questions import bases
@@ -25,6 +25,7 @@ from repro.questions.plan import wanted
 from repro.questions.trial import Trials
 from repro.store import Run, Table
 
+OWN = Part("Claims of your own")
 WORKS = "works"  # of smoke scale, in place of a verdict: the machinery was proved
 # What decides how long an epoch takes; the rest of a configuration does not.
 _OF_MODEL = ("kind", "activation", "width")  # and the net's own options but probabilities and initial values
@@ -110,7 +111,9 @@ def coverage(
     by_id = {file.id: file for file in files}
     known = {entry.id for entry in entries}
     others = [
-        Entry("–", file.id, file.claim.paper.section, file.claim.paper.says) for file in files if file.id not in known
+        Entry(file.claim.paper.name, OWN, file.id, file.claim.paper.section, file.claim.paper.says)
+        for file in files
+        if file.id not in known
     ]
     ((shelf, found),) = runs.items()
     own = _Shelf(shelf, Trials.from_runs(found), other)
@@ -133,7 +136,7 @@ def _covered(entry: Entry, file: AnyFile | None, shelf: _Shelf, invalid: bool) -
         if invalid:
             return Covered(entry, "invalid", {}, ())
         if not entry.is_claim:
-            return Covered(entry, NO_CLAIMS[entry.part], {}, ())
+            return Covered(entry, entry.part.without_claims, {}, ())
         return Covered(entry, "no claim yet", {}, ())
     if isinstance(file, ExactFile):
         return Covered(entry, "valid", {"exact": (State("counted", judge_facts(file).word),)}, ())

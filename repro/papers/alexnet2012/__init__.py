@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from repro.claim.catalogue import Part
 from repro.claim.paper import Paper
 from repro.papers.alexnet2012.differences import DIFFERENCES
 from repro.papers.alexnet2012.nets import NETS
@@ -31,5 +32,16 @@ PAPER = Paper(
         ("cuda-convnet", "https://code.google.com/archive/p/cuda-convnet/"),
     ),
     differences=DIFFERENCES,
+    catalogue=Path(__file__).with_name("catalogue.csv"),
+    parts={
+        "A": Part("What the net is"),
+        "B": Part("CIFAR-10"),
+        "C": Part("ImageNet"),
+        "D": Part(
+            "Reference implementations",
+            "an implementation that people know: a part of the tool, without a claim of its own",
+        ),
+        "F": Part("Sentences that nobody has tested", "a sentence that nobody has tested: not covered"),
+    },
     source=Path(__file__).with_name("source.md"),
 )

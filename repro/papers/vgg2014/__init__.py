@@ -1,5 +1,8 @@
 """K. Simonyan, A. Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014."""
 
+from pathlib import Path
+
+from repro.claim.catalogue import Part
 from repro.claim.paper import Paper, Setting
 from repro.papers.vgg2014.nets import VGG11
 
@@ -54,5 +57,7 @@ PAPER = Paper(
         "data.colour": Setting("paper", "assumed: the rule of 2012; theirs names a random shift of colours, §3.1"),
     },
     scales={"ilsvrc2012": _PHOTOS},
+    catalogue=Path(__file__).with_name("catalogue.csv"),
+    parts={"A": Part("What the net needs")},
     largest={"cpu": {"other": "smoke"}, "cuda": {"other": "medium"}},
 )
