@@ -25,6 +25,7 @@ Claim = claims.Claim[Any, Any]
 Arms = Mapping[str, tuple[Claim, Layers]]  # by name: the claim with the arm laid on, and its layers
 Scale = str | None
 Pair = tuple[Claim | None, Claim | None]  # before and after overrides
+IN_ARMS: Mapping[str, Loc] = {**ARM_KEYS, "label": ("label",)}
 At = tuple[Scale, str | None]  # a scale and an alternative; None: the claim itself, the base
 
 
@@ -70,9 +71,11 @@ def of_file(base: Layers) -> list[Problem]:
     out = of_name(base)
     for by, loc, overrides, known in _overrides(data, kinds):
         for key in overrides:
+            if known is IN_ARMS and key == "label":
+                continue
             if (path := kinds.path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
-            elif known is ARM_KEYS and not of_arm(key):
+            elif known is IN_ARMS and not of_arm(key):
                 text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
                 out.append(base.problem((*loc, key), text, key=True))
             elif path[0] == "tune" and "tune" not in data:
@@ -124,7 +127,7 @@ def _overrides(data: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Loc, d
         own.append(loc)
     for loc in own:
         for arm in mapping(data, *loc, "arms"):
-            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), ARM_KEYS
+            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), IN_ARMS
 
 
 def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
@@ -209,7 +212,19 @@ def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Prob
         if arm not in claim.arms:
             text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
             out.append(layers.problem(("paper", "arms", arm), text, key=True))
+    out += _labels(claim, layers)
     return [*out, *of_judging(claim, layers, smoke), *_of_crops(claim, layers), *_arms(claim, layers, arms)]
+
+
+def _labels(claim: Claim, layers: Layers) -> list[Problem]:
+    """Return a problem for every arm whose label an earlier arm has."""
+    out: list[Problem] = []
+    first: dict[str, str] = {}
+    for name, arm in claim.arms.items():
+        if (owner := first.setdefault(arm.label, name)) != name:
+            text = f"arms.{name}: found label {arm.label!r}, which is that of {owner}; expected another"
+            out.append(layers.problem(("arms", name, "label"), text))
+    return out
 
 
 def _classes(claim: Claim, layers: Layers) -> list[Problem]:
@@ -291,7 +306,7 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     for i, key in enumerate(claim.varies):
         if key not in ARM_KEYS:
             out.append(layers.problem(("varies", i), f"varies: {key}: not a known key{nearest(key, ARM_KEYS)}"))
-    if out or len(arms) < len(claim.arms) or not all(of_arm(key) for over in claim.arms.values() for key in over):
+    if out or len(arms) < len(claim.arms) or not all(of_arm(k) for a in claim.arms.values() for k in a.overrides):
         return out
     for armed, laid in arms.values():
         if armed.model.halved and armed.model.dropout:

@@ -21,7 +21,7 @@ TABLED = {"activation", "width", "init"}
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
     """The run of one arm of a checked claim (as given by `ClaimFile.at`), at rate `lr` where rates are tuned."""
     data: dict[str, Any] = claim.model_dump(include=set(OF_RUNS))
-    _lay(data, claim.arms[arm])
+    _lay(data, claim.arms[arm].overrides)
     if lr is not None:
         data["train"]["lr"] = lr
     return _run(marshal.dumps(data, BY_VALUE), seed)
@@ -97,7 +97,7 @@ def _resolved(data: dict[str, Any], seed: int) -> RunConfig:
 
 def epochs_of(claim: Claim, arm: str) -> int:
     """The first horizon of an arm's runs: its own, where it says one."""
-    return int(claim.arms[arm].get("train.epochs", claim.train.epochs))
+    return int(claim.arms[arm].overrides.get("train.epochs", claim.train.epochs))
 
 
 def _run_model(spec: DataSpec, model: ModelSpec, layers: list[str]) -> RunModel:

@@ -87,7 +87,7 @@ def data(claim: Claim) -> str:
 def sets(file: ClaimFile, scale: str) -> list[str]:
     """The data sets that a claim takes at a scale, each with how to come by it; none for what is embedded."""
     claim = file.at(scale)
-    earlier = [(over.get("start") or {}).get("run", {}).get("data.kind") for over in claim.arms.values()]
+    earlier = [(arm.overrides.get("start") or {}).get("run", {}).get("data.kind") for arm in claim.arms.values()]
     kinds = dict.fromkeys([claim.data.kind, *filter(None, earlier)])
     return [f"{KNOWN[kind].title}: {how_to_get(kind)}" for kind in kinds if kind != "digits"]
 

@@ -32,7 +32,8 @@ def _told(key: str, value: Any, claim: Claim) -> str:
     if key == "measure.metric":
         return f"the measure is the {claim.measure.model_copy(update={'metric': value}).name()}"
     if key == "arms":
-        return "; ".join(f"arm “{arm}”: {told(over, claim) or 'nothing of its own'}" for arm, over in value.items())
+        overrides = {arm["label"]: {k: v for k, v in arm.items() if k != "label"} for arm in value.values()}
+        return "; ".join(f"{label}: {told(over, claim) or 'nothing of its own'}" for label, over in overrides.items())
     return f"{key} {_value(value)}"
 
 
@@ -47,8 +48,8 @@ def _value(value: Any) -> str:
 
 def arms(claim: Claim) -> Grid | None:
     """What each arm sets; None where there is one, and nothing that it sets."""
-    rows = tuple((f"“{arm}”", told(over, claim) or "nothing of its own") for arm, over in claim.arms.items())
-    if len(rows) == 1 and not any(claim.arms.values()):
+    rows = tuple((arm.label, told(arm.overrides, claim) or "nothing of its own") for arm in claim.arms.values())
+    if len(rows) == 1 and not any(arm.overrides for arm in claim.arms.values()):
         return None
     return Grid("The arms, and what each sets; in everything else they are equal", ("arm", "sets"), rows)
 
