@@ -66,7 +66,7 @@ def _line(event: Event, say: Callable[[str], None]) -> None:
         say(f"{event['label']:<52} epoch {event['epoch']:>3}/{event['horizon']:<3} {_seen(event)}")
     elif event["event"] == "begin":
         if event["epoch"]:
-            say(f"{event['label']}: goes on after epoch {event['epoch']}")
+            say(f"{event['label']}: continues after epoch {event['epoch']}")
     elif event["event"] == "pack":
         if event["done"] == event["total"]:
             say(f"{event['label']}: {event['done']:,} done")
@@ -88,12 +88,12 @@ def _seen(event: Event) -> str:
 
 
 def _timed(event: Event) -> str:
-    rates = ", ".join(f"{arm} {rate:.4g}" for arm, rate in event["rates"].items())
-    return f"{event['label']}: images/s {rates}"
+    rates = " and ".join(f"{rate:.4g}" for rate in event["rates"].values())  # in the order that the label has
+    return f"{event['label']}: {rates} images/s"
 
 
 def _look(event: Event) -> str:
-    return f"{event['label']}: looked at after epoch {event['epoch']}: {event['look'].replace('_', ' ')}"
+    return f"{event['label']}: evaluated after epoch {event['epoch']}: {event['look'].replace('_', ' ')}"
 
 
 def _failed(event: Event) -> str:

@@ -48,7 +48,9 @@ scales: {smoke: {}, small: {}}
 # a trajectory long enough to be interrupted: one run of 30 epochs
 LONG = {
     "epochs: 4,": "epochs: 30,",
-    "{relu: {label: ReLUs, model.activation: relu}, tanh: {label: tanh units, model.activation: tanh}}": "{ours: {label: ours}}",
+    "{relu: {label: ReLUs, model.activation: relu}, tanh: {label: tanh units, model.activation: tanh}}": (
+        "{ours: {label: ours}}"
+    ),
     "varies: [model.activation]": "varies: []",
     "{kind: epochs_to, metric: train_error, level: 0.01}": "{kind: trace, metric: train_error, every: 3}",
     "{kind: ratio, of: [tanh, relu], paper: 6.0, within: [4.0, 9.0], direction: above 1}": (

@@ -34,10 +34,11 @@ def check_initial_values(file: ClaimFile, scale: str) -> None:
                 key = (name, tensor.shape, model.kind if by_kind else rules[name])
                 other, same = seen.setdefault(key, (arm, tensor))
                 if not torch.equal(tensor, same):
+                    first, second = (f"“{claim.label(name)}”" for name in (other, arm))
                     raise ReproError(
-                        f"{file.path}: arms {other} and {arm}{f' ({alternative})' if alternative else ''}: {name} "
-                        f"{tuple(tensor.shape)} starts with other values at seed {seed}, though neither arm changes "
-                        f"its initialisation; expected equal values, or model.init among what varies"
+                        f"{file.path}: the arms {first} and {second}{f' ({alternative})' if alternative else ''}: "
+                        f"{name} {tuple(tensor.shape)} starts with other values at seed {seed}, though neither arm "
+                        f"changes its initialisation; expected equal values, or model.init among what varies"
                     )
 
 

@@ -85,6 +85,6 @@ def lines(planned: list[Job], runs: Table, device: str) -> list[str]:
         levels = {str(goal.level) for goal in job.goals if goal.level}
         until = f", or until {' and '.join(sorted(levels))}" if levels else ""
         looks = [evaluation.look.kind.replace("_", " ") for evaluation in job.evaluations]
-        then = f", looked at: {' and '.join(looks)}" if looks else ""
+        then = f", evaluated: {' and '.join(looks)}" if looks else ""
         out.append(f"  {job.id}  {job.label}: {there} of {job.horizon} epochs{until}{then}")
     return out

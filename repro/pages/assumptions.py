@@ -72,27 +72,28 @@ def _unjudged(file: ClaimFile, name: str, found: list[Exhibit]) -> str:
     ]
     if not at or any(shown.scale in at for shown in found):
         return "not run yet"
-    return f"only {listed(at)} scale asks for it; not run"
+    return f"planned at {listed(at)} scale only; not run"
 
 
 def _choice(shown: Exhibit, judgement: Judgement, name: str) -> Choice:
     base, verdict = shown.judgement, judgement.verdict
-    chosen = {arm.name: f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
-    rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
+    label = judgement.claim.label
+    chosen = {label(arm.name): f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
+    rates = ", ".join(f"{rate} with {name}" for name, rate in chosen.items())
     if len(chosen) == len(judgement.arms) and len(set(chosen.values())) == 1:
         rates = next(iter(chosen.values())) + " in all arms" * (len(chosen) > 1)
     if judgement in base.together:
-        effect = "judged together with ours; the weakest decides"
+        effect = "judged together with our choice; the weakest decides"
     elif not complete(judgement):
         effect = f"not known yet: {verdict.why}"
     elif asks_otherwise(shown.file, name):
-        effect = "another question, with a band of its own: it decides nothing here"
+        effect = "answers another question, with a band of its own, and does not affect the verdict"
     elif decides(base, judgement):
-        effect = f"decides: “{verdict.word}” instead of “{base.verdict.word}”"
+        effect = f"changes the verdict: “{verdict.word}” instead of “{base.verdict.word}”"
     elif base.effect and judgement.effect and _apart(base, judgement):
-        effect = "the word stays, the size does not: the two intervals do not overlap"
+        effect = "same verdict, another size: the two intervals do not overlap"
     else:
-        effect = "changes neither the word nor, beyond the intervals, the size"
+        effect = "same verdict; the two intervals overlap"
     return Choice(name, shown.shelf, rates, judgement.found, verdict.word, MARKS[verdict.word], effect)
 
 
@@ -136,16 +137,23 @@ def turning(file: ClaimFile, found: list[Exhibit]) -> str:
             words = under.setdefault(whats[str(judgement.alternative)], [])
             words.append(f"“{judgement.alternative}”{where}: {judgement.verdict.word}")
     named = [f"{what} (under {'; '.join(words)})" for what, words in under.items()]
-    return f"It depends on what the paper leaves open: {listed(named)}." if named else ""
+    return f"The verdict depends on something that the paper leaves open: {listed(named)}." if named else ""
 
 
 def deciding(file: ClaimFile, found: list[Exhibit]) -> str:
     """Which assumption decides, which only moves the size, or that none has been judged."""
     judged = _judged(found)
     if not file.claim.alternatives:
-        return "The claim names no alternative to these choices." if file.claim.assumptions else "Nothing is named."
+        return (
+            "The claim names no alternative to these choices."
+            if file.claim.assumptions
+            else "The claim names no open choice."
+        )
     if not judged:
-        return "No alternative has been judged yet, so it is not known whether one of these choices decides."
+        return (
+            "No alternative has been judged yet, so it is not known whether the verdict depends on one of these "
+            "choices."
+        )
     text = turning(file, found) or "No alternative that was judged changes the verdict."
     moved = [
         f"from {_size(s.judgement)} to {_size(j)} under “{j.alternative}”"

@@ -47,7 +47,7 @@ def page(
 
 def _missing(shown: Exhibit) -> str:
     if shown.complete:
-        return "only the machinery has been run, at smoke scale."
+        return "only smoke scale has been run, which tests the machinery."
     return f"{shown.judgement.verdict.why}."
 
 

@@ -53,7 +53,7 @@ def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
     lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
     if waiting := [_page(file.id) for file, shown in zip(trained, found, strict=True) if not shown.speaks]:
         coverage = "[coverage](reports/reference/coverage.html)"
-        lines += ["", f"Not run yet, `not run` on their pages; {coverage} has the commands: {', '.join(waiting)}."]
+        lines += ["", f"Not run yet ({coverage} has the commands): {', '.join(waiting)}."]
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ from repro.questions.units import listed, points, times, typeset
 
 def sections(shown: Exhibit) -> list[Section]:
     """Curves, test and judged runs of one shelf."""
-    return [_curves(shown), _test(shown), Section(f"{shown.shelf}-runs", "Judged runs", parts=(_runs(shown),))]
+    return [_curves(shown), _test(shown), Section(f"{shown.shelf}-runs", "Judging runs", parts=(_runs(shown),))]
 
 
 def _curves(shown: Exhibit) -> Section:
@@ -32,20 +32,20 @@ def _curves(shown: Exhibit) -> Section:
     outside = [str(i + 1) for i, a in enumerate(authors) if not band[0][i] <= a <= band[1][i]]
     at = f"point{'s' * (len(outside) != 1)} {listed(outside)}"
     where = f"outside the shaded interval at {at}" if outside else "inside the shaded interval at every point"
-    alt = f"The author's {len(authors)} points among {found.n} of our curves and their prediction interval: {where}."
-    title, less = "The author's curve among ours", "The same, less our mean"
+    alt = f"The author's {len(authors)} points, {found.n} of our curves and their prediction interval: {where}."
+    title, less = "The author's curve and ours", "The same minus our mean"
     both = (
         _among(f"{shown.shelf}-curves", title, alt, epochs, ours, authors, band),
         _among(f"{shown.shelf}-less", less, alt, epochs, ours, authors, band, less=found.mean),
     )
     shaded = f"{100 * found.confidence:g} % prediction interval for one more curve, point by point"
-    note = f"Shaded: {shaded}, for the eye; it is not the test."
+    note = f"Shaded: {shaded}. It is a guide for the eye, not the test."
     return Section(
         f"{shown.shelf}-curves",
         title,
         parts=(
-            Figure(both[0], f"The author's {len(authors)} printed points, coloured, and our {found.n} seeds.", note),
-            Figure(both[1], f"The same, less the mean of our curves: the author's is {where}."),
+            Figure(both[0], f"The author's {len(authors)} printed points (coloured) and our {found.n} seeds.", note),
+            Figure(both[1], f"The same minus the mean of our curves: the author's curve is {where}."),
         ),
     )
 
@@ -55,25 +55,25 @@ def _test(shown: Exhibit) -> Section:
     assert found is not None
     rank = sum(size >= found.authors_largest for size in found.largest.values()) + 1
     words = (
-        f"{rank} of {found.n + 1} curves, the author's among them, stray {times(found.authors_largest)} or more "
-        f"standard deviations from the others at their worst point: p = {found.p:.2g}. The author's is worst at point "
+        f"{rank} of {found.n + 1} curves, including the author's, lie {times(found.authors_largest)} or more standard "
+        f"deviations from the others at their worst point: p = {found.p:.2g}. The author's worst point is number "
         f"{found.at_point + 1}."
     )
     ranks = _ranks(
         f"{shown.shelf}-ranks", "Largest studentised deviations", words, found.largest, found.authors_largest
     )
-    parts = [Figure(ranks, words, "A line for each curve, in order of its largest deviation.")]
+    parts = [Figure(ranks, words, "One line for each curve, ordered by its largest deviation.")]
     if (drawn := row(shown.judgement)) is not None:
         about = "The mean offset", interval_words(shown)
         offset = charts.interval(f"{shown.shelf}-offset", *about, axis(shown), [drawn])
         below = sum(offset < 0 for offset in found.offsets.values())
         note = (
-            f"Bar: where one more curve of ours would lie; diamond: our mean; dots: one for each seed, {below} of "
-            f"{found.n} below 0, where ours has the lower error."
+            f"Bar: prediction interval for one more curve of ours; diamond: our mean; dots: one for each seed. {below} "
+            f"of {found.n} seeds lie below 0, where our error is lower."
         )
         size, *ends = (typeset(points(offset)) for offset in (found.offset, found.low, found.high))
         parts.append(Figure(offset, f"The mean offset, {size} points ({' to '.join(ends)}).", note))
-    return Section(f"{shown.shelf}-test", "Can it be told apart?", parts=tuple(parts))
+    return Section(f"{shown.shelf}-test", "Does the author's curve differ from ours?", parts=tuple(parts))
 
 
 def _runs(shown: Exhibit) -> Grid:
@@ -122,7 +122,7 @@ def _among(
     area = [a | {"high": b["value"]} for a, b in zip(lower, upper, strict=True)]
     every = [row["value"] for row in (*lines, *theirs, *lower, *upper)]
     pad = 0.06 * (max(every) - min(every))
-    heading = "running training error" if less is None else "less the mean of our curves, percentage points"
+    heading = "running training error" if less is None else "minus the mean of our curves, percentage points"
     ticks = "format(datum.value, '~%')" if less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
     place = {"x": number("epoch"), "y": number("value")}
 

@@ -33,8 +33,8 @@ def section(shown: Exhibit) -> Section | None:
             kind = next(iter(runs.values())).config["look"]["kind"]
             found, title, text = _PARTS[kind](f"{shown.shelf}-{arm}-looked", runs)
             if kind == "kernels" and (figure := shown.file.claim.paper.figure) and shown.speaks:
-                title = f"Figure {figure} of the paper, redone"
-            parts += [_of(arm, part) for part in found] if len(judgement.arms) > 1 else found
+                title = f"Figure {figure} of the paper, measured again"
+            parts += [_of(judgement.claim.label(arm), part) for part in found] if len(judgement.arms) > 1 else found
             every += runs.values()
     if not parts:
         return None
@@ -43,7 +43,7 @@ def section(shown: Exhibit) -> Section | None:
 
 def _of(arm: str, part: Part) -> Part:
     """The same, saying whose it is."""
-    return replace(part, caption=f"“{arm}”: {part.caption[0].lower()}{part.caption[1:]}")
+    return replace(part, caption=f"With {arm}: {part.caption[0].lower()}{part.caption[1:]}")
 
 
 def _again(runs: Sequence[Run]) -> str:
@@ -52,8 +52,8 @@ def _again(runs: Sequence[Run]) -> str:
     if not found:
         return ""
     other = sum(how == "other" for how in found)
-    same = "each came to the test error on record" if not other else f"{other} came to another test error than recorded"
-    return f"The weights of {len(found)} of these runs were gone; they were trained again to be looked at: {same}."
+    same = "each has the recorded test error again" if not other else f"{other} have another test error than recorded"
+    return f"The weights of {len(found)} of these runs had been deleted, so they were trained again: {same}."
 
 
 def _percent(value: float) -> str:
@@ -91,7 +91,13 @@ def _ten_views(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     for word, top, one, ten in both:
         cells = [(one, "percent"), (ten, "percent"), (f"gain{top}", "points")]
         cells += [(f"won{top}", "count"), (f"lost{top}", "count")]
-        head = ("centre view, %", "ten views, %", "gain, points", "right in ten alone", "right in one alone")
+        head = (
+            "centre view, %",
+            "ten views, %",
+            "gain, points",
+            "right in ten views only",
+            "right in centre view only",
+        )
         grid = _table(f"{word} of each net in the centre view and in ten views averaged", head, runs, cells)
         ps = [_p(mcnemar(int(run.values[f"won{top}"]), int(run.values[f"lost{top}"]))) for run in runs.values()]
         rows = [(*row, p) for row, p in zip(grid.rows, [*ps, ""], strict=False)]
@@ -99,11 +105,11 @@ def _ten_views(id: str, runs: Looked) -> tuple[list[Part], str, str]:
                           strong=grid.strong))  # fmt: skip
     photos = next(iter(runs.values())).values["photos"]
     text = (
-        f"Of {photos:,.0f} test photos. One net answers twice for the same photos, so within a net McNemar’s exact "
-        "test says whether its two answers differ: without a difference, "
-        "ten views would be right in half of the photos that only one of the two gets right."
+        f"There are {photos:,.0f} test photos. A net answers twice for each photo, so McNemar’s exact test shows "
+        "whether its two error rates differ: without a difference, each way is right for half of the photos that only "
+        "one of the two gets right."
     )
-    return grids, "In one view and in ten", text
+    return grids, "One view and ten views", text
 
 
 def _thinned_nets(id: str, runs: Looked) -> tuple[list[Part], str, str]:
@@ -111,8 +117,8 @@ def _thinned_nets(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     cells = [("halved_error", "percent"), ("geometric_error", "percent"), ("arithmetic_error", "percent")]
     cells += [("thinned_error", "percent"), ("excess", "points")]
     cells += [("geometric_divergence", "share"), ("arithmetic_divergence", "share"), ("geometric_agrees", "percent")]
-    head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "each thinned net by itself, %",
-            "halved less geometric, points",
+    head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "mean of single thinned nets, %",
+            "halved minus geometric, points",
             "KL of geometric, nats", "KL of arithmetic, nats", "same answer, %")  # fmt: skip
     table = _table("Errors of the halved net and of thinned nets averaged", head, runs, cells)
     counts = first.curves["masks"]
@@ -121,17 +127,18 @@ def _thinned_nets(id: str, runs: Looked) -> tuple[list[Part], str, str]:
         at = [fmean(run.curves[key][i] for run in runs.values()) for key in
               ("geometric_error", "arithmetic_error", "geometric_divergence", "arithmetic_divergence")]  # fmt: skip
         steps.append((f"{count:,.0f}", _percent(at[0]), _percent(at[1]), f"{at[2]:.4f}", f"{at[3]:.4f}"))
-    caption = "Means of the first so many thinned nets against the halved net, mean of the seeds"
+    caption = "The halved net and averages of the first k thinned nets (mean of the seeds)"
     names = ("thinned nets", "geometric, error %", "arithmetic, error %", "geometric, KL", "arithmetic, KL")
     grid = Grid(caption, names, tuple(steps), frozenset(range(5)))
     values = first.values
     text = (
-        f"{values['masks']:,.0f} thinned nets, {values['photos']:,.0f} test photos. “Halved” is the net as it is used "
-        "at test time, its hidden outputs multiplied by the probability of staying. KL is the divergence of its "
-        "answers from the mean’s, in nats per photo; “same answer”, of the halved net and the geometric mean."
+        f"{values['masks']:,.0f} thinned nets, {values['photos']:,.0f} test photos. The halved net is the net as it is "
+        "used at test time: its hidden outputs are multiplied by the probability of being kept. KL is the divergence "
+        "of its predictions from the average’s, in nats per photo. “Same answer”: photos for which the halved net and "
+        "the geometric mean give the same class."
     )
-    note = "Solid: the geometric mean; dashed: the arithmetic mean; a line for each seed. Above 0 the mean is better."
-    return [Figure(_over_masks(id, runs), "How many thinned nets it takes.", note), table, grid], "Thinned nets", text
+    note = "Solid: geometric mean; dashed: arithmetic mean; one line for each seed. Above 0 the average is better."
+    return [Figure(_over_masks(id, runs), "How many thinned nets are needed.", note), table, grid], "Thinned nets", text
 
 
 def _over_masks(id: str, runs: Looked) -> Drawing:
@@ -147,8 +154,11 @@ def _over_masks(id: str, runs: Looked) -> Drawing:
     pad = 0.08 * (max(every) - min(every)) or 1.0
     last = [row for row in rows if row["masks"] == most]
     ends = [fmean(row["excess"] for row in last if row["mean"] == mean) for mean in ("geometric", "arithmetic")]
-    alt = f"With {most:,.0f} thinned nets the halved net’s error less the geometric mean’s is {ends[0]:+.2f} points, "
-    alt += f"less the arithmetic mean’s {ends[1]:+.2f}."
+    alt = (
+        f"With {most:,.0f} thinned nets, the error of the halved net minus that of the geometric mean is "
+        f"{ends[0]:+.2f} "
+    )
+    alt += f"points, minus that of the arithmetic mean {ends[1]:+.2f}."
 
     def build(width: int, hover: bool) -> Spec:
         place = {"x": number("masks"), "y": number("excess")}
@@ -166,7 +176,7 @@ def _over_masks(id: str, runs: Looked) -> Drawing:
         y_axis = {"title": None, "labelExpr": PLAIN, "tickCount": 5, "domain": False, "ticks": False}
         x = {"scale": {"type": "log", "domain": [1, most], "nice": False}, "axis": x_axis}
         y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
-        title = "error of the halved net less the mean’s, percentage points"
+        title = "error of the halved net minus the average’s, percentage points"
         return chart(layers, x, y, width, 260 if width > 400 else 220, title)
 
     return draw(f"{id}-masks", "Thinned nets averaged", alt, build)
@@ -175,60 +185,60 @@ def _over_masks(id: str, runs: Looked) -> Drawing:
 def _kernels(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     cells = [("learned_1", "count"), ("learned_2", "count"), ("chroma_1", "tower"), ("chroma_2", "tower")]
     cells += [("difference", "share"), ("p", "p")]
-    head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference, unsigned", "p")
+    head = ("kernels, tower 1", "kernels, tower 2", "chroma, tower 1", "chroma, tower 2", "absolute difference", "p")
     parts: list[Part] = [_table("Chroma share of what the towers’ kernels have learned", head, runs, cells)]
     drawn = list(runs.items())[: int(PICTURED // next(iter(runs.values())).values["kernels"])]
     parts += [kernels.picture(seed, run) for seed, run in drawn]
     text = (
-        "The chroma share of noise is 0.667, so a kernel that has not learned would look specific to colour: what is "
-        "left of the initial noise is taken away before, and kernels that are little else do not count. Towers have "
-        "no names: which of them is the one for colour may differ between runs."
+        "Noise has a chroma share of 0.667, so a kernel that has not learned would look specific to colour. What is "
+        "left of the initial noise is therefore subtracted, and kernels that are mostly noise do not count. Which of "
+        "the two towers is specific to colour may differ between runs."
     )
     if len(drawn) < len(runs):
-        text += f" Of {len(runs)} seeds the first {len(drawn)} are drawn; all kernels lie with their evaluations."
+        text += f" The first {len(drawn)} of {len(runs)} seeds are drawn; the evaluations hold all kernels."
     return parts, "Kernels by tower", text
 
 
 def _neighbours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     cells = [("precision", "percent"), ("pixel_precision", "percent"), ("gain", "points"), ("chance", "percent")]
     cells += [("pixel_rank", "percent"), ("pixel_rank_median", "percent"), ("shared", "percent")]
-    head = ("by fc7, %", "by pixels, %", "gain, points", "by chance, %", "place by pixels, mean %",
-            "place by pixels, median %", "near by both, %")  # fmt: skip
-    table = _table("Of the nearest training photos, how many are of the test photo’s class", head, runs, cells)
+    head = ("by fc7, %", "by pixels, %", "gain, points", "by chance, %", "rank by pixels, mean %",
+            "rank by pixels, median %", "near by both, %")  # fmt: skip
+    table = _table("Share of the nearest training photos that have the test photo’s class", head, runs, cells)
     places = next(iter(runs.values())).curves["nearest"]
     steps = []
     for i, place in enumerate(places):
         keys = ("precision", "pixel_precision", "pixel_rank")
         at = [fmean(run.curves[key][i] for run in runs.values()) for key in keys]
         steps.append((f"{place:.0f}", *map(_percent, at)))
-    caption = "By place among the nearest, mean of the seeds"
-    names = ("place", "by fc7, %", "by pixels, %", "fc7’s neighbour: place by pixels, %")
+    caption = "The same by rank of the neighbour (mean of the seeds)"
+    names = ("rank", "by fc7, %", "by pixels, %", "fc7’s neighbour: rank by pixels, %")
     grid = Grid(caption, names, tuple(steps), frozenset(range(4)))
     values = next(iter(runs.values())).values
     text = (
-        f"{values['queries']:,.0f} test photos among {values['gallery']:,.0f} training photos. “Place by pixels” says "
-        "how far fc7’s neighbours are in pixel space: the share of the gallery that is nearer by pixels; 0 is the "
-        "nearest, and chance gives 50 %. “Near by both” is the share of fc7’s neighbours that are among as many by "
-        "pixels."
+        f"The neighbours of {values['queries']:,.0f} test photos are sought among {values['gallery']:,.0f} training "
+        "photos. “Rank by pixels” says how far away fc7’s neighbours are in pixel space: it is the share of the "
+        "training photos that are nearer by pixels, 0 for the nearest and 50 % by chance. “Near by both” is the share "
+        "of fc7’s neighbours that are also among the same number of nearest photos by pixels."
     )
     return [table, grid], "Neighbours", text
 
 
 def _shifted_colours(id: str, runs: Looked) -> tuple[list[Part], str, str]:
     cells = [("error", "percent"), ("shifted_error", "percent"), ("shifted_rise", "points")]
-    head = ("as they are, %", "shifted, mean %", "rise, points")
-    table = _table("Errors of the test photos as they are and with their colours shifted", head, runs, cells)
+    head = ("unchanged, %", "shifted, mean %", "increase, points")
+    table = _table("Test errors with unchanged and with shifted colours", head, runs, cells)
     first = next(iter(runs.values())).curves
     steps = []
     for i, (component, by) in enumerate(zip(first["component"], first["by"], strict=True)):
         error = fmean(run.curves["error"][i] for run in runs.values())
         steps.append((f"{component:.0f}", f"{by:+g}", _percent(error)))
-    names = ("component", "deviations", "error, %")
-    grid = Grid("By shift, mean of the seeds", names, tuple(steps), frozenset(range(3)))
+    names = ("component", "shift, standard deviations", "error, %")
+    grid = Grid("The error under each shift (mean of the seeds)", names, tuple(steps), frozenset(range(3)))
     text = (
-        "All test photos are shifted along one principal component of the training photos’ colours, three components "
-        "each both ways, and the errors of the centre view averaged. Component 1 is mostly brightness, the others "
-        "colour; a shift is in deviations of its component."
+        "All test photos are shifted along one principal component of the training photos’ colours. This is done for "
+        "three components in both directions, and the errors of the centre view are averaged. Component 1 is mostly "
+        "brightness, the others are colour. A shift is given in standard deviations of its component."
     )
     return [table, grid], "Shifted colours", text
 

@@ -84,7 +84,7 @@ class Read(Measure):
 
     def measured(self, claim: Claim) -> str:
         when = "at the end of the run" if claim.train.plateau else f"after {claim.train.epochs} epochs"
-        return f"{self.described.format(**self.model_dump())} Each net is looked at once, {when}."
+        return f"{self.described.format(**self.model_dump())} Each net is evaluated once, {when}."
 
 
 class TenViewsMeasure(TenViews, Read):
@@ -100,9 +100,9 @@ class TenViewsMeasure(TenViews, Read):
         "ten_views.gain_top5": "top-5 gain of ten views over the centre view",
     }
     described: ClassVar = (
-        "Each net answers for every test photo twice: from the centre view, and with the mean of its softmax "
-        "outputs of ten views, the corners, the centre and their reflections. The measure is by how much the second "
-        "error is lower."
+        "Each net answers twice for every test photo: from the centre view, and with the mean of its softmax outputs "
+        "over ten views (the corners, the centre and their reflections). The measure is how much lower the second "
+        "error is."
     )
 
 
@@ -114,14 +114,14 @@ class ThinnedNetsMeasure(ThinnedNets, Read):
     )
 
     names: ClassVar = {
-        "thinned_nets.excess": "error of the halved net less that of the thinned nets' geometric mean",
-        "thinned_nets.excess_arithmetic": "error of the halved net less that of the thinned nets' arithmetic mean",
+        "thinned_nets.excess": "error of the halved net minus that of the thinned nets' geometric mean",
+        "thinned_nets.excess_arithmetic": "error of the halved net minus that of the thinned nets' arithmetic mean",
     }
     described: ClassVar = (
-        "Of each net {masks:,} thinned nets are drawn: a mask for all hidden units of both dropout layers, "
-        "each kept with the probability of training. For every test photo the softmax outputs of the thinned nets are "
-        "averaged geometrically (and arithmetically), and compared with those of the one net whose hidden outputs are "
-        "multiplied by that probability. The measure is the error of the one net less that of the average."
+        "{masks:,} thinned nets are drawn from each net: every hidden unit of both dropout layers is kept with the "
+        "probability used in training. For every test photo the softmax outputs of the thinned nets are averaged "
+        "geometrically (and arithmetically), and compared with those of the single net whose hidden outputs are "
+        "multiplied by that probability. The measure is the error of the single net minus that of the average."
     )
 
     def not_there(self, claim: Claim) -> str:
@@ -135,11 +135,11 @@ class NeighboursMeasure(Neighbours, Read):
         description="the share of fc7's neighbours that are of the photo's class, less that of the pixels' neighbours"
     )
 
-    names: ClassVar = {"neighbours.gain": "precision of fc7's neighbours less that of the pixels' neighbours"}
+    names: ClassVar = {"neighbours.gain": "precision of fc7's neighbours minus that of the pixels' neighbours"}
     described: ClassVar = (
-        "For every test photo the {nearest} nearest training photos are found twice, by Euclidean distance: "
-        "between the outputs of fc7, and between the pixels. Precision is the share of them that are of the photo's "
-        "class. The measure is the precision by fc7 less that by pixels."
+        "For every test photo the {nearest} nearest training photos are found by Euclidean distance, once between the "
+        "outputs of fc7 and once between the pixels. Precision is the share of them that have the photo's class. The "
+        "measure is the precision by fc7 minus that by pixels."
     )
 
 

@@ -105,7 +105,7 @@ class Evidence:
 
 
 NAMED = {
-    "least": "the least effect that bears the sentence out",
+    "least": "the smallest effect that supports the sentence",
     "band": "the claim’s band",
     "scale": "small or medium",
     "p": "0.05",
@@ -116,20 +116,20 @@ def settling(e: Evidence) -> str:
     """Return the smallest effect that would have decided, and how many seeds would settle the one found."""
     effect = e.effect
     if effect is None or effect.estimate is None or len(effect.per_seed) < 2:
-        return "one side is open, so the effect that would have decided is not known"
+        return "one side of the interval is open, so it is not known which effect would have decided"
     unit = effect.unit
     if not e.claim.rule.has_mean:
-        return f"{effect.n} runs leave it open; more would narrow the interval"
+        return f"{effect.n} runs do not decide; more runs would narrow the interval"
     low, high, middle = (unit.to_scale(v) for v in (effect.low, effect.high, effect.estimate))
     spread = deviation([unit.to_scale(v) for v in effect.per_seed.values()])
     ends = [e.least] if e.side else [v for v in e.band if isfinite(v) and v > unit.lowest]
     bound = min((unit.to_scale(v) for v in ends), key=lambda v: abs(middle - v))
     half = (high - low) / 2
     near, far = (unit.from_scale(v) for v in (bound - half, bound + half))
-    text = f"effects below {unit.size(near)} or above {unit.size(far)} could have been told from that"
+    text = f"these runs could have told effects below {unit.size(near)} or above {unit.size(far)} from it"
     seen = abs(middle - bound)
     if effect.method.startswith("jackknife") or spread == 0 or seen < 0.02 * spread:  # its seeds are no pairs
         return text
     # with power 80 %; never fewer than those that have just failed to
     seeds = max(effect.n + 1, seeds_needed(seen, spread, effect.confidence))
-    return f"{text}; about {seeds} seeds would settle one of {unit.size(effect.estimate)}"
+    return f"{text}; about {seeds} seeds would decide an effect of {unit.size(effect.estimate)}"

@@ -29,11 +29,11 @@ def learning(shown: Exhibit) -> Figure:
         for seen in arm.observations
         if seen.run in shown.table and shown.table[seen.run].epochs
     ]
-    means = {name: value for name, arm in arms.items() if (value := measure.mean(arm)) is not None}
+    means = {claim.label(name): value for name, arm in arms.items() if (value := measure.mean(arm)) is not None}
     # the paper's epochs belong to the paper's level and metric, whatever this scale is judged at
     theirs = base.printed_level()
     same = measure.printed_level() is not None and theirs is not None and measure.metric == base.metric
-    stated = shown.file.claim.paper.arms or {} if same else {}
+    stated = {claim.label(name): e for name, e in (shown.file.claim.paper.arms or {}).items() if same}
     theirs = theirs or 0.0
     levels = [(level.value, False)] if level else []
     levels += [(theirs, True)] * bool(stated and level and theirs != level.value)
@@ -41,12 +41,13 @@ def learning(shown: Exhibit) -> Figure:
     averaged = [] if level or timed else curves.means(drawn)
     words = [f"{name}: {measure.written(claim, value)}" for name, value in means.items()]
     censored = [
-        f"{n} of {len(arm.observations)} runs of {name} {'never got there' if timed else 'have no value at their end'}"
+        f"{n} of {len(arm.observations)} runs with {claim.label(name)} "
+        f"{'never reached it' if timed else 'have no value at their end'}"
         for name, arm in arms.items()
         if (n := sum(o.censored for o in arm.observations))
     ]
     if stated:
-        words.append(f"the paper's figure shows {listed([f'{n} {e:g}' for n, e in stated.items()])}")
+        words.append(f"the paper's figure shows {listed([f'{e:g} ({n})' for n, e in stated.items()])}")
     what = f"{unit} to {goal}" if timed else goal
     drawing = curves.learning(
         f"{shown.shelf}-curves",
@@ -58,21 +59,21 @@ def learning(shown: Exhibit) -> Figure:
         unit=unit,
         levels=levels,
         averaged=averaged,
-        ours=[Mark(f"{name} {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
-        paper=[Mark(f"paper: {name} {epochs:g}", epochs, theirs) for name, epochs in stated.items()],
+        ours=[Mark(f"{name}: {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
+        paper=[Mark(f"{name}, paper: {epochs:g}", epochs, theirs) for name, epochs in stated.items()],
     )
-    strokes = [f"{name} {style}" for name, style in zip(arms, STROKES, strict=False)]
+    strokes = [f"{style}: {claim.label(name)}" for name, style in zip(arms, STROKES, strict=False)]
     note = measure.note(claim)
     if not note and averaged:
-        note = f"Thick: {'each arm’s' if len(arms) > 1 else 'their'} mean."
+        note = f"Thick: mean of {'each arm' if len(arms) > 1 else 'the seeds'}."
     if censored and timed:
-        note += " Open circles: ended without reaching it."
+        note += " Open circles: runs that ended without reaching it."
     if stated:
         note += f" Coloured diamonds: the paper's epochs to {100 * theirs:g} %, read off its figure."
     if followed != measure.metric:
-        note += f" The {measure.name()}, which is judged, is looked at once, at the end."
-    which = f": {', '.join(strokes)}" if len(arms) > 1 else ""
-    caption = f"Every judging seed, as far as it was judged{which}."
+        note += f" The {measure.name()}, which is judged, is measured once, at the end."
+    which = f" {'; '.join(strokes).capitalize()}." if len(arms) > 1 else ""
+    caption = f"Every judging seed, up to the point where it was judged.{which}"
     return Figure(drawing, caption, note.strip(), (unit.capitalize(), (("", "log"), ("linear", "linear"))))
 
 
@@ -85,7 +86,7 @@ def _curve(claim: Claim, arm: Arm, seen: Observation, run: Run) -> Curve:
         points = [(0.0, chance(metric, len(classes(claim.data)))), *points]
     else:
         points = [points[i] for i in _thinned(len(points))]
-    return Curve(arm.name, seen.seed, tuple(points), hit)
+    return Curve(claim.label(arm.name), seen.seed, tuple(points), hit)
 
 
 def _thinned(points: int) -> list[int]:

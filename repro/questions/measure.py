@@ -90,7 +90,7 @@ class Measure(Closed):
         if seen.status == "not started" and not self.is_time:
             return "learned nothing"
         if seen.censored:
-            ended = ", not started" if seen.status == "not started" else ""
+            ended = ", did not start to learn" if seen.status == "not started" else ""
             return f"> {seen.horizon * self.per_epoch(claim)[1]:g}{ended}"
         return {"missing": "not run", "failed": "failed"}[seen.status]
 
@@ -133,7 +133,8 @@ class Measure(Closed):
             for seed in claim.seeds:
                 config = trial.config(arm, seed)
                 evaluation = self.evaluation_of(claim, config, horizon)
-                out.append(Want(config, horizon, self.level_of(claim), f"{arm}, seed {seed}", evaluation))
+                label = f"{claim.label(arm)}, seed {seed}"
+                out.append(Want(config, horizon, self.level_of(claim), label, evaluation))
         return out
 
     # How a run is read.
@@ -235,7 +236,7 @@ class Measure(Closed):
         """Return what marks on a curve mean; nothing where there are none."""
         if not self.has_level:
             return ""
-        return f"Dotted line and dots: {self.goal(claim)}, reached; below them each arm's geometric mean."
+        return f"Dotted line and dots: where runs reach {self.goal(claim)}; numbers below: geometric mean of each arm."
 
     def sections(self, shown: Exhibit) -> list[Section]:
         """Return the sections of a page on what was measured."""

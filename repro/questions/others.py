@@ -36,5 +36,5 @@ def words(drawn: Sequence[charts.Marks]) -> str:
 
 def marked(on: charts.Axis, rows: Sequence[charts.Row], drawn: Sequence[charts.Marks]) -> str:
     """Return what the marks of others are, as a sentence of a caption; empty where there are none."""
-    arrow = "; an arrow: beyond the axis" * charts.beyond(on, rows, drawn)
-    return f" Open circles: what others measured, in other settings, listed below{arrow}." if drawn else ""
+    arrow = "; arrows point to values beyond the axis" * charts.beyond(on, rows, drawn)
+    return f" Open circles: what others measured in other settings, listed below{arrow}." if drawn else ""

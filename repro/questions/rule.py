@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from repro.questions.exhibit import Exhibit
     from repro.questions.trial import Trial
 
-FEW = f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds."
+FEW = f" Below paper scale a verdict needs {JUDGING_SEEDS} judging seeds."
 
 
 class Least(Closed):
@@ -179,7 +179,7 @@ class Rule(Closed):
 
     def named(self) -> dict[str, str]:
         """Return the claim's own numbers, for the places of the cases' sentences."""
-        out = {"band": f"the band, {self.unit.band(*self.band)}"}
+        out = {"band": f"the band ({self.unit.band(*self.band)})"}
         return out if self.smallest is None else out | {"least": self.unit.size(self.smallest)}
 
     def not_comparable(self, evidence: Evidence) -> str:
@@ -187,7 +187,7 @@ class Rule(Closed):
         if not self.alone or evidence.scale == "paper":
             return ""
         number = "" if self.number is None else f" {self.unit.written(self.number)}"
-        return f"{evidence.scale} scale has other photos and classes than the paper's{number}"
+        return f"{evidence.scale} scale has photos and classes other than those of the paper's{number}"
 
     @property
     def asks(self) -> Literal["effect", "no effect", "number"]:
@@ -212,24 +212,27 @@ class Rule(Closed):
         if evidence.effect is not None:
             return ""
         observations = [o for arm in evidence.arms for o in arm.observations]
-        lost = {"diverged": "diverged", "not started": "learned nothing: their training loss stays at chance’s"}
+        lost = {
+            "diverged": "diverged",
+            "not started": "learned nothing: their training loss stayed at the chance level",
+        }
         if not any(o.censored for o in observations):
-            return "a single judging seed has no interval; the least that has one is two"
+            return "a single judging seed has no interval; two or more are needed"
         counts = Counter(o.status for o in observations if o.status in lost)
         each = [f"{n} of {len(observations)} runs {lost[status]}" for status, n in counts.items()]
-        return f"{'; '.join(each)}; they have no error to compare"
+        return f"{'; '.join(each)}; their errors cannot be compared"
 
     # How it is told and drawn.
 
     def sentence(self, evidence: Evidence) -> str:
         """Return the finding with its numbers, in a sentence."""
         if evidence.effect is None and any(arm.tuning and arm.tuning.chosen is None for arm in evidence.arms):
-            return "No rate could be chosen."
+            return "No learning rate could be chosen."
         return self.found(evidence.claim, evidence.effect) if evidence.effect else self.not_formed()
 
     def not_formed(self) -> str:
         """Return that there is no effect, in a sentence."""
-        return f"No {self.kind} of “{getattr(self, 'of')[0]}” could be formed."  # noqa: B009
+        return f"No {self.kind} could be computed."
 
     def found(self, claim: Claim, effect: Effect) -> str:
         """Return an effect in a sentence."""
@@ -267,19 +270,17 @@ class Rule(Closed):
 
     def band_method(self) -> str:
         """Return what counts as the same number, and the smallest effect that bears the sentence out."""
-        text = f"What counts as the same number is {self.band_words()}."
+        text = f"The band, which counts as the same number, is {self.band_words()}."
         if (least := self.smallest) is None:
             return text
-        return (
-            f"{text} The smallest effect that bears the sentence out is {self.unit.size(least)}: {self.least_from()}."
-        )
+        return f"{text} The smallest effect that supports the sentence is {self.unit.size(least)}: {self.least_from()}."
 
     def least_from(self) -> str:
         """Return where the smallest effect comes from."""
         if (stated := getattr(self, "least", None)) is not None:
             return str(stated.why)
         if self.number is None:
-            return "the near end of that band, since no size is printed"
+            return "the near end of that band, because the paper prints no size"
         return f"{'the root' if self.unit.logarithmic else 'half'} of the printed {self.unit.printed(self.number)}"
 
     def axis(self, claim: Claim, of_one: bool) -> Axis:
@@ -291,7 +292,7 @@ class Rule(Closed):
         low, high = self.band
         kind = "log" if unit.logarithmic else "linear"
         title = self.axis_title(claim, of_one)
-        band = f"the band, {self.band_words()}"
+        band = f"the band: {self.band_words()}"
         label = "" if none is None else self.none_label
         return Axis(kind, title, none, label, paper, stated, (by * low, by * high), band, self.endless)
 
@@ -313,4 +314,4 @@ class Rule(Closed):
 
     def only(self) -> str:
         """Return where a word on the sentence can be said at all, if that is not everywhere."""
-        return ". Only paper scale can speak of this number" if self.paper_alone else ""
+        return ". Only paper scale says anything about this number" if self.paper_alone else ""

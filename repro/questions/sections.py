@@ -41,7 +41,7 @@ def effect(id: str, shown: list[Exhibit], whose: str = "") -> Figure | None:
     rule = claim.rule
     against = "what counts as reproduced" if rule.number is None else "the paper's number"
     dots = f"dots: one for each judging seed{rule.dots}"
-    note = f"The {rule.effect_name(claim)}{whose} against {against}. {bar}; {dots}; "
+    note = f"The {rule.effect_name(claim)}{whose} and {against}. {bar}; {dots}; "
     note += "shaded: what counts as reproduced at paper scale."
     return Figure(drawing, "", note + others.marked(on, drawn, marks))
 
@@ -51,7 +51,7 @@ def at_smoke_scale(shown: Exhibit) -> list[Section]:
     drawn = None if shown.speaks else effect(f"{shown.shelf}-effect", [shown])
     if drawn is None:
         return []
-    text = "Whatever it is: smoke scale cannot speak of the sentence."
+    text = "Smoke scale only tests the machinery: this effect says nothing about the sentence."
     return [Section(f"{shown.shelf}-effect", "The effect", (text,), (drawn,))]
 
 
@@ -60,11 +60,14 @@ def sections(shown: Exhibit) -> list[Section]:
     figure, arms = shown.file.claim.paper.figure, shown.judgement.arms.values()
     # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
     redone = figure and shown.speaks and not shown.judgement.claim.measure.is_look
-    title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
+    title = f"Figure {figure} of the paper, measured again" if redone else "Learning curves"
     out: list[Section | None] = [*at_smoke_scale(shown)]
     together = shown.judgement.together
     of_all = (
-        (f"Of the weakest of {len(together)} comparisons, {shown.judgement.name}; the others' runs are in the CSV.",)
+        (
+            f"These are the runs of {shown.judgement.name}, the weakest of {len(together)} comparisons; the CSV file "
+            "has those of the others.",
+        )
         if together
         else ()
     )
@@ -86,7 +89,7 @@ def sections(shown: Exhibit) -> list[Section]:
         out += rule.sections(shown)
         if not rule.lists_runs or failed:
             grids = () if rule.lists_runs else (_judged(shown.judgement),)
-            out.append(Section(f"{shown.shelf}-runs", "Judged runs", tuple(failed), grids))
+            out.append(Section(f"{shown.shelf}-runs", "Judging runs", tuple(failed), grids))
     out += [_positive(shown), _saturated(shown), _norms(shown)]
     return [section for section in out if section is not None]
 
@@ -95,9 +98,9 @@ def _tuning(shown: Exhibit) -> Section:
     judgement, claim = shown.judgement, shown.judgement.claim
     (unit, each) = claim.measure.per_epoch(claim)
     aim = f"{unit} to {claim.measure.goal(claim)}"
-    tunings = {name: arm.tuning for name, arm in judgement.arms.items() if arm.tuning is not None}
+    tunings = {claim.label(name): arm.tuning for name, arm in judgement.arms.items() if arm.tuning is not None}
     found = [
-        f"{name} {tuning.chosen:g}" if tuning.chosen is not None else f"{name} none that could be chosen"
+        f"{tuning.chosen:g} ({name})" if tuning.chosen is not None else f"none could be chosen ({name})"
         for name, tuning in tunings.items()
     ]
     fastest = f"Fastest rates: {listed(found)}."
@@ -124,24 +127,28 @@ def _tuning(shown: Exhibit) -> Section:
     )
     near = f"{100 * NEAR - 100:.0f} % of the best"
     text = [
-        f"{fastest} “Near” is within {near}, “slower” beyond it; “stopped” rates were given up before every "
-        f"tuning seed had its turn, being more than {SLOWER:g} times slower. “>” stands before the "
-        f"{unit} at whose end the level was not reached."
+        f"{fastest} “Near” rates are within {near}, “slower” ones are not. “Stopped” rates were ended before every "
+        f"tuning seed was run, because they were more than {SLOWER:g} times slower. “>” stands before the number of "
+        f"{unit} after which the level was still not reached."
     ]
     if judgement.rate_range is not None:
-        of, over = claim.rule.compared(claim)
+        of, over = (claim.label(name) for name in claim.rule.compared(claim))
         low, high = judgement.rate_range
         spread = f"is {times(low)}" if low == high else f"runs from {RATIO.interval(low, high)}"
-        text.append(f"Over all rates within {near}, the ratio {of} / {over} {spread} on the tuning seeds.")
-    note = "Line: geometric mean; dot: a tuning seed; diamond: the chosen rate; triangle: not reached; cross: diverged."
-    figure = Figure(drawing, "Each arm's rate, tuned on its own.", note)
+        text.append(f"Over all rates within {near}, the ratio {of} / {over} on the tuning seeds {spread}.")
+    note = (
+        "Line: geometric mean; dot: a tuning seed; diamond: the chosen rate; triangle: level not reached; cross: "
+        "diverged."
+    )
+    figure = Figure(drawing, "The learning rate of each arm, tuned independently.", note)
     grids = tuple(_rates(claim, f"{name}: {aim}, by rate", tuning.rates) for name, tuning in tunings.items())
     return Section(f"{shown.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
 
 
 def _learned(shown: Exhibit) -> Section:
     """Whether each arm learned at each rate that was tried."""
-    arms = {name: arm.tuning.rates for name, arm in shown.judgement.arms.items() if arm.tuning is not None}
+    label = shown.judgement.claim.label
+    arms = {label(name): arm.tuning.rates for name, arm in shown.judgement.arms.items() if arm.tuning is not None}
     rows = []
     for rate in next(iter(arms.values())):
         same = {name: next(r for r in rates if r.rate == rate.rate) for name, rates in arms.items()}
@@ -150,7 +157,7 @@ def _learned(shown: Exhibit) -> Section:
             took = [f"{o.seed}: {f'{o.value:.3g}' if o.value is not None else o.status}" for o in found.observations]
             cells.append("; ".join(took))
         rows.append((f"{rate.rate:g}", *cells, rate.state))
-    caption = "Epochs until the mean training loss was below 0.9 ln C, by rate, arm and tuning seed"
+    caption = "Epochs until the mean training loss fell below 0.9 ln C, by learning rate, arm and tuning seed"
     return Section(
         f"{shown.shelf}-tuning", "Learning rate", (), (Grid(caption, ("rate", *arms, "state"), tuple(rows)),)
     )
@@ -176,13 +183,13 @@ def _positive(shown: Exhibit) -> Section | None:
         first = [shown.table[o.run].epochs[:1] for o in arm.observations if o.run in shown.table]
         runs = [rows[0]["positive"] for rows in first if rows and "positive" in rows[0]]
         if runs:
-            found[name] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
+            found[shown.judgement.claim.label(name)] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
     layers = [layer for layer in next(iter(found.values()), {}) if all(layer in shares for shares in found.values())]
     spread = [max(s[layer] for s in found.values()) - min(s[layer] for s in found.values()) for layer in layers]
     if len(found) < 2 or max(spread, default=0.0) <= 0.01:
         return None
     rows = tuple((layer, *(f"{100 * shares[layer]:.1f} %" for shares in found.values())) for layer in layers)
-    caption = "Outputs above 0 before the non-linearity, at the start of training, mean of the judging seeds"
+    caption = "Share of outputs above 0 before the non-linearity, before the first update (mean of the judging seeds)"
     grid = Grid(caption, ("layer", *found), rows, numbers=frozenset(range(1, len(found) + 1)))
     return Section(f"{shown.shelf}-positive", "Before the first update", parts=(grid,))
 
@@ -191,7 +198,7 @@ def _saturated(shown: Exhibit) -> Section | None:
     """How many outputs and units of each hidden layer pass no gradient, after the last epoch at which the judged runs
     of every arm that has any recorded it; None where there is no such epoch."""
     seen = {
-        name: [
+        shown.judgement.claim.label(name): [
             {row["epoch"]: row["saturated"] for row in shown.table[o.run].epochs if "saturated" in row}
             for o in arm.observations
             if o.run in shown.table
@@ -212,11 +219,14 @@ def _saturated(shown: Exhibit) -> Section | None:
         rows.append((layer, *(f"{100 * outputs:.1f} % · {100 * units:.1f} %" for outputs, units in means)))
     looked = "1,000 test images" if shown.judgement.claim.data.crop is None else "100 training photos"
     caption = (
-        f"Outputs that pass next to no gradient, and units that pass none for any of {looked}, after epoch "
-        f"{epoch}, mean of the judging seeds"
+        f"Share of outputs that pass almost no gradient · of units that pass none for any of {looked}, after epoch "
+        f"{epoch} (mean of the judging seeds)"
     )
     grid = Grid(caption, ("layer", *shares), tuple(rows), numbers=frozenset(range(1, len(shares) + 1)))
-    text = "A ReLU passes none where its output is 0, which is half of its outputs in good health; a tanh beyond ±0.99."
+    text = (
+        "A ReLU passes no gradient where its output is 0, which is normal for about half of its outputs; a tanh unit "
+        "passes almost none where its output is beyond ±0.99."
+    )
     return Section(f"{shown.shelf}-saturated", "Saturation", (text,), (grid,))
 
 
@@ -231,14 +241,14 @@ def _norms(shown: Exhibit) -> Section | None:
         there = [shown.table[o.run].epochs[: ceil(o.limit)] for o in arm.observations if o.run in shown.table]
         runs = [rows[-1]["norms"] for rows in there if rows and "norms" in rows[-1]]
         if runs:
-            found[name] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
+            found[claim.label(name)] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
     if not found:
         return None
     layers = next(iter(found.values()))
     rows = tuple((layer, *(f"{sizes[layer]:.4g}" for sizes in found.values())) for layer in layers)
-    caption = "Root of the sum of a layer's squared weights at the end, mean of the judging seeds"
+    caption = "Euclidean norm of each layer's weights at the end of training (mean of the judging seeds)"
     grid = Grid(caption, ("layer", *found), rows, numbers=frozenset(range(1, len(found) + 1)))
-    return Section(f"{shown.shelf}-norms", "Size of the weights", parts=(grid,))
+    return Section(f"{shown.shelf}-norms", "Norms of the weights", parts=(grid,))
 
 
 def _judged(judgement: Judgement) -> Grid:
@@ -270,7 +280,10 @@ def _judged(judgement: Judgement) -> Grid:
     whats = ("run", "evaluation")[: len(codes)]
     first = len(names) + 1 + two
     aim = measure.goal(claim)
-    compares = (" / " if timed else " − ").join(of).replace(" ", "\u00a0") + ", points" * (not timed)
+    labels = [claim.label(name) for name in names]
+    compares = ("ratio" if timed else "difference, points") if two else ""
+    if len(names) > 2 and two:
+        compares += f": {(' / ' if timed else ' − ').join(claim.label(name) for name in of)}"
     epochs = {epochs_of(claim, name) for name in names}
     after = f"after {claim.train.epochs} epochs" if epochs == {claim.train.epochs} else "at the end"
     after = "at the end" if claim.train.plateau else after
@@ -278,7 +291,7 @@ def _judged(judgement: Judgement) -> Grid:
     what += measure.ending
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
-        ("seed", *names, *[compares] * two, *(f"{what} of {name}" for what in whats for name in names)),
+        ("seed", *labels, *[compares] * two, *(f"{what}, {label}" for what in whats for label in labels)),
         tuple(rows),
         numbers=frozenset(range(1, first)),
         codes=frozenset(range(first, first + len(names) * len(codes))),

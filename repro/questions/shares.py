@@ -29,12 +29,11 @@ class KernelsMeasure(Kernels, Read):
     ending: ClassVar = ""
     names: ClassVar = {"kernels.p": "p of the towers' difference in colour"}
     described: ClassVar = (
-        "What a kernel has learned is the kernel less what is left in it of its initial noise; the chroma share "
-        "is the part of its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. Only kernels count of whose "
-        "energy {new:.0%} or more is learned. The difference between the towers' "
-        "mean shares, whichever is larger, is compared with that after each of {permutations:,} permutations of the "
-        "kernels between the towers; p is the share of arrangements, the one found among them, with a difference as "
-        "large."
+        "What is left of a kernel's initial noise is subtracted first; the rest is what it has learned. Its chroma "
+        "share is the part of its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. A kernel counts if "
+        "{new:.0%} or more of its energy is learned. The difference between the towers' mean shares, without its sign, "
+        "is compared with the differences after {permutations:,} permutations of the kernels between the towers; p is "
+        "the share of arrangements, the observed one included, with a difference at least as large."
     )
 
     def not_there(self, claim: Claim) -> str:
@@ -58,7 +57,7 @@ class Count(OneArm):
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
 
     what: ClassVar = "share of runs"
-    dots: ClassVar = ", 100 where it shows it"
+    dots: ClassVar = " (100: it shows the effect)"
     has_mean: ClassVar = False
     none_label: ClassVar = "by chance"
 
@@ -80,7 +79,7 @@ class Count(OneArm):
         return self.band[0]
 
     def least_from(self) -> str:
-        return "the band's near end"
+        return "the near end of the band"
 
     def others_number(self) -> tuple[float, float, str]:
         return 0, 1, "a fraction of runs above 0 and up to 1, as rule.paper"
@@ -93,7 +92,7 @@ class Count(OneArm):
 
     def found(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
-        whose = f" of “{self.of[0]}”" if len(claim.arms) > 1 else ""
+        whose = f" with {claim.label(self.of[0])}" if len(claim.arms) > 1 else ""
         return (
             f"{round(effect.estimate * effect.n)} of {effect.n} runs{whose} have a {claim.measure.goal(claim)} of at "
             f"most {self.at_most:g} ({effect.sure}, in % of runs)."
@@ -105,9 +104,9 @@ class Count(OneArm):
 
     def one_method(self, claim: Claim) -> str:
         return (
-            f"A run shows it where that is at most {self.at_most:g}, as {self.unit.printed(self.at_most)} would by "
-            f"chance. The effect is the share of runs that do, over judging {seed_list(claim.seeds)}, with a "
-            f"{100 * self.confidence:g} % interval: Clopper's and Pearson's, exact."
+            f"A run shows the effect if p is at most {self.at_most:g}, as {self.unit.printed(self.at_most)} would by "
+            f"chance. The effect is the share of such runs over judging {seed_list(claim.seeds)}, with an exact "
+            f"{100 * self.confidence:g} % interval (Clopper and Pearson)."
         )
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:

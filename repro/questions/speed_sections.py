@@ -21,7 +21,7 @@ def sections(shown: Exhibit) -> list[Section]:
     text = [f"Timing {o.run} failed twice: {why}." for o in _seen(shown) if (why := _failed(shown, o))]
     loads = [run.result["load"] for o in _seen(shown) if (run := shown.table.get(o.run)) and run.timed and run.result]
     if loads:
-        text.append(f"Before the replicates the load of the machine was {min(loads):.1f} to {max(loads):.1f}.")
+        text.append(f"Before the replicates, the machine had a load of {min(loads):.1f} to {max(loads):.1f}.")
     apart = [
         share
         for o in _seen(shown)
@@ -30,7 +30,7 @@ def sections(shown: Exhibit) -> list[Section]:
     ]
     if apart:
         lie = " to ".join(dict.fromkeys(f"{100 * share:.1f}" for share in (min(apart), max(apart))))
-        text.append(f"The rounds of an arm in one replicate lie {lie} % of their median apart.")
+        text.append(f"Within a replicate, the rounds of an arm differ by {lie} % of their median.")
     out.append(Section(f"{shown.shelf}-runs", "Replicates", tuple(text), (_replicates(shown),)))
     if len(names := _timing(shown).devices(shown.judgement.claim, shown.table)) > 1:
         out.append(Section(f"{shown.shelf}-devices", "Devices", parts=(_devices(shown, names),)))
@@ -68,10 +68,11 @@ def _replicates(shown: Exhibit) -> Grid:
             ]
         compared = [f"{per_seed[o.seed]:.3f}" if o.seed in per_seed else "–"] * two
         rows.append((str(o.seed), *cells, *compared, o.run))
-    heads = [head for name in judgement.arms for head in (name, f"{name}, step alone")]
-    ratio = [" / ".join(of)] * two
+    labels = [judgement.claim.label(name) for name in judgement.arms]
+    heads = [head for label in labels for head in (label, f"{label}, step alone")]
+    ratio = ["ratio"] * two
     numbers = frozenset(range(1, len(heads) + two + 1))
-    caption = f"Images/s by replicate, each the median of its rounds, on {judgement.device}"
+    caption = f"Images/s of each replicate (median of its rounds) on {judgement.device}"
     head = ("replicate", *heads, *ratio, "run")
     return Grid(caption, head, tuple(rows), numbers=numbers, codes=frozenset({len(head) - 1}))
 
@@ -94,7 +95,7 @@ def _days(shown: Exhibit) -> Grid | None:
     ]
     for bound in (slow, fast):
         ratio = f"{times(found.estimate / bound)} ({times(found.low / bound)} to {times(found.high / bound)})"
-        rows.append((f"ours over that of {rule.days(bound):.2g} days", "", f"{ratio} times", ""))
+        rows.append((f"ours / the paper’s, at {rule.days(bound):.2g} days", "", f"{ratio} times", ""))
     caption = f"{rule.cycles} cycles through {rule.images:,} images"
     return Grid(caption, ("whose", "device", "images/s", "days"), tuple(rows), numbers=frozenset({2, 3}))
 
@@ -115,7 +116,7 @@ def _devices(shown: Exhibit, names: list[str]) -> Grid:
             counts.append(sum(o.value is not None for o in seen))
             cells.append(f"{images(rate.estimate)} ({rate.interval_words})" if rate and rate.estimate else "–")
         rows.append((name, str(min(counts)), *cells))
-    head = ("device", "replicates", *judgement.arms)
+    head = ("device", "replicates", *(judgement.claim.label(arm) for arm in judgement.arms))
     return Grid("Images/s with a 95 % interval, by device", head, tuple(rows), numbers=frozenset(range(1, len(head))))
 
 

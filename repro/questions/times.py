@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from repro.questions.trial import Trial
 
 MOST = 4  # times the claim's horizon: how long a run is followed for its best (assumed)
-CENSORED = "is censored: counted as slower than its horizon, never dropped."
+CENSORED = "is censored: it counts as slower than that, and is never dropped."
 
 
 class EpochsTo(Measure):
@@ -81,16 +81,16 @@ class EpochsTo(Measure):
 
     def measured(self, claim: Claim) -> str:
         places = {
-            "files": "It is a mean of an interval, and stands at the interval's middle: of each data file while every "
-            "update is recorded, later of each epoch.",
-            "middle": "It is the mean of an epoch, and stands at the epoch's middle.",
-            "end": "It is the mean of an epoch, and stands at the epoch's end; at epoch 0 stands what chance gives.",
-            "start": "It is the mean of an epoch, and stands at the epoch's start.",
+            "files": "It is the mean of an interval and is placed at the interval's middle. The interval is a data "
+            "file while every update is recorded, later an epoch.",
+            "middle": "It is the mean of an epoch and is placed at the epoch's middle.",
+            "end": "It is the mean of an epoch and is placed at the epoch's end; epoch 0 has the chance level.",
+            "start": "It is the mean of an epoch and is placed at the epoch's start.",
         }
         return (
-            f"The measure is the number of epochs to {self.goal(claim)}. {places[self.at]} It is where the lowest so "
-            "far first falls to the level, on straight lines between these points. A run that has not reached it by "
-            f"its horizon, {claim.train.epochs} epochs or more, {CENSORED}"
+            f"The measure is the number of epochs to {self.goal(claim)}. {places[self.at]} The time is where the "
+            "lowest value so far first falls to the level, with straight lines between these points. A run that has "
+            f"not reached it by its horizon, {claim.train.epochs} epochs or more, {CENSORED}"
         )
 
 
@@ -113,7 +113,7 @@ class UpdatesTo(Measure):
         return self.of_chance * chance(self.metric, classes)
 
     def goal(self, claim: Claim) -> str:
-        return f"a {self.name()} of {self.of_chance:g} times what chance gives (mean of {self.window} updates)"
+        return f"a {self.name()} of {self.of_chance:g} times the chance level (mean of {self.window} updates)"
 
     def per_epoch(self, claim: Claim) -> tuple[str, float]:
         return "updates", updates_an_epoch(claim)
@@ -130,12 +130,12 @@ class UpdatesTo(Measure):
     def measured(self, claim: Claim) -> str:
         most = min(RECORDED, claim.train.epochs * int(self.per_epoch(claim)[1]))
         many = len(classes(claim.data))
-        windows = {"middle": "the middle of these", "end": "the last of these"}
+        windows = {"middle": "their middle", "end": "the last of them"}
         return (
             f"The measure is the number of updates to {self.goal(claim)}: {self.nats(many):.3f} nats, since there are "
             f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. The mean of "
-            f"{self.window} updates stands at {windows[self.at]}. A run that has not "
-            f"reached it after {most:,} {CENSORED}"
+            f"{self.window} updates is placed at {windows[self.at]}. A run that has not "
+            f"reached the level after {most:,} updates {CENSORED}"
         )
 
 
@@ -193,9 +193,10 @@ class Converged(Measure):
 
     def measured(self, claim: Claim) -> str:
         return (
-            f"The measure is the number of epochs until a run is first {self.goal(claim)}. It is looked at each half "
-            "epoch, in test mode, as medians of three; a run goes on for twice the time found, so that its lowest is "
-            f"known, but for {MOST * claim.train.epochs} epochs at most. One that still improves there {CENSORED}"
+            f"The measure is the number of epochs until a run is first {self.goal(claim)}. The error is measured every "
+            "half epoch, in test mode, and smoothed by medians of three. A run goes on for twice that time, so that "
+            f"its lowest error is known, but for {MOST * claim.train.epochs} epochs at most. A run that still improves "
+            f"there {CENSORED}"
         )
 
 
@@ -264,25 +265,25 @@ class Ratio(TwoArms):
     def not_comparable(self, evidence: Evidence) -> str:
         if evidence.device is None or evidence.gpu:
             return ""
-        return "it was timed without a GPU, behind whose work the paper hides that of the CPU"
+        return "it was timed without a GPU, whose work would hide that of the CPU"
 
     def open_because(self, evidence: Evidence) -> str:
         if evidence.effect is None and any(o.censored for arm in evidence.arms for o in arm.observations):
-            return "both arms have runs that never reached the level: neither side of the ratio is bounded"
+            return "both arms have runs that never reached the level, so neither side of the ratio is bounded"
         return super().open_because(evidence)
 
     def not_formed(self) -> str:
-        return f"No ratio of “{self.of[0]}” to “{self.of[1]}” could be formed."
+        return "No ratio could be computed."
 
     def found(self, claim: Claim, effect: Effect) -> str:
-        first, second = self.of
+        first, second = (claim.label(arm) for arm in self.of)
         sure, ours = effect.sure, effect.interval_words if effect.estimate is None else times(effect.estimate)
         measure = claim.measure
         if measure.timed:
-            return f"“{first}” trains {ours} times the images/s of “{second}” ({sure})."
+            return f"With {first} the net trains {ours} times as many images/s as with {second} ({sure})."
         get = "come" if isinstance(measure, Converged) else "reach"
-        unit = measure.per_epoch(claim)[0]
-        return f"“{first}” needs {ours} times the {unit} of “{second}” to {get} {measure.goal(claim)} ({sure})."
+        needs = f"With {first} the net needs {ours} times as many {measure.per_epoch(claim)[0]} as with {second}"
+        return f"{needs} to {get} {measure.goal(claim)} ({sure})."
 
     def effect_name(self, claim: Claim) -> str:
         return f"ratio of {claim.measure.per_epoch(claim)[0]}"
@@ -291,13 +292,12 @@ class Ratio(TwoArms):
         return times(value)
 
     def method(self, claim: Claim, scale: str) -> list[str]:
-        open_ = "With a censored run there is no t interval; a bound open to one side, of known confidence, takes its "
-        open_ += "place. "
+        open_ = "If a run is censored there is no t interval, but a one-sided bound of known confidence. "
         if claim.measure.timed:
             open_ = ""  # every replicate has images/s
         return self.effect_method(claim, scale, "/", "log ratios", "log values", open_)
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:
         unit = claim.measure.per_epoch(claim)[0]
-        arms = " / ".join(f"{unit} of {arm}" for arm in self.of)
-        return f"{arms if of_one else f'ratio of {unit}'}, log scale"
+        arms = f": {' / '.join(claim.label(arm) for arm in self.of)}" * of_one
+        return f"ratio of {unit}{arms} (log scale)"

@@ -69,7 +69,8 @@ def _learning(claim: Claim, table: Table) -> tuple[dict[str, Tuning], list[Want]
                 found = []
                 for seed in seeds:
                     config = run_config(claim, arm, seed=seed, lr=rate)
-                    want = Want(config, limit, level, f"{arm}, rate {rate:g}, tuning seed {seed}", horizon=last)
+                    name = f"{claim.label(arm)}, rate {rate:g}, tuning seed {seed}"
+                    want = Want(config, limit, level, name, horizon=last)
                     found.append(_learned(want, level, limit, table))
                     wants += [want] * (found[-1].status == "missing")
                 seen[arm] = tuple(found)
@@ -120,7 +121,7 @@ def _tune_arm(claim: Claim, arm: str, grid: list[float], table: Table) -> tuple[
             rates[rate] = Rate(rate, seen, "running")
             for o in seen:
                 if o.status == "missing":
-                    label = f"{arm}, rate {rate:g}, tuning seed {o.seed}"
+                    label = f"{claim.label(arm)}, rate {rate:g}, tuning seed {o.seed}"
                     run = config(rate, o.seed)
                     wants.append(Want(run, limits[rate], claim.measure.level_of(claim), label, horizon=last))
         if wants:
