@@ -238,7 +238,7 @@ def tuning(id: str, title: str, alt_text: str, arms: Sequence[Tuned], goal: str,
             near = [b for b in best if b["epochs"] < row["epochs"] < 1.6 * b["epochs"]]
             crowded = any(0.4 < row["rate"] / other["rate"] < 2.5 for other in near)
             style: Spec = {"align": "center", "dy": -16 if crowded else 18, "fontWeight": "bold"}
-            layers.append(label(*at, f"{row['arm']} {row['rate']:g}", INK, **style))
+            layers.append(label(*at, f"{row['arm']}: {row['rate']:g}", INK, **style))
         shown = rates if width > 400 else rates[:: -(-len(rates) // 4)]
         x_axis = {"title": "learning rate, log scale", "grid": False, "values": shown, "labelExpr": PLAIN}
         y_axis = {"title": None, "values": log_ticks(low, high), "labelExpr": PLAIN, "domain": False, "ticks": False}

@@ -178,19 +178,19 @@ _BEYOND = {
 def _resolved(found: Outlook, whence: str) -> str:
     """Return the smallest effect that the seeds resolve, at which spread, and where that is known from."""
     claim, of = found.claim, found.sampling
-    whose = "those of the reference runs" if found.worlds else f"those of {whence}" if whence else "those measured here"
+    whose = "the reference runs" if found.worlds else whence or "these runs"
     if of.kind == "curve":
         caught = [
             f"{_away(shift)} in {percent(told(claim, rates))}" for shift, rates in found.rows if shift in (0.01, 0.02)
         ]
         reached = "".join(f", {_away(shift)} in {percent(POWER)}" for shift in found.resolved)
         return (
-            f"{of.n} curves whose mean offsets have a standard deviation of {spread(of, claim)}, like {whose}, show "
+            f"{of.n} curves whose mean offsets have a standard deviation of {spread(of, claim)}, as in {whose}, show "
             f"that a printed curve differs if it lies {listed(caught)} of repetitions{reached}."
         )
     at = f"With {of.n} judging seeds"
     if of.kind != "count":
-        at += f" with a standard deviation of {spread(of, claim)}, like {whose},"
+        at += f" whose effects have a standard deviation of {spread(of, claim)}, as in {whose},"
     what, word = _BEYOND[claim.rule.asks]
     if not found.resolved:
         return f"{at} no effect, however large, gets {word} in {percent(POWER)} of repetitions."

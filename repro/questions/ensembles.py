@@ -85,11 +85,11 @@ class Ensemble(OneArm):
         assert effect.estimate is not None
         goal, size = claim.measure.goal(claim), effect.estimate
         if self.alone:
-            return f"The {goal} of the average of {self.size} nets is {100 * size:.2f} % ({effect.sure})."
+            return f"With {self.size} nets averaged, the {goal} is {100 * size:.2f} % ({effect.sure})."
         way = "lower" if size >= 0 else "higher"
         return (
-            f"The {goal} of the average of {self.size} nets is {100 * abs(size):.2f} points {way} than the mean of "
-            f"these nets ({effect.sure})."
+            f"With {self.size} nets averaged, the {goal} is {100 * abs(size):.2f} points {way} than the mean of their "
+            f"own errors ({effect.sure})."
         )
 
     def totals(self, mean: float | None, effect: Effect) -> list[tuple[str, float]]:

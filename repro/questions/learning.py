@@ -72,7 +72,7 @@ def learning(shown: Exhibit) -> Figure:
         note += f" Coloured diamonds: the paper's epochs to {100 * theirs:g} %, read off its figure."
     if followed != measure.metric:
         note += f" The {measure.name()}, which is judged, is measured once, at the end."
-    which = f" {'; '.join(strokes).capitalize()}." if len(arms) > 1 else ""
+    which = f" Lines: {'; '.join(strokes)}." if len(arms) > 1 else ""
     caption = f"Every judging seed, up to the point where it was judged.{which}"
     return Figure(drawing, caption, note.strip(), (unit.capitalize(), (("", "log"), ("linear", "linear"))))
 

@@ -179,7 +179,7 @@ class Rule(Closed):
 
     def named(self) -> dict[str, str]:
         """Return the claim's own numbers, for the places of the cases' sentences."""
-        out = {"band": f"the band ({self.unit.band(*self.band)})"}
+        out = {"band": f"the band ({self.band_words()})"}
         return out if self.smallest is None else out | {"least": self.unit.size(self.smallest)}
 
     def not_comparable(self, evidence: Evidence) -> str:

@@ -291,7 +291,12 @@ def _judged(judgement: Judgement) -> Grid:
     what += measure.ending
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
-        ("seed", *labels, *[compares] * two, *(f"{what}, {label}" for what in whats for label in labels)),
+        (
+            "seed",
+            *labels,
+            *[compares] * two,
+            *(what + f", {label}" * (len(labels) > 1) for what in whats for label in labels),
+        ),
         tuple(rows),
         numbers=frozenset(range(1, first)),
         codes=frozenset(range(first, first + len(names) * len(codes))),
