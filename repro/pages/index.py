@@ -27,7 +27,7 @@ def page(
     best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
     said: list[Word] = [shown.judgement.verdict.word if shown else "not run" for shown in best]
     groups = Counter(GROUPS[word] for word in [*said, *(judge_facts(file).word for file in exact)])
-    counted = [f"{groups[group]} {group}" for group in dict.fromkeys(GROUPS.values()) if groups[group]]
+    counted = [f"{group} ({groups[group]})" for group in dict.fromkeys(GROUPS.values()) if groups[group]]
     missing = [
         (file.id, _missing(shown), command(file, next_scale(shown)))
         for file in files
@@ -37,7 +37,7 @@ def page(
     many = f"{len(entries)} claim{'s' * (len(entries) != 1)}"
     return {
         "claims": sorted(entries, key=lambda entry: entry.id),
-        "summary": f"{many}: {', '.join(counted)}." if entries else "No claim was given.",
+        "summary": f"{many}. Verdicts: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "coverage": summary(rows),
         "many": multiplicity.section([shown.judgement for shown in best if shown]),
