@@ -13,19 +13,19 @@ from repro.places import SCALES
 
 def shelf(sub: argparse.ArgumentParser) -> None:
     """Which runs."""
-    sub.add_argument("--runs", type=Path, metavar="DIR", help="the shelf of your runs (default: runs/)")
-    sub.add_argument("--reference", action="store_true", help="maintainers: work on the reference shelf")
+    sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
+    sub.add_argument("--reference", action="store_true", help="for maintainers: work on the reference shelf")
 
 
 def out(sub: argparse.ArgumentParser) -> None:
     """Where to write."""
-    sub.add_argument("--out", type=Path, metavar="DIR", help="where the pages go (default: reports/)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the pages (default: reports/)")
 
 
 def machine(sub: argparse.ArgumentParser) -> None:
     """What trains."""
     sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
-    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if available")
 
 
 def where(sub: argparse.ArgumentParser) -> None:
@@ -74,26 +74,48 @@ class Wish:
 def finetuning(sub: argparse.ArgumentParser) -> None:
     """The flags of `finetune`."""
     usual, layers = Wish(Path(), Path()), "LAYER[,LAYER...]"
-    sub.add_argument("photos", type=Path, metavar="DATA", help="folder of class folders, or of image parquet")
-    sub.add_argument("--weights", type=Path, metavar="FILE", help="weights to start from; without: from scratch alone")
-    sub.add_argument("--afresh", metavar=layers, help="layers that start anew, or none (default: the last)")
-    sub.add_argument("--train", metavar=layers, help="layers that learn, or all (default: all); others stay")
+    sub.add_argument(
+        "photos", type=Path, metavar="DATA", help="a folder with one folder per class, or with image parquet files"
+    )
+    sub.add_argument(
+        "--weights", type=Path, metavar="FILE", help="weights to start from (default: none, only training from scratch)"
+    )
+    sub.add_argument("--afresh", metavar=layers, help="layers that get new initial values, or none (default: the last)")
+    sub.add_argument("--train", metavar=layers, help="layers to train, or all (default: all); the others are frozen")
     sub.add_argument("--lr", type=factor, default=usual.lr, help="learning rate (default: %(default)s)")
     sub.add_argument("--fresh-lr", type=factor, default=usual.fresh_lr, metavar="FACTOR",
-                     help="on the rate of layers that start anew (default: %(default)s)")  # fmt: skip
+                     help="factor on the learning rate of new layers (default: %(default)s)")  # fmt: skip
     sub.add_argument("--epochs", type=count, default=usual.epochs, metavar="N", help="default: %(default)s")
-    sub.add_argument("--batch", type=count, default=usual.batch, metavar="N", help="photos an update (%(default)s)")
+    sub.add_argument(
+        "--batch", type=count, default=usual.batch, metavar="N", help="photos per update (default: %(default)s)"
+    )
     sub.add_argument("--seed", type=int, default=usual.seed, metavar="N", help="default: %(default)s")
-    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if available")
     sub.add_argument("--model", metavar="NET", help="the net (default: that of the weights, else the paper's)")
-    sub.add_argument("--reading", choices=("paper", "source"), help="of the paper's net: as printed, or as released")
-    sub.add_argument("--width", type=factor, metavar="FACTOR", help="on its hidden layers (default: its weights')")
-    sub.add_argument("--init", choices=("published", "he"), help="initial values (default: its weights')")
-    sub.add_argument("--crop", type=count, metavar="PX", help="side of what the net sees (default: its weights')")
-    sub.add_argument("--pixels", choices=("raw", "standardised"), help="as the net sees them (default: its weights')")
-    sub.add_argument("--no-scratch", action="store_true", help="leave out the net from scratch")
-    sub.add_argument("--tensorboard", type=Path, metavar="DIR", help="export the curves there (extra: tensorboard)")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="page, weights and runs (default: finetuned/NAME of DATA)")
+    sub.add_argument(
+        "--reading", choices=("paper", "source"), help="version of the paper's net: as printed, or as released"
+    )
+    sub.add_argument(
+        "--width",
+        type=factor,
+        metavar="FACTOR",
+        help="factor on the width of hidden layers (default: that of the weights)",
+    )
+    sub.add_argument("--init", choices=("published", "he"), help="initial values (default: those of the weights)")
+    sub.add_argument(
+        "--crop", type=count, metavar="PX", help="side of the net's input in pixels (default: that of the weights)"
+    )
+    sub.add_argument(
+        "--pixels", choices=("raw", "standardised"), help="scale of the input (default: that of the weights)"
+    )
+    sub.add_argument("--no-scratch", action="store_true", help="do not train the same net from scratch")
+    sub.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for curves (needs the extra tensorboard)")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for page, weights and runs (default: finetuned/ plus the name of DATA)",
+    )
 
 
 def wish(args: argparse.Namespace) -> Wish:
@@ -124,16 +146,16 @@ def wish(args: argparse.Namespace) -> Wish:
 
 EXAMPLES = """\
 examples:
-  python -m repro run relu_speedup                 train, judge, report; the scale that fits this machine
-  python -m repro smoke                            every claim on a few digits: does the machinery work here?
-  python -m repro plan relu_speedup --scale paper  what that would train here, and how long it takes
-  python -m repro show relu_speedup --scale small  every value and where it comes from
-  python -m repro report                           the pages again, from the runs there are
+  python -m repro run relu_speedup                 train, judge and report at the scale that suits this machine
+  python -m repro smoke                            run every claim on a few digits to test the installation
+  python -m repro plan relu_speedup --scale paper  show what that would train here, and how long it would take
+  python -m repro show relu_speedup --scale small  show every setting and where it comes from
+  python -m repro report                           write the pages again from the existing runs
 
-A CLAIM is an id, as `list` prints it, a file, or a folder of files.
+A CLAIM is an id (as `list` prints it), a file, or a folder of files.
 
-exit codes: 0 done, whatever the verdict; 2 usage or claim; 3 data missing; 4 a run failed; 130 interrupted (resumable);
-141 nobody reads on (as in `repro list | head -1`)
+exit codes: 0 done, whatever the verdict; 2 wrong usage or a mistake in a claim; 3 data missing; 4 a run failed;
+130 interrupted (the same command continues); 141 the output was closed (as in `repro list | head -1`)
 """
 
 
@@ -141,7 +163,9 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line; tests hold its flags and the documents to each other."""
     top = argparse.ArgumentParser(
         prog="repro",
-        description="The AlexNet paper on trial: train what a claim compares, judge it, report it.",
+        description=(
+            "Test the claims of the AlexNet paper: train the nets that a claim compares, judge the claim, report it."
+        ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -151,54 +175,62 @@ def parser() -> argparse.ArgumentParser:
     def verb(name: str, text: str) -> argparse.ArgumentParser:
         return verbs.add_parser(name, help=text, description=text)
 
-    run = verb("run", "train what claims want and lack, judge them and write their pages")
-    plan = verb("plan", "say what `run` would train, and how long it takes on this machine")
+    run = verb("run", "train the missing runs of claims, judge the claims and write their pages")
+    plan = verb("plan", "show what `run` would train, and how long it would take on this machine")
     for sub in (run, plan):
         sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="ids, files, or folders of files")
-        sub.add_argument("--base", action="store_true", help="train the candidates for a base of small scale first")
-        sub.add_argument("--scale", choices=SCALES, help="how much of it is done (default: what fits this machine)")
+        sub.add_argument("--base", action="store_true", help="train the candidates for the base of small scale first")
+        sub.add_argument(
+            "--scale", choices=SCALES, help="size of the experiment (default: the largest that suits this machine)"
+        )
         sub.add_argument("--seeds", type=count, metavar="N", help="judge on N seeds: 0 to N-1")
         machine(sub)
         where(sub)
-    run.add_argument("--budget", metavar="TIME", help="begin no run that cannot end in this time, such as 2h or 90m")
+    run.add_argument(
+        "--budget", metavar="TIME", help="start no run that cannot finish within this time, such as 2h or 90m"
+    )
     out(run)
-    sub = verb("smoke", "run every claim on a few digits, in minutes on two cores: does the machinery work here?")
+    sub = verb("smoke", "test the installation: run every claim on a few digits, in minutes on two cores")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
     machine(sub)
-    sub.add_argument("--runs", type=Path, metavar="DIR", help="the shelf of your runs (default: runs/)")
+    sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
     out(sub)
     sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False)
-    finetuning(verb("finetune", "fine-tune the net on your photos, beside the same net from scratch"))
+    finetuning(verb("finetune", "fine-tune the net on your photos, and train the same net from scratch to compare"))
     sub = verb("list", "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
-    sub = verb("coverage", "say what there is of every sentence, and what fills what is missing")
+    sub = verb("coverage", "show the state of every sentence's claim, what is missing, and the command for it")
     shelf(sub)
-    sub = verb("show", "print a claim's resolved configuration with the source of every value")
+    sub = verb("show", "print all settings of a claim and where each comes from")
     sub.add_argument("claim", type=Path, metavar="CLAIM", help="an id, or a file")
-    sub.add_argument("--scale", choices=SCALES, help="lay a scale on")
-    sub.add_argument("--arm", help="lay one arm on")
-    sub.add_argument("--alternative", help="lay one alternative on")
-    sub = verb("check", "check claim files, every mistake with its line, without data or training")
+    sub.add_argument("--scale", choices=SCALES, help="show the settings at this scale")
+    sub.add_argument("--arm", help="show the settings of this arm")
+    sub.add_argument("--alternative", help="show the settings under this alternative")
+    sub = verb("check", "check claim files without data or training; list every mistake with its line")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
-    sub = verb("report", "write the pages from the runs there are")
+    sub = verb("report", "write the pages from the existing runs")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
     shelf(sub)
     out(sub)
-    sub = verb("data", "fetch a data set, or say where the known ones are")
-    sub.add_argument("action", choices=("get", "list"), help="get: fetch; list: what is found where")
+    sub = verb("data", "download a data set, or list where known data sets were found")
+    sub.add_argument(
+        "action", choices=("get", "list"), help="get: download a set; list: show which sets were found, and where"
+    )
     sub.add_argument("kind", nargs="?", help="data set: cifar10")
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
-    sub = verb("gc", "remove the checkpoints of finished runs; a run extended later then starts again")
+    sub = verb("gc", "delete the checkpoints of finished runs; a run that must be longer is then trained again")
     shelf(sub)
-    sub = verb("evaluate", "the test error of given weights on photos, beside what is documented of them")
+    sub = verb("evaluate", "measure the test error of published weights, and compare it with the documented one")
     sub.add_argument("photos", metavar="PHOTOS", help="a known set, such as ilsvrc2012, or a folder of photos")
     sub.add_argument("--model", required=True, help="torchvision:NAME, timm:NAME or bvlc_alexnet")
-    sub.add_argument("--weights", type=Path, metavar="FILE", help="default: those that torchvision publishes")
+    sub.add_argument("--weights", type=Path, metavar="FILE", help="default: the weights that torchvision publishes")
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
-    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-    sub = verb("doctor", "say what this machine has, and what to do next; with a flag, check what it computes")
-    sub.add_argument("--canary", action="store_true", help="ten updates of fixed nets against losses of the project's")
+    sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if available")
+    sub = verb("doctor", "show what this machine has, and what to do next; with a flag, check what it computes")
+    sub.add_argument("--canary", action="store_true", help="compare ten updates of fixed nets with recorded losses")
     sub.add_argument("--device", choices=("cpu", "cuda"), help="check what this device computes, and how fast")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="page and JSON of --device (default: reports/doctor)")
+    sub.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the page and JSON of --device (default: reports/doctor)"
+    )
     where(sub)
     return top

@@ -77,7 +77,7 @@ def _line(event: Event, say: Say) -> None:
         say(f"{event['label']:<52} epoch {event['epoch']:>3}/{event['horizon']:<3} {_epoch(event)}")
     elif event["event"] == "begin":
         if event["epoch"]:
-            say(f"{event['label']}: goes on after epoch {event['epoch']}")
+            say(f"{event['label']}: continues after epoch {event['epoch']}")
     elif event["event"] == "pack":
         if event["done"] == event["total"]:
             say(f"{event['label']}: {event['done']:,} done")
@@ -99,8 +99,8 @@ def _epoch(event: EpochEnded) -> str:
 
 
 def _timed(event: Rated) -> str:
-    rates = ", ".join(f"{arm} {rate:.4g}" for arm, rate in event["rates"].items())
-    return f"{event['label']}: images/s {rates}"
+    rates = " and ".join(f"{rate:.4g}" for rate in event["rates"].values())  # in the order that the label has
+    return f"{event['label']}: {rates} images/s"
 
 
 def _evaluation(event: EvaluationBegun) -> str:

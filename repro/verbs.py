@@ -87,8 +87,10 @@ def run(args: argparse.Namespace, say: Say) -> int:
             with display(say) as show:
                 trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
             say(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
-            if limit and _estimate(claims, setting, workers, more, say, "left, as they cannot end in the time given"):
-                say(f"go on: python -m repro {shlex.join(sys.argv[1:])}")
+            if limit and _estimate(
+                claims, setting, workers, more, say, "left, because they cannot finish in the given time"
+            ):
+                say(f"continue with: python -m repro {shlex.join(sys.argv[1:])}")
         if args.base:
             say("\n" + "\n".join(_bases(setting.store.table())))
         files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}
@@ -152,7 +154,7 @@ def plan(args: argparse.Namespace, say: Say) -> int:
         say(line)
     _estimate(claims, setting, workers, _more(args), say)
     say("\n".join(power.lines(claims, shelf(args), runs, reference(args))))
-    say("later rounds follow from these: rates are chosen first, then judged")
+    say("more runs follow from these: learning rates are chosen first, then judged")
     return 0
 
 
@@ -220,7 +222,7 @@ def _estimate(
     each = seconds / workers
     at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
     found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
-    say(found if runs else "nothing to train: every run that is wanted is there")
+    say(found if runs else "nothing to train: every planned run is finished")
     return runs
 
 

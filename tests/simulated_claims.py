@@ -18,8 +18,8 @@ data: {kind: cifar10}
 model: {kind: cuda_convnet_19pct}
 train: {epochs: 48, weight_decay: 0.0}
 arms:
-  relu: {model.activation: relu}
-  tanh: {model.activation: tanh}
+  relu: {label: ReLUs, model.activation: relu}
+  tanh: {label: tanh units, model.activation: tanh}
 varies: [model.activation]
 tune: {train.lr: [0.001, 0.002, 0.004, 0.008], per: arm, choose: fastest, on_seeds: [100, 101, 102], extend: 2}
 seeds: [0, 1, 2, 3, 4]
@@ -51,8 +51,8 @@ paper:
   notes: {value: initB=1 there, says: The released nets have these biases., source: "source.md 1, 12"}
 question: How many times more updates does the net need to get going without them?
 arms:
-  one: {model.bias: 1.0}
-  zero: {model.bias: 0.0}
+  one: {label: biases of 1, model.bias: 1.0}
+  zero: {label: biases of 0, model.bias: 0.0}
 varies: [model.bias]
 tune: {train.lr: [0.01], per: arm, choose: fastest, on_seeds: [100], extend: 0}
 measure: {kind: updates_to, metric: train_loss, of_chance: 0.9, window: 50, at: end}
@@ -72,8 +72,8 @@ version: 1
 paper: {name: alexnet2012, section: "4.2", says: Dropout roughly doubles the number of iterations required to converge.}
 question: How many times more epochs does the net with dropout need?
 arms:
-  dropout: {model.dropout: 0.5}
-  without: {model.dropout: 0.0}
+  dropout: {label: dropout, model.dropout: 0.5}
+  without: {label: no dropout, model.dropout: 0.0}
 varies: [model.dropout]
 measure: {kind: converged, metric: held_out_error, near: 0.005}
 rule: {kind: ratio, of: [dropout, without], paper: 2.0, within: [1.5, 2.67], direction: above 1}
@@ -96,8 +96,8 @@ paper:
   later: [{who: S & Z 2014, numbers: [-0.001], says: No gain., setting: an 11-layer net, source: Table 3 of theirs}]
 question: How much higher is the test error of the net without normalisation?
 arms:
-  both: {model.norms: both}
-  none: {model.norms: none}
+  both: {label: LRN, model.norms: both}
+  none: {label: no LRN, model.norms: none}
 varies: [model.norms]
 measure: {kind: final, metric: views_error}
 rule: {kind: difference, of: [none, both], paper: 0.014, within: [0.007, 0.022], direction: above 0}

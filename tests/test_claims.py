@@ -14,7 +14,7 @@ import yaml
 
 from repro.claim.config import addressed
 from repro.claim.files import ClaimFile, SpecError, run_config, sources
-from repro.claim.model import Claim, TrainSpec
+from repro.claim.model import Arm, Claim, TrainSpec
 from repro.claim.problems import Problem
 from repro.claim.yaml import Document, Loc, read
 from repro.contents import KINDS, PAPERS, load
@@ -124,8 +124,9 @@ def test_an_address_depends_on_what_decides_the_trajectory_and_on_nothing_else()
     assert run_config(paper, "relu", seed=0, lr=0.01).id == same.id, "the level is no part of it"
     longer = paper.model_copy(update={"train": paper.train.model_copy(update={"epochs": 300})})
     assert run_config(longer, "relu", seed=0, lr=0.01).id == same.id, "nor is the horizon"
-    whole = paper.model_copy(update={"arms": {"relu": {"model.activation": "relu", "train.weight_decay": 0}}})
-    assert run_config(whole, "relu", seed=0, lr=0.01).id == same.id, "nor how a number is written"
+    relu = Arm.model_validate({"label": "other words", "model.activation": "relu", "train.weight_decay": 0})
+    whole = paper.model_copy(update={"arms": {"relu": relu}})
+    assert run_config(whole, "relu", seed=0, lr=0.01).id == same.id, "nor how a number is written, nor a label"
     others = [
         run_config(paper, "tanh", seed=0, lr=0.01),
         run_config(paper, "relu", seed=1, lr=0.01),
@@ -415,7 +416,7 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
             RELU,
             {
                 ("scales", "small", "model.activation"): "tanh",
-                ("arms", "relu"): {},
+                ("arms", "relu"): {"label": "ReLUs"},
                 ("arms", "tanh", "model.width"): 0.5,
             },
             ("varies", 0),
@@ -909,9 +910,30 @@ def relation(id: str, name: str, changes: dict[Loc, Any], place: Loc, text: str)
         relation(
             "two arms against one curve",
             TRACE,
-            {("arms", "tanh"): {"model.activation": "tanh"}, ("varies",): ["model.activation"]},
+            {("arms", "tanh"): {"label": "tanh", "model.activation": "tanh"}, ("varies",): ["model.activation"]},
             ("arms",),
             "arms: found 2; a trace is judged against one arm",
+        ),
+        relation(
+            "two arms of one label",
+            RELU,
+            {("arms", "tanh", "label"): "ReLUs"},
+            ("arms", "tanh", "label"),
+            "arms.tanh: found label 'ReLUs', which is that of relu; expected another",
+        ),
+        relation(
+            "an arm without a label",
+            RELU,
+            {("arms", "tanh"): {"model.activation": "tanh"}},
+            ("arms", "tanh"),
+            "arms.tanh.label: missing; expected a text of at most 40 letters (its name on pages, ",
+        ),
+        relation(
+            "a label too long for a legend",
+            RELU,
+            {("arms", "tanh", "label"): "tanh units, as they were used before 2010"},
+            ("arms", "tanh", "label"),
+            "expected a text of at most 40 letters",
         ),
         relation(
             "number for a text",
@@ -988,8 +1010,8 @@ def test_all_mistakes_of_a_file_come_at_once_in_the_order_of_the_file(tmp_path):
         ("figure: 1", "figur: 1"),
         ("momentum: 0.9, ", "momentun: 0.9, "),
         ("batch: 128", "batch: 0"),
-        ("relu: {model.activation: relu}", "relu: {model.activation: rely}"),
-        ("tanh: {model.activation: tanh}", "tanh: {model.activaton: tanh}"),
+        ("ReLUs, model.activation: relu}", "ReLUs, model.activation: rely}"),
+        ("tanh units, model.activation: tanh}", "tanh units, model.activaton: tanh}"),
         ("on_seeds: [100,", "on_seeds: [-100,"),
         ("confidence: 0.95", "confidence: 95"),
         ("ours: none;", "our: none;"),
@@ -1063,7 +1085,8 @@ def test_every_value_has_its_source():
     base = {key: (value, source) for key, value, source in sources(file)}
     assert base["model.init.conv1"] == (0.0001, line("model", "init", "conv1"))
     assert base["data.images"][0] is None
-    kinds = {"data", "model", "train", "precision", "start", "tune", "seeds", "measure", "rule"}
+    assert base["arms.tanh.label"] == ("tanh units", line("arms", "tanh", "label"))
+    kinds = {"arms", "data", "model", "train", "precision", "start", "tune", "seeds", "measure", "rule"}
     assert {key.split(".")[0] for key in base} == kinds
     assert "train.lr" in {key for key, *_ in sources(load(CLAIMS / f"{TRACE}.yaml"), "paper", None, "ours")}
 

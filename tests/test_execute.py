@@ -40,7 +40,7 @@ question: How many times fewer epochs does the ReLU network need?
 data: {kind: digits, images: 60, scale: standardised}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
 train: {batch: 20, epochs: 4, lr: 0.01, weight_decay: 0.0}
-arms: {relu: {model.activation: relu}, tanh: {model.activation: tanh}}
+arms: {relu: {label: ReLUs, model.activation: relu}, tanh: {label: tanh units, model.activation: tanh}}
 varies: [model.activation]
 seeds: [0]
 measure: {kind: epochs_to, metric: train_error, level: 0.01}
@@ -50,7 +50,9 @@ scales: {smoke: {}, small: {}}
 # a trajectory long enough to be interrupted: one run of 30 epochs
 LONG = {
     "epochs: 4,": "epochs: 30,",
-    "{relu: {model.activation: relu}, tanh: {model.activation: tanh}}": "{ours: {}}",
+    "{relu: {label: ReLUs, model.activation: relu}, tanh: {label: tanh units, model.activation: tanh}}": (
+        "{ours: {label: ours}}"
+    ),
     "varies: [model.activation]": "varies: []",
     "{kind: epochs_to, metric: train_error, level: 0.01}": "{kind: trace, metric: train_error, every: 3}",
     "{kind: ratio, of: [tanh, relu], paper: 6.0, within: [4.0, 9.0], direction: above 1}": (
@@ -218,30 +220,24 @@ def test_arms_that_start_otherwise_are_refused_with_arm_and_parameter(setting, t
 
 
 @pytest.mark.parametrize(
-    ("key", "arms"),
+    ("key", "first", "second"),
     [
-        ("model.init", "{relu: {}, tanh: {model.init: published}}"),
-        (
-            "model.init",
-            "{relu: {model.init: {conv1: 0.1, other: 0.01}}, tanh: {model.init: {conv1: 0.2, other: 0.01}}}",
-        ),
-        ("model.width", "{relu: {}, tanh: {model.width: 0.5}}"),
-        ("model.kind", "{relu: {}, tanh: {model.kind: cuda_convnet_80sec}}"),
+        ("model.init", "", "model.init: published"),
+        ("model.init", "model.init: {conv1: 0.1, other: 0.01}", "model.init: {conv1: 0.2, other: 0.01}"),
+        ("model.width", "", "model.width: 0.5"),
+        ("model.kind", "", "model.kind: cuda_convnet_80sec"),
     ],
 )
-def test_what_arms_vary_of_their_start_is_not_held_against_them(tmp_path, key, arms):
-    changes = {
-        "{relu: {model.activation: relu}, tanh: {model.activation: tanh}}": arms,
-        "[model.activation]": f"[{key}]",
-    }
+def test_what_arms_vary_of_their_start_is_not_held_against_them(tmp_path, key, first, second):
+    changes = {"model.activation: relu": first, "model.activation: tanh": second, "[model.activation]": f"[{key}]"}
     ((file, scale),) = claim(tmp_path, changes)
     beforehand.check_initial_values(file, scale)
 
 
 def test_a_layer_whose_start_is_not_varied_is_compared_even_where_another_is(tmp_path, monkeypatch):
-    arms = "{relu: {model.init: {conv1: 0.1, other: 0.01}}, tanh: {model.init: {conv1: 0.2, other: 0.01}}}"
     changes = {
-        "{relu: {model.activation: relu}, tanh: {model.activation: tanh}}": arms,
+        "model.activation: relu": "model.init: {conv1: 0.1, other: 0.01}",
+        "model.activation: tanh": "model.init: {conv1: 0.2, other: 0.01}",
         "[model.activation]": "[model.init]",
     }
     ((file, scale),) = claim(tmp_path, changes)

@@ -30,9 +30,9 @@ model: {kind: alexnet}
 train: {epochs: 20, file_images: 1024, plateau: 5}
 seeds: [0, 1, 2, 3, 4]
 arms:
-  dropout: {model.dropout: 0.5}
-  without: {model.dropout: 0.0}
-  halved: {model.dropout: 0.0, model.halved: true}
+  dropout: {label: dropout, model.dropout: 0.5}
+  without: {label: no dropout, model.dropout: 0.0}
+  halved: {label: halved activity, model.dropout: 0.0, model.halved: true}
 varies: [model.dropout, model.halved]
 tune: {train.lr: [0.0025, 0.005, 0.01], per: all, choose: learns, on_seeds: [100, 101, 102]}
 measure: {kind: final, metric: gap}
@@ -111,7 +111,7 @@ def test_nothing_is_judged_while_a_tuning_run_is_missing(file):
     [
         ("per: all", "per: arm", "tune.per: found arm beside learns"),
         ("choose: learns", "choose: fastest", "final has no level to be the fastest to; expected learns"),
-        ("{model.dropout: 0.0, model.halved", "{model.dropout: 0.5, model.halved", "stands in place of dropout"),
+        ("activity, model.dropout: 0.0", "activity, model.dropout: 0.5", "stands in place of dropout"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, old, new, told):

@@ -46,8 +46,8 @@ data: {kind: ilsvrc2012, crop: 224}
 model: {kind: alexnet, width: 0.5}
 train: {batch: 64}
 arms:
-  ours: {}
-  theirs: {model.kind: "timm:test_resnet"}
+  ours: {label: our net}
+  theirs: {label: the net of timm, model.kind: "timm:test_resnet"}
 varies: [model.kind]
 seeds: [0, 1, 2, 3, 4]
 measure: {kind: final, metric: test_error}
@@ -96,28 +96,28 @@ def test_the_names_read_off_the_sources_are_the_ones_that_the_libraries_register
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("test_resnet", "resnet81", "10:24: arm theirs: model.kind: timm has no net resnet81; did you mean resnet18"),
+        ("test_resnet", "resnet81", "10:48: arm theirs: model.kind: timm has no net resnet81; did you mean resnet18"),
         ("timm:test_resnet", "torchvision:alexnt", "torchvision has no net alexnt; did you mean alexnet?"),
         ("timm:test_resnet", "timn:resnet18", "or torchvision:NAME or timm:NAME"),
         (
             "}",
             ", model.width: 2.0}",
-            "10:57: arm theirs: model.width: is for nets with a table of layers; timm:test_resnet",
+            "10:81: arm theirs: model.width: is for nets with a table of layers; timm:test_resnet",
         ),
         (
             "}",
             ", model.init.fc8: 0.1}",
-            "10:60: arm theirs: model.init: is for nets with a table of layers; timm:test_resnet",
+            "10:84: arm theirs: model.init: is for nets with a table of layers; timm:test_resnet",
         ),
         (
             "}",
             ", train.freeze: {conv1: 3}}",
-            "10:58: arm theirs: train.freeze: names layers, and those of timm:test_res",
+            "10:82: arm theirs: train.freeze: names layers, and those of timm:test_res",
         ),
     ],
 )
 def test_a_net_that_a_library_lacks_and_keys_of_layers_are_refused_at_their_line(tmp_path, old, new, said):
-    line = '  theirs: {model.kind: "timm:test_resnet"}'
+    line = '  theirs: {label: the net of timm, model.kind: "timm:test_resnet"}'
     with pytest.raises(SpecError) as refused:
         load(written(tmp_path, (line, line.replace(old, new))))
     assert "theirs.yaml:10:" in str(refused.value)
@@ -130,7 +130,7 @@ def test_a_base_that_is_a_librarys_net_is_refused_what_speaks_of_layers(tmp_path
             tmp_path,
             ("{kind: alexnet, width: 0.5}", model),
             ("{batch: 64}", "{weight_decay: {conv1: 0.1}}"),
-            ('{model.kind: "timm:test_resnet"}', "{train.lr: 0.02}"),
+            ('model.kind: "timm:test_resnet"', "train.lr: 0.02"),
             ("varies: [model.kind]", "varies: [train.lr]"),
         )
         with pytest.raises(SpecError) as refused:
@@ -158,7 +158,7 @@ assert "timm" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "theirs.yaml:10:24: arm theirs: model.kind: timm has no net resnet81; did you mean resnet18" in done.stdout
+    assert "theirs.yaml:10:48: arm theirs: model.kind: timm has no net resnet81; did you mean resnet18" in done.stdout
 
 
 def test_what_a_scale_means_and_a_base_of_another_net_says_are_passed_over(tmp_path):
@@ -179,7 +179,7 @@ def test_images_that_a_net_does_not_take_are_said_before_data_are_read(tmp_path)
         ("seeds: [0]}", "seeds: [0], data.stored: 32, data.crop: 32}"),
     )
     said = (
-        r"theirs.yaml:10:24: arm theirs: model.kind: torchvision:alexnet: does not take images of 3 x 32 x 32 \(.*; set"
+        r"theirs.yaml:10:48: arm theirs: model.kind: torchvision:alexnet: does not take images of 3 x 32 x 32 \(.*; set"
     )
     with pytest.raises(ReproError, match=said):
         check_library_nets(load(path), "smoke")
@@ -215,7 +215,7 @@ def test_what_is_resolved_for_a_librarys_net_names_no_key_that_it_does_not_have(
 
 
 def test_one_decay_of_a_librarys_net_is_compared_with_that_of_every_layer(tmp_path):
-    line = '{model.kind: "timm:test_resnet"}'
+    line = 'model.kind: "timm:test_resnet"}'
     path = written(tmp_path, (line, line.replace("}", ", train.weight_decay: 0.001}")))
     with pytest.raises(SpecError, match=r"the arms differ in train.weight_decay.fc6 too"):
         load(path)

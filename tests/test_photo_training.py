@@ -328,7 +328,7 @@ question: How much higher is the error of the net with tanh units on crops?
 data: {kind: ilsvrc2012, stored: 36, crop: 32, held_out: 2}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
 train: {batch: 5, epochs: 1, lr: 0.001}
-arms: {relu: {model.activation: relu}, tanh: {model.activation: tanh}}
+arms: {relu: {label: ReLUs, model.activation: relu}, tanh: {label: tanh units, model.activation: tanh}}
 varies: [model.activation]
 seeds: [0]
 measure: {kind: final, metric: test_error}

@@ -41,7 +41,7 @@ question: How many times fewer epochs does the ReLU network need?
 data: {kind: cifar10}
 model: {kind: cuda_convnet_19pct}
 train: {batch: 128, epochs: 40, momentum: 0.9, weight_decay: 0.0}
-arms: {relu: {model.activation: relu}, tanh: {model.activation: tanh}}
+arms: {relu: {label: ReLUs, model.activation: relu}, tanh: {label: tanh units, model.activation: tanh}}
 varies: [model.activation]
 tune: {train.lr: [0.001, 0.002, 0.004], per: arm, choose: fastest, on_seeds: [100]}
 seeds: [0, 1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""A second paper: a folder in `repro/papers`, and nothing else, puts it on trial; nothing of the first stands anywhere."""
+"""A second paper: a folder in `repro/papers` puts it on trial, and nothing of the first stands anywhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ print(KINDS.schema.text())
 """
 # Words of the first paper that a page, a schema or a message on the second has no reason to say.
 OF_THE_FIRST = re.compile(
-    r"alexnet|krizhevsky|imagenet classification|cuda-convnet|tower|conv6|response normalisation|lrn|fc[678]|source\.md",
+    r"alexnet|krizhevsky|imagenet classification|cuda-convnet|tower|conv6|response normalisation|\blrn|fc[678]|"
+    r"source\.md",
     re.IGNORECASE,
 )
 

@@ -46,8 +46,9 @@ data: {kind: digits, images: 60, scale: standardised, stored: 32, crop: 28, held
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
 train: {batch: 20, epochs: 2, lr: 0.01, weight_decay: 0.0}
 arms:
-  scratch: {}
+  scratch: {label: training from scratch}
   started:
+    label: fine-tuning
     train.lr: 0.005
     start: {run: {data.classes: [0, 1, 2, 3, 4], train.lr: 0.01, train.epochs: 3}, afresh: [fc10]}
 varies: [start, train.lr]

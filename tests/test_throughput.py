@@ -41,7 +41,7 @@ question: How many times the images/s does the one net reach?
 data: {kind: digits, images: 60, scale: standardised}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
 train: {batch: 20, lr: 0.01, weight_decay: 0.0}
-arms: {relu: {model.activation: relu}, tanh: {model.activation: tanh}}
+arms: {relu: {label: ReLUs, model.activation: relu}, tanh: {label: tanh units, model.activation: tanh}}
 varies: [model.activation]
 seeds: [0, 1, 2, 3, 4]
 measure: {kind: throughput, metric: images_per_second, updates: 2, rounds: 3}
@@ -56,7 +56,7 @@ question: How many times fewer epochs does the ReLU network need?
 data: {kind: digits, images: 60, scale: standardised}
 model: {kind: cuda_convnet_19pct, init: he, width: 0.25}
 train: {batch: 20, epochs: 2, lr: 0.01, weight_decay: 0.0}
-arms: {relu: {model.activation: relu}, tanh: {model.activation: tanh}}
+arms: {relu: {label: ReLUs, model.activation: relu}, tanh: {label: tanh units, model.activation: tanh}}
 varies: [model.activation]
 seeds: [0]
 measure: {kind: epochs_to, metric: train_error, level: 0.01}
@@ -71,7 +71,7 @@ question: How many images/s does the net train here?
 data: {kind: ilsvrc2012, crop: 224, held_out: 10000}
 model: {kind: alexnet}
 train: {file_images: 1024}
-arms: {net: {}}
+arms: {net: {label: the net}}
 varies: []
 seeds: [0, 1, 2, 3, 4]
 measure: {kind: throughput, metric: images_per_second, updates: 20, rounds: 3}

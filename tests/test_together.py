@@ -30,10 +30,10 @@ version: 1
 paper: {name: alexnet2012, section: "7", says: Removing any of the middle layers costs about 2 points.}
 question: How much higher is the error without one of them?
 arms:
-  full: {model.without: []}
-  one: {model.without: [conv2]}
-  two: {model.without: [conv3]}
-  three: {model.without: [conv4]}
+  full: {label: all layers, model.without: []}
+  one: {label: conv2 removed, model.without: [conv2]}
+  two: {label: conv3 removed, model.without: [conv3]}
+  three: {label: conv4 removed, model.without: [conv4]}
 varies: [model.without]
 measure: {kind: final, metric: test_error}
 rule: {kind: difference, of: [one, full], over: [second, third], paper: 0.02, within: [0.01, 0.03], direction: above 0}

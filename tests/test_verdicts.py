@@ -34,7 +34,7 @@ data: {kind: cifar10}
 model: {kind: cuda_convnet_19pct}
 train: {epochs: 1, lr: 0.001, weight_decay: published}
 arms:
-  ours: {}
+  ours: {label: our runs}
 varies: []
 seeds: [0, 1, 2, 3]
 measure: {kind: trace, metric: train_error, every: 79}
@@ -340,7 +340,7 @@ def test_arms_whose_shapes_differ_are_compared_as_independent_runs(tmp_path: Pat
 def test_arms_that_the_rule_does_not_compare_are_not_waited_for(tmp_path: Path) -> None:
     file = claim_file(
         tmp_path,
-        ("  none: {model.norms: none}\n", "  none: {model.norms: none}\n  first: {model.norms: first}\n"),
+        ("\nvaries: [model.norms]", "\n  first: {label: LRN in layer 1, model.norms: first}\nvaries: [model.norms]"),
         ("half_rate: {train.lr: 0.005}", 'only_first: {"rule.of": [first, both]}'),
         ("alternatives: [half_rate]", "alternatives: [only_first]"),
         text=ERRORS,

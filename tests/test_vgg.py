@@ -123,8 +123,8 @@ def test_a_run_of_it_has_its_own_options_and_no_others():
         ("kind: vgg11, norms: none", "kind: vgg11, norms: none, conv6: true", "model.conv6: is for alexnet alone"),
         ("kind: vgg11, norms: none", "kind: vgg11, norms: none, bias: 0.5", "model.bias: is for alexnet alone"),
         (
-            "lrn: {model.norms: first}",
-            "lrn: {model.norms: both}",
+            "layer 1, model.norms: first}",
+            "layer 1, model.norms: both}",
             "arm lrn: model.norms: found 'both'; expected none or first or scale only",
         ),
     ],

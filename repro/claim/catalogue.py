@@ -25,7 +25,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: its claim's id, the section that says it, and what; the paper's folder, and the part of its catalogue."""
+    """One row: its claim's id, the section that says it and what it says, its paper's folder and its part."""
 
     paper: str
     part: Part

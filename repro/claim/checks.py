@@ -67,9 +67,12 @@ def of_file(base: Layers) -> list[Problem]:
     out = of_name(base)
     for by, loc, overrides, known in _overrides(data, kinds):
         for key in overrides:
+            in_arm = "label" in known
+            if in_arm and key == "label":
+                continue
             if (path := kinds.path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
-            elif known is kinds.arm_keys and path[0] not in OF_RUNS:
+            elif in_arm and path[0] not in OF_RUNS:
                 text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
                 out.append(base.problem((*loc, key), text, key=True))
             elif path[0] == "tune" and "tune" not in data:
@@ -107,6 +110,7 @@ def all_known(data: dict[str, Any], kinds: Kinds, scale: Scale, alternative: str
 
 def _overrides(data: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
     own: list[Loc] = [()]  # places of overrides that may have arms of their own
+    in_arms: Mapping[str, Loc] = {**kinds.arm_keys, "label": ("label",)}
     for scale in mapping(data, "scales"):
         yield (
             f"scale {scale}",
@@ -120,7 +124,7 @@ def _overrides(data: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Loc, d
         own.append(loc)
     for loc in own:
         for arm in mapping(data, *loc, "arms"):
-            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), kinds.arm_keys
+            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), in_arms
 
 
 def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
@@ -207,7 +211,19 @@ def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Prob
         if arm not in claim.arms:
             text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
             out.append(layers.problem(("paper", "arms", arm), text, key=True))
+    out += _labels(claim, layers)
     return [*out, *of_judging(claim, layers, smoke), *_of_crops(claim, layers), *_arms(claim, layers, arms)]
+
+
+def _labels(claim: Claim, layers: Layers) -> list[Problem]:
+    """Return a problem for every arm whose label an earlier arm has."""
+    out: list[Problem] = []
+    first: dict[str, str] = {}
+    for name, arm in claim.arms.items():
+        if (owner := first.setdefault(arm.label, name)) != name:
+            text = f"arms.{name}: found label {arm.label!r}, which is that of {owner}; expected another"
+            out.append(layers.problem(("arms", name, "label"), text))
+    return out
 
 
 def _classes(claim: Claim, layers: Layers) -> list[Problem]:
@@ -281,7 +297,7 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     """Each arm's net and rule, and that arms differ in what varies and in nothing else."""
     out: list[Problem] = []
     keys = layers.kinds.arm_keys
-    known = {arm for arm, over in claim.arms.items() if all(path_of(key, keys) for key in over)}
+    known = {name for name, arm in claim.arms.items() if all(path_of(key, keys) for key in arm.overrides)}
     for arm, (armed, laid) in arms.items():
         if wrong := _classes(armed, laid):
             return wrong

@@ -230,6 +230,8 @@ def sources(
             source = layers.source(path) or f"default: {description}"
             out.append((".".join(map(str, path)), value, source))
 
+    for name in [arm] if arm else claim.arms:
+        add(("arms", name, "label"), claim.label(name), None)
     for section in dict.fromkeys(
         str(path[0]) for path in file.kinds.keys.values() if path not in (("arms",), ("varies",))
     ):

@@ -9,11 +9,11 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from repro.claim.config import Closed
 from repro.claim.records import ComparedSentence
-from repro.claim.scalars import Name, Number, Positive, Seed, Text
+from repro.claim.scalars import Label, Name, Number, Positive, Seed, Text
 from repro.claim.scales import ScaleName
 from repro.claim.yaml import Loc
 from repro.nets import libraries, tables
@@ -210,6 +210,19 @@ class Revision(Closed):
     )
 
 
+class Arm(Closed):
+    """One of the things that a claim compares: its label, and overrides of dotted keys."""
+
+    model_config = ConfigDict(extra="allow")  # the overrides, which checks.py holds against the keys that there are
+
+    label: Label = Field(description="its name on pages, as it reads after “with”: biases of 0, no dropout")
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The dotted keys that it sets, and their values."""
+        return self.model_extra or {}
+
+
 NetOf = TypeVar("NetOf", bound=Net)
 Measure = TypeVar("Measure", bound=Closed)
 Rule = TypeVar("Rule", bound=Closed)
@@ -232,7 +245,7 @@ class Claim(Closed, Generic[NetOf, Measure, Rule]):
     train: TrainSpec = Field(description="the training rule")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the training; fp32 has TF32 off")
     start: StartSpec | None = Field(None, description="weights to start from (§6); initial values by default")
-    arms: dict[Name, dict[str, Any]] = Field(min_length=1, description="what is compared: overrides of dotted keys")
+    arms: dict[Name, Arm] = Field(min_length=1, description="what is compared: overrides of dotted keys, and a label")
     varies: list[Text] = Field(description="the dotted keys in which arms differ, beside what is tuned")
     tune: Tune | None = Field(None, description="how rates are chosen")
     seeds: list[Seed] = Field(min_length=1, description="judging seeds")
@@ -251,6 +264,10 @@ class Claim(Closed, Generic[NetOf, Measure, Rule]):
             return None
         return changed[-1]
 
+    def label(self, arm: str) -> str:
+        """Return the name of an arm on pages."""
+        return self.arms[arm].label
+
     @property
     def alternatives(self) -> dict[str, dict[str, Any]]:
         """All alternatives of all assumptions, by name."""
@@ -268,7 +285,7 @@ def keys_of(claim: type[Claim[Any, Any, Any]], sections: Iterable[str]) -> dict[
     """Return the keys below these sections of a claim, as overrides write them: `train.lr` is ("train", "lr")."""
     keys: dict[str, Loc] = {}
     for section in sections:
-        models = models_of(claim.model_fields[section].annotation)
+        models = models_of(claim.model_fields[section].annotation) if section != "arms" else []  # names come first
         names = [field.alias or name for model in models for name, field in model.model_fields.items()]
         keys |= {f"{section}.{name}": (section, name) for name in names} if models else {section: (section,)}
     return keys

@@ -22,7 +22,7 @@ CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out", "
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
     """The run of one arm of a checked claim (as given by `ClaimFile.at`), at rate `lr` where rates are tuned."""
     data: dict[str, Any] = claim.model_dump(include=set(OF_RUNS), exclude_unset=True)
-    _lay(data, claim.arms[arm], claim.kinds)
+    _lay(data, claim.arms[arm].overrides, claim.kinds)
     if lr is not None:
         data["train"]["lr"] = lr
     return _run(type(claim), marshal.dumps(data, BY_VALUE), seed)
@@ -93,7 +93,7 @@ def _resolved(data: dict[str, Any], seed: int, kinds: Kinds) -> RunConfig:
 
 def epochs_of(claim: Claim, arm: str) -> int:
     """The first horizon of an arm's runs: its own, where it says one."""
-    return int(claim.arms[arm].get("train.epochs", claim.train.epochs))
+    return int(claim.arms[arm].overrides.get("train.epochs", claim.train.epochs))
 
 
 def _run_model(spec: DataSpec, model: Net, layers: list[str]) -> RunModel:

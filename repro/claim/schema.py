@@ -42,10 +42,11 @@ class Schema:
         properties = definitions["Claim"]["properties"]
         definitions["ArmOverrides"] = _overrides(self._kinds.arm_keys, properties, definitions)
         definitions["Overrides"] = over = _overrides(keys, properties, definitions)
+        arm, overrides = definitions["Arm"], definitions["ArmOverrides"]
+        arm.update(overrides | {"properties": arm["properties"] | overrides["properties"]})
         alternatives = definitions["Assumption"]["properties"]["alternatives"]["patternProperties"]
         (name,) = alternatives
         alternatives[name] = _ref("Overrides")
-        properties["arms"]["patternProperties"][name] = _ref("ArmOverrides")
         self._name_papers(definitions)
         run = definitions["StartSpec"]["properties"]["run"]
         definitions["StartSpec"]["properties"]["run"] = _ref("ArmOverrides") | {"description": run["description"]}
@@ -188,6 +189,8 @@ def _words(node: Node, definitions: Node) -> str:
             return "a name of small letters, digits and _"
         case "string" if node.get("minLength", 0) > 1:
             return f"a text of {node['minLength']} letters or more"
+        case "string" if "maxLength" in node:
+            return f"a text of at most {node['maxLength']} letters"
         case "string":
             return "a text"
         case "integer" | "number" as kind:

@@ -42,8 +42,9 @@ def _check_arms(file: ClaimFile, claim: Claim, alternative: str | None) -> None:
             rule = config.model.kind if rules is None else rules[name]
             other, same = first.setdefault((name, tensor.shape, rule), (arm, tensor))
             if not torch.equal(tensor, same):
+                labels = f"“{claim.label(other)}” and “{claim.label(arm)}”"
                 raise ReproError(
-                    f"{file.path}: arms {other} and {arm}{f' ({alternative})' if alternative else ''}: {name} "
+                    f"{file.path}: the arms {labels}{f' ({alternative})' if alternative else ''}: {name} "
                     f"{tuple(tensor.shape)} starts with other values at seed {seed}, though neither arm changes "
                     f"its initialisation; expected equal values, or model.init among what varies"
                 )

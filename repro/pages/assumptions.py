@@ -79,13 +79,13 @@ def _unjudged(file: ClaimFile, name: str, found: list[Exhibit]) -> str:
     ]
     if not at or any(shown.scale in at for shown in found):
         return "not run yet"
-    return f"only {listed(at)} scale asks for it; not run"
+    return f"planned at {listed(at)} scale only; not run"
 
 
 def _choice(shown: Exhibit, judgement: Judgement, name: str) -> Choice:
-    verdict = judgement.verdict
-    chosen = {arm.name: f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
-    rates = ", ".join(f"{name} {rate}" for name, rate in chosen.items())
+    verdict, label = judgement.verdict, judgement.claim.label
+    chosen = {label(arm.name): f"{arm.rate:g}" for arm in judgement.arms.values() if arm.rate is not None}
+    rates = ", ".join(f"{rate} with {name}" for name, rate in chosen.items())
     if len(chosen) == len(judgement.arms) and len(set(chosen.values())) == 1:
         rates = next(iter(chosen.values())) + " in all arms" * (len(chosen) > 1)
     effect = change(shown, judgement, name)
@@ -96,16 +96,16 @@ def change(shown: Exhibit, judgement: Judgement, name: str) -> str:
     """Return what one alternative does to the verdict, in words."""
     base, verdict = shown.judgement, judgement.verdict
     if judgement in base.comparisons:
-        return "judged together with ours; the weakest decides"
+        return "judged together with our choice; the weakest decides"
     if not complete(judgement):
         return f"not known yet: {verdict.why}"
     if asks_otherwise(shown.file, name):
-        return "another question, with a band of its own: it decides nothing here"
+        return "answers another question, with a band of its own, and does not affect the verdict"
     if decides(base, judgement):
-        return f"decides: “{verdict.word}” instead of “{base.verdict.word}”"
+        return f"changes the verdict: “{verdict.word}” instead of “{base.verdict.word}”"
     if base.effect and judgement.effect and _apart(base, judgement):
-        return "the word stays, the size does not: the two intervals do not overlap"
-    return "changes neither the word nor, beyond the intervals, the size"
+        return "same verdict, another size: the two intervals do not overlap"
+    return "same verdict; the two intervals overlap"
 
 
 def asks_otherwise(file: ClaimFile, name: str) -> bool:
@@ -148,7 +148,7 @@ def turning(file: ClaimFile, found: list[Exhibit]) -> str:
             words = under.setdefault(whats[str(judgement.alternative)], [])
             words.append(f"“{judgement.alternative}”{where}: {judgement.verdict.word}")
     named = [f"{what} (under {'; '.join(words)})" for what, words in under.items()]
-    return f"It depends on what the paper leaves open: {listed(named)}." if named else ""
+    return f"The verdict depends on something that the paper leaves open: {listed(named)}." if named else ""
 
 
 def deciding(file: ClaimFile, found: list[Exhibit], reference: AtScale | None) -> str:
@@ -156,12 +156,19 @@ def deciding(file: ClaimFile, found: list[Exhibit], reference: AtScale | None) -
     judged none, that of the `reference` runs."""
     judged = _judged(found)
     if not file.claim.alternatives:
-        return "The claim names no alternative to these choices." if file.claim.assumptions else "Nothing is named."
+        return (
+            "The claim names no alternative to these choices."
+            if file.claim.assumptions
+            else "The claim names no open choice."
+        )
     unchanged = "No alternative that was judged changes the verdict."
     if not judged and reference and any(part.role == "alternative" and part.complete for part in reference.comparisons):
         return reference.depends or unchanged
     if not judged:
-        return "No alternative has been judged yet, so it is not known whether one of these choices decides."
+        return (
+            "No alternative has been judged yet, so it is not known whether the verdict depends on one of these "
+            "choices."
+        )
     text = turning(file, found) or unchanged
     moved = [
         f"from {_size(s.judgement)} to {_size(j)} under “{j.alternative}”"

@@ -12,9 +12,9 @@ from repro.questions.units import listed
 from repro.store import Table
 
 _FIRST = (
-    "These runs stand on small scale as it was first: the net as printed, 30 epochs. It starts late and ends underfit, "
-    "and its error follows the update at which it starts, so that a difference of errors would be one of starting; "
-    "what was judged on it stays, and says nothing of small differences."
+    "These runs use the first definition of small scale: the net as printed, trained for 30 epochs. Such a net starts "
+    "to learn late and ends underfit, and its error depends on the update at which it starts to learn. A difference of "
+    "errors may therefore only be a difference in starting, so these runs say nothing about small differences."
 )
 
 
@@ -34,7 +34,7 @@ def sections(shown: Exhibit) -> list[Section]:
         return [Section(f"{shown.shelf}-base", "The base", (_FIRST,), parts)]
     found = bases.candidates(shown.file.paper, shown.file.kinds, shown.table)
     if not any(c.seeds or c.lost for c in found):
-        text = f"These runs stand on the base {name}, which was chosen on the reference shelf ({bases.COMMAND})."
+        text = f"These runs use the base {name}, which was chosen on the reference shelf ({bases.COMMAND})."
         return [Section(f"{shown.shelf}-base", "The base", (text,), parts)]
     return [Section(f"{shown.shelf}-base", "The base", (bases.sentence(found),), (_candidates(found), *parts))]
 
@@ -57,11 +57,20 @@ def _candidates(found: list[bases.Candidate]) -> Grid:
             at,
         ))  # fmt: skip
     head = (
-        *("base", "epochs", "tuning seeds", "error in ten views, %", "its deviation, points", "error in one view, %"),
-        *("training error, %", "leaves 0.9 ln C at update, by seed"),
+        *(
+            "base",
+            "epochs",
+            "tuning seeds",
+            "error in ten views, %",
+            "its standard deviation, points",
+            "error in one view, %",
+        ),
+        *("training error, %", "seed: update at which the loss falls below 0.9 ln C"),
     )
     taken = bases.chosen(found)
-    note = "Errors in test mode after the last epoch, by seed; the training error is that of 1,000 fixed photos."
+    note = (
+        "Errors are those in test mode after the last epoch, by seed; the training error is that of 1,000 fixed photos."
+    )
     strong = frozenset(i for i, c in enumerate(found) if c.name == taken)
     return Grid("Candidates for the base", head, tuple(rows), strong=strong, note=note)
 
@@ -77,9 +86,9 @@ def _started(judgement: Judgement, table: Table) -> Grid | None:
         config = run_config(judgement.claim, part.name, seed=seen[0][0].seed, lr=part.rate)
         at = [f"{o.seed}: {_update(bases.left(config, run.epochs))}" for o, run in seen]
         values = [f"{o.seed}: {measure.observed(judgement.claim, o)}" for o, _ in seen]
-        rows.append((part.name, listed(at), listed(values)))
-    head = ("arm", "leaves 0.9 ln C at update, by seed", "measured, by seed")
-    return Grid("When each net left chance, and what was measured of it", head, tuple(rows)) if rows else None
+        rows.append((judgement.claim.label(part.name), listed(at), listed(values)))
+    head = ("arm", "seed: update at which the loss falls below 0.9 ln C", "seed: measured")
+    return Grid("When each net started to learn, and what was measured", head, tuple(rows)) if rows else None
 
 
 def _update(left: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What a reader may now believe, and what the runs could not have told: a sentence for each verdict."""
+"""What a reader may believe after a verdict, and what the runs do not show: a sentence for each group of verdicts."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from repro.questions.judge import Judgement
 
 # By group of words; {data} and {scale} are the claim's own.
 _BELIEF: dict[Group, str] = {
-    "holds": "The sentence may be believed, its number included, as far as these seeds on the paper’s own data and "
-    "schedule can tell.",
-    "direction holds": "The direction may be believed; how large it is these runs leave open.",
-    "another size or number": "The direction may be believed, but not the number: ours is another.",
-    "does not hold": "The sentence should not be believed as printed: an effect half as large would have been seen.",
-    "open": "These runs are no reason to believe the sentence, and none to doubt it.",
-    "agrees below paper scale": "It may be believed of {data}, at {scale} scale; how large it is with the paper’s own "
-    "data and schedule these runs could not have told.",
-    "open below paper scale": "At {scale} scale, on {data}, these runs are no reason to believe the sentence, and none "
+    "holds": "You can believe the sentence, including its number, as far as these seeds on the paper’s own data and "
+    "schedule can show.",
+    "direction holds": "You can believe the direction. These runs do not show how large the effect is.",
+    "another size or number": "You can believe the direction, but not the number: we measured another one.",
+    "does not hold": "You should not believe the sentence as printed: these runs would have shown an effect half as "
+    "large.",
+    "open": "These runs give no reason to believe the sentence, and none to doubt it.",
+    "agrees below paper scale": "You can believe it for {data} at {scale} scale. These runs do not show how large the "
+    "effect is with the paper’s own data and schedule.",
+    "open below paper scale": "At {scale} scale on {data}, these runs give no reason to believe the sentence, and none "
     "to doubt it.",
-    "disagrees below paper scale": "It should not be believed of {data}, at {scale} scale; whether it holds with the "
-    "paper’s own data and schedule these runs could not have told.",
+    "disagrees below paper scale": "You should not believe it for {data} at {scale} scale. These runs do not show "
+    "whether it holds with the paper’s own data and schedule.",
 }
 # Where the sentence says that there is no effect, or is about a number by itself.
 _NO_EFFECT: dict[Group, str] = {
-    "holds": "That there is no effect worth the name may be believed, as far as these seeds can tell.",
-    "does not hold": "That there is no effect should not be believed.",
-    "agrees below paper scale": "That there is no effect worth the name may be believed of {data}, at {scale} scale; "
-    "how it is with the paper’s own data and schedule these runs could not have told.",
-    "disagrees below paper scale": "That there is no effect should not be believed of {data}, at {scale} scale; how it "
-    "is with the paper’s own data and schedule these runs could not have told.",
+    "holds": "You can believe that there is no noticeable effect, as far as these seeds can show.",
+    "does not hold": "You should not believe that there is no effect.",
+    "agrees below paper scale": "You can believe that there is no noticeable effect for {data} at {scale} scale. These "
+    "runs do not show whether there is one with the paper’s own data and schedule.",
+    "disagrees below paper scale": "You should not believe that there is no effect for {data} at {scale} scale. These "
+    "runs do not show how it is with the paper’s own data and schedule.",
 }
 _NUMBER: dict[Group, str] = {
-    "holds": "The number may be believed: ours cannot be told from it.",
-    "another size or number": "Ours is another number; that alone does not make the printed one wrong.",
+    "holds": "You can believe the number: ours does not differ from it.",
+    "another size or number": "We measured another number; that alone does not make the printed one wrong.",
 }
 
 

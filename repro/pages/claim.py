@@ -40,7 +40,7 @@ def page(
     fixed: list[tuple[str, str, list[tuple[str, str]]]] = [
         *([("What others measured", "others", [])] if others else []),
         ("What the paper leaves open", "assumptions", []),
-        ("What we do otherwise", "deviations", []),
+        ("What we do differently", "deviations", []),
         ("How it is judged", "rule", []),
         *([(told.title, "power", [])] if told else []),
         ("Run it yourself", "again", []),
@@ -107,10 +107,10 @@ def _forest(found: list[Exhibit]) -> Figure | None:
     drawn_on = axis(found[0], of_one=len(pairs) == 1)
     drawing = charts.interval("choices", "The effect under each choice", f"{'; '.join(words)}.", drawn_on, rows)
     again = any(prose.tuned(judgement.claim) for shown in found for judgement in shown.alternatives)
-    note = f"Each alternative is laid on our choices alone{' and tuned again' * again}."
+    note = f"Each alternative changes one of our choices{'; its learning rates are tuned again' * again}."
     for judgement in (shown.judgement for shown in found if shown.speaks and shown.judgement.comparisons):
         judged = listed([part.name for part in judgement.comparisons])
-        note += f" {judged} are judged together, and the weakest, {judgement.name}, decides."
+        note += f" {judged} are judged together; the weakest, {judgement.name}, decides."
     return Figure(drawing, "The effect under each choice.", note)
 
 
@@ -126,18 +126,18 @@ def _together(judgement: Judgement) -> list[str]:
         return []
     missed = 1 - judgement.claim.rule.confidence
     return [
-        f"The sentence is said of {many} comparisons, each judged by this rule. The claim's word is the first that "
-        f"occurs of {listed([word for word in WORST if 'scale' not in word])}. All of them can only be accepted "
-        f"wrongly if a false one is, so no correction is needed for that; a word against the sentence is said of one "
-        f"only where its interval at {100 * (1 - missed / many):g} % says so too, since one of {many} lies on the "
-        f"wrong side by chance {many} times as often."
+        f"The sentence is about {many} comparisons, and each is judged by this rule. The claim gets the first of these "
+        f"verdicts that occurs: {listed([word for word in WORST if 'scale' not in word])}. All of them can only be "
+        "accepted wrongly if a false one is, so no correction is needed for that. A verdict against the sentence is "
+        f"given only if an interval at {100 * (1 - missed / many):g} % supports it too, because one of {many} "
+        f"intervals lies on the wrong side by chance {many} times as often."
     ]
 
 
 def _revision(revision: Revision) -> str:
     """Return a change of the claim in a sentence."""
     had = [f"{scale} scale ({then.word})" for scale, then in revision.runs.items()]
-    runs = f"Runs were there at {listed(had)}" if had else "No run was there"
+    runs = f"There were runs at {listed(had)} by then" if had else "There were no runs yet"
     return f"Version {revision.version}, {revision.date}: {revision.what.rstrip('.')}. {runs}."
 
 

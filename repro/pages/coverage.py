@@ -32,7 +32,7 @@ def lines(rows: Sequence[Covered]) -> list[str]:
             out.append(f"{paper}:")
         out.append(f"  {row.entry.id:<24} {cells}".rstrip())
     out += ["", "(r): on the reference shelf; –: the claim has no such scale"]
-    out += ["", "what is missing, what fills it, and what that costs:"]
+    out += ["", "what is missing, the command for it, and its cost:"]
     if smoke := sum(missing.scale == "smoke" for row in rows for missing in row.missing):
         out.append(f"  smoke scale of {smoke} claims, seconds each: python -m repro smoke")
     for row in rows:
@@ -48,7 +48,7 @@ def todo(row: Covered) -> str:
     """What is to be done for a row of a sentence that has no valid claim."""
     if row.state == "invalid":
         return f"the claim has mistakes: python -m repro check {row.entry.id}"
-    return f"write claims/{row.entry.id}.yaml, as claims/README.md says"
+    return f"write claims/{row.entry.id}.yaml; claims/README.md explains how"
 
 
 def cost(missing: Missing) -> str:
@@ -58,11 +58,11 @@ def cost(missing: Missing) -> str:
     if found.alternatives:
         runs += f" ({found.alternatives} of them for alternatives)"
     if not found.known:
-        return f"cost of {runs} not known: `{missing.command.replace(' run ', ' plan ')}` measures it"
-    take = f"at most {prose.duration(found.seconds)} of one worker on {found.device}, by recorded runs like them"
+        return f"the cost of {runs} is not known: `{missing.command.replace(' run ', ' plan ')}` measures it"
+    take = f"at most {prose.duration(found.seconds)} with one worker on {found.device}, as similar recorded runs did"
     if found.known == found.runs:
         return f"cost: {runs} take {take}"
-    return f"cost: {found.known} of {runs} take {take}; that of the others is not known"
+    return f"cost: {found.known} of {runs} take {take}; the cost of the others is not known"
 
 
 def sentence(missing: Missing) -> str:

@@ -14,7 +14,7 @@ from repro.questions.units import listed
 from repro.store import Table
 from repro.train.minibatches import NUMERICS
 
-_ABOUT = ("made in", "commit of the sources", "device", "system", "versions", "version of the numerics")
+_ABOUT = ("made in", "commit of the code", "device", "system", "versions", "version of the numerics")
 
 
 def sections(shown: Exhibit) -> list[Section]:
@@ -54,11 +54,11 @@ def _made(shown: Exhibit) -> Section:
         text.append(f"With the alternatives: {_cost(shown.table, every)}.")
         text[-1] = f"{text[-1][:-1]}: {_hours(shown.table, every)}."
     text += _left_out(shown.table, every)
-    made = Grid("What made the runs and evaluations", head, tuple(rows), note=_SESSIONS)
+    made = Grid("Machines and software of the runs and evaluations", head, tuple(rows), note=_SESSIONS)
     return Section(f"{shown.shelf}-made", "Provenance and cost", tuple(text), (made,))
 
 
-_SESSIONS = "A run or an evaluation is made in one session, or in several where it was stopped and went on."
+_SESSIONS = "A run or an evaluation is made in one session, or in several if it was interrupted and resumed."
 
 
 def _left_out(table: Table, ids: set[str]) -> list[str]:
@@ -71,7 +71,7 @@ def _left_out(table: Table, ids: set[str]) -> list[str]:
     for (photos, names), runs in sorted(lacking.items()):
         more = f", and {photos - len(names):,} more" if photos > len(names) else ""
         out.append(
-            f"{photos:,} photo{'s' * (photos != 1)} of the set could not be used and had no part in "
+            f"{photos:,} photo{'s' * (photos != 1)} of the set could not be used and were left out of "
             f"{runs:,} run{'s' * (runs != 1)}: {', '.join(names)}{more}."
         )
     return out

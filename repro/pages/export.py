@@ -71,7 +71,10 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         "scale": judgement.scale,
         "alternative": judgement.alternative,
         "verdict": _verdict(judgement),
-        "arms": {name: _arm(arm, judgement.claim.measure.is_time) for name, arm in judgement.arms.items()},
+        "arms": {
+            name: {"label": judgement.claim.label(name), **_arm(arm, judgement.claim.measure.is_time)}
+            for name, arm in judgement.arms.items()
+        },
         "runs": list(judgement.run_ids),
     }
     if judgement.comparisons:

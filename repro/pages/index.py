@@ -37,7 +37,7 @@ def page(
         for file, shown in zip(files, best, strict=True)
     ]
     groups = Counter(GROUPS[word] for word in [*said, *(judge_facts(file).word for file in exact)])
-    counted = [f"{groups[group]} {group}" for group in dict.fromkeys(GROUPS.values()) if groups[group]]
+    counted = [f"{group} ({groups[group]})" for group in dict.fromkeys(GROUPS.values()) if groups[group]]
     missing = [
         (file.id, _missing(shown), command(file, next_scale(shown)))
         for file in files
@@ -47,7 +47,7 @@ def page(
     many = f"{len(entries)} claim{'s' * (len(entries) != 1)}"
     return {
         "claims": sorted(entries, key=lambda entry: entry.id),
-        "summary": f"{many}: {', '.join(counted)}." if entries else "No claim was given.",
+        "summary": f"{many}. Verdicts: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "coverage": summary(rows),
         "many": multiplicity.section([shown.judgement for shown in best if shown]),
@@ -57,7 +57,7 @@ def page(
 
 def _missing(shown: Exhibit) -> str:
     if shown.complete:
-        return "only the machinery has been run, at smoke scale."
+        return "only smoke scale has been run, which tests the machinery."
     return f"{shown.judgement.verdict.why}."
 
 

@@ -17,19 +17,20 @@ def section(judgements: Sequence[Judgement]) -> Section | None:
         return None
     many = len(found)
     lost = [one.claim for one in found if not one.remains]
-    left = f"All of them remain at {LEVEL:g}." if not lost else f"At {LEVEL:g} all remain but {listed(lost)}."
+    left = f"All of them stay below {LEVEL:g}." if not lost else f"All stay below {LEVEL:g} except {listed(lost)}."
     text = (
-        f"Intervals decided {_counted(many, 'word')} here. Each misses in 5 % of cases, so {LEVEL * many:.2g} of them "
-        "may miss by chance. The table has the one-sided p of each against the boundary that decided it, and Holm’s "
-        f"adjustment over all {many}, which keeps the chance of any wrong word at 5 % or less. {left}"
+        f"Intervals decided {_counted(many, 'verdict')} here. A 95 % interval misses the true value in 5 % of cases, "
+        f"so about {LEVEL * many:.2g} of these may be wrong by chance. The table has the one-sided p of each against "
+        f"the boundary that decided it, and p adjusted by Holm’s method over all {many}, which keeps the chance of any "
+        f"wrong verdict at 5 % or less. {left}"
     )
     rows = tuple((one.claim, one.word, _boundary(one), _p(one.p), _p(one.adjusted)) for one in found)
-    head = ("claim", "word", "boundary", "one-sided p", "by Holm")
+    head = ("claim", "verdict", "boundary", "one-sided p", "adjusted p (Holm)")
     note = (
-        "Alternatives, counted facts and words that leave a sentence open are not among them. Inside a band both ends "
-        "have to hold, and the larger p stands here."
+        "Alternatives, counted facts and undecided verdicts are not listed. For an interval inside a band both ends "
+        "must hold, and the larger p is given."
     )
-    grid = Grid("Words that intervals decided, the surest first", head, rows, numbers=frozenset({3, 4}), note=note)
+    grid = Grid("Verdicts that an interval decided, in order of p", head, rows, numbers=frozenset({3, 4}), note=note)
     return Section("many", "Many claims", (text,), (grid,))
 
 
@@ -39,7 +40,7 @@ def _counted(many: int, what: str) -> str:
 
 def _boundary(one: Decided) -> str:
     if not one.side:
-        return "the author’s rank among ours"
+        return "the author’s rank among our curves"
     return f"{'above' if one.side > 0 else 'below'} {one.unit.size(one.bound)}"
 
 

@@ -26,7 +26,7 @@ def table(ids: Sequence[str], entries: Sequence[Entry], claims: Sequence[AnyFile
     ReproError of an id that is no row of the catalogue with a trained claim.
     """
     lines = [
-        "| the sentence | the paper | ours, with interval | verdict | command | cost on a CPU | cost on one GPU |",
+        "| the paper says | paper | ours, with interval | verdict | command | cost on a CPU | cost on one GPU |",
         "|---|---|---|---|---|---|---|",
     ]
     files, rows = {file.id: file for file in claims}, {entry.id: entry for entry in entries}
@@ -69,13 +69,13 @@ def _spent(shown: Exhibit, trials: Trials, unit: str) -> str:
         if not took:
             continue
         both = all(_hours([judgement], trials.table, of) for of in UNITS)
-        text = f"{took:.3g} {unit}" + " of a part of the runs" * both
+        text = f"{took:.3g} {unit}" + " for some of the runs" * both
         others = [judge(shown.file, scale, trials, name) for name in shown.file.alternatives_at(scale)]
         if all(complete(other) for other in others):
             every = f"{_hours([judgement, *others], trials.table, unit):.3g}"
             text += f"; {every} with the alternatives" if every != f"{took:.3g}" else ""
         else:
-            text += "; without the alternatives, of which some are not run"
+            text += "; without the alternatives, some of which are not run"
         return text if scale == shown.scale else f"{text}; at {scale} scale"
     return UNKNOWN
 

@@ -25,7 +25,7 @@ from repro.questions.trial import Trials
 from repro.questions.units import COUNT, listed
 from repro.store import Table
 
-TITLES = {True: "What these runs could have told", False: "What the planned runs can tell"}
+TITLES = {True: "What these runs could show", False: "What the planned runs can show"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def section(main: Exhibit, other: AtScale | None) -> Told | None:
         return Told(title, "", (_unknown(judgement, planned),), None)
     text = " ".join(filter(None, [_resolved(of, known[1] if known else ""), _sure(of), _made(of)]))
     if of.could_not_tell and _told(judgement):
-        text = f"An effect as printed would have been left open in {percent(of.true_open)} of repetitions. {text}"
+        text = f"Even an effect as printed would stay undecided in {percent(of.true_open)} of repetitions. {text}"
     return Told(title, "" if _told(judgement) else first(of, planned), (text,), _words(of))
 
 
@@ -74,7 +74,10 @@ def lines(
         of = outlook_of(claim, scale, known[0]) if known else None
         if known is not None and of is None and known[0].kind not in ("jackknife", "curve"):
             continue  # this scale cannot speak of the sentence
-        text = f"no runs tell yet how its seeds spread, so what {len(claim.seeds)} of them resolve is not known"
+        text = (
+            f"no runs show yet how much its seeds vary, so it is not known which effect {len(claim.seeds)} seeds "
+            "can show"
+        )
         if known is not None and of is not None:
             text = " ".join(filter(None, [first(of, planned=True), _resolved(of, known[1])]))
         out.append(f"{file.id}: {text}")
@@ -95,17 +98,13 @@ def first(found: Outlook, planned: bool = False) -> str:
     """Return that the runs could not have told, where a true sentence is left open in more than half of repetitions."""
     if not found.could_not_tell:
         return ""
-    runs = "The planned runs cannot tell" if planned else "These runs could not have told"
+    runs = "The planned runs can hardly show" if planned else "These runs could hardly show"
     text = (
-        f"{runs} that the sentence is true: with {found.sampling.n} judging seeds one that is true as printed "
-        f"{'is' if planned else 'would have been'} left open in {percent(found.true_open)} of repetitions."
+        f"{runs} that the sentence is true: if it is true as printed, {found.sampling.n} judging seeds leave it "
+        f"undecided in {percent(found.true_open)} of repetitions."
     )
     against = denied(found.rows[1][1]) if len(found.rows) > 1 else 0.0
-    return (
-        f"{text} They {'can' if planned else 'could'} tell that it is false, in {percent(against)}."
-        if against > 0.5
-        else text
-    )
+    return f"{text} If it is false, they show that in {percent(against)}." if against > 0.5 else text
 
 
 def box(judgement: Judgement) -> str:
@@ -159,30 +158,30 @@ def spread(of: Sampling, claim: Claim) -> str:
 def _unknown(judgement: Judgement, planned: bool) -> str:
     n = len(judgement.claim.seeds)
     if planned:
-        return f"No runs tell yet how its seeds spread, so what {n} judging seeds resolve is not known."
+        return f"No runs show yet how much its seeds vary, so it is not known which effect {n} judging seeds can show."
     effect = judgement.effect
     if effect is not None and effect.estimate is None:
-        return "Runs that never reached the level leave no deviation to reckon with, so their power is not known."
+        return "Some runs never reached the level, so there is no standard deviation to compute the power from."
     of = judgement.claim.rule.sampling(judgement.evidence)
     if of is not None and of.kind in ("jackknife", "curve"):
         return (
-            f"Rates of {'ensembles' if of.kind == 'jackknife' else 'curves'} have no closed form, and the table that "
-            f"is simulated (`python -m tests.error_rates`) has none for {n} seeds of this claim."
+            f"The power of {'ensembles' if of.kind == 'jackknife' else 'curves'} has no closed form, and the simulated "
+            f"table (`python -m tests.error_rates`) has no row for {n} seeds of this claim."
         )
-    return "Without an interval there is no power to reckon."
+    return "Without an interval the power cannot be computed."
 
 
 _BEYOND = {
-    "effect": ("the smallest effect", "a word for the sentence"),
-    "no effect": ("the smallest effect", "a word against the sentence"),
-    "number": ("the nearest number", "the word that it differs"),
+    "effect": ("the smallest effect", "a verdict for the sentence"),
+    "no effect": ("the smallest effect", "a verdict against the sentence"),
+    "number": ("the nearest number", "the verdict “differs”"),
 }
 
 
 def _resolved(found: Outlook, whence: str) -> str:
     """Return the smallest effect that the seeds resolve, at which spread, and where that is known from."""
     claim, of = found.claim, found.sampling
-    whose = "the reference runs" if found.worlds else whence or "these"
+    whose = "the reference runs" if found.worlds else whence or "these runs"
     if of.kind == "curve":
         caught = [
             f"{_away(shift)} in {percent(detection_rate(claim, rates))}"
@@ -191,12 +190,12 @@ def _resolved(found: Outlook, whence: str) -> str:
         ]
         reached = "".join(f", {_away(shift)} in {percent(POWER)}" for shift in found.resolved)
         return (
-            f"{of.n} curves whose mean offsets spread by {spread(of, claim)}, as those of {whose} did, tell a printed "
-            f"curve apart that lies {listed(caught)} of repetitions{reached}."
+            f"{of.n} curves whose mean offsets have a standard deviation of {spread(of, claim)}, as in {whose}, show "
+            f"that a printed curve differs if it lies {listed(caught)} of repetitions{reached}."
         )
     at = f"With {of.n} judging seeds"
     if of.kind != "count":
-        at += f" that spread by {spread(of, claim)}, as {whose} did,"
+        at += f" whose effects have a standard deviation of {spread(of, claim)}, as in {whose},"
     what, word = _BEYOND[claim.rule.asks]
     if not found.resolved:
         return f"{at} no effect, however large, gets {word} in {percent(POWER)} of repetitions."
@@ -217,14 +216,14 @@ def _sure(found: Outlook) -> str:
     low, high = (of.spreads[0] * sqrt((of.n - 1) / chdtri(of.n - 1, tail)) for tail in (0.025, 0.975))
     ends = [spread(Sampling("paired", of.n, (end,)), found.claim).removesuffix(" points") for end in (low, high)]
     unit = "" if found.claim.rule.unit.logarithmic else " points"
-    return f"So many seeds know a spread no better than {ends[0]} to {ends[1]}{unit} (95 % interval)."
+    return f"{of.n} seeds estimate this deviation only roughly: its 95 % interval is {ends[0]} to {ends[1]}{unit}."
 
 
 def _made(found: Outlook) -> str:
     """Return that rates are simulated; nothing where they are exact."""
     if not found.worlds:
         return ""
-    return f"By simulation: {found.worlds:,} repetitions at that spread, the one of the reference runs."
+    return f"These figures come from {found.worlds:,} simulated repetitions with that standard deviation."
 
 
 def _words(found: Outlook) -> Grid:
@@ -236,7 +235,7 @@ def _words(found: Outlook) -> Grid:
 
     shown = found.rows if found.sampling.kind == "curve" else found.rows[:2]
     return Grid(
-        "How often each word would be said if such runs were repeated, by the true effect",
+        "How often each verdict would occur if such runs were repeated, by true effect",
         ("true effect", *words),
         tuple(row(effect, rates) for effect, rates in shown),
         numbers=frozenset(range(1, len(words) + 1)),
@@ -253,12 +252,12 @@ def _names(found: Outlook) -> dict[float, str]:
     square, counted = rule.unit.logarithmic, rule.unit is COUNT
     if true is not None:
         as_is = rule.number is not None or claim.rule.asks == "no effect" or counted
-        twice = f"{'the square of' if square else 'twice'} the least, as no number is printed"
+        twice = f"{'the square of' if square else 'twice'} the smallest that counts, because no number is printed"
         out[true] = f"{amount(true, claim)}, {'as printed' if as_is else twice}"
         if claim.rule.asks == "no effect" and rule.number is None:
             out[true] = "none, as the sentence says"
     if false is not None:
-        end = f"{'the square of' if square else 'twice'} the band's end"
+        end = f"{'the square of' if square else 'twice'} the end of the band"
         out[false] = f"{amount(false, claim)}, {end}" if claim.rule.asks == "no effect" else "no effect"
         if counted:
             out[false] = f"{amount(false, claim)}, by chance alone"

@@ -14,10 +14,10 @@ from repro.questions.evidence import NAMED
 from repro.questions.judge import Judgement
 
 SCALES = {
-    "smoke": "embedded digits, seconds: proves the machinery, never a verdict",
-    "small": "real images, where need be a smaller net or an easier level: hours on a CPU",
-    "medium": "the faithful net on ten-class photos: minutes a run on one GPU",
-    "paper": "the paper's data and schedule, and the one scale that can say “reproduced”",
+    "smoke": "embedded digits, seconds; tests the machinery and never gives a verdict",
+    "small": "real images, if necessary with a smaller net or an easier level; hours on a CPU",
+    "medium": "the full-size net on photos of ten classes; minutes per run on one GPU",
+    "paper": "the paper's data and schedule; the only scale that can give the verdict “reproduced”",
 }
 
 CITED = (
@@ -58,7 +58,7 @@ def direction(judgement: Judgement) -> int:
     return 1 if effect.low > effect.none else -1 if effect.high < effect.none else 0
 
 
-SCALED = {"raw": "0-255 less the mean image", "standardised": "standardised pixels"}
+SCALED = {"raw": "0-255 minus the mean image", "standardised": "standardised pixels"}
 
 
 def duration(seconds: float) -> str:
@@ -87,7 +87,7 @@ def data(claim: Claim) -> str:
 def sets(file: ClaimFile, scale: str) -> list[str]:
     """The data sets that a claim takes at a scale, each with how to come by it; none for what is embedded."""
     claim = file.at(scale)
-    earlier = [(over.get("start") or {}).get("run", {}).get("data.kind") for over in claim.arms.values()]
+    earlier = [(arm.overrides.get("start") or {}).get("run", {}).get("data.kind") for arm in claim.arms.values()]
     kinds = dict.fromkeys([claim.data.kind, *filter(None, earlier)])
     return [f"{KNOWN[kind].title}: {how_to_get(kind)}" for kind in kinds if kind != "digits"]
 
@@ -108,7 +108,7 @@ def set_after(judgement: Judgement) -> str:
     if change is None or judgement.scale == "smoke":
         return ""
     before = change.runs[judgement.scale].word  # type: ignore[index]
-    return f"set after its runs ({change.date}; before: {before})"
+    return f"rule set after its runs ({change.date}; verdict before: {before})"
 
 
 def legend() -> list[tuple[Word, str]]:

@@ -10,22 +10,35 @@ from repro.claim.files import AnyFile, split
 from repro.contents import catalogue
 from repro.errors import ReproError
 from repro.files import write_whole
-from repro.pages import facts, opening, prose, records, speed
+from repro.pages import facts, newcomers, opening, prose, records, speed
 from repro.pages.view import show
 from repro.questions.trial import Trials
 from repro.store import Table
 
 OPENING, RESULTS, SPEED, WORDS = "opening", "results", "speed", "words"
+PICTURE, EXPECTED, DIFFERENCES = "picture", "expected", "differences"
 
 
 def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
     """Write the tables of the README in `home` anew."""
     readme = home / "README.md"
-    entries = catalogue()
-    update(readme, opening.table(named(readme), entries, claims, runs), OPENING)
+    trials = Trials.from_runs(runs)
+    for name, text in first_screen(readme, claims, trials).items():
+        update(readme, text, name)
+    update(readme, opening.table(named(readme), catalogue(), claims, trials), OPENING)
     update(readme, results(claims, runs))
     update(readme, speed.tables(home), SPEED)
     update(readme, words(), WORDS)
+
+
+def first_screen(readme: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> dict[str, str]:
+    """Return what README's first screen shows, by marker, of the claims that its markers name; draw its figure."""
+    (drawn,), (error,) = named(readme, PICTURE), named(readme, EXPECTED)
+    return {
+        PICTURE: newcomers.picture(drawn, claims, runs, readme.parent),
+        EXPECTED: newcomers.expected(error, claims, runs),
+        DIFFERENCES: newcomers.differences(named(readme, DIFFERENCES), claims, runs),
+    }
 
 
 def words() -> str:
@@ -54,7 +67,7 @@ def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
     lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
     if waiting := [_page(file.id) for file, shown in zip(trained, found, strict=True) if not shown.speaks]:
         coverage = "[coverage](reports/reference/coverage.html)"
-        lines += ["", f"Not run yet, `not run` on their pages; {coverage} has the commands: {', '.join(waiting)}."]
+        lines += ["", f"Not run yet ({coverage} has the commands): {', '.join(waiting)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -66,9 +79,9 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def named(readme: Path) -> list[str]:
-    """Return the claims that stand at the head of a README, in the order in which its marker names them."""
-    found = re.search(rf"<!-- {OPENING}: ([\w, ]+) -->", readme.read_text())
+def named(readme: Path, part: str = OPENING) -> list[str]:
+    """Return the claims that a marker of README names for a part of it, in their order."""
+    found = re.search(rf"<!-- {part}: ([\w, ]+) -->", readme.read_text())
     return [name.strip() for name in found[1].split(",")] if found else []
 
 

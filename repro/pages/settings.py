@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from repro.claim.files import ClaimFile
-from repro.claim.model import OF_RUNS
+from repro.claim.model import OF_RUNS, Arm
 from repro.draw.parts import Grid
 from repro.questions.base import Claim
 from repro.questions.units import listed
@@ -14,25 +14,30 @@ from repro.questions.units import listed
 
 def told(overrides: Mapping[str, Any], claim: Claim) -> str:
     """Overrides of dotted keys, laid on those of a claim."""
-    laid = {key.removeprefix("rule."): value for key, value in overrides.items() if key.startswith("rule.")}
-    claim = claim.model_copy(update={"rule": claim.rule.model_copy(update=laid)})
+    rule = {key.removeprefix("rule."): value for key, value in overrides.items() if key.startswith("rule.")}
+    own = {name: Arm.model_validate(arm) for name, arm in overrides.get("arms", {}).items()}
+    changed = {"rule": claim.rule.model_copy(update=rule), "arms": {**claim.arms, **own}}
+    claim = claim.model_copy(update=changed)
     parts = [_told(key, value, claim) for key, value in overrides.items() if key != "varies"]
     return "; ".join(parts)
 
 
 def _told(key: str, value: Any, claim: Claim) -> str:
     if key == "rule.of":
-        return f"the effect of {' against '.join(f'“{arm}”' for arm in value)}"
+        return f"the effect compares {' with '.join(claim.label(arm) for arm in value)}"
     if key == "rule.over":
         return f"judged together with {listed(value)}" if value else "judged alone"
     if key == "rule.within":
         return f"the band is {claim.rule.band_words()}"
     if key == "rule.paper":
-        return "the paper prints no number of it" if value is None else f"the number on record is {claim.rule.stated()}"
+        return (
+            "the paper prints no number for it" if value is None else f"the number on record is {claim.rule.stated()}"
+        )
     if key == "measure.metric":
         return f"the measure is the {claim.measure.model_copy(update={'metric': value}).name()}"
     if key == "arms":
-        return "; ".join(f"arm “{arm}”: {told(over, claim) or 'nothing of its own'}" for arm, over in value.items())
+        overrides = {arm["label"]: {k: v for k, v in arm.items() if k != "label"} for arm in value.values()}
+        return "; ".join(f"{label}: {told(over, claim) or 'nothing'}" for label, over in overrides.items())
     return f"{key} {_value(value)}"
 
 
@@ -47,10 +52,12 @@ def _value(value: Any) -> str:
 
 def arms(claim: Claim) -> Grid | None:
     """What each arm sets; None where there is one, and nothing that it sets."""
-    rows = tuple((f"“{arm}”", told(over, claim) or "nothing of its own") for arm, over in claim.arms.items())
-    if len(rows) == 1 and not any(claim.arms.values()):
+    rows = tuple(
+        (arm.label, told(arm.overrides, claim) or "nothing: the settings of the claim") for arm in claim.arms.values()
+    )
+    if len(rows) == 1 and not any(arm.overrides for arm in claim.arms.values()):
         return None
-    return Grid("The arms, and what each sets; in everything else they are equal", ("arm", "sets"), rows)
+    return Grid("The arms and their settings; all other settings are equal", ("arm", "settings"), rows)
 
 
 def at_scale(file: ClaimFile, scale: str) -> str:

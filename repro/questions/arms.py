@@ -53,7 +53,7 @@ class TwoArms(Directed):
 
     def effect_method(self, claim: Claim, scale: str, sign: str, paired: str, values: str, more: str) -> list[str]:
         """Return how rates are chosen and how the effect is formed of both arms, in sentences."""
-        first, second = self.of
+        of, over = (claim.label(arm) for arm in self.compared(claim))
         how = (
             f"Student's t interval on {paired} of runs that share their seed"
             if self.pairs == "seeds"
@@ -61,7 +61,7 @@ class TwoArms(Directed):
         )
         return [
             *tuning_method(claim),
-            f"The effect is the {self.kind} “{first}” {sign} “{second}”, over judging {seed_list(claim.seeds)}, with a "
+            f"The effect is the {self.kind} “{of}” {sign} “{over}” over judging {seed_list(claim.seeds)}, with a "
             f"{100 * self.confidence:g} % interval: {how}. {more}{self.band_method()}" + FEW * (scale != "paper"),
         ]
 
@@ -93,15 +93,15 @@ def tuning_method(claim: Claim) -> list[str]:
         return []
     if tune.choose == "learns":
         return [
-            f"All arms have one rate: of {', '.join(f'{rate:g}' for rate in tune.rates)}, the largest at which every "
-            f"arm learns on tuning {seed_list(tune.on_seeds)}, apart from those that judge. An arm learns if an "
-            "epoch’s mean training loss falls below 0.9 ln C within half of its epochs and 2,000 updates."
+            f"All arms share one learning rate: the largest of {', '.join(f'{rate:g}' for rate in tune.rates)} at "
+            f"which every arm learns on tuning {seed_list(tune.on_seeds)}. No tuning seed is a judging seed. An arm "
+            "learns if an epoch’s mean training loss falls below 0.9 ln C within half of its epochs and 2,000 updates."
         ]
     return [
-        "Each arm's rate is the fastest of its own, as the paper says. All arms share one grid, "
-        f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {seed_list(tune.on_seeds)}, apart "
-        "from those that judge. "
-        f"Rates more than {SLOWER:g} times slower than the best are given up; the chosen one has the "
-        "smallest geometric mean over the tuning seeds. A rate on which a tuning seed diverged or did not finish "
-        "cannot be chosen; a fastest rate at an end of the grid extends it."
+        "Each arm is trained at its own fastest learning rate, as the paper says. All arms share one grid, "
+        f"{tune.rates[0]:g} to {tune.rates[-1]:g} in steps of two, and tuning {seed_list(tune.on_seeds)}. No tuning "
+        "seed is a judging seed. "
+        f"Rates more than {SLOWER:g} times slower than the best are stopped early; the chosen rate has the "
+        "smallest geometric mean over the tuning seeds. A rate at which a tuning seed diverged or did not finish "
+        "cannot be chosen. If the fastest rate is an end of the grid, the grid is extended."
     ]

@@ -171,15 +171,18 @@ def lines(paper: Paper, kinds: Kinds, table: Table) -> list[str]:
 
 def sentence(found: Sequence[Candidate]) -> str:
     """Return which base is taken and why, or what is missing."""
-    rule = "the smallest deviation in ten views on seeds 100 to 102 whose training error ends below half its test error"
+    rule = (
+        "the one with the smallest standard deviation of the error in ten views over seeds 100 to 102, among those "
+        "whose training error ends below half of their test error"
+    )
     if (name := chosen(found)) is None:
         missing = sum(len({*SEEDS} - {s.seed for s in c.seeds} - {*c.lost}) for c in found)
         if missing:
-            return f"Nothing is chosen yet: {missing} of {len(SEEDS) * len(found)} runs are still to do ({COMMAND})."
-        return f"None can be taken by the rule, {rule}: no candidate ends below half."
+            return f"No base is chosen yet: {missing} of {len(SEEDS) * len(found)} runs are still to do ({COMMAND})."
+        return f"No base can be chosen. The rule takes {rule}; no candidate ends below half."
     taken = next(c for c in found if c.name == name)
     deviation = taken.deviation()
     assert deviation is not None
-    aim = "" if deviation <= AIM else f", above the {100 * AIM:g} point that was aimed at"
+    aim = "" if deviation <= AIM else f", more than the {100 * AIM:g} point that was the goal"
     seeds = f"over {len(taken.seeds)} seeds"
-    return f"Taken is {name}, {rule}: its deviation is {100 * deviation:.2f} points {seeds}{aim}."
+    return f"The base is {name}: {rule}. Its deviation is {100 * deviation:.2f} points {seeds}{aim}."

@@ -85,25 +85,25 @@ def _not_run(e: Evidence) -> str:
     if e.to_do:
         return f"{e.to_do} run{'s' * (e.to_do != 1)} still to do"
     if e.scale in ("small", "medium") and e.n < (needed := e.claim.rule.seeds_below_paper):
-        return f"{e.n} judging seeds; a word at this scale needs {needed}"
+        return f"{e.n} judging seeds; a verdict at this scale needs {needed}"
     fewest, why = e.claim.rule.fewest
     return f"{e.n} judging seeds; {why}" if e.scale != "smoke" and e.n < fewest else ""
 
 
 def _not_comparable(e: Evidence) -> str:
     if e.scale == "smoke":
-        return "smoke scale proves the machinery; it cannot speak of the sentence"
+        return "smoke scale only tests the machinery; it says nothing about the sentence"
     return e.claim.rule.not_comparable(e)
 
 
 def _not_tested(e: Evidence) -> str:
-    if unchosen := [arm.name for arm in e.arms if arm.tuning and arm.tuning.chosen is None]:
+    if unchosen := [e.claim.label(arm.name) for arm in e.arms if arm.tuning and arm.tuning.chosen is None]:
         if e.claim.tune and e.claim.tune.choose == "learns":
-            return "there is no rate at which every arm learned on every tuning seed"
-        return f"no rate of {' and '.join(unchosen)} reached the level on every tuning seed"
-    if ends := [arm.name for arm in e.arms if arm.tuning and arm.tuning.at_end]:
+            return "at no learning rate did every arm learn on every tuning seed"
+        return f"with {' and '.join(unchosen)} no learning rate reached the level on every tuning seed"
+    if ends := [e.claim.label(arm.name) for arm in e.arms if arm.tuning and arm.tuning.at_end]:
         steps = e.claim.tune.extend if e.claim.tune else 0
-        return f"the fastest rate of {' and '.join(ends)} is still an end of the grid after {steps} extensions"
+        return f"with {' and '.join(ends)} the fastest rate is still an end of the grid after {steps} extensions"
     dead = [
         (arm, lost)
         for arm in e.arms
@@ -112,7 +112,7 @@ def _not_tested(e: Evidence) -> str:
     if not dead or (e.claim.measure.is_time and len(dead) < len(e.arms)):
         return ""
     return "; ".join(
-        f"{lost} of {len(arm.observations)} runs of {arm.name} learned nothing or diverged"
+        f"{lost} of {len(arm.observations)} runs with {e.claim.label(arm.name)} learned nothing or diverged"
         + (f" at rate {arm.rate:g}" if arm.rate is not None else "")
         for arm, lost in dead
     )
@@ -125,7 +125,7 @@ def open_because(e: Evidence) -> str:
     if e.interval is None and e.effect is not None:
         needed = ceil(-log2(1 - e.claim.rule.confidence))
         return (
-            f"with runs that never reached the level, {e.n} seeds bound the ratio with confidence "
+            f"some runs never reached the level, so {e.n} seeds bound the ratio with a confidence of "
             f"{100 * e.effect.confidence:.3g} %; {100 * e.claim.rule.confidence:.3g} % needs {needed} judging seeds"
         )
     return ""
@@ -149,67 +149,72 @@ def _direction(e: Evidence) -> str:
     if e.inside:
         assert e.rate_range is not None
         near = RATIO.interval(*e.rate_range)
-        return f"over rates within 10 % of the best the ratio runs from {near}, beyond {e.named['band']}"
+        return f"over all rates within 10 % of the best the ratio is {near}, which leaves {e.named['band']}"
     if any(o.censored for arm in e.arms for o in arm.observations):
-        return f"runs that never reached the level leave open the side on which {e.named['band']}, ends"
-    return f"the interval is not inside {e.named['band']}"
+        return f"some runs never reached the level, which leaves open the side on which {e.named['band']} ends"
+    return f"the interval crosses an end of {e.named['band']}"
 
 
 EARLY = (
-    Case("error", "could not measure: a run failed twice", _error),
-    Case(
-        "not run", "runs are missing, or, at small and medium scale, there are fewer than five judging seeds", _not_run
-    ),
+    Case("error", "a run failed twice, so nothing could be measured", _error),
+    Case("not run", "runs are missing, or there are fewer than five judging seeds at small or medium scale", _not_run),
     Case(
         "not comparable",
-        "this scale or device cannot speak of the sentence: smoke scale, an absolute error below paper scale, CPU work "
-        "timed without the GPU that it hides behind, another GPU than the named one",
+        "this scale or device says nothing about the sentence: smoke scale, an absolute error below paper scale, CPU "
+        "work timed without the GPU that would hide it, another GPU than the paper’s",
         _not_comparable,
     ),
     Case(
         "not tested",
-        "an arm did not start in most of its runs (of times to a level: both arms), no rate could be chosen, or the "
-        "chosen one is an end of the grid",
+        "most runs of an arm did not start to learn (for times to a level: of both arms), no learning rate could be "
+        "chosen, or the chosen rate is an end of the grid",
         _not_tested,
     ),
 )
-_SHORT = holds("short", why="the interval lies wholly short of {least}")
-_INSIDE = holds("inside", why="the interval lies inside {band}")
-_OUTSIDE = holds("outside", why="the interval lies wholly outside {band}")
+_SHORT = holds("short", why="the whole interval falls short of {least}")
+_INSIDE = holds("inside", why="the whole interval lies inside {band}")
+_OUTSIDE = holds("outside", why="the whole interval lies outside {band}")
 EFFECT = (
     *EARLY,
-    Case("refuted", "the interval lies wholly short of {least}, no effect and the other side included", _SHORT),
+    Case(
+        "refuted",
+        "the whole interval falls short of {least}; no effect, and an effect in the other direction, do so too",
+        _SHORT,
+    ),
     Case(
         "reproduced",
-        "the whole interval lies inside {band}; over all rates within 10 % of the best, too",
-        holds("beyond", "inside", "rates_inside", why="the interval lies inside {band}"),
+        "the whole interval lies inside {band}; where rates are tuned, so does the range over all rates within 10 % of "
+        "the best",
+        holds("beyond", "inside", "rates_inside", why="the whole interval lies inside {band}"),
     ),
     Case(
         "differs",
-        "the interval lies beyond {least}, and wholly outside {band}",
-        holds("beyond", "outside", why="the sentence's direction, but wholly outside {band}"),
+        "the whole interval lies beyond {least}, and outside {band}",
+        holds("beyond", "outside", why="the direction is the sentence's, but the whole interval lies outside {band}"),
     ),
     Case(
         "direction only",
-        "the interval lies wholly beyond {least}, across an end of {band}, or a run never reached the level on a side "
-        "where that ends",
+        "the whole interval lies beyond {least}, but it crosses an end of {band}, or a run never reached the level on "
+        "a side where the band ends",
         _direction,
     ),
     Case(
-        "inconclusive", "all else: the page says what these runs could have told, and what would settle it", _unsettled
+        "inconclusive",
+        "anything else; the page says which effects these runs could have shown, and how many seeds would decide",
+        _unsettled,
     ),
 )
 NO_EFFECT = (
     *EARLY,
-    Case("refuted", "of a sentence of no effect: the interval lies wholly outside {band}", _OUTSIDE),
-    Case("reproduced", "of a sentence of no effect: the whole interval lies inside {band}", _INSIDE),
-    Case("inconclusive", "of a sentence of no effect: the interval crosses an end of {band}", _unsettled),
+    Case("refuted", "for a claim of no effect: the whole interval lies outside {band}", _OUTSIDE),
+    Case("reproduced", "for a claim of no effect: the whole interval lies inside {band}", _INSIDE),
+    Case("inconclusive", "for a claim of no effect: the interval crosses an end of {band}", _unsettled),
 )
 VALUES = (
     *EARLY,
-    Case("reproduced", "of a number by itself: the whole interval lies inside {band}", _INSIDE),
-    Case("differs", "of a number by itself: the interval lies wholly outside {band}", _OUTSIDE),
-    Case("inconclusive", "of a number by itself: the interval crosses an end of {band}", _unsettled),
+    Case("reproduced", "for a single number: the whole interval lies inside {band}", _INSIDE),
+    Case("differs", "for a single number: the whole interval lies outside {band}", _OUTSIDE),
+    Case("inconclusive", "for a single number: the interval crosses an end of {band}", _unsettled),
 )
 
 
@@ -219,23 +224,23 @@ def _below(scale: Literal["small", "medium"]) -> dict[str, tuple[Case, ...]]:
     disagrees: dict[str, Word] = {"small": "disagrees at small scale", "medium": "disagrees at medium scale"}
     open_: dict[str, Word] = {"small": "open at small scale", "medium": "open at medium scale"}
     at = f"at {scale} scale, which cannot reproduce a number: "
-    none = f"at {scale} scale, of a sentence of no effect: "
+    none = f"at {scale} scale, for a claim of no effect: "
     return {
         "effect": (
             *EARLY,
-            Case(disagrees[scale], f"{at}the interval lies wholly short of {{least}}", _SHORT),
+            Case(disagrees[scale], f"{at}the whole interval falls short of {{least}}", _SHORT),
             Case(
                 agrees[scale],
-                f"{at}the interval lies wholly at or beyond {{least}}",
-                holds("beyond", why="the interval lies wholly at or beyond {least}"),
+                f"{at}the whole interval lies at or beyond {{least}}",
+                holds("beyond", why="the whole interval lies at or beyond {least}"),
             ),
-            Case(open_[scale], f"{at}the interval crosses {{least}}, or there is none", _unsettled),
+            Case(open_[scale], f"{at}the interval crosses {{least}}, or there is no interval", _unsettled),
         ),
         "no effect": (
             *EARLY,
-            Case(disagrees[scale], f"{none}the interval lies wholly outside {{band}}", _OUTSIDE),
+            Case(disagrees[scale], f"{none}the whole interval lies outside {{band}}", _OUTSIDE),
             Case(agrees[scale], f"{none}the whole interval lies inside {{band}}", _INSIDE),
-            Case(open_[scale], f"{none}the interval crosses an end of {{band}}, or there is none", _unsettled),
+            Case(open_[scale], f"{none}the interval crosses an end of {{band}}, or there is no interval", _unsettled),
         ),
     }
 

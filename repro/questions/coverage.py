@@ -126,8 +126,8 @@ def summary(rows: Sequence[Covered]) -> str:
     valid, judged = sum(row.state == "valid" for row in claims), sum(row.judged for row in claims)
     without = len(rows) - len(claims)
     return (
-        f"{len(claims)} sentences: {valid} have a valid claim, {judged} a verdict above smoke scale or a count; "
-        f"{without} rows more have none: implementations that people know, and sentences that nobody has tested."
+        f"{len(claims)} sentences: {valid} have a valid claim, {judged} have a verdict above smoke scale or a count. "
+        f"{without} more rows have no claim: well-known implementations, and sentences that nobody has tested."
     )
 
 

@@ -57,8 +57,8 @@ class TraceMeasure(Measure):
 
     def wants(self, trial: Trial, arms: list[str]) -> list[Want]:
         each = [(arm, seed) for arm in arms for seed in trial.claim.seeds]
-        epochs = trial.claim.train.epochs
-        return [Want(trial.config(*one), epochs, None, f"{one[0]}, seed {one[1]}") for one in each]
+        epochs, label = trial.claim.train.epochs, trial.claim.label
+        return [Want(trial.config(*one), epochs, None, f"{label(one[0])}, seed {one[1]}") for one in each]
 
     def arm(self, trial: Trial, name: str) -> Arm:
         return Arm(name, None, trial.claim.train.lr, (), self.curves(trial, name))
@@ -86,10 +86,11 @@ class TraceMeasure(Measure):
     def measured(self, claim: Claim) -> str:
         assert isinstance(claim.rule, TraceRule)
         return (
-            f"Each of our {len(claim.seeds)} seeds gives one curve: the {self.name()} over stretches "
-            f"of {self.every} updates, {len(claim.rule.authors)} points. At each point every curve, the author's among "
-            "them, is compared with all others and its deviation divided by their standard deviation, widened for one "
-            "more curve. Only the largest of its deviations counts, since points along one curve are not independent."
+            f"Each of our {len(claim.seeds)} seeds gives one curve of {len(claim.rule.authors)} points: the "
+            f"{self.name()} averaged over {self.every} updates each. At each point, every curve, including the "
+            "author's, is compared with all others, and its deviation is divided by the standard deviation of a "
+            "prediction from them. Only the largest deviation of a curve counts, because points along one curve are "
+            "not independent."
         )
 
     def sections(self, exhibit: Exhibit) -> list[Section]:
@@ -108,11 +109,11 @@ def _rule(e: Evidence) -> TraceRule:
 def _unranked(e: Evidence) -> str:
     """Return why a printed curve cannot be ranked."""
     if e.diverged:
-        return f"{e.diverged} of {e.n} runs diverged, and a curve with no end cannot be ranked"
+        return f"{e.diverged} of {e.n} runs diverged, and a curve that breaks off cannot be ranked"
     if e.trace is None:
         return "fewer than three curves are long enough"
     smallest = 1 / (e.trace.n + 1)
-    return f"{e.trace.n} curves cannot tell one apart: p cannot fall below {smallest:.2g}" * (
+    return f"{e.trace.n} curves are too few: p cannot fall below {smallest:.2g}" * (
         smallest > _rule(e).p_above
     )  # fmt: skip
 
@@ -121,28 +122,34 @@ def _told_apart(e: Evidence) -> str:
     rule = _rule(e)
     if e.trace is None or e.trace.p > rule.p_above:
         return ""
-    return f"p <= {rule.p_above:g}: told apart, most at point {e.trace.at_point + 1} of {len(rule.authors)}"
+    return f"p <= {rule.p_above:g}: it differs from ours, most at point {e.trace.at_point + 1} of {len(rule.authors)}"
 
 
 def _not_told_apart(e: Evidence) -> str:
     assert e.trace is not None
     half = (e.trace.high - e.trace.low) / 2
     return (
-        f"p > {e.named['p']}, and the interval of the offset leaves {e.named['band']}; an author's curve that lay "
+        f"p > {e.named['p']}, but the interval of the offset leaves {e.named['band']}; an author's curve "
         f"{100 * half:.1f} points away would have been outside it. More seeds do not narrow the spread of one curve"
     )
 
 
 CURVE = (
     *EARLY[:3],
-    Case("inconclusive", "of a printed curve: a run diverged, or the curves are too few to tell one apart", _unranked),
-    Case("differs", "of a printed curve: p is {p} or less, it can be told apart from ours", _told_apart),
+    Case(
+        "inconclusive", "for a printed curve: a run diverged, or there are too few curves for a p this small", _unranked
+    ),
+    Case("differs", "for a printed curve: p is {p} or less, so it differs from ours", _told_apart),
     Case(
         "reproduced",
-        "of a printed curve: p is above {p} and the whole interval of the mean offset lies inside {band}",
+        "for a printed curve: p is above {p}, and the whole interval of the mean offset lies inside {band}",
         holds("inside", why="p > {p}, and the whole interval of the mean offset lies inside {band}"),
     ),
-    Case("not told apart", "of a printed curve: p is above {p}, but the interval leaves {band}", _not_told_apart),
+    Case(
+        "not told apart",
+        "for a printed curve: p is above {p}, but the interval of the mean offset leaves {band}",
+        _not_told_apart,
+    ),
 )
 
 
@@ -232,8 +239,8 @@ class TraceRule(Rule):
             return "The author's curve could not be ranked among ours."
         sure = f"{100 * test.confidence:g} % interval for one more curve"
         return (
-            f"The author's curve is at p = {test.p:.2g} among ours (n = {test.n}); our mean offset is "
-            f"{100 * test.offset:+.2f} points ({sure} {100 * test.low:+.2f} to {100 * test.high:+.2f})."
+            f"Ranked among {test.n} curves of ours, the author's curve has p = {test.p:.2g}; our mean offset from it "
+            f"is {100 * test.offset:+.2f} points ({sure} {100 * test.low:+.2f} to {100 * test.high:+.2f})."
         )
 
     def short(self, evidence: Evidence) -> str:
@@ -247,15 +254,15 @@ class TraceRule(Rule):
 
     def method(self, claim: Claim, scale: str) -> list[str]:
         return [
-            "The share of curves, the author's included, that stray at least as far as the author's is p. The offset "
-            f"is the mean over the points of ours less the author's, with a {100 * self.confidence:g} % prediction "
-            "interval for one more curve (Student t)."
+            "p is the share of curves, including the author's, whose largest deviation is at least that of the "
+            "author's. The offset is the mean over the points of our curve minus the author's, with a "
+            f"{100 * self.confidence:g} % prediction interval for one more curve (Student's t)."
         ]
 
     def axis(self, claim: Claim, of_one: bool) -> Axis:
         low, high = (100 * bound for bound in self.offset_within)
-        title = "mean offset, ours less the author’s, percentage points"
-        band = f"the band, {signed(low)} to {signed(high)}"
+        title = "mean offset, ours minus the author’s, percentage points"
+        band = f"the band: {signed(low)} to {signed(high)}"
         return Axis("linear", title, 0.0, "", 0.0, "no offset", (low, high), band)
 
     def interval_words(self, evidence: Evidence) -> str:

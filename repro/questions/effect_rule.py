@@ -116,7 +116,7 @@ class EffectRule(Rule):
         return EFFECT if self.side else NO_EFFECT
 
     def named(self) -> dict[str, str]:
-        out = {"band": f"the band, {self.unit.band(*self.band)}"}
+        out = {"band": f"the band ({self.band_words()})"}
         return out if self.smallest is None else out | {"least": self.unit.size(self.smallest)}
 
     def not_comparable(self, evidence: Evidence) -> str:

@@ -52,7 +52,7 @@ class Ensemble(Directed, OneArm):
 
     power: ClassVar = "simulated"
     what: ClassVar = "effect of averaging"
-    dots: ClassVar = ", the mean of the ensembles that it is in"
+    dots: ClassVar = " (the mean of the ensembles that contain it)"
 
     @property
     def unit(self) -> Unit:
@@ -95,27 +95,27 @@ class Ensemble(Directed, OneArm):
         assert effect.estimate is not None
         goal, size = claim.measure.goal(claim), effect.estimate
         if self.alone:
-            return f"The {goal} of {self.size} nets averaged is {100 * size:.2f} % ({effect.sure})."
+            return f"With {self.size} nets averaged, the {goal} is {100 * size:.2f} % ({effect.sure})."
         way = "lower" if size >= 0 else "higher"
         return (
-            f"The {goal} of {self.size} nets averaged is {100 * abs(size):.2f} points {way} than their mean "
-            f"({effect.sure})."
+            f"With {self.size} nets averaged, the {goal} is {100 * abs(size):.2f} points {way} than the mean of their "
+            f"own errors ({effect.sure})."
         )
 
     def totals(self, mean: float | None, effect: Effect) -> list[tuple[str, float]]:
         if mean is None or effect.estimate is None:
             return []
         # every seed is in as many ensembles as every other: their mean gain is the nets' mean less the ensembles'
-        return [(f"{self.size} nets averaged", effect.estimate if self.alone else mean - effect.estimate)]
+        return [(f"average of {self.size} nets", effect.estimate if self.alone else mean - effect.estimate)]
 
     def one_method(self, claim: Claim) -> str:
-        what = "the error of nets averaged"
+        what = "the error of the averaged nets"
         if not self.alone:
-            what = "how much lower the error of nets averaged is than their own mean error"
+            what = "how much lower the error of the averaged nets is than the mean error of the same nets"
         return (
             f"The effect is {what}: the mean over all ensembles of {self.size} of judging {seed_list(claim.seeds)}, "
-            f"with a {100 * self.confidence:g} % interval of the jackknife over seeds, since ensembles that share nets "
-            "are not independent."
+            f"with a {100 * self.confidence:g} % jackknife interval over seeds, because ensembles that share nets are "
+            "not independent."
         )
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:

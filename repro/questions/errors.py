@@ -50,7 +50,7 @@ class FinalValue(RunMeasure):
         "views_error": "test error in ten views",
         "views_top5": "top-5 test error in ten views",
         "fixed_error": "training error in test mode",
-        "gap": "test error less training error",
+        "gap": "test error minus training error",
         "shifted_error": "test error under shifts of colour",
         "shifted_rise": "rise of the test error under shifts of colour",
     }
@@ -96,13 +96,13 @@ class FinalValue(RunMeasure):
         goal = self.goal(claim)
         if claim.train.plateau:
             return (
-                f"The measure is the {goal} at the end of a run: after {claim.train.epochs} epochs, or sooner, where "
-                f"the held-out error has stopped falling at the last of its rates ({claim.train.plateau} epochs "
-                "without a lower one)."
+                f"The measure is the {goal} at the end of a run: after {claim.train.epochs} epochs, or earlier if the "
+                f"held-out error has stopped falling at the last learning rate ({claim.train.plateau} epochs without a "
+                "lower one)."
             )
         horizons = {arm: epochs_of(claim, arm) for arm in claim.arms}
         if len(set(horizons.values())) > 1:
-            each = listed([f"{count} for “{arm}”" for arm, count in horizons.items()])
+            each = listed([f"{count} with {claim.label(arm)}" for arm, count in horizons.items()])
             return f"The measure is the {goal} after the last epoch: {each}."
         same = ", the same for all arms" * (len(horizons) > 1)
         return f"The measure is the {goal} after {claim.train.epochs} epochs{same}."
@@ -139,19 +139,19 @@ class Difference(TwoArms):
         return difference(minuend.observations, subtrahend.observations, self.confidence, self.pairs)
 
     def not_formed(self) -> str:
-        return f"No difference between “{self.of[0]}” and “{self.of[1]}” could be formed."
+        return "No difference could be computed."
 
     def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
-        first, second = self.of
+        first, second = (claim.label(arm) for arm in self.of)
         gap = f"{100 * abs(effect.estimate):.2f} points {'higher' if effect.estimate >= 0 else 'lower'}"
-        return f"The {claim.measure.goal(claim)} is {gap} for “{first}” than for “{second}” ({effect.sure})."
+        return f"The {claim.measure.goal(claim)} is {gap} with {first} than with {second} ({effect.sure})."
 
     def method(self, claim: Claim, scale: str) -> list[str]:
-        return self.effect_method(claim, scale, "less", "differences", "values", "")
+        return self.effect_method(claim, scale, "minus", "differences", "values", "")
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:
-        arms = f", {' less '.join(self.of)}" if of_one else ", difference"
+        arms = f", {' minus '.join(claim.label(arm) for arm in self.of)}" if of_one else ", difference"
         return f"{claim.measure.name()}{arms}, percentage points"
 
 

@@ -117,9 +117,9 @@ def ten_views(id: str, runs: Evaluations) -> PageParts:
                           strong=grid.strong))  # fmt: skip
     photos = next(iter(runs.values())).values["photos"]
     text = (
-        f"Of {photos:,.0f} test photos. One net answers twice for the same photos, so within a net McNemar’s exact "
-        "test says whether its two answers differ: without a difference, "
-        "ten views would be right in half of the photos that only one of the two gets right."
+        f"There are {photos:,.0f} test photos. A net answers twice for each photo, so McNemar’s exact test shows "
+        "whether its two error rates differ: without a difference, each way is right for half of the photos that only "
+        "one of the two gets right."
     )
     return PageParts("In one view and in ten", text, tuple(grids))
 
@@ -130,8 +130,8 @@ def thinned_nets(id: str, runs: Evaluations) -> PageParts:
     cells = [("halved_error", "percent"), ("geometric_error", "percent"), ("arithmetic_error", "percent")]
     cells += [("thinned_error", "percent"), ("excess", "points")]
     cells += [("geometric_divergence", "share"), ("arithmetic_divergence", "share"), ("geometric_agrees", "percent")]
-    head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "each thinned net by itself, %",
-            "halved less geometric, points",
+    head = ("halved net, %", "geometric mean, %", "arithmetic mean, %", "mean of single thinned nets, %",
+            "halved minus geometric, points",
             "KL of geometric, nats", "KL of arithmetic, nats", "same answer, %")  # fmt: skip
     table = table_of_seeds("Errors of the halved net and of thinned nets averaged", head, runs, cells)
     counts = first.curves["masks"]
@@ -140,14 +140,15 @@ def thinned_nets(id: str, runs: Evaluations) -> PageParts:
         at = [fmean(run.curves[key][i] for run in runs.values()) for key in
               ("geometric_error", "arithmetic_error", "geometric_divergence", "arithmetic_divergence")]  # fmt: skip
         steps.append((f"{count:,.0f}", _percent(at[0]), _percent(at[1]), f"{at[2]:.4f}", f"{at[3]:.4f}"))
-    caption = "Means of the first so many thinned nets against the halved net, mean of the seeds"
+    caption = "The halved net and averages of the first k thinned nets (mean of the seeds)"
     names = ("thinned nets", "geometric, error %", "arithmetic, error %", "geometric, KL", "arithmetic, KL")
     grid = Grid(caption, names, tuple(steps), frozenset(range(5)))
     values = first.values
     text = (
-        f"{values['masks']:,.0f} thinned nets, {values['photos']:,.0f} test photos. “Halved” is the net as it is used "
-        "at test time, its hidden outputs multiplied by the probability of staying. KL is the divergence of its "
-        "answers from the mean’s, in nats per photo; “same answer”, of the halved net and the geometric mean."
+        f"{values['masks']:,.0f} thinned nets, {values['photos']:,.0f} test photos. The halved net is the net as it is "
+        "used at test time: its hidden outputs are multiplied by the probability of being kept. KL is the divergence "
+        "of its predictions from the average’s, in nats per photo. “Same answer”: photos for which the halved net and "
+        "the geometric mean give the same class."
     )
     note = "Solid: the geometric mean; dashed: the arithmetic mean; a line for each seed. Above 0 the mean is better."
     figure = Figure(_over_masks(id, runs), "How many thinned nets it takes.", note)
@@ -167,8 +168,11 @@ def _over_masks(id: str, runs: Evaluations) -> Drawing:
     pad = 0.08 * (max(every) - min(every)) or 1.0
     last = [row for row in rows if row["masks"] == most]
     ends = [fmean(row["excess"] for row in last if row["mean"] == mean) for mean in ("geometric", "arithmetic")]
-    alt = f"With {most:,.0f} thinned nets the halved net’s error less the geometric mean’s is {ends[0]:+.2f} points, "
-    alt += f"less the arithmetic mean’s {ends[1]:+.2f}."
+    alt = (
+        f"With {most:,.0f} thinned nets, the error of the halved net minus that of the geometric mean is "
+        f"{ends[0]:+.2f} "
+    )
+    alt += f"points, minus that of the arithmetic mean {ends[1]:+.2f}."
 
     def build(width: int, hover: bool) -> Spec:
         place = {"x": number("masks"), "y": number("excess")}
@@ -186,7 +190,7 @@ def _over_masks(id: str, runs: Evaluations) -> Drawing:
         y_axis = {"title": None, "labelExpr": PLAIN, "tickCount": 5, "domain": False, "ticks": False}
         x = {"scale": {"type": "log", "domain": [1, most], "nice": False}, "axis": x_axis}
         y = {"scale": {"domain": [min(every) - pad, max(every) + pad], "nice": False, "zero": False}, "axis": y_axis}
-        title = "error of the halved net less the mean’s, percentage points"
+        title = "error of the halved net minus the average’s, percentage points"
         return chart(layers, x, y, width, 260 if width > 400 else 220, title)
 
     return draw(f"{id}-masks", "Thinned nets averaged", alt, build)
@@ -228,11 +232,11 @@ def shifted_colours(id: str, runs: Evaluations) -> PageParts:
     for i, (component, by) in enumerate(zip(first["component"], first["by"], strict=True)):
         error = fmean(run.curves["error"][i] for run in runs.values())
         steps.append((f"{component:.0f}", f"{by:+g}", _percent(error)))
-    names = ("component", "deviations", "error, %")
-    grid = Grid("By shift, mean of the seeds", names, tuple(steps), frozenset(range(3)))
+    names = ("component", "shift, standard deviations", "error, %")
+    grid = Grid("The error under each shift (mean of the seeds)", names, tuple(steps), frozenset(range(3)))
     text = (
-        "All test photos are shifted along one principal component of the training photos’ colours, three components "
-        "each both ways, and the errors of the centre view averaged. Component 1 is mostly brightness, the others "
-        "colour; a shift is in deviations of its component."
+        "All test photos are shifted along one principal component of the training photos’ colours. This is done for "
+        "three components in both directions, and the errors of the centre view are averaged. Component 1 is mostly "
+        "brightness, the others are colour. A shift is given in standard deviations of its component."
     )
     return PageParts("Shifted colours", text, (table, grid))

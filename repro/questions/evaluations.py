@@ -117,9 +117,9 @@ class TenViewsMeasure(EvaluationMeasure):
         "ten_views.gain_top5": "top-5 gain of ten views over the centre view",
     }
     described: ClassVar = (
-        "Each net answers for every test photo twice: from the centre view, and with the mean of its softmax "
-        "outputs of ten views, the corners, the centre and their reflections. The measure is by how much the second "
-        "error is lower."
+        "Each net answers twice for every test photo: from the centre view, and with the mean of its softmax outputs "
+        "over ten views (the corners, the centre and their reflections). The measure is how much lower the second "
+        "error is."
     )
 
     def page_parts(self, id: str, runs: Mapping[int, Run]) -> PageParts:
@@ -139,14 +139,14 @@ class ThinnedNets(EvaluationMeasure):
     )
 
     names: ClassVar = {
-        "thinned_nets.excess": "error of the halved net less that of the thinned nets' geometric mean",
-        "thinned_nets.excess_arithmetic": "error of the halved net less that of the thinned nets' arithmetic mean",
+        "thinned_nets.excess": "error of the halved net minus that of the thinned nets' geometric mean",
+        "thinned_nets.excess_arithmetic": "error of the halved net minus that of the thinned nets' arithmetic mean",
     }
     described: ClassVar = (
-        "Of each net {masks:,} thinned nets are drawn: a mask for all hidden units of both dropout layers, "
-        "each kept with the probability of training. For every test photo the softmax outputs of the thinned nets are "
-        "averaged geometrically (and arithmetically), and compared with those of the one net whose hidden outputs are "
-        "multiplied by that probability. The measure is the error of the one net less that of the average."
+        "{masks:,} thinned nets are drawn from each net: every hidden unit of both dropout layers is kept with the "
+        "probability used in training. For every test photo the softmax outputs of the thinned nets are averaged "
+        "geometrically (and arithmetically), and compared with those of the single net whose hidden outputs are "
+        "multiplied by that probability. The measure is the error of the single net minus that of the average."
     )
 
     def page_parts(self, id: str, runs: Mapping[int, Run]) -> PageParts:

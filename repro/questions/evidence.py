@@ -105,7 +105,7 @@ class Evidence:
 
 
 NAMED = {
-    "least": "the least effect that bears the sentence out",
+    "least": "the smallest effect that supports the sentence",
     "band": "the claim’s band",
     "scale": "small or medium",
     "p": "0.05",
@@ -116,10 +116,10 @@ def settling(e: Evidence) -> str:
     """Return the smallest effect that would have decided, and how many seeds would settle the one found."""
     effect = e.effect
     if effect is None or effect.estimate is None or len(effect.per_seed) < 2:
-        return "one side is open, so the effect that would have decided is not known"
+        return "one side of the interval is open, so it is not known which effect would have decided"
     unit = effect.unit
     if not e.claim.rule.has_mean:
-        return f"{effect.n} runs leave it open; more would narrow the interval"
+        return f"{effect.n} runs do not decide; more runs would narrow the interval"
     low, high, middle = (unit.to_scale(v) for v in (effect.low, effect.high, effect.estimate))
     spread = deviation([unit.to_scale(v) for v in effect.per_seed.values()])
     ends = [e.least] if e.side else [v for v in e.band if isfinite(v) and v > unit.lowest]

@@ -43,20 +43,20 @@ class FactCase:
 FACTS = (
     FactCase(
         "true as printed",
-        "of counted facts: all that the sentence rests on are true, and no other is false",
+        "for counted facts: every fact that decides is true, and no other fact is false",
         lambda c: c.true > 0 and not c.false and not c.open and not c.others_false,
     ),
     FactCase(
         "true in part",
-        "of counted facts: some that the sentence rests on are true, or all are and others are false",
+        "for counted facts: only some of the facts that decide are true, or all are but others are false",
         lambda c: c.true > 0 and (c.false > 0 or (c.others_false > 0 and not c.open)),
     ),
     FactCase(
         "false as printed",
-        "of counted facts: all that the sentence rests on are false",
+        "for counted facts: every fact that decides is false",
         lambda c: c.false > 0 and not c.open,
     ),
-    FactCase("inconclusive", "of counted facts: the data at hand cannot show what is printed", lambda _: True),
+    FactCase("inconclusive", "for counted facts: the available data cannot show what is printed", lambda _: True),
 )
 
 

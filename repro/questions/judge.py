@@ -130,9 +130,9 @@ def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
     """Return how many runs come next, whether others follow from them, and how many are there, in words."""
     why = f"{len(wants)} run{'s' * (len(wants) != 1)} still to do"
     if claim.tune and any(want.config.seed in claim.tune.on_seeds for want in wants):
-        why += " before rates are chosen and judged"
+        why += " before learning rates can be chosen"
     if any(want.weights for want in wants):
-        why += ", and those that start from their weights"
+        why += ", then those that start from their weights"
     return f"{why}; {there} {'is' if there == 1 else 'are'} there" if there else why
 
 

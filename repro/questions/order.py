@@ -109,23 +109,23 @@ class Order(Directed):
     def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         return (
-            f"Kendall's tau between the order predicted and the order found of {effect.n} arms is "
+            f"Kendall's tau between the predicted and the measured order of {effect.n} arms is "
             f"{effect.estimate:.2f} ({effect.sure}; {effect.method})."
         )
 
     def method(self, claim: Claim, scale: str) -> list[str]:
         return [
-            f"The effect is Kendall's tau between the order predicted of {len(self.of)} arms and that of their times, "
-            f"the geometric means over judging {seed_list(claim.seeds)}. A run that does not come so far counts with "
-            "the last time looked at; arms of which no run does share the last place, and pairs of such arms are left "
-            f"out of the count (tau-b). The {100 * self.confidence:g} % interval is that of Fieller, Hartley and "
-            "Pearson (1957): tau's inverse hyperbolic tangent has a variance of 0.437 / (n - 4), n being arms. p is "
-            "exact: the share of all orders of the arms that agree with the prediction at least as well. "
-            f"{self.band_method()}"
+            f"The effect is Kendall's tau between the predicted order of {len(self.of)} arms and the order of their "
+            f"times, which are geometric means over judging {seed_list(claim.seeds)}. A run that does not reach the "
+            "level counts with its last recorded time. Arms of which no run reaches it share the last place, and pairs "
+            f"of such arms are left out (tau-b). The {100 * self.confidence:g} % interval is that of Fieller, Hartley "
+            "and Pearson (1957): the inverse hyperbolic tangent of tau has a variance of 0.437 / (n - 4), where n is "
+            "the number of arms. p is exact: the share of all orders of the arms that agree with the prediction at "
+            f"least as well. {self.band_method()}"
         ]
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:
-        return "Kendall’s tau between predicted and found order"
+        return "Kendall’s tau between predicted and measured order"
 
     def sections(self, exhibit: Exhibit) -> list[Section]:
         judgement, measure = exhibit.judgement, exhibit.judgement.claim.measure
@@ -142,20 +142,20 @@ class Order(Directed):
             observations = arms[name].observations
             own = "stalled" if stalled[name] else str(ranked.index(name) + 1)
             cells = [measure.observed(claim, o) for o in observations]
-            rows.append((name, str(place), own, *cells, *(o.run for o in observations)))
+            rows.append((claim.label(name), str(place), own, *cells, *(o.run for o in observations)))
         unit = measure.per_epoch(claim)[0]
-        head = ("arm", "place predicted", "place found", *(f"{unit}, seed {seed}" for seed in claim.seeds))
+        head = ("arm", "predicted place", "measured place", *(f"{unit}, seed {seed}" for seed in claim.seeds))
         head += tuple(f"run of seed {seed}" for seed in claim.seeds)
         many = len(claim.seeds)
         grid = Grid(
-            f"{unit.capitalize()} to {measure.goal(claim)}, by arm in the order predicted",
+            f"{unit.capitalize()} to {measure.goal(claim)}, by arm in the predicted order",
             head,
             tuple(rows),
             numbers=frozenset(range(1, 3 + many)),
             codes=frozenset(range(3 + many, 3 + 2 * many)),
         )
-        lost = [name for name in there if stalled[name]]
-        text = f"{len(lost)} of {len(there)} arms stalled on every seed" + (f": {', '.join(lost)}." if lost else ".")
+        lost = [claim.label(name) for name in there if stalled[name]]
+        text = f"{len(lost)} of {len(there)} arms stalled on every seed" + (f": {'; '.join(lost)}." if lost else ".")
         return [Section(f"{exhibit.shelf}-order", "Which arms stall", (text,), (grid,))]
 
 

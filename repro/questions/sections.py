@@ -40,7 +40,7 @@ def effect(id: str, exhibits: list[Exhibit], whose: str = "") -> Figure | None:
     assert isinstance(rule, EffectRule)
     against = "what counts as reproduced" if rule.number is None else "the paper's number"
     dots = f"dots: one for each judging seed{rule.dots}"
-    note = f"The {rule.effect_name(claim)}{whose} against {against}. {bar}; {dots}; "
+    note = f"The {rule.effect_name(claim)}{whose} and {against}. {bar}; {dots}; "
     note += "shaded: what counts as reproduced at paper scale."
     return Figure(drawing, "", note + others.marked(on, drawn, marks))
 
@@ -114,9 +114,9 @@ def _tuning(exhibit: Exhibit) -> Section:
     )
     near = f"{100 * NEAR - 100:.0f} % of the best"
     text = [
-        f"{fastest} “Near” is within {near}, “slower” beyond it; “stopped” rates were given up before every "
-        f"tuning seed had its turn, being more than {SLOWER:g} times slower. “>” stands before the "
-        f"{unit} at whose end the level was not reached."
+        f"{fastest} “Near” rates are within {near}, “slower” ones are not. “Stopped” rates were ended before every "
+        f"tuning seed was run, because they were more than {SLOWER:g} times slower. “>” stands before the number of "
+        f"{unit} after which the level was still not reached."
     ]
     if judgement.rate_range is not None:
         first, second = claim.rule.compared(claim)
@@ -155,7 +155,7 @@ def _learned(exhibit: Exhibit) -> Section:
             took = [f"{o.seed}: {f'{o.value:.3g}' if o.value is not None else o.status}" for o in own.observations]
             cells.append("; ".join(took))
         rows.append((f"{rate.rate:g}", *cells, rate.state))
-    caption = "Epochs until the mean training loss was below 0.9 ln C, by rate, arm and tuning seed"
+    caption = "Epochs until the mean training loss fell below 0.9 ln C, by learning rate, arm and tuning seed"
     return Section(
         f"{exhibit.shelf}-tuning", "Learning rate", (), (Grid(caption, ("rate", *arms, "state"), tuple(rows)),)
     )

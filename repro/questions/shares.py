@@ -30,7 +30,7 @@ class Count(Directed, OneArm):
 
     power: ClassVar = "exact"
     what: ClassVar = "share of runs"
-    dots: ClassVar = ", 100 where it shows it"
+    dots: ClassVar = " (100: it shows the effect)"
     has_mean: ClassVar = False
     none_label: ClassVar = "by chance"
 
@@ -52,7 +52,7 @@ class Count(Directed, OneArm):
         return self.band[0]
 
     def least_from(self) -> str:
-        return "the band's near end"
+        return "the near end of the band"
 
     def others_number(self) -> tuple[float, float, str]:
         return 0, 1, "a fraction of runs above 0 and up to 1, as rule.paper"
@@ -76,7 +76,7 @@ class Count(Directed, OneArm):
 
     def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
-        whose = f" of “{self.of[0]}”" if len(claim.arms) > 1 else ""
+        whose = f" with {claim.label(self.of[0])}" if len(claim.arms) > 1 else ""
         return (
             f"{round(effect.estimate * effect.n)} of {effect.n} runs{whose} have a {claim.measure.goal(claim)} of at "
             f"most {self.at_most:g} ({effect.sure}, in % of runs)."
@@ -88,9 +88,9 @@ class Count(Directed, OneArm):
 
     def one_method(self, claim: Claim) -> str:
         return (
-            f"A run shows it where that is at most {self.at_most:g}, as {self.unit.printed(self.at_most)} would by "
-            f"chance. The effect is the share of runs that do, over judging {seed_list(claim.seeds)}, with a "
-            f"{100 * self.confidence:g} % interval: Clopper's and Pearson's, exact."
+            f"A run shows the effect if p is at most {self.at_most:g}, as {self.unit.printed(self.at_most)} would by "
+            f"chance. The effect is the share of such runs over judging {seed_list(claim.seeds)}, with an exact "
+            f"{100 * self.confidence:g} % interval (Clopper and Pearson)."
         )
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:

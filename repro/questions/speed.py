@@ -24,7 +24,7 @@ from repro.questions.levels import updates_an_epoch
 from repro.questions.measure import Measure
 from repro.questions.observations import Arm, Observation, Status, Want
 from repro.questions.statistics import Effect, paired_interval
-from repro.questions.units import RATE, Unit, images, seed_list
+from repro.questions.units import RATE, Unit, images, listed, seed_list
 from repro.store import Table
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class Throughput(Measure):
     def wants(self, trial: Trial, arms: list[str]) -> list[Want]:
         claim = trial.claim
         configs = [self.config(claim, seed, trial.device or "") for seed in claim.seeds]
-        return [Want(config, 0, None, f"timing, replicate {config.seed}") for config in configs]
+        timed = listed([claim.label(arm) for arm in claim.arms])
+        return [Want(config, 0, None, f"timing of {timed}, replicate {config.seed}") for config in configs]
 
     def arm(self, trial: Trial, name: str) -> Arm:
         return Arm(name, None, None, self.replicates(trial.claim, name, trial.table, trial.device or ""), {})
@@ -111,11 +112,11 @@ class Throughput(Measure):
         turns = "in which the arms take turns" if len(claim.arms) > 1 else "which trains"
         many = f"{self.rounds} rounds of {self.updates} update{'s' * (self.updates != 1)}"
         return (
-            "The measure is images/s of training through the whole pipeline of an epoch: photos read, cropped, "
-            "mirrored and noised as the claim says, and every update done. A replicate is a process of its own, with "
-            f"nothing of this command beside it, {turns} for {many}, after {self.warm} that "
-            f"do{'es' * (self.warm == 1)} not count; its value is the median of the rounds. The step alone, repeated "
-            "on one minibatch, is timed beside it. Replicates of different devices are never mixed."
+            "The measure is images/s of training through the whole pipeline of an epoch: photos are read, cropped, "
+            "mirrored and given noise as the claim says, and every update is done. A replicate is a process of its "
+            f"own, while this command runs nothing else, {turns} for {many}, after {self.warm} that "
+            f"do{'es' * (self.warm == 1)} not count; its value is the median of the rounds. The training step alone, "
+            "repeated on one minibatch, is timed too. Replicates of different devices are never mixed."
         )
 
     def sections(self, exhibit: Exhibit) -> list[Section]:
@@ -149,7 +150,7 @@ class Rate(OneArm):
         return self.images * self.cycles / rate / 86400
 
     def stated(self) -> str:
-        return f"{self.unit.printed(self.paper)}, by its days"
+        return f"{self.unit.printed(self.paper)}, from its days"
 
     def others_number(self) -> tuple[float, float, str]:
         return 0, inf, "images/s above 0, as rule.paper"
@@ -160,27 +161,30 @@ class Rate(OneArm):
     def not_comparable(self, evidence: Evidence) -> str:
         if self.on not in (evidence.device or ""):
             paper = self.unit.written(self.paper)
-            return f"the paper's {paper} are of {self.on}; another device's speed cannot speak of them"
+            return (
+                f"the paper's {paper} were measured on {self.on}; the speed of another device says nothing about them"
+            )
         return super().not_comparable(evidence)
 
     def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
-        return f"“{self.of[0]}” trains {self.unit.written(effect.estimate)} ({effect.sure})."
+        whose = self.whose(claim)
+        return f"{whose[0].upper()}{whose[1:]} trains {self.unit.written(effect.estimate)} ({effect.sure})."
 
     def method(self, claim: Claim, scale: str) -> list[str]:
         low, high = (round(self.days(rate), 1) for rate in reversed(self.within))
         return [
             f"The rate is the geometric mean over the replicates, {seed_list(claim.seeds)}, with a "
-            f"{100 * self.confidence:g} % interval: Student's t over their logs. The paper prints days, not a "
+            f"{100 * self.confidence:g} % interval (Student's t over their logarithms). The paper prints days, not a "
             f"rate: {self.cycles} cycles through {self.images:,} images in {low:g} to {high:g} days are "
-            f"{self.band_words()}, which is the band; it was written in the claim before any timing."
+            f"{self.band_words()}. This is the band; it was written in the claim before any timing."
         ]
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:
-        return "images/s, log scale"
+        return "images/s (log scale)"
 
     def only(self) -> str:
-        return f". Only {self.on} at paper scale can decide it; elsewhere the speed found is the device’s at hand"
+        return f". Only {self.on} at paper scale can decide it; elsewhere the speed is that of the device at hand"
 
 
 def geometric_rate(observations: tuple[Observation, ...], confidence: float) -> Effect | None:

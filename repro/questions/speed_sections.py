@@ -22,7 +22,7 @@ def sections(exhibit: Exhibit) -> list[Section]:
     results = [exhibit.table[o.run].result for o in _seen(exhibit) if o.run in exhibit.table]
     loads = [result["load"] for result in results if result and result["status"] == "timed"]
     if loads:
-        text.append(f"Before the replicates the load of the machine was {min(loads):.1f} to {max(loads):.1f}.")
+        text.append(f"Before the replicates, the machine had a load of {min(loads):.1f} to {max(loads):.1f}.")
     apart = [
         share
         for o in _seen(exhibit)
@@ -72,7 +72,7 @@ def _replicates(exhibit: Exhibit) -> Grid:
     heads = [head for name in judgement.arms for head in (name, f"{name}, step alone")]
     ratio = [" / ".join(compared_arms)] * two
     numbers = frozenset(range(1, len(heads) + two + 1))
-    caption = f"Images/s by replicate, each the median of its rounds, on {judgement.device}"
+    caption = f"Images/s of each replicate (median of its rounds) on {judgement.device}"
     head = ("replicate", *heads, *ratio, "run")
     return Grid(caption, head, tuple(rows), numbers=numbers, codes=frozenset({len(head) - 1}))
 
@@ -116,7 +116,7 @@ def _devices(exhibit: Exhibit, names: list[str]) -> Grid:
             counts.append(sum(o.value is not None for o in timings))
             cells.append(f"{images(rate.estimate)} ({rate.interval_words})" if rate and rate.estimate else "–")
         rows.append((name, str(min(counts)), *cells))
-    head = ("device", "replicates", *judgement.arms)
+    head = ("device", "replicates", *(judgement.claim.label(arm) for arm in judgement.arms))
     return Grid("Images/s with a 95 % interval, by device", head, tuple(rows), numbers=frozenset(range(1, len(head))))
 
 

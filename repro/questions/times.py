@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from repro.questions.trial import Trial
 
 MOST = 4  # times the claim's horizon: how long a run is followed for its best (assumed)
-CENSORED = "is censored: counted as slower than its horizon, never dropped."
+CENSORED = "is censored: it counts as slower than that, and is never dropped."
 
 
 class EpochsTo(RunMeasure):
@@ -78,16 +78,16 @@ class EpochsTo(RunMeasure):
 
     def measured(self, claim: Claim) -> str:
         places = {
-            "files": "It is a mean of an interval, and stands at the interval's middle: of each data file while every "
-            "update is recorded, later of each epoch.",
-            "middle": "It is the mean of an epoch, and stands at the epoch's middle.",
-            "end": "It is the mean of an epoch, and stands at the epoch's end; at epoch 0 stands what chance gives.",
-            "start": "It is the mean of an epoch, and stands at the epoch's start.",
+            "files": "It is the mean of an interval and is placed at the interval's middle. The interval is a data "
+            "file while every update is recorded, later an epoch.",
+            "middle": "It is the mean of an epoch and is placed at the epoch's middle.",
+            "end": "It is the mean of an epoch and is placed at the epoch's end; epoch 0 has the chance level.",
+            "start": "It is the mean of an epoch and is placed at the epoch's start.",
         }
         return (
-            f"The measure is the number of epochs to {self.goal(claim)}. {places[self.at]} It is where the lowest so "
-            "far first falls to the level, on straight lines between these points. A run that has not reached it by "
-            f"its horizon, {claim.train.epochs} epochs or more, {CENSORED}"
+            f"The measure is the number of epochs to {self.goal(claim)}. {places[self.at]} The time is where the "
+            "lowest value so far first falls to the level, with straight lines between these points. A run that has "
+            f"not reached it by its horizon, {claim.train.epochs} epochs or more, {CENSORED}"
         )
 
 
@@ -110,7 +110,7 @@ class UpdatesTo(RunMeasure):
         return self.of_chance * chance(self.metric, classes)
 
     def goal(self, claim: Claim) -> str:
-        return f"a {self.name()} of {self.of_chance:g} times what chance gives (mean of {self.window} updates)"
+        return f"a {self.name()} of {self.of_chance:g} times the chance level (mean of {self.window} updates)"
 
     def per_epoch(self, claim: Claim) -> tuple[str, float]:
         return "updates", updates_an_epoch(claim)
@@ -127,12 +127,12 @@ class UpdatesTo(RunMeasure):
     def measured(self, claim: Claim) -> str:
         most = min(RECORDED, claim.train.epochs * int(self.per_epoch(claim)[1]))
         many = len(classes(claim.data))
-        windows = {"middle": "the middle of these", "end": "the last of these"}
+        windows = {"middle": "their middle", "end": "the last of them"}
         return (
             f"The measure is the number of updates to {self.goal(claim)}: {self.nats(many):.3f} nats, since there are "
             f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. The mean of "
-            f"{self.window} updates stands at {windows[self.at]}. A run that has not "
-            f"reached it after {most:,} {CENSORED}"
+            f"{self.window} updates is placed at {windows[self.at]}. A run that has not "
+            f"reached the level after {most:,} updates {CENSORED}"
         )
 
 
@@ -190,7 +190,8 @@ class Converged(RunMeasure):
 
     def measured(self, claim: Claim) -> str:
         return (
-            f"The measure is the number of epochs until a run is first {self.goal(claim)}. It is looked at each half "
-            "epoch, in test mode, as medians of three; a run goes on for twice the time found, so that its lowest is "
-            f"known, but for {MOST * claim.train.epochs} epochs at most. One that still improves there {CENSORED}"
+            f"The measure is the number of epochs until a run is first {self.goal(claim)}. The error is measured every "
+            "half epoch, in test mode, and smoothed by medians of three. A run goes on for twice that time, so that "
+            f"its lowest error is known, but for {MOST * claim.train.epochs} epochs at most. A run that still improves "
+            f"there {CENSORED}"
         )

@@ -70,12 +70,6 @@ class Unit:
         """Return an effect's size for people: `2.45`, `+0.7 points`, `80 % of runs`."""
         return times(value) if self is RATIO else self.written(round(value, 6))
 
-    def band(self, low: float, high: float) -> str:
-        """Return a band as a verdict writes it: `4 to 9`, `1.1 and more`, `up to 1.5`."""
-        if high == inf:
-            return f"{self.size(low)} and more"
-        return f"up to {self.size(high)}" if low == self.lowest else f"{self.size(low)} to {self.size(high)}"
-
     def printed_band(self, low: float, high: float) -> str:
         """Return a band as a page prints it, the unit once: `+0.2 to +1.2 points`."""
         if high == inf:
