@@ -71,8 +71,8 @@ def test_the_smallest_deviation_is_taken_and_two_more_seeds_of_it_change_nothing
     assert taken.deviation(bases.SEEDS) == pytest.approx(0.005)
     # of .22, .225, .23, .26, .20, the mean of which is .227: squares .000049 + .000004 + .000009 + .001089 + .000729
     assert taken.deviation() == pytest.approx((0.00188 / 4) ** 0.5)
-    assert "Taken is source_60" in bases.lines(ALEXNET, KINDS, table)[-1]
-    assert "above the 1 point" in bases.lines(ALEXNET, KINDS, table)[-1]
+    assert "The base is source_60" in bases.lines(ALEXNET, KINDS, table)[-1]
+    assert "more than the 1 point" in bases.lines(ALEXNET, KINDS, table)[-1]
 
 
 def test_a_candidate_that_ends_underfit_is_not_taken_however_small_its_deviation():
@@ -87,7 +87,7 @@ def test_where_all_end_underfit_none_is_taken_and_nothing_more_is_wanted():
     table, rounds = trained(learning(ENDS), training=0.6)
     assert [len(wants) for wants in rounds] == [9]
     assert bases.chosen(bases.candidates(ALEXNET, KINDS, table)) is None
-    assert bases.lines(ALEXNET, KINDS, table)[-1].startswith("None can be taken")
+    assert bases.lines(ALEXNET, KINDS, table)[-1].startswith("No base can be chosen.")
 
 
 def test_a_candidate_of_which_a_seed_never_learned_is_not_taken():

@@ -50,14 +50,14 @@ def test_weight_decay_is_judged_on_the_training_error_and_shows_the_norms_that_r
     before = page(file, table, tmp_path / "without")
     assert "agrees at medium scale" in before
     # the simulator has a fifth less error on the photos trained on: 0.8 x 3 points
-    assert "The training error in test mode is 2.40 points higher for “without” than for “decay”" in before
-    assert "Size of the weights" not in before, "runs from before norms were recorded"
+    assert "2.40 points higher with no weight decay than with a weight decay of 0.0005" in before
+    assert "Norms of the weights" not in before, "runs from before norms were recorded"
     for run in table.values():
         size = 2.5 if run.config["train"]["weight_decay"]["conv1"] else 3.75
         run.epochs[-1]["norms"] = {"conv1": size, "fc8": 10 * size}
     after = page(file, table, tmp_path / "with")
-    assert "Size of the weights" in after
-    assert "layer decay without conv1 2.5 3.75 fc8 25 37.5" in after
+    assert "Norms of the weights" in after
+    assert "layer a weight decay of 0.0005 no weight decay conv1 2.5 3.75 fc8 25 37.5" in after
 
 
 def test_the_arms_of_colour_pca_are_the_source_s_noise_the_printed_one_and_none():

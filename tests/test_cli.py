@@ -105,7 +105,7 @@ def test_plan_lists_what_is_wanted_and_counts_what_is_there(smoke, tmp_path):
     before = repro("plan", RELU, "--runs", tmp_path / "runs", *places, REPRO_CACHE=str(home / "cache"))
     assert "0 finished, 0 resumable" in before.stdout
     # two arms, two rates, one tuning seed
-    pattern = r"^  [0-9a-f]{16}  relu_speedup: (relu|tanh), rate .*tuning seed 100"
+    pattern = r"^  [0-9a-f]{16}  relu_speedup: (ReLUs|tanh units), rate .*tuning seed 100"
     assert len(re.findall(pattern, before.stdout, re.M)) == 4
 
 
@@ -114,7 +114,7 @@ def test_the_number_of_judging_seeds_can_be_chosen(smoke, tmp_path):
     places = ("--runs", tmp_path, "--data", home / "none")
     done = repro("plan", TRACE, "--seeds", 7, *places, REPRO_CACHE=str(home / "cache"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("cifar_trace: ours, seed") == 7
+    assert done.stdout.count("cifar_trace: our runs, seed") == 7
 
 
 def test_interrupting_exits_with_130_and_the_same_command_finishes(tmp_path):

@@ -124,7 +124,7 @@ def test_a_cost_is_that_of_recorded_runs_alike_and_is_never_invented(speed, tmp_
     # the first pass of tuning: 2 arms x 4 rates on the first seed, 3 epochs each, 2 seconds an epoch
     assert (paper.cost.runs, paper.cost.known, paper.cost.seconds) == (8, 8, 8 * 3 * 2.0)
     assert paper.cost.device == "A processor"
-    assert "the next 8 runs take at most 48 s of one worker on A processor" in cost(paper)
+    assert "the next 8 runs take at most 48 s with one worker on A processor" in cost(paper)
 
 
 def test_rows_without_a_claim_and_claims_without_a_row_are_shown_as_what_they_are(speed):
@@ -146,7 +146,7 @@ def test_rows_without_a_claim_and_claims_without_a_row_are_shown_as_what_they_ar
     text = "\n".join(lines(rows))
     assert "bias_one: write claims/bias_one.yaml" in text
     assert "python -m repro check depth" in text
-    assert summary(rows).startswith("3 sentences: 1 have a valid claim, 0 a verdict")
+    assert summary(rows).startswith("3 sentences: 1 have a valid claim, 0 have a verdict")
 
 
 def test_an_exact_claim_is_counted_at_no_scale():

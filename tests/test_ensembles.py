@@ -162,4 +162,4 @@ def test_the_page_states_the_error_of_the_nets_averaged(of_five):
         for members in combinations(range(len(paths)), claim.rule.size)
     ]
     page = (root / "reports" / "reference" / "ensemble.html").read_text()
-    assert f'>3 nets averaged</th><td class="number">{100 * fmean(errors):.2f}' in page
+    assert f'>average of 3 nets</th><td class="number">{100 * fmean(errors):.2f}' in page

@@ -157,7 +157,7 @@ def test_a_net_evaluated_in_two_ways_has_mcnemars_p_on_its_page(tmp_path):
     from scipy.stats import binomtest
 
     page = pages(tmp_path, "ten_views", "small", ten_views(0.01))
-    assert "In one view and in ten" in page
+    assert "One view and ten views</h2>" in page
     assert "McNemar’s p" in page
     assert binomtest(20, 80).pvalue < 0.0001  # of the first seed's errors
     assert page.count(">&lt; 0.0001<") == 5  # and of the other seeds', which gain more
@@ -174,15 +174,16 @@ def test_a_net_evaluated_in_two_ways_has_mcnemars_p_on_its_page(tmp_path):
 
 def test_thinned_nets_are_drawn_and_listed_by_their_number(tmp_path):
     page = pages(tmp_path, "dropout_average", "small", thinned(0.002), MASKS)
-    assert "Means of the first so many thinned nets" in page
+    assert "averages of the first k thinned nets" in page
     assert "reference-net-evaluation-masks-wide-title" in page
     assert re.search(r"1,000 thinned nets, 1,000 test photos", page)
 
 
 def test_neighbours_are_listed_by_place(tmp_path):
     page = pages(tmp_path, "feature_similarity", "small", neighbours(0.3), PLACES)
-    assert "500 test photos among 8,522 training photos" in page
-    assert "By place among the nearest" in page
+    assert "500 test photos" in page
+    assert "8,522 training photos" in page
+    assert "by rank of the neighbour" in page
 
 
 def test_kernels_are_drawn_on_a_page_of_at_most_300_kB_and_alike_every_time(tmp_path):
@@ -224,13 +225,15 @@ def test_the_mean_of_an_arms_curves_is_drawn_at_the_times_that_all_its_seeds_hav
 
 def test_evaluated_nets_of_several_arms_stand_under_one_heading_each_table_with_its_arm():
     page = (CLAIMS.parent / "reports" / "reference" / "lrn_cifar10.html").read_text()
-    assert page.count("In one view and in ten</h2>") == 1
-    for arm in file_of("lrn_cifar10").at("small").arms:
-        assert page.count(f">“{arm}”: errors of each net in the centre view and in ten views averaged") == 1
+    assert page.count("One view and ten views</h2>") == 1
+    for arm in file_of("lrn_cifar10").at("small").arms.values():
+        assert page.count(f">With {arm.label}: errors of each net in the centre view and in ten views averaged") == 1
 
 
 def test_the_index_counts_what_agrees_with_no_effect_apart_from_what_speaks_against_one(tmp_path):
     pages(tmp_path, "dropout_average", "small", thinned(0.002), MASKS)
-    assert "1 claim: 1 agrees below paper scale." in (tmp_path / "out" / "index.html").read_text()
+    assert "1 claim. Verdicts: agrees below paper scale (1)." in (tmp_path / "out" / "index.html").read_text()
     pages(tmp_path / "other", "tower_specialisation", "small", by_tower(0.5), **pictured())
-    assert "1 claim: 1 disagrees below paper scale." in (tmp_path / "other" / "out" / "index.html").read_text()
+    assert (
+        "1 claim. Verdicts: disagrees below paper scale (1)." in (tmp_path / "other" / "out" / "index.html").read_text()
+    )

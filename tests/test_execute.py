@@ -214,7 +214,9 @@ def test_a_missing_data_set_is_told_before_any_training(setting, tmp_path, worke
 def test_arms_that_start_otherwise_are_refused_with_arm_and_parameter(setting, tmp_path, monkeypatch):
     unnamed = torch.Generator().manual_seed(0)
     monkeypatch.setattr(loop, "generator", lambda seed, *name: unnamed)
-    with pytest.raises(ReproError, match=r"tiny\.yaml: arms relu and tanh: conv1\.weight \(8, 3, 5, 5\) starts with"):
+    with pytest.raises(
+        ReproError, match=r"tiny\.yaml: the arms “ReLUs” and “tanh units”: conv1\.weight \(8, 3, 5, 5\) starts with"
+    ):
         execute(claim(tmp_path), setting, workers=1, report=silent)
     assert not setting.store.root.exists()
 

@@ -126,7 +126,7 @@ def test_a_killed_fine_tuning_goes_on_and_ends_as_one_that_was_not_with_page_wei
     for name in ("best.safetensors", "last.safetensors", "answers.csv"):
         assert (made / "killed" / name).read_bytes() == (made / "whole" / name).read_bytes(), name
     lines = done.stdout.splitlines()
-    assert re.search(r"photos, fine-tuned: goes on after epoch \d+$", lines[0]), lines[0]
+    assert re.search(r"photos, fine-tuned: continues after epoch \d+$", lines[0]), lines[0]
     assert re.search(r"^fine-tuned: \d+\.\d % of 8 test photos wrong$", done.stdout, re.M)
     assert re.search(r"^from scratch: \d+\.\d % of 8 test photos wrong$", done.stdout, re.M)
     assert any(line.startswith(f"not used of {made / 'photos'}: 4;") for line in lines)

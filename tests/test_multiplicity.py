@@ -174,7 +174,7 @@ def test_the_index_counts_the_words_that_intervals_decided_and_names_those_that_
     section = multiplicity.section(found)
     assert section is not None
     there = adjusted(found)
-    assert f"Intervals decided {len(there)} words here" in section.text[0]
+    assert f"Intervals decided {len(there)} verdicts" in section.text[0]
     assert [one.p for one in there] == sorted(one.p for one in there)
     assert {one.claim for one in there} == {
         judgement.claim.id for judgement in found if not judgement.verdict.word.startswith(("open", "not told"))

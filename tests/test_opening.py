@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib.metadata import version
 from math import log2
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from repro.claim.catalogue import Entry, Part
 from repro.claim.files import ClaimFile
 from repro.contents import catalogue, load
 from repro.errors import ReproError
-from repro.pages import opening
-from repro.pages.readme import OPENING, named, update
+from repro.pages import newcomers, opening
+from repro.pages.readme import OPENING, first_screen, named, update
 from repro.questions.judge import judge
 from repro.store import Store, Table
 
@@ -62,6 +64,33 @@ def test_the_opening_of_the_readme_is_that_of_the_committed_runs():
     assert text.strip() in (ROOT / "README.md").read_text(), "run: python -m repro report --reference"
 
 
+def test_the_first_screen_of_the_readme_follows_from_the_claims_and_the_committed_runs(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    (tmp_path / "README.md").write_text(readme)
+    for text in first_screen(tmp_path / "README.md", CLAIMS, SHELF).values():
+        assert text.strip() in readme, "run: python -m repro report --reference"
+    if version("vl-convert-python") == (ROOT / "tox.ini").read_text().partition("vl-convert-python==")[2].split()[0]:
+        assert (tmp_path / newcomers.PICTURE).read_bytes() == (ROOT / newcomers.PICTURE).read_bytes()
+
+
+def test_the_first_screen_has_the_errors_that_its_claim_records():
+    file = next(file for file in CLAIMS if file.id == "ilsvrc2012")
+    text = newcomers.expected(file.id, CLAIMS, SHELF)
+    for record in file.claim.paper.later:
+        assert f"({record.who})" in text
+    assert f"{100 * (1 - file.claim.rule.paper):.1f} %" in text
+    with pytest.raises(ReproError, match="conv_share"):
+        newcomers.expected("conv_share", CLAIMS, SHELF)
+
+
+def test_the_figure_of_the_readme_stands_alone_in_light_and_in_dark():
+    drawing = (ROOT / newcomers.PICTURE).read_text()
+    used = set(re.findall(r"var\((--[a-z]+)\)", drawing))
+    for scheme in re.findall(r":root \{(.*?)\}", drawing):
+        assert used <= set(re.findall(r"(--[a-z]+): ", scheme))
+    assert drawing.count(":root {") == 2
+
+
 def test_a_claim_without_runs_has_its_command_and_nothing_else_that_looks_measured(file):
     assert cells(file, {}) == [
         "[The ReLU net \\| is faster](reports/reference/speed.html) (§3.1)",
@@ -103,7 +132,7 @@ def test_alternatives_are_told_apart_and_what_is_missing_of_them_is_said(tmp_pat
     ours = {id: table[id] for id in judge(file, "paper", table).run_ids}
     assert len(ours) * 2 == len(table)
     assert cells(file, table)[5] == f"{hours(ours):.3g} core-hours; {hours(table):.3g} with the alternatives"
-    assert cells(file, ours)[5] == f"{hours(ours):.3g} core-hours; without the alternatives, of which some are not run"
+    assert cells(file, ours)[5] == f"{hours(ours):.3g} core-hours; without the alternatives, some of which are not run"
 
 
 def test_an_opening_names_trained_claims_of_the_catalogue_alone(file):

@@ -111,7 +111,7 @@ def test_what_others_measured_changes_no_verdict_and_stands_beside_the_effect(tm
     assert judged[0].verdict == judged[1].verdict
     assert judged[0].effect == judged[1].effect
     text = page(far, table, tmp_path / "pages")
-    assert "in other settings, listed below; an arrow: beyond the axis." in text
+    assert "arrows point to values beyond the axis." in text
     assert "+90 and +1.45 points · S & Z 2014" in text
     assert "No result of ours yet" not in text
     assert "; an arrow" not in page(near, table, tmp_path / "pages")

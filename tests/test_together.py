@@ -216,8 +216,8 @@ def test_the_page_draws_every_comparison_and_names_the_weakest(files, tmp_path):
     drawn = drawn[: drawn.index("</figure>")]
     for label in ("ours", "second", "third", "half_rate", "first_two"):
         assert f">{label}<" in drawn or f"{label}: " in drawn
-    assert "ours, second and third are judged together, and the weakest, second, decides." in drawn
-    assert text.count("judged together with ours; the weakest decides") == 2
+    assert "ours, second and third are judged together; the weakest, second, decides." in drawn
+    assert text.count("judged together with our choice; the weakest decides") == 2
     assert "not run at the scale shown" not in text
     assert "All of them can only be accepted wrongly if a false one is" in text
     data = json.loads((tmp_path / "several.json").read_text())["shelves"][0]["judgement"]
@@ -321,7 +321,7 @@ def test_a_net_in_which_the_slow_arm_never_gets_there_is_followed_past_twice_and
     assert (found.verdict.word, found.name) == ("agrees at small scale", "80sec"), "the paper's net is not for a CPU"
     logistic = judge(consistently, "small", table, "logistic")
     assert logistic.verdict.word == "not tested"
-    assert logistic.verdict.why == "no rate of logistic reached the level on every tuning seed"
+    assert logistic.verdict.why.startswith("with logistic units no learning rate ")
     assert max(len(run.epochs) for run in table.values()) == 40, "no run is followed a thousand times as far"
 
 

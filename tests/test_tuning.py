@@ -205,7 +205,7 @@ def test_an_end_that_is_still_chosen_after_the_last_extension_is_not_tested(
     found = judge(file, "paper", table)
     assert [[rate.rate for rate in tuned(file, table, arm).rates] for arm in ("relu", "tanh")] == [grid, grid]
     assert found.verdict.word == "not tested"
-    assert "relu is still an end of the grid after 2 extensions" in found.verdict.why
+    assert "an end of the grid after 2 extensions" in found.verdict.why
     assert found.effect is not None  # shown, not judged
 
 
@@ -221,7 +221,7 @@ def test_where_no_rate_of_an_arm_reaches_the_level_nothing_of_it_is_judged(file:
     assert found.arms["tanh"].rate is None
     assert found.arms["tanh"].observations == ()
     assert found.verdict.word == "not tested"
-    assert found.verdict.why == "no rate of tanh reached the level on every tuning seed"
+    assert found.verdict.why.startswith("with tanh units no learning rate ")
 
 
 @pytest.mark.parametrize("mirror", [False, True])
@@ -285,7 +285,7 @@ def test_the_ratio_over_rates_within_ten_percent_is_of_the_tuning_means(file: Cl
     found = judge(file, "paper", play((file, "paper"), curve=reaching(wide)))
     assert found.rate_range == pytest.approx((42 / 5.4, 45.5 / 5))
     assert found.verdict.word == "direction only"
-    assert "beyond the band, 4 to 9" in found.verdict.why
+    assert "the band (4 to 9)" in found.verdict.why
 
 
 def test_a_tuning_run_that_failed_is_an_error_however_the_others_ran(file: ClaimFile) -> None:
