@@ -46,9 +46,13 @@ def claims() -> Path:
     return _of_project(Path("claims"))
 
 
-def reference_results() -> Path:
-    """Return the file with the results of the reference runs: the clone's, else the package's own copy."""
-    return _of_project(Path("reports", "reference", "results.json"))
+def reference_results() -> Path | None:
+    """Return the file with the results of the reference runs: the clone's, else the package's own copy; None in a clone
+    whose maintainers have made none yet."""
+    shelf = Path("reports", "reference")
+    if (folder := clone()) and not (folder / shelf).is_dir():
+        return None
+    return _of_project(shelf / "results.json")
 
 
 def _of_project(place: Path) -> Path:

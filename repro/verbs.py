@@ -64,7 +64,8 @@ def reference(args: argparse.Namespace) -> Results | None:
     """Return the results of the reference runs, next to which the user's own stand; None where these are worked on."""
     from repro.pages import results
 
-    return None if args.reference else results.read(places.reference_results())
+    place = None if args.reference else places.reference_results()
+    return results.read(place) if place else None
 
 
 def run(args: argparse.Namespace, say: Say) -> int:

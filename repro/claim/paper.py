@@ -36,6 +36,7 @@ class Paper:
     """
 
     id: str  # the folder's name
+    name: str  # what people call it, as in: the AlexNet paper
     title: str
     authors: str
     year: int

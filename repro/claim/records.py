@@ -63,7 +63,7 @@ class ComparedSentence(Sentence):
     """The sentence on trial, of arms that are compared."""
 
     arms: dict[Name, Positive] | None = Field(None, description="the paper's own value of the measure, per arm")
-    notes: Record | None = Field(None, description="what the authors' lab notes say of it (source.md 2)")
+    notes: Record | None = Field(None, description="what the authors' lab notes say of it")
     before: list[Record] = Field(default_factory=list, description="what others had reached by then")
     later: list[Measured] = Field(default_factory=list, description="what others measured since")
     nobody: Search | None = Field(None, description="what nobody has measured, as far as we found")

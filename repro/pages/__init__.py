@@ -69,7 +69,7 @@ def write(
     if on_record and facts_on_source:  # with every page, since any may cite it
         files["source.html"] = templates.get_template("source.html").render(source.page(facts_on_source, on_record))
         if on_record.differences:
-            differences = fidelity.page(on_record.differences)
+            differences = fidelity.page(on_record.differences, on_record)
             files["fidelity.html"] = templates.get_template("fidelity.html").render(differences)
     if only is None:
         files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS))

@@ -54,6 +54,7 @@ def page(
         "id": file.id,
         "version": file.claim.version,
         "section_name": prose.section(file),
+        "on_trial": prose.on_trial([file.paper]),
         "says_label": "The sentence on trial" if file.claim.paper.source else "The paper says",
         "says": file.claim.paper.says,
         "question": file.claim.question,

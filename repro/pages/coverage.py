@@ -92,7 +92,9 @@ def page(rows: Sequence[Covered], papers: Sequence[Paper]) -> dict[str, Any]:
     parts = []
     for (paper, part), own in groupby(rows, key=lambda row: (row.entry.paper, row.entry.part)):
         parts.append({"title": part.title, "paper": titles[paper], "rows": [_row(row) for row in own]})
-    return {"scales": SCALES, "parts": parts, "summary": summary(rows)}
+    covered = {row.entry.paper for row in rows}
+    on_trial = prose.on_trial([paper for paper in papers if paper.id in covered])
+    return {"on_trial": on_trial, "scales": SCALES, "parts": parts, "summary": summary(rows)}
 
 
 def _row(row: Covered) -> dict[str, Any]:

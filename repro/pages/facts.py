@@ -77,6 +77,7 @@ def _page(file: ExactFile, project: str | None) -> dict[str, Any]:
         "version": claim.version,
         "section_name": prose.section(file),
         "says": claim.paper.says,
+        "on_trial": prose.on_trial([file.paper]),
         "question": claim.question,
         "verdict": verdict,
         "mark_name": MARKS[verdict.word],

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.claim.differences import Difference, Differences
+from repro.claim.paper import Paper
+from repro.pages import prose
 
 # How a row stands, with the sign that stands for it (templates/marks.svg).
 STATES = {
@@ -36,12 +38,14 @@ class Row:
     lacks: str
 
 
-def page(differences: Differences) -> dict[str, Any]:
+def page(differences: Differences, paper: Paper) -> dict[str, Any]:
     """Return everything that templates/fidelity.html prints."""
     values, parts = differences.values(), differences.parts()
     by_title = [(part.title, f"part-{i}", [_row(row, values) for row in part.rows]) for i, part in enumerate(parts, 1)]
     rows = [row for *_, of in by_title for row in of]
     return {
+        "paper": paper,
+        "on_trial": prose.on_trial([paper]),
         "parts": by_title,
         "states": [
             (state, mark, meaning, sum(row.state == state for row in rows)) for state, (mark, meaning) in STATES.items()

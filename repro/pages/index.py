@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from repro.claim.files import ClaimFile, ExactFile
+from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.draw import charts
 from repro.draw.parts import Entry, Line
 from repro.pages import facts, multiplicity, prose, records
@@ -29,8 +29,11 @@ def page(
     `reference`: the results of the reference runs, next to runs of the user's own."""
     everything = [shown for all_shelves in found.values() for shown in all_shelves]
     theirs = {file.id: result.speaking for file in files if reference and (result := reference.of(file))}
-    entries = [_entry(file, found[file.id], everything, theirs.get(file.id)) for file in files]
-    entries += [facts.entry(file) for file in exact]
+    entries = {file.id: _entry(file, found[file.id], everything, theirs.get(file.id)) for file in files}
+    entries |= {file.id: facts.entry(file) for file in exact}
+    every: list[AnyFile] = [*files, *exact]
+    papers = sorted({file.paper.id: file.paper for file in every}.values(), key=lambda paper: paper.id)
+    of_paper = [(paper, sorted(file.id for file in every if file.paper is paper)) for paper in papers]
     best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
     said: list[Word] = [
         shown.judgement.verdict.word if shown else other.word if (other := theirs.get(file.id)) else "not run"
@@ -46,7 +49,8 @@ def page(
     ]
     many = f"{len(entries)} claim{'s' * (len(entries) != 1)}"
     return {
-        "claims": sorted(entries, key=lambda entry: entry.id),
+        "on_trial": prose.on_trial(papers),
+        "papers": [(paper, [entries[id] for id in ids]) for paper, ids in of_paper],
         "summary": f"{many}. Verdicts: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "coverage": summary(rows),

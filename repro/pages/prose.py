@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from repro.claim.files import AnyFile, ClaimFile
+from repro.claim.paper import Paper
 from repro.claim.resolve import training_images
 from repro.contents import CASES
 from repro.data.known import KNOWN, how_to_get
@@ -12,6 +14,7 @@ from repro.questions.base import Claim
 from repro.questions.cases import GROUPS, Word, first
 from repro.questions.evidence import NAMED
 from repro.questions.judge import Judgement
+from repro.questions.units import listed
 
 SCALES = {
     "smoke": "embedded digits, seconds; tests the machinery and never gives a verdict",
@@ -38,6 +41,11 @@ class Condition:
 def tuned(claim: Claim) -> bool:
     """Whether its arms' rates are chosen among several."""
     return claim.tune is not None and claim.tune.chooses
+
+
+def on_trial(papers: Sequence[Paper]) -> str:
+    """Return what is on trial, as a title says it after `The` or `the`: `AlexNet and VGG papers on trial`."""
+    return f"{listed([paper.name for paper in papers])} paper{'s' * (len(papers) > 1)} on trial"
 
 
 def section(file: AnyFile) -> str:

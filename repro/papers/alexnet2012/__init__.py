@@ -11,6 +11,7 @@ from repro.papers.alexnet2012.recipe import BASE_OF, BASES, LARGEST, RECIPE, SCA
 
 PAPER = Paper(
     id="alexnet2012",
+    name="AlexNet",
     title="ImageNet Classification with Deep Convolutional Neural Networks",
     authors="A. Krizhevsky, I. Sutskever, G. E. Hinton",
     year=2012,

@@ -35,6 +35,7 @@ _PHOTOS = {
 
 PAPER = Paper(
     id="vgg2014",
+    name="VGG",
     title="Very Deep Convolutional Networks for Large-Scale Image Recognition",
     authors="K. Simonyan, A. Zisserman",
     year=2014,

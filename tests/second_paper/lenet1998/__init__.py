@@ -11,6 +11,7 @@ from repro.claim.paper import Paper, Setting
 
 PAPER = Paper(
     id="lenet1998",
+    name="LeNet",
     title="Gradient-Based Learning Applied to Document Recognition",
     authors="Y. LeCun, L. Bottou, Y. Bengio, P. Haffner",
     year=1998,
