@@ -13,7 +13,8 @@ from repro.claim.model import OF_RUNS, OF_THE_SENTENCE, path_of
 from repro.claim.nets import of_net
 from repro.claim.overlays import Layers, alternatives, exceptions, mapping, names, reach
 from repro.claim.problems import Problem, nearest, shown
-from repro.claim.resolve import CROPPING, images, training_images
+from repro.claim.resolve import images, training_images
+from repro.claim.runs import classes_of, crops_of
 from repro.claim.scales import BASED, SCALE_NAMES
 from repro.claim.yaml import Loc
 from repro.data.known import KNOWN
@@ -199,7 +200,7 @@ def _overridable(claim: Claim) -> dict[str, Any]:
 def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
     """What concerns a claim with its overrides laid on."""
     out = []
-    if wrong := _classes(claim, layers):
+    if wrong := classes_of(claim, layers):
         return wrong
     there = images(claim.data)[0] - claim.data.held_out
     many = training_images(claim.data)
@@ -212,7 +213,7 @@ def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Prob
             text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
             out.append(layers.problem(("paper", "arms", arm), text, key=True))
     out += _labels(claim, layers)
-    return [*out, *of_judging(claim, layers, smoke), *_of_crops(claim, layers), *_arms(claim, layers, arms)]
+    return [*out, *of_judging(claim, layers, smoke), *crops_of(claim, layers), *_arms(claim, layers, arms)]
 
 
 def _labels(claim: Claim, layers: Layers) -> list[Problem]:
@@ -226,80 +227,13 @@ def _labels(claim: Claim, layers: Layers) -> list[Problem]:
     return out
 
 
-def _classes(claim: Claim, layers: Layers) -> list[Problem]:
-    """Classes that are named are the set's, each once, of a set whose photos have been counted by class."""
-    known, out = KNOWN[claim.data.kind], []
-    for i, label in enumerate(claim.data.classes or ()):
-        if not known.train_of:
-            text = f"data.classes: {claim.data.kind} has not been counted by class; take all of it"
-            return [layers.problem(("data", "classes"), text)]
-        if label >= len(known.classes) or label in (claim.data.classes or ())[:i]:
-            why = "stands twice" if label < len(known.classes) else f"expected 0 to {len(known.classes) - 1}"
-            out.append(layers.problem(("data", "classes", i), f"data.classes: found {label}; {why}"))
-    return out
-
-
-def of_run(claim: Claim, layers: Layers) -> list[Problem]:
-    """Mistakes in what one run is made of: its classes, its crops, its net."""
-    wrong = _classes(claim, layers) or _of_crops(claim, layers)
-    return wrong or [layers.problem(loc, text) for loc, text in of_net(claim, layers)]
-
-
-def _of_crops(claim: Claim, layers: Layers) -> list[Problem]:
-    """Crops fit what they are cut from; what speaks of crops, or of held-out images, is there only beside them."""
-    data, known, out = claim.data, KNOWN[claim.data.kind], []
-
-    def problem(loc: Loc, text: str) -> None:
-        out.append(layers.problem(loc, f"{'.'.join(map(str, loc))}: {text}"))
-
-    if data.crop is None:
-        if known.photos:
-            problem(("data", "kind"), f"{data.kind} are photos of many sizes; expected data.crop beside it")
-        for key in sorted(CROPPING - {"crop"} & mapping(layers.data, "data").keys()):
-            if layers.is_written(("data", key)):
-                problem(("data", key), "is for crops; expected data.crop beside it")
-    else:
-        for key in ("stored", "crops", "mirror", "mean", "colour"):
-            if getattr(data, key) is None:
-                problem(("data", "crop"), f"expected data.{key} beside it, for which the paper's recipe has nothing")
-        if data.stored and data.crop > data.stored:
-            problem(("data", "crop"), f"found {data.crop}; expected at most data.stored, {data.stored}")
-        if data.stored and not known.photos and data.stored % known.shape[1]:
-            problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
-    if data.held_out >= images(data)[0]:
-        problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
-    for key, text in _of_schedule(claim):
-        problem(("train", key), text)
-    return out
-
-
-def _of_schedule(claim: Claim) -> Iterator[tuple[str, str]]:
-    """(key, what is wrong) of a training rule beside its data and its measure."""
-    data, train = claim.data, claim.train
-    if train.plateau and not data.held_out:
-        yield "plateau", "looks at the held-out error; expected data.held_out beside it"
-    if train.drops and train.plateau:
-        yield "plateau", "stands beside train.drops; expected one of them"
-    if train.drops != sorted(set(train.drops)):
-        yield "drops", "found epochs out of order; expected each above the one before"
-    if train.fold_in and not data.held_out:
-        yield "fold_in", "there are no held-out images to fold in; expected data.held_out beside it"
-    if train.fold_in and train.plateau:
-        yield "fold_in", "stands beside train.plateau, which looks at the held-out error; expected one"
-    if train.fold_in and not claim.measure.longer_epochs:
-        text = f"makes later epochs longer, and the measure {claim.measure.kind} counts them as equal"
-        yield "fold_in", f"{text}; expected one of an error or of epochs to a level"
-    if train.colour_until and (data.crop is None or data.colour == "none"):
-        yield "colour_until", "there is no colour noise to end; expected data.crop and data.colour"
-
-
 def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     """Each arm's net and rule, and that arms differ in what varies and in nothing else."""
     out: list[Problem] = []
     keys = layers.kinds.arm_keys
     known = {name for name, arm in claim.arms.items() if all(path_of(key, keys) for key in arm.overrides)}
     for arm, (armed, laid) in arms.items():
-        if wrong := _classes(armed, laid):
+        if wrong := classes_of(armed, laid):
             return wrong
         out += [laid.problem(loc, text) for loc, text in of_net(armed, laid)] if arm in known else []
         out += _of_arms_rule(claim, laid)

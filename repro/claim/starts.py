@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from repro.claim.checks import of_run
 from repro.claim.model import Claim, path_of
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem, nearest
 from repro.claim.resolve import image, net, weighted
+from repro.claim.runs import of_run
 from repro.nets import tables
 
 
