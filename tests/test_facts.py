@@ -617,7 +617,7 @@ def test_the_same_stands_beside_the_page_as_data(name, pages):
 
 def test_the_index_lists_exact_claims_among_the_others(pages, tmp_path):
     index = (pages / "index.html").read_text()
-    assert "6 claims: 1 open, 5 facts." in index
+    assert "6 claims. Verdicts: open (1), facts (5)." in index
     assert "2 false, 15 true" in index
     assert "grade exact" in index
     everything = [load(path) for path in sorted(CLAIMS.glob("*.yaml"))]

@@ -284,7 +284,7 @@ def test_before_any_run_a_page_says_what_the_next_command_takes(tmp_path):
 
 def test_the_first_of_several_rounds_says_that_rates_come_before_judging(stores, tmp_path):
     write([both_claims(stores)[0]], {"reference": {}}, tmp_path)
-    assert "6 runs still to do before rates are chosen and judged." in Page(tmp_path / "speed.html").text
+    assert "6 runs still to do before learning rates can be chosen." in Page(tmp_path / "speed.html").text
 
 
 def test_an_alternative_with_other_arms_and_a_band_of_its_own_decides_nothing():
@@ -415,7 +415,7 @@ def test_the_table_of_the_readme_comes_from_the_reference_runs(stores, tmp_path)
     text = results(both_claims(stores), stores["paper"].table())
     row = next(line for line in text.splitlines() if "[speed]" in line)
     assert "| 6 times | – | – | 6 (6 to 6) | `reproduced` | A | paper | 5 |" in row
-    assert "`not run`" in results(both_claims(stores), {})
+    assert "Not run yet" in results(both_claims(stores), {})
     readme = tmp_path / "README.md"
     readme.write_text("# Title\n\n<!-- results -->\nold\n<!-- /results -->\n\nMore\n")
     update(readme, text)
@@ -529,7 +529,7 @@ def test_a_point_of_a_curve_names_its_run(chromium, pages):
     shown = page.locator("#vg-tooltip-element.visible")
     shown.wait_for()
     # relu at seed 0 falls by 0.2 an epoch from 0.9, and the mean of an epoch stands at its middle
-    assert " ".join(shown.inner_text().split()) == "arm relu seed 0 epoch 1.5 running training error 60.00%"
+    assert " ".join(shown.inner_text().split()) == "arm ReLUs seed 0 epoch 1.5 running training error 60.00%"
     page.context.close()
 
 

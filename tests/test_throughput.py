@@ -333,7 +333,7 @@ def test_a_page_names_every_device_the_step_alone_and_the_days_of_the_papers_tra
         "Not comparable",
         "5 replicates",
         "60 s in all",
-        "850.0 %",
+        "850.0",
     ):
         assert text in page, text
     data = json.loads((tmp_path / "out" / "quick.json").read_text())
