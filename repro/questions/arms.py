@@ -71,14 +71,14 @@ class OneArm(EffectRule):
 
     def whose(self, claim: Claim) -> str:
         """Return whose measure it is, in a sentence."""
-        return "the net" if len(claim.arms) == 1 else f"“{self.of[0]}”"
+        return "the net" if len(claim.arms) == 1 else f"the net with {claim.label(self.of[0])}"
 
     def one_method(self, claim: Claim) -> str:
         """Return how the effect is formed, in a sentence."""
         what = "What is judged" if self.alone else "The effect"
         return (
-            f"{what} is the mean over judging {seed_list(claim.seeds)}, with a {100 * self.confidence:g} % interval: "
-            "Student's t over the seeds."
+            f"{what} is the mean over judging {seed_list(claim.seeds)}, with a {100 * self.confidence:g} % interval "
+            "(Student's t over the seeds)."
         )
 
     def method(self, claim: Claim, scale: str) -> list[str]:

@@ -18,7 +18,7 @@ from repro.questions.units import listed, points, times, typeset
 
 def sections(exhibit: Exhibit) -> list[Section]:
     """Return the curves, the test and the judged runs of one shelf."""
-    return [_curves(exhibit), _test(exhibit), Section(f"{exhibit.shelf}-runs", "Judged runs", parts=(_runs(exhibit),))]
+    return [_curves(exhibit), _test(exhibit), Section(f"{exhibit.shelf}-runs", "Judging runs", parts=(_runs(exhibit),))]
 
 
 def _curves(exhibit: Exhibit) -> Section:
@@ -34,21 +34,21 @@ def _curves(exhibit: Exhibit) -> Section:
     outside = [str(i + 1) for i, a in enumerate(authors) if not band[0][i] <= a <= band[1][i]]
     at = f"point{'s' * (len(outside) != 1)} {listed(outside)}"
     where = f"outside the shaded interval at {at}" if outside else "inside the shaded interval at every point"
-    alt = f"The author's {len(authors)} points among {test.n} of our curves and their prediction interval: {where}."
-    title, less = "The author's curve among ours", "The same, less our mean"
+    alt = f"The author's {len(authors)} points, {test.n} of our curves and their prediction interval: {where}."
+    title, less = "The author's curve and ours", "The same minus our mean"
     as_they_are = _Among(epochs, ours, authors, band)
     both = (
         _among(f"{exhibit.shelf}-curves", title, alt, as_they_are),
         _among(f"{exhibit.shelf}-less", less, alt, replace(as_they_are, less=test.mean)),
     )
     shaded = f"{100 * test.confidence:g} % prediction interval for one more curve, point by point"
-    note = f"Shaded: {shaded}, for the eye; it is not the test."
+    note = f"Shaded: {shaded}. It is a guide for the eye, not the test."
     return Section(
         f"{exhibit.shelf}-curves",
         title,
         parts=(
-            Figure(both[0], f"The author's {len(authors)} printed points, coloured, and our {test.n} seeds.", note),
-            Figure(both[1], f"The same, less the mean of our curves: the author's is {where}."),
+            Figure(both[0], f"The author's {len(authors)} printed points (coloured) and our {test.n} seeds.", note),
+            Figure(both[1], f"The same minus the mean of our curves: the author's curve is {where}."),
         ),
     )
 
@@ -58,25 +58,25 @@ def _test(exhibit: Exhibit) -> Section:
     assert test is not None
     rank = sum(size >= test.authors_largest for size in test.largest.values()) + 1
     words = (
-        f"{rank} of {test.n + 1} curves, the author's among them, stray {times(test.authors_largest)} or more "
-        f"standard deviations from the others at their worst point: p = {test.p:.2g}. The author's is worst at point "
+        f"{rank} of {test.n + 1} curves, including the author's, lie {times(test.authors_largest)} or more standard "
+        f"deviations from the others at their worst point: p = {test.p:.2g}. The author's worst point is number "
         f"{test.at_point + 1}."
     )
     ranks = _ranks(
         f"{exhibit.shelf}-ranks", "Largest studentised deviations", words, test.largest, test.authors_largest
     )
-    parts = [Figure(ranks, words, "A line for each curve, in order of its largest deviation.")]
+    parts = [Figure(ranks, words, "One line for each curve, ordered by its largest deviation.")]
     if (drawn := row(exhibit.judgement)) is not None:
         about = "The mean offset", interval_words(exhibit)
         offset = charts.interval(f"{exhibit.shelf}-offset", *about, axis(exhibit), [drawn])
         below = sum(offset < 0 for offset in test.offsets.values())
         note = (
-            f"Bar: where one more curve of ours would lie; diamond: our mean; dots: one for each seed, {below} of "
-            f"{test.n} below 0, where ours has the lower error."
+            f"Bar: prediction interval for one more curve of ours; diamond: our mean; dots: one for each seed. {below} "
+            f"of {test.n} seeds lie below 0, where our error is lower."
         )
         size, *ends = (typeset(points(offset)) for offset in (test.offset, test.low, test.high))
         parts.append(Figure(offset, f"The mean offset, {size} points ({' to '.join(ends)}).", note))
-    return Section(f"{exhibit.shelf}-test", "Can it be told apart?", parts=tuple(parts))
+    return Section(f"{exhibit.shelf}-test", "Does the author's curve differ from ours?", parts=tuple(parts))
 
 
 def _runs(exhibit: Exhibit) -> Grid:
@@ -158,7 +158,7 @@ def _among(id: str, title: str, alt_text: str, drawn: _Among) -> Drawing:
     values += [row["high"] for row in drawn.area]
     low, high = min(values), max(values)
     pad = 0.06 * (high - low)
-    heading = "running training error" if drawn.less is None else "less the mean of our curves, percentage points"
+    heading = "running training error" if drawn.less is None else "minus the mean of our curves, percentage points"
     ticks = (
         "format(datum.value, '~%')" if drawn.less is None else "datum.value ? format(100 * datum.value, '+~g') : '0'"
     )

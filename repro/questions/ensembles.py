@@ -123,7 +123,7 @@ class Ensemble(Directed, OneArm):
         if self.alone:
             return f"{name}, percent"
         arms = ", difference" * (not of_one)
-        return f"{name}{arms}, how much lower for {self.size} nets averaged, percentage points"
+        return f"{name}{arms}, reduction by averaging {self.size} nets, percentage points"
 
 
 def statistic(runs: Sequence[Run], size: int, *, answers: int, gain: bool) -> Callable[[Members], float]:

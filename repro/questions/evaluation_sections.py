@@ -43,8 +43,9 @@ def section(exhibit: Exhibit) -> Section | None:
             page = page_parts(judgement.claim.measure, f"{exhibit.shelf}-{arm_name}-evaluation", runs)
             title, text = page.title, page.text
             if page.figure and (number := exhibit.file.claim.paper.figure) and exhibit.speaks:
-                title = f"Figure {number} of the paper, redone"
-            parts += [_of(arm_name, part) for part in page.parts] if len(judgement.arms) > 1 else page.parts
+                title = f"Figure {number} of the paper, measured again"
+            label = judgement.claim.label(arm_name)
+            parts += [_of(label, part) for part in page.parts] if len(judgement.arms) > 1 else page.parts
             every += runs.values()
     if not parts:
         return None
@@ -58,9 +59,9 @@ def page_parts(measure: Measure, id: str, runs: Evaluations) -> PageParts:
     return {"ten_views": ten_views, "shifted_colours": shifted_colours}[OF_FINAL[measure.metric].kind](id, runs)
 
 
-def _of(arm: str, part: Part) -> Part:
-    """Return the same part with the arm's name in its caption."""
-    return replace(part, caption=f"“{arm}”: {part.caption[0].lower()}{part.caption[1:]}")
+def _of(label: str, part: Part) -> Part:
+    """Return the same part with the arm's label in its caption."""
+    return replace(part, caption=f"With {label}: {part.caption[0].lower()}{part.caption[1:]}")
 
 
 def _again(runs: Sequence[Run]) -> str:
@@ -69,8 +70,8 @@ def _again(runs: Sequence[Run]) -> str:
     if not again:
         return ""
     other = sum(how == "other" for how in again)
-    same = "each came to the test error on record" if not other else f"{other} came to another test error than recorded"
-    return f"The weights of {len(again)} of these runs were gone; they were trained again to be evaluated: {same}."
+    same = "each has the recorded test error again" if not other else f"{other} have another test error than recorded"
+    return f"The weights of {len(again)} of these runs had been deleted, so they were trained again: {same}."
 
 
 def _percent(value: float) -> str:
@@ -109,7 +110,13 @@ def ten_views(id: str, runs: Evaluations) -> PageParts:
     for word, top, one, ten in both:
         cells = [(one, "percent"), (ten, "percent"), (f"gain{top}", "points")]
         cells += [(f"won{top}", "count"), (f"lost{top}", "count")]
-        head = ("centre view, %", "ten views, %", "gain, points", "right in ten alone", "right in one alone")
+        head = (
+            "centre view, %",
+            "ten views, %",
+            "gain, points",
+            "right in ten views only",
+            "right in centre view only",
+        )
         grid = table_of_seeds(f"{word} of each net in the centre view and in ten views averaged", head, runs, cells)
         ps = [_p(mcnemar(int(run.values[f"won{top}"]), int(run.values[f"lost{top}"]))) for run in runs.values()]
         rows = [(*row, p) for row, p in zip(grid.rows, [*ps, ""], strict=False)]
@@ -121,7 +128,7 @@ def ten_views(id: str, runs: Evaluations) -> PageParts:
         "whether its two error rates differ: without a difference, each way is right for half of the photos that only "
         "one of the two gets right."
     )
-    return PageParts("In one view and in ten", text, tuple(grids))
+    return PageParts("One view and ten views", text, tuple(grids))
 
 
 def thinned_nets(id: str, runs: Evaluations) -> PageParts:
@@ -150,8 +157,8 @@ def thinned_nets(id: str, runs: Evaluations) -> PageParts:
         "of its predictions from the average’s, in nats per photo. “Same answer”: photos for which the halved net and "
         "the geometric mean give the same class."
     )
-    note = "Solid: the geometric mean; dashed: the arithmetic mean; a line for each seed. Above 0 the mean is better."
-    figure = Figure(_over_masks(id, runs), "How many thinned nets it takes.", note)
+    note = "Solid: geometric mean; dashed: arithmetic mean; one line for each seed. Above 0 the average is better."
+    figure = Figure(_over_masks(id, runs), "How many thinned nets are needed.", note)
     return PageParts("Thinned nets", text, (figure, table, grid))
 
 
@@ -200,24 +207,24 @@ def neighbours(layer_name: str, runs: Evaluations) -> PageParts:
     """Return how many neighbours by a layer's outputs, and by pixels, are of the photo's class."""
     cells = [("precision", "percent"), ("pixel_precision", "percent"), ("gain", "points"), ("chance", "percent")]
     cells += [("pixel_rank", "percent"), ("pixel_rank_median", "percent"), ("shared", "percent")]
-    head = (f"by {layer_name}, %", "by pixels, %", "gain, points", "by chance, %", "place by pixels, mean %",
-            "place by pixels, median %", "near by both, %")  # fmt: skip
-    table = table_of_seeds("Of the nearest training photos, how many are of the test photo’s class", head, runs, cells)
+    head = (f"by {layer_name}, %", "by pixels, %", "gain, points", "by chance, %", "rank by pixels, mean %",
+            "rank by pixels, median %", "near by both, %")  # fmt: skip
+    table = table_of_seeds("Share of the nearest training photos that have the test photo’s class", head, runs, cells)
     places = next(iter(runs.values())).curves["nearest"]
     steps = []
     for i, place in enumerate(places):
         keys = ("precision", "pixel_precision", "pixel_rank")
         at = [fmean(run.curves[key][i] for run in runs.values()) for key in keys]
         steps.append((f"{place:.0f}", *map(_percent, at)))
-    caption = "By place among the nearest, mean of the seeds"
-    names = ("place", f"by {layer_name}, %", "by pixels, %", f"{layer_name}’s neighbour: place by pixels, %")
+    caption = "The same by rank of the neighbour (mean of the seeds)"
+    names = ("rank", f"by {layer_name}, %", "by pixels, %", f"{layer_name}’s neighbour: rank by pixels, %")
     grid = Grid(caption, names, tuple(steps), frozenset(range(4)))
     values = next(iter(runs.values())).values
     text = (
-        f"{values['queries']:,.0f} test photos among {values['gallery']:,.0f} training photos. “Place by pixels” says "
-        f"how far {layer_name}’s neighbours are in pixel space: the share of the gallery that is nearer by pixels; 0 "
-        f"is the nearest, and chance gives 50 %. “Near by both” is the share of {layer_name}’s neighbours that are "
-        "among as many by pixels."
+        f"The neighbours of {values['queries']:,.0f} test photos are sought among {values['gallery']:,.0f} training "
+        f"photos. “Rank by pixels” says how far away {layer_name}’s neighbours are in pixel space: it is the share of "
+        "the training photos that are nearer by pixels, 0 for the nearest and 50 % by chance. “Near by both” is the "
+        f"share of {layer_name}’s neighbours that are also among the same number of nearest photos by pixels."
     )
     return PageParts("Neighbours", text, (table, grid))
 
@@ -225,8 +232,8 @@ def neighbours(layer_name: str, runs: Evaluations) -> PageParts:
 def shifted_colours(id: str, runs: Evaluations) -> PageParts:
     """Return the errors of the photos as they are and with their colours shifted."""
     cells = [("error", "percent"), ("shifted_error", "percent"), ("shifted_rise", "points")]
-    head = ("as they are, %", "shifted, mean %", "rise, points")
-    table = table_of_seeds("Errors of the test photos as they are and with their colours shifted", head, runs, cells)
+    head = ("unchanged, %", "shifted, mean %", "increase, points")
+    table = table_of_seeds("Test errors with unchanged and with shifted colours", head, runs, cells)
     first = next(iter(runs.values())).curves
     steps = []
     for i, (component, by) in enumerate(zip(first["component"], first["by"], strict=True)):

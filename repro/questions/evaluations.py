@@ -168,13 +168,13 @@ class Neighbours(EvaluationMeasure):
 
     layer: ClassVar[str]  # whose outputs are compared
     described: ClassVar = (
-        "For every test photo the {nearest} nearest training photos are found twice, by Euclidean distance: "
-        "between the outputs of {layer}, and between the pixels. Precision is the share of them that are of the "
-        "photo's class. The measure is the precision by {layer} less that by pixels."
+        "For every test photo the {nearest} nearest training photos are found by Euclidean distance, once between the "
+        "outputs of {layer} and once between the pixels. Precision is the share of them that have the photo's class. "
+        "The measure is the precision by {layer} minus that by pixels."
     )
 
     def name(self) -> str:
-        return f"precision of {self.layer}'s neighbours less that of the pixels' neighbours"
+        return f"precision of {self.layer}'s neighbours minus that of the pixels' neighbours"
 
     def description(self) -> str:
         return self.described.format(layer=self.layer, **self.model_dump())

@@ -126,10 +126,10 @@ def settling(e: Evidence) -> str:
     bound = min((unit.to_scale(v) for v in ends), key=lambda v: abs(middle - v))
     half = (high - low) / 2
     near, far = (unit.from_scale(v) for v in (bound - half, bound + half))
-    text = f"effects below {unit.size(near)} or above {unit.size(far)} could have been told from that"
+    text = f"these runs would only have decided an effect below {unit.short(near)} or above {unit.short(far)}"
     distance = abs(middle - bound)
     if effect.method.startswith("jackknife") or spread == 0 or distance < 0.02 * spread:  # its seeds are no pairs
         return text
     # with power 80 %; never fewer than those that have just failed to
     seeds = max(effect.n + 1, seeds_needed(distance, spread, effect.confidence))
-    return f"{text}; about {seeds} seeds would settle one of {unit.size(effect.estimate)}"
+    return f"{text}; about {seeds} seeds would decide one of {unit.short(effect.estimate)}"

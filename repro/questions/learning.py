@@ -28,7 +28,8 @@ def learning(exhibit: Exhibit) -> Figure:
         for o in arm.observations
         if o.run in exhibit.table and exhibit.table[o.run].epochs
     ]
-    means = {name: value for name, arm in exhibit.judgement.arms.items() if (value := measure.mean(arm)) is not None}
+    arms = exhibit.judgement.arms.items()
+    means = {claim.label(name): value for name, arm in arms if (value := measure.mean(arm)) is not None}
     stated, printed = _printed(exhibit)
     levels = [(level.value, False)] if level else []
     levels += [(printed, True)] * bool(stated and level and printed != level.value)
@@ -41,8 +42,8 @@ def learning(exhibit: Exhibit) -> Figure:
         unit,
         levels,
         averaged,
-        ours=[Mark(f"{name} {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
-        paper=[Mark(f"paper: {name} {epochs:g}", epochs, printed) for name, epochs in stated.items()],
+        ours=[Mark(f"{name}: {each * m:.3g}", each * m, level.value) for name, m in means.items()] if level else [],
+        paper=[Mark(f"{name}, paper: {epochs:g}", epochs, printed) for name, epochs in stated.items()],
     )
     alt_text = _alt_text(exhibit, means, stated)
     drawing = curves.learning(f"{exhibit.shelf}-curves", "Learning curves of every judging seed", alt_text, drawn)
@@ -58,19 +59,21 @@ def _measure(exhibit: Exhibit) -> RunMeasure:
 
 
 def _printed(exhibit: Exhibit) -> tuple[dict[str, float], float]:
-    """Return the paper's epochs by arm, and the level to which it prints them; no epochs where this scale judges
-    another metric: they belong to the paper's."""
+    """Return the paper's epochs by label of the arm, and the level to which it prints them; no epochs where this scale
+    judges another metric: they belong to the paper's."""
     base, measure = exhibit.file.claim.measure, exhibit.judgement.claim.measure
     level = base.printed_level()
     same = measure.printed_level() is not None and level is not None and measure.metric == base.metric
-    return exhibit.file.claim.paper.arms or {} if same else {}, level or 0.0
+    stated = (exhibit.file.claim.paper.arms or {}).items() if same else ()
+    return {exhibit.judgement.claim.label(name): epochs for name, epochs in stated}, level or 0.0
 
 
 def _censored(exhibit: Exhibit) -> list[str]:
     """Return how many runs of each arm have no value, in words; empty where all have one."""
-    ending = "never got there" if exhibit.judgement.claim.measure.is_time else "have no value at their end"
+    claim = exhibit.judgement.claim
+    ending = "never reached it" if claim.measure.is_time else "have no value at their end"
     return [
-        f"{n} of {len(arm.observations)} runs of {name} {ending}"
+        f"{n} of {len(arm.observations)} runs with {claim.label(name)} {ending}"
         for name, arm in exhibit.judgement.arms.items()
         if (n := sum(o.censored for o in arm.observations))
     ]
@@ -81,7 +84,7 @@ def _alt_text(exhibit: Exhibit, means: dict[str, float], stated: dict[str, float
     claim, measure = exhibit.judgement.claim, exhibit.judgement.claim.measure
     words = [f"{name}: {measure.written(claim, value)}" for name, value in means.items()]
     if stated:
-        words.append(f"the paper's figure shows {listed([f'{n} {e:g}' for n, e in stated.items()])}")
+        words.append(f"the paper's figure shows {listed([f'{e:g} ({n})' for n, e in stated.items()])}")
     goal = measure.goal(claim)
     what = f"{measure.per_epoch(claim)[0]} to {goal}" if measure.is_time else goal
     return f"{what[0].upper()}{what[1:]}: {'; '.join([*words, *_censored(exhibit)])}."
@@ -89,10 +92,10 @@ def _alt_text(exhibit: Exhibit, means: dict[str, float], stated: dict[str, float
 
 def _caption(exhibit: Exhibit) -> str:
     """Return what is drawn, and which stroke is which arm's."""
-    arms = exhibit.judgement.arms
-    strokes = [f"{name} {style}" for name, style in zip(arms, STROKES, strict=False)]
-    which = f": {', '.join(strokes)}" if len(arms) > 1 else ""
-    return f"Every judging seed, as far as it was judged{which}."
+    claim, arms = exhibit.judgement.claim, exhibit.judgement.arms
+    strokes = [f"{style}: {claim.label(name)}" for name, style in zip(arms, STROKES, strict=False)]
+    which = f" Lines: {'; '.join(strokes)}." if len(arms) > 1 else ""
+    return f"Every judging seed, up to the point where it was judged.{which}"
 
 
 def _note(exhibit: Exhibit, averaged: bool, stated: bool, printed: float) -> str:
@@ -100,13 +103,13 @@ def _note(exhibit: Exhibit, averaged: bool, stated: bool, printed: float) -> str
     measure = _measure(exhibit)
     note = measure.note(exhibit.judgement.claim)
     if not note and averaged:
-        note = f"Thick: {'each arm’s' if len(exhibit.judgement.arms) > 1 else 'their'} mean."
+        note = f"Thick: mean of {'each arm' if len(exhibit.judgement.arms) > 1 else 'the seeds'}."
     if measure.is_time and _censored(exhibit):
-        note += " Open circles: ended without reaching it."
+        note += " Open circles: runs that ended without reaching it."
     if stated:
         note += f" Coloured diamonds: the paper's epochs to {100 * printed:g} %, read off its figure."
     if measure.followed() != measure.metric:
-        note += f" The {measure.name()}, which is judged, is looked at once, at the end."
+        note += f" The {measure.name()}, which is judged, is measured once, at the end."
     return note.strip()
 
 
@@ -118,7 +121,7 @@ def _curve(claim: Claim, measure: RunMeasure, arm: Arm, observation: Observation
         points = [(0.0, chance(metric, len(classes(claim.data)))), *points]
     else:
         points = [points[i] for i in _thinned(len(points))]
-    return Curve(arm.name, observation.seed, tuple(points), hit)
+    return Curve(claim.label(arm.name), observation.seed, tuple(points), hit)
 
 
 def _thinned(points: int) -> list[int]:

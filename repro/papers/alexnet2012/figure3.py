@@ -20,17 +20,17 @@ def page_parts(runs: Mapping[int, Run]) -> PageParts:
     """Return the towers' chroma shares by seed, and pictures of the kernels of the first seeds."""
     cells = [("learned_1", "count"), ("learned_2", "count"), ("chroma_1", "tower"), ("chroma_2", "tower")]
     cells += [("difference", "share"), ("p", "p")]
-    head = ("counted, tower 1", "counted, tower 2", "chroma, tower 1", "chroma, tower 2", "difference, unsigned", "p")
+    head = ("kernels, tower 1", "kernels, tower 2", "chroma, tower 1", "chroma, tower 2", "absolute difference", "p")
     parts: list[Part] = [table_of_seeds("Chroma share of what the towers’ kernels have learned", head, runs, cells)]
     drawn = list(runs.items())[: int(PICTURED // next(iter(runs.values())).values["kernels"])]
     parts += [picture(seed, run) for seed, run in drawn]
     text = (
-        "The chroma share of noise is 0.667, so a kernel that has not learned would look specific to colour: what is "
-        "left of the initial noise is taken away before, and kernels that are little else do not count. Towers have "
-        "no names: which of them is the one for colour may differ between runs."
+        "Noise has a chroma share of 0.667, so a kernel that has not learned would look specific to colour. What is "
+        "left of the initial noise is therefore subtracted, and kernels that are mostly noise do not count. Which of "
+        "the two towers is specific to colour may differ between runs."
     )
     if len(drawn) < len(runs):
-        text += f" Of {len(runs)} seeds the first {len(drawn)} are drawn; all kernels lie with their evaluations."
+        text += f" The first {len(drawn)} of {len(runs)} seeds are drawn; the evaluations hold all kernels."
     return PageParts("Kernels by tower", text, tuple(parts), figure=True)
 
 

@@ -68,12 +68,11 @@ class KernelsMeasure(OfAlexNet):
     ending: ClassVar = ""
     names: ClassVar = {"kernels.p": "p of the towers' difference in colour"}
     described: ClassVar = (
-        "What a kernel has learned is the kernel less what is left in it of its initial noise; the chroma share "
-        "is the part of its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. Only kernels count of whose "
-        "energy {new:.0%} or more is learned. The difference between the towers' "
-        "mean shares, whichever is larger, is compared with that after each of {permutations:,} permutations of the "
-        "kernels between the towers; p is the share of arrangements, the one found among them, with a difference as "
-        "large."
+        "What is left of a kernel's initial noise is subtracted first; the rest is what it has learned. Its chroma "
+        "share is the part of its energy off the grey axis: 0 for a grey kernel, 2/3 for noise. A kernel counts if "
+        "{new:.0%} or more of its energy is learned. The difference between the towers' mean shares, without its sign, "
+        "is compared with the differences after {permutations:,} permutations of the kernels between the towers; p is "
+        "the share of arrangements, the observed one included, with a difference at least as large."
     )
 
     def lacking_in(self, net: AlexNet) -> str:
