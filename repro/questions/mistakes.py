@@ -43,7 +43,7 @@ def side_mistakes(rule: Directed, layers: Layers) -> list[Problem]:
         text = f"rule.within: {given} is open on the side of no effect; expected a number there"
         return [layers.problem(overriding(layers, "within", "direction"), text)]
     if (near < least - 1e-9) if rule.side > 0 else (near > least + 1e-9):
-        text = f"rule.within: {given} begins short of {least:.4g}, the smallest effect that bears the sentence out"
+        text = f"rule.within: {given} begins short of {least:.4g}, the smallest effect that supports the sentence"
         return [layers.problem(overriding(layers, "within", "paper"), text)]
     return []
 
