@@ -100,5 +100,5 @@ def _rate_labels(chosen: Sequence[Spec]) -> list[Spec]:
         crowded = any(0.4 < row["rate"] / other["rate"] < 2.5 for other in near)
         style: Spec = {"align": "center", "dy": -16 if crowded else 18, "fontWeight": "bold"}
         at = {"datum": row["rate"]}, {"datum": row["epochs"]}
-        out.append(label(*at, f"{row['arm']} {row['rate']:g}", INK, **style))
+        out.append(label(*at, f"{row['arm']}: {row['rate']:g}", INK, **style))
     return out

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from repro.questions.exhibit import Exhibit
     from repro.questions.trial import Trial
 
-FEW = f" Below paper scale a word needs {JUDGING_SEEDS} judging seeds."
+FEW = f" Below paper scale a verdict needs {JUDGING_SEEDS} judging seeds."
 
 
 class EffectRule(Rule):
@@ -123,7 +123,7 @@ class EffectRule(Rule):
         if not self.alone or evidence.scale == "paper":
             return ""
         number = "" if self.number is None else f" {self.unit.written(self.number)}"
-        return f"{evidence.scale} scale has other photos and classes than the paper's{number}"
+        return f"{evidence.scale} scale has photos and classes other than those of the paper's{number}"
 
     def sampling(self, evidence: Evidence) -> Sampling | None:
         effect = evidence.effect
@@ -150,12 +150,15 @@ class EffectRule(Rule):
         if evidence.effect is not None:
             return ""
         observations = [o for arm in evidence.arms for o in arm.observations]
-        lost = {"diverged": "diverged", "not started": "learned nothing: their training loss stays at chance’s"}
+        lost = {
+            "diverged": "diverged",
+            "not started": "learned nothing: their training loss stayed at the chance level",
+        }
         if not any(o.censored for o in observations):
-            return "a single judging seed has no interval; the least that has one is two"
+            return "a single judging seed has no interval; two or more are needed"
         counts = Counter(o.status for o in observations if o.status in lost)
         each = [f"{n} of {len(observations)} runs {lost[status]}" for status, n in counts.items()]
-        return f"{'; '.join(each)}; they have no error to compare"
+        return f"{'; '.join(each)}; their errors cannot be compared"
 
     # How it is written and drawn.
 
@@ -164,7 +167,7 @@ class EffectRule(Rule):
 
     def sentence(self, evidence: Evidence) -> str:
         if evidence.effect is None and any(arm.tuning and arm.tuning.chosen is None for arm in evidence.arms):
-            return "No rate could be chosen."
+            return "No learning rate could be chosen."
         return self.effect_sentence(evidence.claim, evidence.effect) if evidence.effect else self.not_formed()
 
     @abstractmethod
@@ -172,8 +175,8 @@ class EffectRule(Rule):
         """Return an effect with its numbers, in a sentence."""
 
     def not_formed(self) -> str:
-        """Return that no effect could be formed, in a sentence."""
-        return f"No {self.kind} of “{self.of[0]}” could be formed."
+        """Return that no effect could be computed, in a sentence."""
+        return f"No {self.kind} could be computed."
 
     def short(self, evidence: Evidence) -> str:
         if (effect := evidence.effect) is None:
@@ -202,7 +205,7 @@ class EffectRule(Rule):
 
     def band_method(self) -> str:
         """Return what counts as the same number, in sentences."""
-        return f"What counts as the same number is {self.band_words()}."
+        return f"The band, which counts as the same number, is {self.band_words()}."
 
     def axis(self, claim: Claim, of_one: bool) -> Axis:
         unit, by = self.unit, self.unit.drawn_by
@@ -212,7 +215,7 @@ class EffectRule(Rule):
         low, high = self.band
         kind = "log" if unit.logarithmic else "linear"
         title = self.axis_title(claim, of_one)
-        band = f"the band, {self.band_words()}"
+        band = f"the band: {self.band_words()}"
         label = "" if none is None else self.none_label
         return Axis(kind, title, none, label, paper, stated, (by * low, by * high), band, self.endless)
 
@@ -274,8 +277,7 @@ class Directed(EffectRule):
         if (smallest := self.smallest) is None:
             return text
         return (
-            f"{text} The smallest effect that bears the sentence out is {self.unit.size(smallest)}: "
-            f"{self.least_from()}."
+            f"{text} The smallest effect that supports the sentence is {self.unit.size(smallest)}: {self.least_from()}."
         )
 
     def least_from(self) -> str:
@@ -283,5 +285,5 @@ class Directed(EffectRule):
         if self.least is not None:
             return str(self.least.why)
         if self.number is None:
-            return "the near end of that band, since no size is printed"
+            return "the near end of that band, because the paper prints no size"
         return f"{'the root' if self.unit.logarithmic else 'half'} of the printed {self.unit.printed(self.number)}"

@@ -17,21 +17,21 @@ EVALUATION: dict[str, Callable[[Observation], str]] = {"evaluation": lambda o: o
 
 def judged_runs(judgement: Judgement) -> Grid:
     """Return a row for each judging seed, then the means where the rule's estimate is one."""
-    names, rule = list(judgement.arms), judgement.claim.rule
+    labels, rule = [judgement.claim.label(name) for name in judgement.arms], judgement.claim.rule
     assert isinstance(rule, EffectRule)
     evaluated = any(o.evaluation for arm in judgement.arms.values() for o in arm.observations)
     codes = RUN | EVALUATION if evaluated else RUN
     rows = [_seed_row(judgement, rule, seed, codes) for seed in judgement.claim.seeds]
     means = _mean_rows(judgement, rule, len(codes))
     what = _what(judgement.claim)
-    compared = [_compared_head(judgement.claim, rule)] * (len(rule.of) == 2)
-    first = 1 + len(names) + len(compared)
+    compared = [_compared_head(judgement.claim, rule, len(labels))] * (len(rule.of) == 2)
+    first = 1 + len(labels) + len(compared)
     return Grid(
         f"{what[0].upper()}{what[1:]}, by judging seed",
-        ("seed", *names, *compared, *(f"{code} of {name}" for code in codes for name in names)),
+        ("seed", *labels, *compared, *(code + f", {label}" * (len(labels) > 1) for code in codes for label in labels)),
         (*rows, *means),
         numbers=frozenset(range(1, first)),
-        codes=frozenset(range(first, first + len(names) * len(codes))),
+        codes=frozenset(range(first, first + len(labels) * len(codes))),
         strong=frozenset(range(len(rows), len(rows) + len(means))),
     )
 
@@ -58,10 +58,11 @@ def _mean_rows(judgement: Judgement, rule: EffectRule, codes: int) -> list[Row]:
     return [("geometric mean" if measure.is_time else "mean", *values, *compared, *blank), *totals]
 
 
-def _compared_head(claim: Claim, rule: EffectRule) -> str:
-    """Return the head of the column of effects."""
+def _compared_head(claim: Claim, rule: EffectRule, arms: int) -> str:
+    """Return the head of the column of effects, which names two arms only where the table has more."""
     timed = claim.measure.is_time
-    return (" / " if timed else " − ").join(rule.of).replace(" ", "\u00a0") + ", points" * (not timed)
+    of = (" / " if timed else " − ").join(claim.label(name) for name in rule.of)
+    return ("ratio" if timed else "difference, points") + f": {of}" * (arms > 2)
 
 
 def _what(claim: Claim) -> str:

@@ -90,7 +90,7 @@ class Measure(Closed):
         if observation.status == "not started" and not self.is_time:
             return "learned nothing"
         if observation.censored:
-            ended = ", not started" if observation.status == "not started" else ""
+            ended = ", did not start to learn" if observation.status == "not started" else ""
             return f"> {observation.horizon * self.per_epoch(claim)[1]:g}{ended}"
         return {"missing": "not run", "failed": "failed"}[observation.status]
 

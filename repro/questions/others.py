@@ -36,5 +36,5 @@ def words(drawn: Sequence[axes.Marks]) -> str:
 
 def marked(on: axes.Axis, rows: Sequence[axes.Row], drawn: Sequence[axes.Marks]) -> str:
     """Return what the marks of others are, as a sentence of a caption; empty where there are none."""
-    arrow = "; an arrow: beyond the axis" * axes.beyond(on, rows, drawn)
-    return f" Open circles: what others measured, in other settings, listed below{arrow}." if drawn else ""
+    arrow = "; arrows point to values beyond the axis" * axes.beyond(on, rows, drawn)
+    return f" Open circles: what others measured in other settings, listed below{arrow}." if drawn else ""

@@ -89,25 +89,25 @@ class Ratio(TwoArms):
     def not_comparable(self, evidence: Evidence) -> str:
         if evidence.device is None or evidence.gpu:
             return ""
-        return "it was timed without a GPU, behind whose work the paper hides that of the CPU"
+        return "it was timed without a GPU, whose work would hide that of the CPU"
 
     def open_because(self, evidence: Evidence) -> str:
         if evidence.effect is None and any(o.censored for arm in evidence.arms for o in arm.observations):
-            return "both arms have runs that never reached the level: neither side of the ratio is bounded"
+            return "both arms have runs that never reached the level, so neither side of the ratio is bounded"
         return super().open_because(evidence)
 
     def not_formed(self) -> str:
-        return f"No ratio of “{self.of[0]}” to “{self.of[1]}” could be formed."
+        return "No ratio could be computed."
 
     def effect_sentence(self, claim: Claim, effect: Effect) -> str:
-        first, second = self.of
+        first, second = (claim.label(arm) for arm in self.of)
         sure, ours = effect.sure, effect.interval_words if effect.estimate is None else times(effect.estimate)
         measure = claim.measure
         if measure.timed:
-            return f"“{first}” trains {ours} times the images/s of “{second}” ({sure})."
+            return f"With {first} the net trains {ours} times as many images/s as with {second} ({sure})."
         get = "come" if isinstance(measure, Converged) else "reach"
-        unit = measure.per_epoch(claim)[0]
-        return f"“{first}” needs {ours} times the {unit} of “{second}” to {get} {measure.goal(claim)} ({sure})."
+        needs = f"With {first} the net needs {ours} times as many {measure.per_epoch(claim)[0]} as with {second}"
+        return f"{needs} to {get} {measure.goal(claim)} ({sure})."
 
     def effect_name(self, claim: Claim) -> str:
         return f"ratio of {claim.measure.per_epoch(claim)[0]}"
@@ -116,13 +116,12 @@ class Ratio(TwoArms):
         return times(value)
 
     def method(self, claim: Claim, scale: str) -> list[str]:
-        open_ = "With a censored run there is no t interval; a bound open to one side, of known confidence, takes its "
-        open_ += "place. "
+        open_ = "If a run is censored there is no t interval, but a one-sided bound of known confidence. "
         if claim.measure.timed:
             open_ = ""  # every replicate has images/s
         return self.effect_method(claim, scale, "/", "log ratios", "log values", open_)
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:
         unit = claim.measure.per_epoch(claim)[0]
-        arms = " / ".join(f"{unit} of {arm}" for arm in self.of)
-        return f"{arms if of_one else f'ratio of {unit}'}, log scale"
+        arms = f": {' / '.join(claim.label(arm) for arm in self.of)}" * of_one
+        return f"ratio of {unit}{arms} (log scale)"

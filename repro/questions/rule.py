@@ -172,4 +172,4 @@ class Rule(Closed):
     def only(self) -> str:
         """Return which scale or device alone can decide on the sentence, to be appended to a sentence; empty where
         every scale can."""
-        return ". Only paper scale can speak of this number" if self.paper_alone else ""
+        return ". Only paper scale says anything about this number" if self.paper_alone else ""

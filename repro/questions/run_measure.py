@@ -74,7 +74,8 @@ class RunMeasure(Measure):
             for seed in claim.seeds:
                 config = trial.config(arm, seed)
                 evaluation = self.evaluation_of(claim, config, horizon)
-                out.append(Want(config, horizon, self.level_of(claim), f"{arm}, seed {seed}", evaluation))
+                label = f"{claim.label(arm)}, seed {seed}"
+                out.append(Want(config, horizon, self.level_of(claim), label, evaluation))
         return out
 
     def arm(self, trial: Trial, name: str) -> Arm:
@@ -168,4 +169,4 @@ class RunMeasure(Measure):
         """Return what the marks on a curve mean; empty where there are none."""
         if not self.has_level:
             return ""
-        return f"Dotted line and dots: {self.goal(claim)}, reached; below them each arm's geometric mean."
+        return f"Dotted line and dots: where runs reach {self.goal(claim)}; numbers below: geometric mean of each arm."

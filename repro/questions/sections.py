@@ -50,7 +50,7 @@ def at_smoke_scale(exhibit: Exhibit) -> list[Section]:
     drawn = None if exhibit.speaks else effect(f"{exhibit.shelf}-effect", [exhibit])
     if drawn is None:
         return []
-    text = "Whatever it is: smoke scale cannot speak of the sentence."
+    text = "Smoke scale only tests the machinery: this effect says nothing about the sentence."
     return [Section(f"{exhibit.shelf}-effect", "The effect", (text,), (drawn,))]
 
 
@@ -74,9 +74,12 @@ def _curves(exhibit: Exhibit) -> Section | None:
     figure, comparisons = exhibit.file.claim.paper.figure, exhibit.judgement.comparisons
     # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
     redone = figure and exhibit.speaks and not exhibit.judgement.claim.measure.is_evaluation
-    title = f"Figure {figure} of the paper, redone" if redone else "Learning curves"
+    title = f"Figure {figure} of the paper, measured again" if redone else "Learning curves"
     name = exhibit.judgement.name
-    weakest = f"Of the weakest of {len(comparisons)} comparisons, {name}; the others' runs are in the CSV."
+    weakest = (
+        f"These are the runs of {name}, the weakest of {len(comparisons)} comparisons; the CSV file has those of the "
+        "others."
+    )
     return Section(f"{exhibit.shelf}-curves", title, (weakest,) * bool(comparisons), (learning(exhibit),))
 
 
@@ -93,7 +96,7 @@ def _runs(exhibit: Exhibit) -> list[Section]:
         if run in exhibit.table and (why := exhibit.table[str(run)].failed)
     ]
     grids = () if rule.lists_runs else (judged_runs(exhibit.judgement),)
-    runs = Section(f"{exhibit.shelf}-runs", "Judged runs", tuple(failed), grids)
+    runs = Section(f"{exhibit.shelf}-runs", "Judging runs", tuple(failed), grids)
     return [*rule.sections(exhibit), *[runs] * bool(grids or failed)]
 
 
@@ -102,9 +105,9 @@ def _tuning(exhibit: Exhibit) -> Section:
     judgement, claim = exhibit.judgement, exhibit.judgement.claim
     (unit, each) = claim.measure.per_epoch(claim)
     aim = f"{unit} to {claim.measure.goal(claim)}"
-    tunings = {name: arm.tuning for name, arm in judgement.arms.items() if arm.tuning is not None}
+    tunings = {claim.label(name): arm.tuning for name, arm in judgement.arms.items() if arm.tuning is not None}
     fastest_rates = [
-        f"{name} {tuning.chosen:g}" if tuning.chosen is not None else f"{name} none that could be chosen"
+        f"{tuning.chosen:g} ({name})" if tuning.chosen is not None else f"none could be chosen ({name})"
         for name, tuning in tunings.items()
     ]
     fastest = f"Fastest rates: {listed(fastest_rates)}."
@@ -119,12 +122,15 @@ def _tuning(exhibit: Exhibit) -> Section:
         f"{unit} after which the level was still not reached."
     ]
     if judgement.rate_range is not None:
-        first, second = claim.rule.compared(claim)
+        first, second = (claim.label(name) for name in claim.rule.compared(claim))
         low, high = judgement.rate_range
         spread = f"is {times(low)}" if low == high else f"runs from {RATIO.interval(low, high)}"
-        text.append(f"Over all rates within {near}, the ratio {first} / {second} {spread} on the tuning seeds.")
-    note = "Line: geometric mean; dot: a tuning seed; diamond: the chosen rate; triangle: not reached; cross: diverged."
-    figure = Figure(drawing, "Each arm's rate, tuned on its own.", note)
+        text.append(f"Over all rates within {near}, the ratio {first} / {second} on the tuning seeds {spread}.")
+    note = (
+        "Line: geometric mean; dot: a tuning seed; diamond: the chosen rate; triangle: level not reached; cross: "
+        "diverged."
+    )
+    figure = Figure(drawing, "The learning rate of each arm, tuned independently.", note)
     grids = tuple(_rates(claim, f"{name}: {aim}, by rate", tuning.rates) for name, tuning in tunings.items())
     return Section(f"{exhibit.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
 
@@ -146,7 +152,8 @@ def _tuned(name: str, tuning: Tuning, each: float) -> rates.Tuned:
 
 def _learned(exhibit: Exhibit) -> Section:
     """Return whether each arm learned at each rate that was tried."""
-    arms = {name: arm.tuning.rates for name, arm in exhibit.judgement.arms.items() if arm.tuning is not None}
+    label = exhibit.judgement.claim.label
+    arms = {label(name): arm.tuning.rates for name, arm in exhibit.judgement.arms.items() if arm.tuning is not None}
     rows = []
     for rate in next(iter(arms.values())):
         same = {name: next(r for r in tried if r.rate == rate.rate) for name, tried in arms.items()}
@@ -178,17 +185,18 @@ def _positive(exhibit: Exhibit) -> Section | None:
     """Return the share of each layer's outputs that were positive before the first update, where the runs recorded it;
     None where the arms differ in it by a point or less."""
     by_arm: dict[str, dict[str, float]] = {}
+    label = exhibit.judgement.claim.label
     for name, arm in exhibit.judgement.arms.items():
         first = [exhibit.table[o.run].epochs[:1] for o in arm.observations if o.run in exhibit.table]
         runs = [rows[0]["positive"] for rows in first if rows and "positive" in rows[0]]
         if runs:
-            by_arm[name] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
+            by_arm[label(name)] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
     layers = [layer for layer in next(iter(by_arm.values()), {}) if all(layer in shares for shares in by_arm.values())]
     spread = [max(s[layer] for s in by_arm.values()) - min(s[layer] for s in by_arm.values()) for layer in layers]
     if len(by_arm) < 2 or max(spread, default=0.0) <= 0.01:
         return None
     rows = tuple((layer, *(f"{100 * shares[layer]:.1f} %" for shares in by_arm.values())) for layer in layers)
-    caption = "Outputs above 0 before the non-linearity, at the start of training, mean of the judging seeds"
+    caption = "Share of outputs above 0 before the non-linearity, before the first update (mean of the judging seeds)"
     grid = Grid(caption, ("layer", *by_arm), rows, numbers=frozenset(range(1, len(by_arm) + 1)))
     return Section(f"{exhibit.shelf}-positive", "Before the first update", parts=(grid,))
 
@@ -197,7 +205,7 @@ def _saturated(exhibit: Exhibit) -> Section | None:
     """Return the share of outputs and units of each hidden layer that pass no gradient, after the last epoch at which
     the judged runs of all arms that have any recorded it; None without such an epoch."""
     by_arm = {
-        name: [
+        exhibit.judgement.claim.label(name): [
             {row["epoch"]: row["saturated"] for row in exhibit.table[o.run].epochs if "saturated" in row}
             for o in arm.observations
             if o.run in exhibit.table
@@ -218,11 +226,14 @@ def _saturated(exhibit: Exhibit) -> Section | None:
         rows.append((layer, *(f"{100 * outputs:.1f} % · {100 * units:.1f} %" for outputs, units in means)))
     images = "1,000 test images" if exhibit.judgement.claim.data.crop is None else "100 training photos"
     caption = (
-        f"Outputs that pass next to no gradient, and units that pass none for any of {images}, after epoch "
-        f"{epoch}, mean of the judging seeds"
+        f"Share of outputs that pass almost no gradient · of units that pass none for any of {images}, after epoch "
+        f"{epoch} (mean of the judging seeds)"
     )
     grid = Grid(caption, ("layer", *shares), tuple(rows), numbers=frozenset(range(1, len(shares) + 1)))
-    text = "A ReLU passes none where its output is 0, which is half of its outputs in good health; a tanh beyond ±0.99."
+    text = (
+        "A ReLU passes no gradient where its output is 0, which is normal for about half of its outputs; a tanh unit "
+        "passes almost none where its output is beyond ±0.99."
+    )
     return Section(f"{exhibit.shelf}-saturated", "Saturation", (text,), (grid,))
 
 
@@ -237,11 +248,11 @@ def _norms(exhibit: Exhibit) -> Section | None:
         there = [exhibit.table[o.run].epochs[: ceil(o.limit)] for o in arm.observations if o.run in exhibit.table]
         runs = [rows[-1]["norms"] for rows in there if rows and "norms" in rows[-1]]
         if runs:
-            by_arm[name] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
+            by_arm[claim.label(name)] = {layer: fmean(run[layer] for run in runs) for layer in runs[0]}
     if not by_arm:
         return None
     layers = next(iter(by_arm.values()))
     rows = tuple((layer, *(f"{sizes[layer]:.4g}" for sizes in by_arm.values())) for layer in layers)
-    caption = "Root of the sum of a layer's squared weights at the end, mean of the judging seeds"
+    caption = "Euclidean norm of each layer's weights at the end of training (mean of the judging seeds)"
     grid = Grid(caption, ("layer", *by_arm), rows, numbers=frozenset(range(1, len(by_arm) + 1)))
-    return Section(f"{exhibit.shelf}-norms", "Size of the weights", parts=(grid,))
+    return Section(f"{exhibit.shelf}-norms", "Norms of the weights", parts=(grid,))

@@ -31,7 +31,7 @@ def sections(exhibit: Exhibit) -> list[Section]:
     ]
     if apart:
         lie = " to ".join(dict.fromkeys(f"{100 * share:.1f}" for share in (min(apart), max(apart))))
-        text.append(f"The rounds of an arm in one replicate lie {lie} % of their median apart.")
+        text.append(f"Within a replicate, the rounds of an arm differ by {lie} % of their median.")
     out.append(Section(f"{exhibit.shelf}-runs", "Replicates", tuple(text), (_replicates(exhibit),)))
     if len(names := _timing(exhibit).devices(exhibit.judgement.claim, exhibit.table)) > 1:
         out.append(Section(f"{exhibit.shelf}-devices", "Devices", parts=(_devices(exhibit, names),)))
@@ -56,8 +56,7 @@ def _failed(exhibit: Exhibit, timing: Observation) -> str | None:
 def _replicates(exhibit: Exhibit) -> Grid:
     """Return images/s of every arm in every replicate."""
     judgement, rule = exhibit.judgement, exhibit.judgement.claim.rule
-    compared_arms = rule.compared(judgement.claim)
-    two, per_seed = len(compared_arms) == 2, judgement.effect.per_seed if judgement.effect else {}
+    two, per_seed = len(rule.compared(judgement.claim)) == 2, judgement.effect.per_seed if judgement.effect else {}
     rows: list[Row] = []
     for i, o in enumerate(_seen(exhibit)):
         cells = []
@@ -69,8 +68,9 @@ def _replicates(exhibit: Exhibit) -> Grid:
             ]
         compared = [f"{per_seed[o.seed]:.3f}" if o.seed in per_seed else "–"] * two
         rows.append((str(o.seed), *cells, *compared, o.run))
-    heads = [head for name in judgement.arms for head in (name, f"{name}, step alone")]
-    ratio = [" / ".join(compared_arms)] * two
+    labels = [judgement.claim.label(name) for name in judgement.arms]
+    heads = [head for label in labels for head in (label, f"{label}, step alone")]
+    ratio = ["ratio"] * two
     numbers = frozenset(range(1, len(heads) + two + 1))
     caption = f"Images/s of each replicate (median of its rounds) on {judgement.device}"
     head = ("replicate", *heads, *ratio, "run")
@@ -95,7 +95,7 @@ def _days(exhibit: Exhibit) -> Grid | None:
     ]
     for bound in (slow, fast):
         ratio = f"{times(effect.estimate / bound)} ({times(effect.low / bound)} to {times(effect.high / bound)})"
-        rows.append((f"ours over that of {rule.days(bound):.2g} days", "", f"{ratio} times", ""))
+        rows.append((f"ours / the paper’s, at {rule.days(bound):.2g} days", "", f"{ratio} times", ""))
     caption = f"{rule.cycles} cycles through {rule.images:,} images"
     return Grid(caption, ("whose", "device", "images/s", "days"), tuple(rows), numbers=frozenset({2, 3}))
 

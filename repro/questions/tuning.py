@@ -93,7 +93,8 @@ def _learning_run(claim: Claim, arm: str, rate: float, seed: int) -> Want:
     level = Level("train_loss", STARTED * chance, files_of(claim), chance, "middle")
     limit = min(ceil(last / 2), ceil(RECORDED / level.updates))
     config = run_config(claim, arm, seed=seed, lr=rate)
-    return Want(config, limit, level, f"{arm}, rate {rate:g}, tuning seed {seed}", horizon=last)
+    label = f"{claim.label(arm)}, rate {rate:g}, tuning seed {seed}"
+    return Want(config, limit, level, label, horizon=last)
 
 
 def _learned(want: Want, table: Table) -> Observation:
@@ -147,9 +148,9 @@ class _Race:
         configs, limit = [self.config(rate, seed) for seed in self.seeds[rate]], self.limits[rate]
         observations = tuple(self.measure.observe(self.claim, config, self.table, limit) for config in configs)
         self.rates[rate] = Rate(rate, observations, "running")
-        level = self.measure.level_of(self.claim)
+        level, label = self.measure.level_of(self.claim), self.claim.label(self.arm)
         return [
-            Want(config, limit, level, f"{self.arm}, rate {rate:g}, tuning seed {config.seed}", horizon=self.last)
+            Want(config, limit, level, f"{label}, rate {rate:g}, tuning seed {config.seed}", horizon=self.last)
             for config, o in zip(configs, observations, strict=True)
             if o.status == "missing"
         ]

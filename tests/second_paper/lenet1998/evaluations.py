@@ -1,7 +1,6 @@
 """The evaluation of LeNet-5 that reads a layer by name. Needs torch: the engine loads it by its name."""
 
 from repro.train.evaluations import Results
-
 from repro.train.loop import Trainer
 
 
