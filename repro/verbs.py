@@ -250,7 +250,7 @@ def _judged(
     for file in (file for file in files if file.id in done):
         text, words[file.id] = verdict_line(file, done[file.id], trials, theirs.line(file) if theirs else "")
         say(text)
-    if args.reference:
+    if args.reference and args.out is None:  # pages for a look leave README as it is
         from repro.pages.readme import renew
 
         renew(places.home(), every, trials)

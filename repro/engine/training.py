@@ -136,11 +136,11 @@ def measure(job: Job, setting: Setting, report: Report) -> None:
     assert isinstance(config, TimingConfig)
     trainers = {
         name: loop.trainer(
-            model=arm.model.model_dump(),
+            model=contents.net(**arm.model.model_dump(), classes=(images := batches(arm.data, setting)).classes),
             train=arm.train.model_dump(),
             seed=arm.seed,
             precision=arm.precision,
-            batches=batches(arm.data, setting),
+            batches=images,
         )
         for name, arm in config.timed.items()
     }
