@@ -1,3 +1,3 @@
-"""A landmark paper on trial: every measurable sentence of AlexNet (2012) as a claim, trained, judged and reported."""
+"""Papers on trial: each measurable sentence of a landmark paper is a claim that is trained, judged and reported."""
 
 __version__ = "0.1.0"

@@ -164,7 +164,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="repro",
         description=(
-            "Test the claims of the AlexNet paper: train the nets that a claim compares, judge the claim, report it."
+            "Test the claims of landmark papers (`repro list` shows them): train the nets that a claim compares, judge the claim, report it."
         ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

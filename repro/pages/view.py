@@ -92,7 +92,9 @@ def box(shown: Exhibit, reference: AtScale | None) -> Box:
     smoke = shown.complete and not shown.speaks
     if smoke:
         headline = "The machinery works here"
-        sentence = "Every step ran, from data to verdict, on a few embedded digits. Digits say nothing about the sentence."
+        sentence = (
+            "Every step ran, from data to verdict, on a few embedded digits. Digits say nothing about the sentence."
+        )
         why = f"The reference verdict is: {reference.word}" if reference else "No shelf has a verdict yet"
     elif not shown.measured:
         why += claim.rule.only()
