@@ -164,7 +164,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="repro",
         description=(
-            "Test the claims of landmark papers (`repro list` shows them): train the nets that a claim compares, judge the claim, report it."
+            "Test the claims of landmark papers, which `repro list` shows: train the nets that a claim compares, judge "
+            "the claim, report it."
         ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
