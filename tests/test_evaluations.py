@@ -17,7 +17,7 @@ import torch
 from small_training import ALEXNET, crops, digits, rows, trainer
 
 from repro import contents
-from repro.claim.evaluation import OF_FINAL, Evaluation, Options
+from repro.claim.evaluation import FINAL_OPTIONS, Evaluation, Options
 from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.contents import KINDS, load
 from repro.data.photos.maps import Photos
@@ -369,7 +369,7 @@ def test_an_evaluation_that_fails_twice_is_an_error_of_the_claim_and_leaves_the_
 
 
 def test_every_evaluation_that_a_measure_reads_is_computed_in_one_module_and_no_module_computes_others():
-    read = {options.kind for options in OF_FINAL.values()}
+    read = {options.kind for options in FINAL_OPTIONS.values()}
     for measure in KINDS.measures:
         if issubclass(measure, EvaluationMeasure):
             read |= set(get_args(measure.model_fields["kind"].annotation))

@@ -1,4 +1,4 @@
-"""A paper's catalogue: every sentence that is to be covered, with a claim or without; `catalogue.csv` in its folder."""
+"""The catalogue of a paper, `catalogue.csv` in its folder: every sentence to cover, with or without a claim."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = ["part", "row", "section", "says"]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a catalogue. `without_claims`: why its rows have no claims; empty where they are to have some."""
+    """A part of a catalogue. `without_claims`: why its rows have no claims; empty if they need claims."""
 
     title: str
     without_claims: str = ""
@@ -25,7 +25,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: its claim's id, the section that says it and what it says, its paper's folder and its part."""
+    """One row: the paper's id, the part, the id of the claim, the section of the paper and the sentence."""
 
     paper: str
     part: Part
@@ -35,18 +35,20 @@ class Entry:
 
     @property
     def is_claim(self) -> bool:
-        """Whether the row is to have a claim."""
+        """Whether the row needs a claim."""
         return not self.part.without_claims
 
 
 def catalogue(paper: Paper) -> list[Entry]:
-    """Return the rows of a paper's catalogue in their order; none where it has none. ReproError with file and line
-    where one is not as it should be."""
+    """Return the rows of a paper's catalogue in order; an empty list if it has no catalogue.
+
+    Raises ReproError with file and line for an invalid row.
+    """
     return read(paper.catalogue, paper) if paper.catalogue else []
 
 
 def read(path: Path, paper: Paper) -> list[Entry]:
-    """Return the rows of a file, as `catalogue` does."""
+    """Read the rows of a catalogue file, in order. Raises ReproError as `catalogue` does."""
     try:
         text = path.read_text()
     except OSError as error:

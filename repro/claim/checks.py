@@ -7,14 +7,14 @@ from typing import Any
 
 from repro.claim import model as claims
 from repro.claim.arms import compared
-from repro.claim.judging import of_judging
+from repro.claim.judging import judging_problems
 from repro.claim.kinds import Kinds
-from repro.claim.model import OF_RUNS, OF_THE_SENTENCE, path_of
-from repro.claim.nets import of_net
+from repro.claim.model import FIXED_SECTIONS, RUN_SECTIONS, path_of
+from repro.claim.nets import net_mistakes
 from repro.claim.overlays import Layers, alternatives, exceptions, mapping, names, reach
-from repro.claim.problems import Problem, nearest, shown
+from repro.claim.problems import Problem, described_value, nearest
 from repro.claim.resolve import images, training_images
-from repro.claim.runs import classes_of, crops_of
+from repro.claim.runs import class_problems, crop_problems
 from repro.claim.scales import BASED, SCALE_NAMES
 from repro.claim.yaml import Loc
 from repro.data.known import KNOWN
@@ -48,7 +48,8 @@ def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
     for section, key in (("rule", "kind"), ("rule", "direction"), ("rule", "over"), ("measure", "kind")):
         ours, theirs = (getattr(getattr(one, section), key, None) for one in (claim, part))
         if ours != theirs:
-            text = f"{section}.{key}: found {shown(theirs)}; expected {shown(ours)}, as what it is judged with"
+            found, expected = described_value(theirs), described_value(ours)
+            text = f"{section}.{key}: found {found}; expected {expected}, as what it is judged with"
             out.append(layers.problem((section, key), text))
     return out
 
@@ -73,8 +74,8 @@ def of_file(base: Layers) -> list[Problem]:
                 continue
             if (path := kinds.path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
-            elif in_arm and path[0] not in OF_RUNS:
-                text = f"{by}: {key}: an arm overrides {', '.join(OF_RUNS[:-1])} or {OF_RUNS[-1]} only"
+            elif in_arm and path[0] not in RUN_SECTIONS:
+                text = f"{by}: {key}: an arm overrides {', '.join(RUN_SECTIONS[:-1])} or {RUN_SECTIONS[-1]} only"
                 out.append(base.problem((*loc, key), text, key=True))
             elif path[0] == "tune" and "tune" not in data:
                 text = f"{by}: {key}: the claim tunes nothing; write its `tune`"
@@ -135,12 +136,12 @@ def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
     if found is None and "alternatives" not in mapping(base.data, "scales", scale):
         return []
     if not isinstance(found, list):
-        text = f"scale {scale}: alternatives: found {shown(found)}; expected a list of names"
+        text = f"scale {scale}: alternatives: found {described_value(found)}; expected a list of names"
         return [base.problem(loc, text)]
     out = []
     for i, name in enumerate(found):
         if name not in declared:
-            text = f"alternative {shown(name)}: not declared under assumptions{nearest(name, declared)}"
+            text = f"alternative {described_value(name)}: not declared under assumptions{nearest(name, declared)}"
             out.append(base.problem((*loc, i), f"scale {scale}: {text}"))
         elif name in found[:i]:
             out.append(base.problem((*loc, i), f"scale {scale}: alternative {name}: named twice"))
@@ -159,7 +160,9 @@ def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
     if (paper := layers.paper) is None:
         return []
     names, found = paper.bases_for(kind) if scale == BASED else (), reach(layers.data, loc)
-    text = f"found {shown(found)}; expected {' or '.join(names)}" if names else f"{kind} has none at this scale"
+    text = (
+        f"found {described_value(found)}; expected {' or '.join(names)}" if names else f"{kind} has none at this scale"
+    )
     return [layers.problem(loc, f"scale {scale}: base: {text}", key=not names)] if found not in names else []
 
 
@@ -175,7 +178,7 @@ def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping
             if not path or reach(data, path[:1]) is None:
                 continue
             if all((value := reach(old, path)) == reach(new, path) for old, new in dumped):
-                text = f"{by}: {key}: changes nothing{where}; it is {shown(value)} already"
+                text = f"{by}: {key}: changes nothing{where}; it is {described_value(value)} already"
                 out.append(base.problem((*loc, key), text, key=True))
 
     for scale in mapping(data, "scales"):
@@ -194,13 +197,13 @@ def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping
 
 
 def _overridable(claim: Claim) -> dict[str, Any]:
-    return claim.model_dump(by_alias=True, exclude=set(OF_THE_SENTENCE))
+    return claim.model_dump(by_alias=True, exclude=set(FIXED_SECTIONS))
 
 
 def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
     """What concerns a claim with its overrides laid on."""
     out = []
-    if wrong := classes_of(claim, layers):
+    if wrong := class_problems(claim, layers):
         return wrong
     there = images(claim.data)[0] - claim.data.held_out
     many = training_images(claim.data)
@@ -213,7 +216,7 @@ def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Prob
             text = f"paper.arms: no arm {arm}{nearest(arm, claim.arms)}"
             out.append(layers.problem(("paper", "arms", arm), text, key=True))
     out += _labels(claim, layers)
-    return [*out, *of_judging(claim, layers, smoke), *crops_of(claim, layers), *_arms(claim, layers, arms)]
+    return [*out, *judging_problems(claim, layers, smoke), *crop_problems(claim, layers), *_arms(claim, layers, arms)]
 
 
 def _labels(claim: Claim, layers: Layers) -> list[Problem]:
@@ -233,9 +236,9 @@ def _arms(claim: Claim, layers: Layers, arms: Arms) -> list[Problem]:
     keys = layers.kinds.arm_keys
     known = {name for name, arm in claim.arms.items() if all(path_of(key, keys) for key in arm.overrides)}
     for arm, (armed, laid) in arms.items():
-        if wrong := classes_of(armed, laid):
+        if wrong := class_problems(armed, laid):
             return wrong
-        out += [laid.problem(loc, text) for loc, text in of_net(armed, laid)] if arm in known else []
+        out += [laid.problem(loc, text) for loc, text in net_mistakes(armed, laid)] if arm in known else []
         out += _of_arms_rule(claim, laid)
     for i, key in enumerate(claim.varies):
         if key not in keys:

@@ -1,4 +1,4 @@
-"""The resolved configuration of one run, and its address: a hash of what decides the trajectory and of nothing else."""
+"""The resolved configuration of one run and its address: the hash of everything that determines the trajectory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Closed(BaseModel):
 
 
 def later(default: Any = None, **about: Any) -> Any:
-    """Make a field that came after ids were given: absent at `default`, which means what was done before it came."""
+    """Make a field that is newer than some recorded ids: it is left out at `default`, which means the old behaviour."""
     return Field(default, exclude_if=lambda value: value == default, **about)
 
 
@@ -30,21 +30,22 @@ class Section(Closed):
 
     @cached_property
     def text(self) -> str:
-        """Its canonical JSON: runs that differ in their seed alone share the section, and with it this text."""
+        """The canonical JSON, computed once: runs that differ only in their seed share the section and this text."""
         return canonical(self)
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
-        copied.__dict__.pop("text", None)  # of a copy that is changed, another
+        copied.__dict__.pop("text", None)  # a changed copy has another text
         return copied
 
 
 class RunData(Section):
-    """`content`: the identity of the packed set; `images`: a stratified part of the training set, None the whole.
+    """The data set and how its images reach the net.
 
-    `factor` is there where inputs are multiplied. The rest of what follows `scale` is there where training images are
-    crops: keyword arguments of `repro.data.photos.maps` and `repro.data.photos.crops`; `stored` is the side of the
-    stored images, `crop` that of what the net sees.
+    `content`: the identity of the packed set. `images`: the size of a stratified part of the training set; None: all
+    of it. `factor`: set only if inputs are multiplied. The fields from `stored` to `classes` are set only if training
+    images are crops: they are keyword arguments of `repro.data.photos.maps` and `repro.data.photos.crops`. `stored`:
+    the side of the stored images; `crop`: the side of the crops.
     """
 
     kind: str
@@ -63,10 +64,11 @@ class RunData(Section):
 
 
 class RunModel(Section):
-    """Which net, and what its options are; `init`: `he`, or the initial deviation of every layer with weights.
+    """The net and its options.
 
-    What follows `kind` is there where the net has a table of layers. Further keys are the options of that net, in the
-    form of `TabledNet.recorded`; `Kinds.net` reads them back.
+    `init`: `he`, or the initial deviation of each layer with weights. The fields after `kind` are set only for nets
+    with a table of layers. Further keys are the options of that net as `TabledNet.recorded` returns them;
+    `Kinds.read_net` reads them back.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -78,15 +80,16 @@ class RunModel(Section):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The net's own options, as they are recorded."""
+        """The options that are specific to this net, as recorded."""
         return dict(self.model_extra or {})
 
 
 class RunTrain(Section):
-    """The training rule; `bias_lr` is a factor on `lr`, `weight_decay` is by layer, `other` alone in a library's net.
+    """The training rule.
 
+    `bias_lr`: factor on `lr` for biases. `weight_decay`: by layer; a net of a library has the key `other` alone.
     `drops`, `plateau`, `colour_until`, `freeze`, `fold_in`: see `repro.train.schedule`. `layer_lr`: by layer, a factor
-    on both its rates.
+    on the rates of its weights and biases.
     """
 
     batch: int
@@ -105,9 +108,9 @@ class RunTrain(Section):
 
 
 class Start(Closed):
-    """Weights that a run starts from in place of initial values: those of another run after so many epochs, or a file.
+    """Weights to start from instead of initial values: those of another run after `epoch` epochs, or a file.
 
-    `afresh`: the layers that have their initial values all the same.
+    `afresh`: the layers that start with initial values nevertheless.
     """
 
     run: RunConfig | None = later()
@@ -117,7 +120,7 @@ class Start(Closed):
 
 
 class RunConfig(Closed):
-    """One trajectory. Its horizon, stopping level, device and threads are not part of it."""
+    """The configuration of one trajectory, without horizon, stopping level, device and threads."""
 
     data: RunData
     model: RunModel
@@ -128,12 +131,12 @@ class RunConfig(Closed):
 
     @cached_property
     def id(self) -> str:
-        """Its address."""
+        """The address, 16 hexadecimal digits."""
         return hashed(self.text)
 
     @cached_property
     def text(self) -> str:
-        """Its canonical JSON, put together from that of its sections: a plan asks for thousands of addresses."""
+        """The canonical JSON, joined from the texts of the sections, because a plan needs thousands of addresses."""
         start = f',"start":{canonical(self.start)}' if self.start is not None else ""
         return (
             f'{{"data":{self.data.text},"model":{self.model.text},"precision":"{self.precision}",'
@@ -142,14 +145,16 @@ class RunConfig(Closed):
 
     @cached_property
     def dotted(self) -> Dotted:
-        """Every value but the start by its dotted key."""
+        """All values except the start, by dotted key."""
         return flat(self.model_dump(exclude={"start"}))
 
     def varied(self, seed: int, lr: float | None = None) -> RunConfig:
-        """Return the same run with another seed, and with another rate where one is given; the same object each time,
-        so that its address is worked out once. Only of a run that starts from initial values: what another starts from
-        has the seed too."""
-        assert self.start is None, "what it starts from has the old seed"
+        """Return this run with another seed and, if given, another rate.
+
+        The result is cached, so that its address is computed once. The run must start from initial values: the run that
+        another one starts from would keep the old seed.
+        """
+        assert self.start is None, "the run that it starts from has the old seed"
         if (self.id, seed, lr) not in _VARIED:
             train = {} if lr is None else {"train": self.train.model_copy(update={"lr": lr})}
             _VARIED[self.id, seed, lr] = self.model_copy(update={"seed": seed, **train})
@@ -158,16 +163,19 @@ class RunConfig(Closed):
     def __copy__(self) -> Self:
         copied = super().__copy__()
         for name in ("id", "text", "dotted"):
-            copied.__dict__.pop(name, None)  # of a copy that is changed, another
+            copied.__dict__.pop(name, None)  # a changed copy has others
         return copied
 
 
-_VARIED: dict[tuple[str, int, float | None], RunConfig] = {}  # by the address of the run that was varied
+_VARIED: dict[tuple[str, int, float | None], RunConfig] = {}  # by (address of the original run, seed, rate)
 
 
 class TimingConfig(Closed):
-    """One replicate of a timing: a process in which arms take turns. Images/s are a fact of a machine, so `device`, the
-    device's name as `repro.engine.provenance` gives it, is a part of it, as it is of no training."""
+    """One replicate of a timing: a process in which arms take turns.
+
+    `device`: the device's name from `repro.engine.provenance`. It is part of the address, because images/s depend on
+    the machine.
+    """
 
     timed: dict[str, RunConfig]  # by arm
     updates: int
@@ -177,7 +185,7 @@ class TimingConfig(Closed):
 
     @property
     def id(self) -> str:
-        """Its address."""
+        """The address, 16 hexadecimal digits."""
         return addressed(self)
 
     @property
@@ -187,23 +195,23 @@ class TimingConfig(Closed):
 
 
 def addressed(config: BaseModel) -> str:
-    """16 hexadecimal digits of the sha256 of a validated configuration, keys sorted."""
+    """Return the first 16 hexadecimal digits of the sha256 of a validated configuration in canonical JSON."""
     # A later field keeps old addresses by `exclude_if` on the value that means the old behaviour.
     return hashed(canonical(config))
 
 
 def canonical(config: BaseModel) -> str:
-    """A validated configuration as JSON: keys sorted, no space."""
+    """Return a validated configuration as JSON with sorted keys and no spaces."""
     return json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
 def hashed(text: str) -> str:
-    """16 hexadecimal digits of a text's sha256."""
+    """Return the first 16 hexadecimal digits of a text's sha256."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def flat(data: dict, prefix: str = "") -> Dotted:
-    """{"train": {"lr": 1}} -> {"train.lr": 1}."""
+    """Return a nested mapping with dotted keys: {"train": {"lr": 1}} -> {"train.lr": 1}."""
     out: Dotted = {}
     for key, value in data.items():
         if isinstance(value, dict):

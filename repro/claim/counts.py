@@ -1,4 +1,4 @@
-"""What can be counted without training: a value with the arithmetic that made it, and the model of what is counted.
+"""Quantities that can be counted without training: a value with its arithmetic, and the model of a quantity.
 
 Each paper has quantities of its own nets (`Paper.quantities`); those of data sets and of numbers on record are in
 `repro.questions.quantities`.
@@ -19,7 +19,7 @@ Value = float | bool | tuple[int, ...]
 
 @dataclass(frozen=True)
 class Count:
-    """`value` in `unit`, and how it came about. `low` and `high`: the range that the data leave open, if they do."""
+    """A value in `unit` with its arithmetic. `low` and `high`: bounds of the value if the data do not determine it."""
 
     value: Value
     arithmetic: str
@@ -33,7 +33,7 @@ class Quantity(Closed):
 
     @abstractmethod
     def count(self) -> Count:
-        """Count it. ValueError where there is nothing of that name, or the options do not go together."""
+        """Count the quantity. Raises ValueError for an unknown name or for options that exclude each other."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ListedNet:
 
 
 def written(value: Value, unit: str = "") -> str:
-    """Return a value for people: thousands apart, four digits of what is not whole, `96 × 11 × 11 × 3`, `yes`."""
+    """Format a value: `1,234`, fractions with four digits, tuples as `96 × 11 × 11 × 3`, booleans as `yes` or `no`."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
@@ -64,16 +64,16 @@ def written(value: Value, unit: str = "") -> str:
 
 
 def times(*factors: float) -> str:
-    """Return `55 × 55 × 96`."""
+    """Format a product without its result: `55 × 55 × 96`."""
     return " × ".join(written(factor) for factor in factors)
 
 
 def product(*factors: int) -> str:
-    """Return `55 × 55 × 96 = 290,400`."""
+    """Format a product with its result: `55 × 55 × 96 = 290,400`."""
     return f"{times(*factors)} = {prod(factors):,}"
 
 
 def summed(parts: Iterable[int]) -> str:
-    """Return `1 + 2 = 3`."""
+    """Format a sum with its result: `1 + 2 = 3`."""
     parts = list(parts)
     return f"{' + '.join(f'{part:,}' for part in parts)} = {sum(parts):,}"

@@ -1,6 +1,6 @@
-"""Where a paper's text and its released source differ, and what is done here: a YAML file of the paper's folder.
+"""Differences between a paper's text and its released source, and what this project does: a YAML file per paper.
 
-Texts of what is done here are templates. What they name (`{net[conv1].maps}`) is computed by the paper.
+The texts on this project are templates. The paper's folder computes the values that they name (`{net[conv1].maps}`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from repro.errors import ReproError
 
 
 class Readings(Closed):
-    """What is done in each of the two readings, where they do not do the same."""
+    """What this project does in each of the two readings, if it is not the same."""
 
     paper: Text
     source: Text
@@ -33,9 +33,9 @@ def _form(value: Any) -> Literal["<one>", "<two>"]:
 class Difference(Closed):
     """One row.
 
-    `says` and `does`: the paper and its source, in our words. `here`: one template for both readings, or one for each.
-    `tests`: node ids of the tests that hold `here`. `lacks`: what of the row nothing here does, or no test holds, and
-    why. Words in backticks are names.
+    `says` and `does`: the paper and its source, in our words. `here`: what this project does, one template for both
+    readings or one for each. `tests`: node ids of the tests that check `here`. `lacks`: the part of the row that is not
+    implemented or not tested, and why. Words in backticks are names.
     """
 
     number: Number
@@ -56,7 +56,7 @@ class Difference(Closed):
         return (here, here) if isinstance(here, str) else (here.paper, here.source)
 
     def filled(self, values: Mapping[str, Any]) -> tuple[str, str]:
-        """Return what the readings `paper` and `source` do here, with the numbers that templates name."""
+        """Return the texts of the readings `paper` and `source`, their templates filled with `values`."""
         paper, source = self.templates
         return paper.format(**values), source.format(**values)
 
@@ -76,13 +76,13 @@ class Parts(Closed):
 
 @dataclass(frozen=True)
 class Differences:
-    """The file of a paper's differences, and what computes the values that its templates name."""
+    """The file of a paper's differences, and the function that computes the values for its templates."""
 
     path: Path
     values: Callable[[], Mapping[str, Any]]
 
     def parts(self) -> list[Part]:
-        """Read the file. ReproError with the place of every mistake; of rows, numbers must rise."""
+        """Read the file. Raises ReproError with the place of every mistake; the rows' numbers must rise."""
         document = read(self.path)
         try:
             parts = Parts.model_validate(document.data).parts
@@ -96,7 +96,7 @@ class Differences:
         return parts
 
     def rows(self) -> list[Difference]:
-        """Return all rows in their order."""
+        """Return all rows in order."""
         return [row for part in self.parts() for row in part.rows]
 
 

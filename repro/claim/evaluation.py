@@ -1,7 +1,7 @@
-"""Evaluations of finished runs, as they are recorded: the run, the epoch, and how the run is evaluated.
+"""The record of an evaluation of a finished run: the run, the epoch and the options.
 
-The hash of the record is the evaluation's id. The value that a claim reads off an evaluation is no part of it, so that
-claims share evaluations. Every evaluation is made in test mode.
+The hash of the record is the evaluation's id. It does not include which value a claim reads, so that claims share
+evaluations. Every evaluation runs in test mode.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RECORDED: Final = "look"  # the key of the options in records and ids: an older 
 
 
 class Options(BaseModel):
-    """How a run is evaluated: a kind, and its options, which the measure of that kind in a claim has checked."""
+    """The kind of an evaluation with its options, already checked by the measure of that kind."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
 
@@ -25,15 +25,14 @@ class Options(BaseModel):
 
     @property
     def given(self) -> dict[str, object]:
-        """The options without the kind, as keyword arguments of the function that computes the evaluation."""
+        """The options without the kind: keyword arguments of the function that computes the evaluation."""
         return self.model_dump(exclude={"kind"})
 
 
 class Evaluation(Closed):
     """One finished run, evaluated after an epoch.
 
-    `epoch`: the epoch to which the run was to be trained. A run that the plateau rule ended sooner is evaluated where
-    it ended.
+    `epoch`: the planned last epoch of the run. A run that the plateau rule ended earlier is evaluated at its end.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -44,15 +43,15 @@ class Evaluation(Closed):
 
     @cached_property
     def id(self) -> str:
-        """16 hexadecimal digits, as a run's."""
+        """The evaluation's id: 16 hexadecimal digits."""
         return hashed(f'{{"epoch":{self.epoch},"{RECORDED}":{canonical(self.options)},"run":{self.run.text}}}')
 
 
 _TEN: Final = Options(kind="ten_views")
 # The shift: 0.3 deviations of a component (assumed; the source's noise has 0.1).
 _SHIFTED: Final = Options.model_validate({"kind": "shifted_colours", "by": 0.3})
-# The evaluation that a metric of the measure `final` is read off, where the run itself does not record it.
-OF_FINAL: Final[dict[str, Options]] = {
+# For each metric of the measure `final` that a run does not record itself: the evaluation that gives it.
+FINAL_OPTIONS: Final[dict[str, Options]] = {
     "views_error": _TEN,
     "views_top5": _TEN,
     "shifted_error": _SHIFTED,

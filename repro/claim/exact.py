@@ -1,4 +1,4 @@
-"""From the file of an exact claim to the checked claim: every mistake at once, each with its line and column."""
+"""Load and check an exact claim; report all mistakes at once, each with its line and column."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from repro.claim import checks
 from repro.claim.kinds import Kinds
 from repro.claim.overlays import Layers
 from repro.claim.paper import Paper
-from repro.claim.problems import SpecError, told
+from repro.claim.problems import SpecError, translated_errors
 from repro.claim.yaml import Document
 
 
 @dataclass(frozen=True)
 class ExactFile:
-    """A checked exact claim, of the model that `Kinds.exact` is, and the file that it stands in."""
+    """A checked exact claim (an instance of `Kinds.exact`) and its file."""
 
     path: Path
     document: Document
@@ -31,23 +31,23 @@ class ExactFile:
 
     @property
     def paper(self) -> Paper:
-        """The paper whose sentence it is."""
+        """The paper that contains the sentence."""
         paper: Paper = self.claim.papers[self.claim.paper.name]
         return paper
 
     def line(self, fact: int) -> str:
-        """Return `claims/x.yaml:12`: where a fact stands."""
+        """Return the file and line of a fact: `claims/x.yaml:12`."""
         return f"{self.path}:{self.document.place(('facts', fact))[0]}"
 
 
 def load_exact(document: Document, kinds: Kinds) -> ExactFile:
-    """Check one exact claim. Errors: SpecError with every mistake, in order."""
+    """Check one exact claim and return it with its file. Raises SpecError with all mistakes, in order."""
     layers = Layers(document, kinds, document.data)
     problems = checks.of_name(layers)
     try:
         claim: Any = kinds.exact.model_validate(document.data)
     except ValidationError as error:
-        problems += told(layers, error.errors(include_url=False, include_context=False))
+        problems += translated_errors(layers, error.errors(include_url=False, include_context=False))
         raise SpecError(document.path, problems) from None
     problems += claim.mistakes(layers)
     if problems:

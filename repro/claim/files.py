@@ -1,4 +1,4 @@
-"""From a file to a checked claim, every mistake found at once; what it is at a scale; where each value comes from."""
+"""Load and check claims, resolve them at a scale, and tell where each value comes from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from repro.claim.kinds import Kinds
 from repro.claim.model import Claim
 from repro.claim.overlays import Layers, base_of, is_exact, layered, mapping, names, starting, with_recipe
 from repro.claim.paper import Paper
-from repro.claim.problems import SpecError, nearest, told
+from repro.claim.problems import SpecError, nearest, translated_errors
 from repro.claim.resolve import CROPPING, run_config
 from repro.claim.scales import UNDECIDED
 from repro.claim.yaml import Document, Loc, read
@@ -29,20 +29,20 @@ __all__ = [
 ]  # fmt: skip
 
 
-Laid = tuple[str | None, str | None, str | None]
+Variant = tuple[str | None, str | None, str | None]  # scale, alternative, alternative of `rule.over`
 
 
 @dataclass(frozen=True)
 class ClaimFile:
-    """A checked claim and the file that it stands in."""
+    """A checked claim and its file."""
 
     path: Path
     document: Document
     kinds: Kinds
     claim: Claim
     seeds: tuple[int, ...] = ()  # judging seeds in place of the file's, at every scale
-    # each validated once: by scale, alternative, and what is judged beside it
-    resolved: dict[Laid, Claim] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # each variant is validated once
+    resolved: dict[Variant, Claim] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -51,53 +51,56 @@ class ClaimFile:
 
     @property
     def paper(self) -> Paper:
-        """The paper that its sentence stands in."""
+        """The paper that contains the sentence."""
         paper = self.kinds.paper(self.claim.paper.name)
         assert paper is not None, "checked when it was loaded"
         return paper
 
     @cached_property
     def base(self) -> Layers:
-        """The claim's data on its paper's recipe."""
+        """The claim's plain data over its paper's recipe."""
         return with_recipe(self.document, self.kinds)
 
     def alternatives_at(self, scale: str) -> list[str]:
-        """Names of the alternatives that are run at `scale`."""
+        """Return the names of the alternatives that are run at `scale`."""
         return names(self.document.data, "scales", scale, "alternatives")
 
     def base_at(self, scale: str) -> str | None:
-        """The base that `scale` stands on, where the claim names one (`Paper.bases`)."""
+        """Return the base that the claim names for `scale` (`Paper.bases`); None if it names none."""
         return base_of(self.document.data, scale)
 
     def undecided(self, scale: str) -> bool:
-        """Whether the base of `scale` is still to be chosen, so that nothing of it can be run."""
+        """Return whether the base of `scale` has not been chosen yet, so that the scale cannot be run."""
         return self.base_at(scale) == UNDECIDED
 
     def layers(
-        self, scale: str | None, alternative: str | None = None, arm: str | None = None, beside: str | None = None
+        self, scale: str | None, alternative: str | None = None, arm: str | None = None, judged_with: str | None = None
     ) -> Layers:
-        """The claim's data with the scale's recipe, the claim's own exceptions, alternatives and an arm laid on."""
-        layers = layered(self.base, scale, alternative, arm, beside=beside)
+        """Return the claim's plain data with the overrides of a scale, of alternatives and of an arm.
+
+        `judged_with`: an alternative of `rule.over`.
+        """
+        layers = layered(self.base, scale, alternative, arm, judged_with=judged_with)
         if self.seeds:
-            layers.lay({"seeds": list(self.seeds)}, f"--seeds {len(self.seeds)}", (), written=False)
+            layers.override({"seeds": list(self.seeds)}, f"--seeds {len(self.seeds)}", (), written=False)
         return layers
 
-    def at(self, scale: str | None, alternative: str | None = None, beside: str | None = None) -> Claim:
-        """The claim as it is run at `scale`, under one alternative to the base, with one of its `rule.over` laid on."""
-        laid = scale, alternative, beside
-        if laid not in self.resolved:
-            layers = self.layers(scale, alternative, beside=beside)
-            self.resolved[laid] = self.kinds.claim.model_validate(layers.fitting)
-        return self.resolved[laid]
+    def at(self, scale: str | None, alternative: str | None = None, judged_with: str | None = None) -> Claim:
+        """Return the claim as it is run at `scale`, under one alternative, and one alternative of `rule.over`."""
+        variant = scale, alternative, judged_with
+        if variant not in self.resolved:
+            layers = self.layers(scale, alternative, judged_with=judged_with)
+            self.resolved[variant] = self.kinds.claim.model_validate(layers.fitting)
+        return self.resolved[variant]
 
     def compared(self, scale: str | None, alternative: str | None = None) -> dict[str | None, Claim]:
-        """What is judged together: the claim itself (None), and with each alternative of its `rule.over` laid on."""
+        """Return the claims that are judged as one: the claim itself (None) and each alternative of its `rule.over`."""
         claim = self.at(scale, alternative)
-        beside = checks.beside(claim, alternative)
-        return {None: claim, **{name: self.at(scale, alternative, name) for name in beside}}
+        judged_with = checks.beside(claim, alternative)
+        return {None: claim, **{name: self.at(scale, alternative, name) for name in judged_with}}
 
     def with_seeds(self, count: int) -> ClaimFile:
-        """The claim judged on seeds 0 to `count` - 1. ReproError where a rate is tuned on one of them."""
+        """Return the claim judged on seeds 0 to `count` - 1. Raises ReproError if a rate is tuned on one of them."""
         for scale in self.claim.scales:
             tune = self.at(scale).tune
             if tune and (shared := min(tune.on_seeds)) < count:
@@ -113,7 +116,7 @@ AnyFile = ClaimFile | ExactFile
 
 
 def load_all(paths: list[Path], kinds: Kinds) -> list[AnyFile]:
-    """Claims named by files and folders. ReproError with the mistakes of all of them at once."""
+    """Load the claims of files and folders. Raises ReproError with the mistakes of all of them."""
     found: list[Path] = []
     for path in paths:
         inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
@@ -132,7 +135,7 @@ def load_all(paths: list[Path], kinds: Kinds) -> list[AnyFile]:
 
 
 def load_valid(folder: Path, kinds: Kinds) -> tuple[list[AnyFile], list[str]]:
-    """The claims of a folder that have no mistakes, and the names of those that have; `repro check` tells which."""
+    """Return a folder's valid claims and the names of its invalid ones; `repro check` lists the mistakes."""
     files, invalid = [], []
     for path in sorted(folder.glob("*.yaml")):
         try:
@@ -143,16 +146,16 @@ def load_valid(folder: Path, kinds: Kinds) -> tuple[list[AnyFile], list[str]]:
 
 
 def split(files: Sequence[AnyFile]) -> tuple[list[ClaimFile], list[ExactFile]]:
-    """Claims that are trained, and those that arithmetic decides."""
+    """Return (the claims that are decided by training, the claims that are decided by arithmetic)."""
     return [f for f in files if isinstance(f, ClaimFile)], [f for f in files if isinstance(f, ExactFile)]
 
 
 def load(path: Path, kinds: Kinds) -> AnyFile:
-    """Read and check one claim: the file itself, at every scale, under every alternative, with every arm; or an exact
-    one, which has none of these.
+    """Read and check one claim.
 
-    Errors: SpecError with every mistake, in order, or ReproError where the file is no YAML. What concerns several keys
-    is checked where each of them by itself is right.
+    A trained claim is checked as written, at every scale, under every alternative and with every arm. An exact claim
+    has none of these. Rules on several keys are checked once each key is valid by itself. Raises SpecError with all
+    mistakes, in order, and ReproError if the file is not YAML.
     """
     document = read(path)
     if is_exact(document.data):
@@ -160,32 +163,32 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
     base = with_recipe(document, kinds)
     problems = checks.of_file(base)
     claims: dict[checks.At, Claim] = {}
-    resolved: dict[Laid, Claim] = {}
+    resolved: dict[Variant, Claim] = {}
 
     def validated(layers: Layers, before: dict[str, Any], known: Claim | None) -> Claim | None:
-        """`before`: data of which `known` was made; a section that is the same object need not be looked at again."""
+        """Validate plain data. `before`: the data of `known`; sections that are the same objects are reused."""
         data = layers.fitting
         same = {key: getattr(known, key) for key, value in data.items() if known and before.get(key) is value}
         try:
             return kinds.claim.model_validate(data | same)
         except ValidationError as error:
-            problems.extend(told(layers, error.errors(include_url=False, include_context=False)))
+            problems.extend(translated_errors(layers, error.errors(include_url=False, include_context=False)))
             return None
 
-    def checked(scale: str | None, alternative: str | None, beside: str | None = None) -> Claim | None:
-        layers = layered(base, scale, alternative, beside=beside)
+    def checked(scale: str | None, alternative: str | None, judged_with: str | None = None) -> Claim | None:
+        layers = layered(base, scale, alternative, judged_with=judged_with)
         claim, arms = validated(layers, base.data, claims.get((None, None))), {}
         for arm in mapping(layers.data, "arms"):
             with_arm = layers.with_arm(arm)
             if armed := validated(with_arm, layers.data, claim):
-                wrong = starts.of_start(armed, with_arm)
+                wrong = starts.start_problems(armed, with_arm)
                 earlier = validated(before := starting(with_arm), with_arm.data, armed) if armed.start else armed
                 if armed.start and earlier:
-                    wrong += starts.of_earlier(armed, earlier, with_arm, before)
+                    wrong += starts.earlier_run_problems(armed, earlier, with_arm, before)
                 problems.extend(wrong)
                 if earlier and not wrong:
                     arms[arm] = armed, with_arm
-        if claim and all(checks.all_known(document.data, kinds, scale, name) for name in (alternative, beside)):
+        if claim and all(checks.all_known(document.data, kinds, scale, name) for name in (alternative, judged_with)):
             problems.extend(checks.of_claim(claim, layers, arms, smoke=scale == "smoke"))
         return claim
 
@@ -196,7 +199,7 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
         for name in checks.beside(claim, alternative):
             if part := checked(scale, alternative, name):
                 resolved[scale, alternative, name] = part
-                problems += checks.of_compared(claim, part, layered(base, scale, alternative, beside=name))
+                problems += checks.of_compared(claim, part, layered(base, scale, alternative, judged_with=name))
     recipes_only: dict[str | None, Claim] = {
         scale: claim
         for scale in mapping(document.data, "scales")
@@ -213,10 +216,11 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
 def sources(
     file: ClaimFile, scale: str | None = None, alternative: str | None = None, arm: str | None = None
 ) -> list[tuple[str, Any, str]]:
-    """Every dotted key of the resolved claim with its value and where it comes from, in the file's order of sections.
+    """Return (dotted key, value, origin) for every key of the resolved claim, in the file's order of sections.
 
-    `claims/x.yaml:12`, `scale smoke of cifar10 in alexnet2012`, `arm tanh, claims/x.yaml:17`, or `default: `
-    and what the key is. A tuned rate has no value before its runs.
+    The origin is a place (`claims/x.yaml:12`), a recipe (`scale smoke of cifar10 in alexnet2012`), an arm with its
+    place (`arm tanh, claims/x.yaml:17`), or `default: ` and the key's description. The value of a tuned rate is
+    `tuned`.
     """
     layers = file.layers(scale, alternative, arm)
     claim = file.kinds.claim.model_validate(layers.fitting)
@@ -241,7 +245,7 @@ def sources(
             continue
         for name, about in type(value).model_fields.items():
             if getattr(value, name) is None and section == "data" and claim.data.crop is None and name in CROPPING:
-                continue  # of crops, which this claim does not take
+                continue  # options of crops, which this claim does not use
             if claim.tune and (section, name) == ("train", "lr"):
                 how = "the fastest" if claim.tune.choose == "fastest" else "the largest at which all arms learn"
                 grid = layers.source(("tune", "train.lr"))

@@ -1,4 +1,4 @@
-"""How a claim is judged: its seeds, rates, measure and rule fit its data and each other."""
+"""Checks of how a claim is judged: its seeds, rates, measure and rule against its data and each other."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from repro.claim.yaml import Loc
 Claim = claims.Claim[Any, Any, Any]
 
 
-def of_judging(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
-    """Mistakes in seeds, tuning, measure, rule, and in what others measured of the same."""
+def judging_problems(claim: Claim, layers: Layers, smoke: bool) -> list[Problem]:
+    """Return the mistakes in seeds, tuning, measure, rule and in the values that others measured."""
     own = [*claim.measure.mistakes(claim, layers), *claim.rule.mistakes(claim, layers, smoke)]
     return [*_seeds(claim, layers), *_tuned(claim, layers), *_fitting(claim, layers), *own]
 
@@ -55,7 +55,7 @@ def _tuned(claim: Claim, layers: Layers) -> list[Problem]:
 
 
 def _fitting(claim: Claim, layers: Layers) -> list[Problem]:
-    """The rule judges the measure, and what others measured stands in its unit, or in words."""
+    """Return a mistake if the rule does not fit the measure, and for values of others in no unit of the rule."""
     out = []
     fitting, kind = claim.measure.judged_by, claim.rule.kind
     if kind not in fitting:

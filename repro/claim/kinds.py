@@ -1,7 +1,6 @@
-"""What claims may be made of: the papers, measures and rules that there are, and the claim's model, keys and schema by
-them.
+"""The papers, measures and rules that claims may use, and the claim's model, keys and schema that follow from them.
 
-Loading takes them: a claim by itself names no paper, net or kind of question.
+Loading a claim needs them; the modules of a claim import no paper, net or kind of question.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Discriminator, Tag, TypeAdapter, create_model
 
 from repro.claim.config import Closed, RunModel
-from repro.claim.model import OF_RUNS, Claim, LibraryNet, Net, TabledNet, keys_of, path_of
+from repro.claim.model import RUN_SECTIONS, Claim, LibraryNet, Net, TabledNet, keys_of, path_of
 from repro.claim.paper import Paper
 from repro.claim.yaml import Loc
 from repro.nets import libraries, tables
@@ -22,13 +21,13 @@ from repro.nets import libraries, tables
 if TYPE_CHECKING:
     from repro.claim.schema import Schema
 
-# What a scale or an alternative may override.
+# Sections that a scale or an alternative may override.
 OVERRIDDEN = ("data", "model", "train", "precision", "tune", "seeds", "measure", "rule", "arms", "varies")
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """The papers on trial, and the models of measures and of rules, told apart by their `kind`."""
+    """The papers on trial, and the models of measures and rules, distinguished by their `kind`."""
 
     papers: tuple[Paper, ...]
     measures: tuple[type[Closed], ...]
@@ -36,29 +35,31 @@ class Kinds:
     exact: type[Closed]  # the model of a claim of counted facts
 
     def paper(self, name: object) -> Paper | None:
-        """Return a paper by its folder's name; None of what is none."""
+        """Return the paper with this folder name; None if there is none."""
         return next((paper for paper in self.papers if paper.id == name), None)
 
     @cached_property
     def nets(self) -> dict[str, type[TabledNet]]:
-        """The nets that are tables of layers, by the name that a claim gives them."""
+        """The nets with a table of layers, by their name in claims."""
         return {kind: net for paper in self.papers for net in paper.nets for kind in _kinds(net)}
 
     def options(self, kind: object) -> frozenset[str]:
-        """Return the keys that a claim's `model` may have beside a net's name; none of a net of a library, and all of
-        what is no net."""
+        """Return the keys that a claim's `model` may have besides `kind`.
+
+        A net of a library has none; an unknown kind may have the keys of all nets.
+        """
         if libraries.is_library_net(kind):
             return frozenset()
         known = [self.nets[kind]] if isinstance(kind, str) and kind in self.nets else list(self.nets.values())
         return frozenset(name for net in known for name in net.model_fields) - {"kind"}
 
     def nets_with(self, option: object) -> list[str]:
-        """Return the names of the nets that have an option."""
+        """Return the names of the nets that have this option."""
         return [kind for kind, net in self.nets.items() if option in net.model_fields]
 
     @cached_property
     def read_net(self) -> Callable[[Any], Net]:
-        """Turn plain data into the model of a net. ValidationError where they are not right."""
+        """A function from plain data to the model of a net; it raises ValidationError for invalid data."""
         return TypeAdapter(self._net).validate_python
 
     @cached_property
@@ -67,7 +68,7 @@ class Kinds:
         return Annotated[tabled | Annotated[LibraryNet, Tag("<library>")], Discriminator(_net_kind)]
 
     def rows(self, model: RunModel, classes: int) -> tuple[tables.Row, ...]:
-        """Return the table of layers that a run's configuration names; no rows for a net of a library."""
+        """Return the table of layers of a run's net for `classes` classes; no rows for a net of a library."""
         return self.read_net(model.model_dump()).rows(classes)
 
     @cached_property
@@ -81,22 +82,22 @@ class Kinds:
 
     @cached_property
     def keys(self) -> dict[str, Loc]:
-        """What a scale or an alternative may override, by dotted key: its place."""
+        """The places that a scale or an alternative may override, by dotted key."""
         return keys_of(self.claim, OVERRIDDEN) | {"start": ("start",)}
 
     @cached_property
     def arm_keys(self) -> dict[str, Loc]:
-        """What an arm may override, by dotted key: what makes up a run."""
-        return {key: path for key, path in self.keys.items() if path[0] in OF_RUNS}
+        """The places that an arm may override, by dotted key: those of the sections of a run."""
+        return {key: path for key, path in self.keys.items() if path[0] in RUN_SECTIONS}
 
     def path_of(self, key: str) -> Loc | None:
-        """Return the place of a dotted key; None of what is no key."""
+        """Return the place of a dotted key; None if there is no such key."""
         return path_of(key, self.keys)
 
     @cached_property
     def schema(self) -> Schema:
         """The JSON Schema of a claim's file."""
-        from repro.claim.schema import Schema  # which is above it
+        from repro.claim.schema import Schema  # it imports this module
 
         return Schema(self)
 
@@ -120,8 +121,10 @@ def _discriminated(models: Sequence[type[Closed]]) -> Any:
 
 
 def _tagged(models: Sequence[type[Closed]]) -> Any:
-    """The union of models with a tag for each, in angle brackets, so that tags can be told from keys in the places
-    that pydantic reports."""
+    """Return the union of models, each with a tag in angle brackets.
+
+    The brackets distinguish tags from keys in the locations that pydantic reports.
+    """
     union: Any = None
     for model in models:
         for kind in _kinds(model):

@@ -1,4 +1,4 @@
-"""A claim as it stands in `claims/*.yaml`: closed models. What has no default here is its paper's recipe's.
+"""The closed models of a claim in `claims/*.yaml`. Values without a default here come from the paper's recipe.
 
 A field's description is what `repro show`, the JSON Schema and the error for a missing key say.
 """
@@ -21,7 +21,7 @@ from repro.nets import libraries, tables
 if TYPE_CHECKING:
     from repro.claim.kinds import Kinds
 
-# Tags of unions stand in angle brackets, so that they can be told from keys in the places that pydantic reports.
+# Tags of unions are in angle brackets, to distinguish them from keys in the locations that pydantic reports.
 ByLayer = Annotated[dict[str, Annotated[float, Field(ge=0)]], Tag("<by layer>"), Field(min_length=1)]
 
 
@@ -43,7 +43,7 @@ class DataSpec(Closed):
     )
     factor: float = Field(1.0, gt=0, description="what inputs are multiplied by after `scale`")
     crop: int | None = Field(None, gt=0, description="side of the crops that the net sees; none: whole images")
-    # What follows is of crops. None: as the paper's recipe has it, or missing.
+    # The fields from here to `colour` concern crops. None: the value of the paper's recipe, or missing.
     stored: int | None = Field(None, gt=0, description="short side of the stored images that crops are taken from")
     crops: Literal["paper", "source", "all", "none"] | None = Field(
         None,
@@ -70,7 +70,7 @@ class Net(Closed):
     kind: str
 
     def rows(self, classes: int) -> tuple[tables.Row, ...]:
-        """Return its table of layers for so many classes; no rows where its layers are known to torch alone."""
+        """Return the table of layers for `classes` classes; no rows for a net of a library."""
         return ()
 
 
@@ -92,7 +92,7 @@ class TabledNet(Net):
     width: float = Field(1.0, gt=0, le=4, description="factor on the maps and units of every hidden layer")
 
     def rows(self, classes: int) -> tuple[tables.Row, ...]:
-        """Return its table of layers for so many classes. ValueError where its options do not go together."""
+        """Return the table of layers for `classes` classes. Raises ValueError for options that exclude each other."""
         key = type(self), self.model_dump_json(exclude={"init"}), classes
         if key not in _TABLES:  # a plan asks for the same few nets thousands of times
             _TABLES[key] = self.table(classes)
@@ -100,14 +100,14 @@ class TabledNet(Net):
 
     @abstractmethod
     def table(self, classes: int) -> tuple[tables.Row, ...]:
-        """Make the table of layers."""
+        """Build the table of layers for `classes` classes."""
 
     def recorded(self) -> dict[str, Any]:
-        """Return what a run's configuration says of the net, but its initial values; two names of one net are one."""
+        """Return the net's part of a run's configuration without the initial values; the same for equal nets."""
         return self.model_dump(exclude={"init"})
 
     def mistakes(self) -> list[tuple[str, str]]:
-        """Return (option, what is wrong) of options that exclude each other."""
+        """Return (option, message) for each option that another one excludes."""
         return []
 
 
@@ -166,7 +166,7 @@ class Tune(Closed):
 
     @property
     def chooses(self) -> bool:
-        """Whether there is more than one rate to choose among."""
+        """Whether there is more than one rate to choose from."""
         return len(self.rates) > 1 or (self.choose == "fastest" and self.extend > 0)
 
 
@@ -219,7 +219,7 @@ class Arm(Closed):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """The dotted keys that it sets, and their values."""
+        """The overridden values, by dotted key."""
         return self.model_extra or {}
 
 
@@ -231,7 +231,7 @@ Rule = TypeVar("Rule", bound=Closed)
 class Claim(Closed, Generic[NetOf, Measure, Rule]):
     """One sentence of the paper, with its number."""
 
-    kinds: ClassVar[Kinds]  # that it was made of
+    kinds: ClassVar[Kinds]  # from which the model was made
 
     id: Name = Field(description="the file's name without .yaml")
     version: int = Field(ge=1, description="raised when the claim's meaning changes")
@@ -258,7 +258,7 @@ class Claim(Closed, Generic[NetOf, Measure, Rule]):
     )
 
     def set_after(self, scale: str) -> Revision | None:
-        """Return the last change of the rule that came when runs of a scale were there, while some of these judge."""
+        """Return the last change of the rule made after runs of a scale; None if none of those runs still judges."""
         changed = [revision for revision in self.history if scale in revision.runs]
         if not changed or not set(changed[-1].runs[scale].seeds) & set(self.seeds):  # type: ignore[index]
             return None
@@ -275,14 +275,14 @@ class Claim(Closed, Generic[NetOf, Measure, Rule]):
 
 
 def models_of(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models that a field may hold."""
+    """Return the models among the types of a field's annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in models_of(part)]
 
 
 def keys_of(claim: type[Claim[Any, Any, Any]], sections: Iterable[str]) -> dict[str, Loc]:
-    """Return the keys below these sections of a claim, as overrides write them: `train.lr` is ("train", "lr")."""
+    """Return the places in these sections of a claim by dotted key, such as `train.lr`: ("train", "lr")."""
     keys: dict[str, Loc] = {}
     for section in sections:
         models = models_of(claim.model_fields[section].annotation) if section != "arms" else []  # names come first
@@ -291,22 +291,26 @@ def keys_of(claim: type[Claim[Any, Any, Any]], sections: Iterable[str]) -> dict[
     return keys
 
 
-# What no scale, alternative or arm overrides.
-OF_THE_SENTENCE: Final = ("history", "paper", "assumptions", "deviations")
-# What makes up a run, and an arm may override; what a run starts from is one thing, as a whole.
-OF_RUNS: Final = ("data", "model", "train", "precision", "start")
+# Sections that no scale, alternative or arm overrides.
+FIXED_SECTIONS: Final = ("history", "paper", "assumptions", "deviations")
+# Sections that make up a run, which an arm may override; `start` is overridden as a whole.
+RUN_SECTIONS: Final = ("data", "model", "train", "precision", "start")
 BY_LAYER: Final = ("model.init", "model.maps", "train.weight_decay")  # keys whose value may be given layer by layer
 
 
 def place_of(key: str) -> Loc:
-    """Return the place of a dotted key of a run: ("train", "lr") of `train.lr`, ("model", "init", "fc10") of
-    `model.init.fc10`."""
+    """Return the place of a dotted key of a run.
+
+    `train.lr` is at ("train", "lr"), `model.init.fc10` at ("model", "init", "fc10").
+    """
     head, _, layer = key.rpartition(".")
     return (*head.split("."), layer) if head in BY_LAYER else tuple(key.split(".", 1))
 
 
 def path_of(key: str, keys: Mapping[str, Loc]) -> Loc | None:
-    """Return the place of a dotted key among `keys`: ("tune", "train.lr") of `tune.train.lr`, and as `place_of` of what
-    may be given layer by layer; None of what is no key."""
+    """Return the place of a dotted key among `keys`; None if there is no such key.
+
+    `tune.train.lr` is at ("tune", "train.lr"). A key with a layer, such as `model.init.fc10`, is below its key.
+    """
     head, _, layer = key.rpartition(".")
     return (*keys[head], layer) if head in BY_LAYER and head in keys and layer else keys.get(key)

@@ -1,4 +1,4 @@
-"""What an arm says of its net: options that it has, layers that are there, shapes that fit."""
+"""Checks of an arm's net: its options, the layers that it names, and the shapes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from repro.claim.yaml import Loc
 from repro.nets import libraries, tables
 
 
-def of_net(armed: Claim, layers: Layers) -> list[tuple[Loc, str]]:
-    """What is wrong with the net of a claim with an arm laid on, each with its place."""
+def net_mistakes(armed: Claim, layers: Layers) -> list[tuple[Loc, str]]:
+    """Return (place, message) for each mistake in the net of a claim with the overrides of one arm."""
     if not isinstance(armed.model, TabledNet):
-        return _of_library(armed)
+        return _library_mistakes(armed)
     if libraries.is_library_net(kind := reach(layers.document.data, ("model", "kind"))):
         text = f"found {kind}; expected the net with a table of layers here, and that of a library in an arm"
         return [(("model", "kind"), f"model.kind: {text}")]
     sections = [layers.fitting[section] for section in ("data", "model", "train")]
     key = marshal.dumps(sections, BY_VALUE)
-    if key not in _FOUND:  # the scales and alternatives of a claim name the same few nets
-        _FOUND[key] = _of_table(armed)
-    return _FOUND[key]
+    if key not in _CACHE:  # the scales and alternatives of a claim name the same few nets
+        _CACHE[key] = _table_mistakes(armed)
+    return _CACHE[key]
 
 
-_FOUND: dict[bytes, list[tuple[Loc, str]]] = {}  # by all that `_of_table` looks at
+_CACHE: dict[bytes, list[tuple[Loc, str]]] = {}  # by everything that `_table_mistakes` reads
 
 
-def _of_table(armed: Claim) -> list[tuple[Loc, str]]:
-    """Options that exclude each other, layers that are named and not there or left out, shapes that do not fit."""
+def _table_mistakes(armed: Claim) -> list[tuple[Loc, str]]:
+    """Return mistakes of a net with a table: conflicting options, unknown or missing layers, shapes that do not fit."""
     out: list[tuple[Loc, str]] = [
         (("model", *option.split(".")), f"model.{option}: {text}") for option, text in armed.model.mistakes()
     ]
@@ -51,12 +51,12 @@ def _of_table(armed: Claim) -> list[tuple[Loc, str]]:
             text = "no such layer" + (nearest(layer, [*layers, "other"]) or f"; expected {', '.join(layers)} or other")
             out.append(((section, name, layer), f"{section}.{name}.{layer}: {text}"))
         if name in ("freeze", "layer_lr"):
-            continue  # layers that learn to the end, and at the rate of all, are not named
+            continue  # these need not name all layers
         lacking = [layer for layer in layers if layer not in given and "other" not in given]
         if lacking and not unknown:
             text = f"nothing for {', '.join(lacking)}; name them, or give `other`"
             out.append(((section, name), f"{section}.{name}: {text}"))
-    if 0 in image(armed.data):  # photos of many sizes without a crop, which is said of the data
+    if 0 in image(armed.data):  # photos of many sizes without a crop: a mistake of the data
         return out
     try:
         list(tables.shapes(net(armed.data, armed.model), image(armed.data)))
@@ -65,9 +65,11 @@ def _of_table(armed: Claim) -> list[tuple[Loc, str]]:
     return out
 
 
-def _of_library(armed: Claim) -> list[tuple[Loc, str]]:
-    """A net of torchvision or timm: a name that is there, and a training rule that names no layers, which are not known
-    here."""
+def _library_mistakes(armed: Claim) -> list[tuple[Loc, str]]:
+    """Return mistakes of a net of torchvision or timm: an unknown name, or a training rule that names layers.
+
+    The layers of such a net are not known without torch.
+    """
     out: list[tuple[Loc, str]] = []
     kind = armed.model.kind
     library, _, name = kind.partition(":")

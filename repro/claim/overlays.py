@@ -1,4 +1,4 @@
-"""Overrides laid on a claim's plain data, layer by layer: a scale, an alternative, an arm; who said what, and where."""
+"""Override a claim's plain data by a scale, an alternative and an arm, and remember the origin of each value."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from repro.claim.yaml import Document, Loc
 
 
 class Origin(NamedTuple):
-    """Who laid a value (`arm tanh`, `scale smoke`), and the place in the file that says or implies it."""
+    """The override that set a value (`by`: `arm tanh`, `scale smoke`), and its place in the file."""
 
     by: str
     loc: Loc
-    written: bool  # whether the value itself stands at `loc`
-    order: int  # 1, 2, ... of the overrides that are written, as they were laid; 0 of others
+    written: bool  # whether the value itself is at `loc`; otherwise `loc` implies it
+    order: int  # 1, 2, ... of written overrides, in the order in which they were applied; 0 of others
 
 
 @dataclass
 class Layers:
-    """A claim's plain data with overrides laid on; `origin`: of each path that was overridden, who did. The document
-    is never changed."""
+    """A claim's plain data with overrides applied. The document itself is never changed.
+
+    `origin`: by path, the override that set the value.
+    """
 
     document: Document
     kinds: Kinds
     data: dict[str, Any]
     origin: dict[Loc, Origin] = field(default_factory=dict)
 
-    def lay(self, overrides: Mapping[str, Any], by: str, loc: Loc, written: bool = True) -> None:
-        """Set dotted keys. Passed over: what is no key, and keys of sections that the claim lacks."""
+    def override(self, overrides: Mapping[str, Any], by: str, loc: Loc, written: bool = True) -> None:
+        """Set the values of dotted keys and record their origin; ignore unknown keys and keys of missing sections."""
         order = 1 + max((origin.order for origin in self.origin.values()), default=0) if written else 0
         for key, value in overrides.items():
             path = self.kinds.path_of(key)
@@ -50,8 +52,10 @@ class Layers:
 
     @property
     def fitting(self) -> dict[str, Any]:
-        """The data without options of another net: a recipe's that this net lacks, and those that were said before the
-        net became this one."""
+        """The data without options of other nets.
+
+        Left out are options of the recipe that this net does not have, and options that were set before `model.kind`.
+        """
         model = self.data.get("model")
         if not isinstance(model, dict):
             return self.data
@@ -62,42 +66,42 @@ class Layers:
         return self.data | {"model": {key: value for key, value in model.items() if key not in former}}
 
     def last_written(self, loc: Loc) -> Loc:
-        """Return the place at or below `loc` that was written last; `loc` where no override is."""
+        """Return the place at or below `loc` that was overridden last; `loc` itself if none was."""
         below = {path: origin.order for path, origin in self.origin.items() if path[: len(loc)] == loc}
         last = max(below, key=below.__getitem__, default=loc)
         return last if below.get(last) else loc
 
     def _order(self, option: str) -> int:
-        """When an option of the net was said: -1 by a recipe, 0 by the claim itself, then as overrides were laid."""
-        laid = [origin for path, origin in self.origin.items() if path[:2] == ("model", option)]
-        return max((origin.order if origin.written else -1 for origin in laid), default=0)
+        """Return when an option of the net was set: -1 by a recipe, 0 by the claim itself, 1, 2, ... by overrides."""
+        origins = [origin for path, origin in self.origin.items() if path[:2] == ("model", option)]
+        return max((origin.order if origin.written else -1 for origin in origins), default=0)
 
     @property
     def paper(self) -> Paper | None:
-        """The paper that the claim names; None where it names none that there is."""
+        """The paper that the claim names; None if there is no such paper."""
         return paper_of(self.data, self.kinds)
 
     def is_written(self, loc: Loc) -> bool:
-        """Return whether the value at `loc` is the claim's own, and no recipe's."""
+        """Return whether the value at `loc` is written in the claim and does not come from a recipe."""
         origin, _ = self._origin_of(loc)
         return reach(self.data, loc) is not None and (origin is None or origin.written)
 
     def with_arm(self, arm: str) -> Layers:
-        """The same with an arm laid on."""
-        laid = Layers(self.document, self.kinds, dict(self.data), dict(self.origin))
+        """Return a copy with the overrides of an arm."""
+        layers = Layers(self.document, self.kinds, dict(self.data), dict(self.origin))
         where = self.origin["arms",].loc if ("arms",) in self.origin else ("arms",)
-        laid.lay(mapping(self.data, "arms", arm), f"arm {arm}", (*where, arm))
-        return laid
+        layers.override(mapping(self.data, "arms", arm), f"arm {arm}", (*where, arm))
+        return layers
 
     def problem(self, loc: Loc, text: str, key: bool = False) -> Problem:
-        """A problem at `loc` of the laid data, placed where the file says so, and told with who said it."""
+        """Return a problem at the place in the file that sets the value at `loc`; the text names the override."""
         origin, rest = self._origin_of(loc)
         if origin is None:
             return Problem(*self.document.place(loc, key), text)
         return Problem(*self.document.place((*origin.loc, *rest), key or not origin.written), f"{origin.by}: {text}")
 
     def source(self, path: Loc) -> str | None:
-        """`scale small, claims/x.yaml:28`, of the value at `path`; None where it stands in no file: a default."""
+        """Return the origin of the value at `path`, `scale small, claims/x.yaml:28`; None for a default."""
         origin, rest = self._origin_of(path)
         if origin is None:
             return self._line(path) if reach(self.data, path) is not None else None
@@ -107,8 +111,11 @@ class Layers:
         return f"{self.document.path}:{self.document.place(loc)[0]}"
 
     def tags(self, loc: Loc) -> tuple[object, ...]:
-        """What says which keys fit at `loc`: the kind of an exact claim, and that of the part which `loc` lies in: a
-        net, a measure, a rule, a quantity, a comparison."""
+        """Return the kinds that decide which keys are allowed at `loc`.
+
+        These are the kind of the net, measure or rule that contains `loc`; of an exact claim, `inspect` and the kind of
+        the quantity or comparison.
+        """
         if is_exact(self.data):
             return "inspect", *([reach(self.data, (*loc[:3], "kind"))] if len(loc) > 2 else [])
         return (reach(self.data, (*loc[:1], "kind")),) if loc[:1] in (("measure",), ("rule",), ("model",)) else ()
@@ -121,12 +128,12 @@ class Layers:
 
 
 def is_exact(data: dict[str, Any]) -> bool:
-    """Whether a claim's plain data are meant as an exact claim, which has facts in place of arms and scales."""
+    """Return whether a claim's plain data are an exact claim, which has facts instead of arms and scales."""
     return data.get("kind") == "inspect" or "facts" in data
 
 
 def reach(data: Any, loc: Loc) -> Any:
-    """What stands at `loc` of plain data; None where nothing does."""
+    """Return the value at `loc` of plain data; None if there is none."""
     for part in loc:
         if isinstance(data, dict):
             data = data.get(part)
@@ -138,54 +145,54 @@ def reach(data: Any, loc: Loc) -> Any:
 
 
 def mapping(data: Any, *loc: str | int) -> dict[str, Any]:
-    """The mapping at `loc`; empty where there is none, or something else, which the models refuse."""
+    """Return the mapping at `loc`; an empty one for anything else, which the models refuse."""
     found = reach(data, loc)
     return found if isinstance(found, dict) else {}
 
 
 def names(data: Any, *loc: str | int) -> list[str]:
-    """The strings of the list at `loc`; none where there is something else."""
+    """Return the strings of the list at `loc`; an empty list for anything else."""
     found = reach(data, loc)
     return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
 
 
 def paper_of(data: dict[str, Any], kinds: Kinds) -> Paper | None:
-    """Return the paper that a claim's plain data name; None where they name none that there is."""
+    """Return the paper that a claim's plain data name; None if there is no such paper."""
     return kinds.paper(reach(data, ("paper", "name")))
 
 
 def with_recipe(document: Document, kinds: Kinds) -> Layers:
-    """Return a claim's plain data on its paper's recipe: what the claim does not say is the paper's."""
+    """Return a claim's plain data, completed by its paper's recipe."""
     layers = Layers(document, kinds, dict(document.data))
     paper = layers.paper
     if paper is None or is_exact(document.data):
         return layers
     for key, setting in paper.recipe.items():
         section, name = key.split(".")
-        if section == "train":  # which may be the recipe's altogether
+        if section == "train":  # a claim may leave out the whole section
             layers.data.setdefault(section, {})
         own = layers.data.get(section)
         if isinstance(own, dict) and name not in own:
-            layers.lay({key: setting.value}, f"recipe of {paper.id} ({setting.source})", (section,), written=False)
+            layers.override({key: setting.value}, f"recipe of {paper.id} ({setting.source})", (section,), written=False)
     return layers
 
 
 def exceptions(data: dict[str, Any], scale: str) -> dict[str, Any]:
-    """The claim's own overrides at a scale."""
+    """Return the claim's own overrides at a scale, by dotted key."""
     return {key: value for key, value in mapping(data, "scales", scale).items() if key not in NAMING}
 
 
-NAMING = ("alternatives", "base")  # keys of a scale that name something in place of overriding it
+NAMING = ("alternatives", "base")  # keys of a scale that are not overrides
 
 
 def base_of(data: dict[str, Any], scale: str) -> str | None:
-    """Return the base that a scale of the claim stands on, where it names one."""
+    """Return the base that the claim names for a scale; None if it names none."""
     found = mapping(data, "scales", scale).get("base")
     return found if isinstance(found, str) else None
 
 
 def alternatives(data: dict[str, Any]) -> list[tuple[str, Loc]]:
-    """(name, place in the file) of every alternative, in order."""
+    """Return (name, place in the file) of every alternative, in order."""
     assumptions = data.get("assumptions")
     return [
         (name, ("assumptions", i, "alternatives", name))
@@ -200,29 +207,33 @@ def layered(
     alternative: str | None = None,
     arm: str | None = None,
     own: bool = True,
-    beside: str | None = None,
+    judged_with: str | None = None,
 ) -> Layers:
-    """The claim (`base`: `with_recipe`) with what a scale means, its own exceptions there, an alternative, another that
-    is judged beside it (`rule.over`) and an arm laid on; with `own` false without the exceptions."""
+    """Return the claim's plain data with overrides applied in this order.
+
+    First the paper's overrides for the scale, then the base that the claim names, the claim's own exceptions at the
+    scale (unless `own` is false), the alternative, the alternative of `rule.over` (`judged_with`) and the arm. `base`:
+    the result of `with_recipe`.
+    """
     document, data, paper = base.document, base.document.data, base.paper
     layers = Layers(document, base.kinds, dict(base.data), dict(base.origin))
     if scale:
         if paper and (meaning := paper.scale(kind := reach(data, ("data", "kind")), scale)):
-            layers.lay(meaning, f"scale {scale} of {kind} in {paper.id}", ("scales", scale), written=False)
+            layers.override(meaning, f"scale {scale} of {kind} in {paper.id}", ("scales", scale), written=False)
         name = base_of(data, scale)
         if paper and name is not None and name in paper.bases:
-            layers.lay(paper.bases[name], f"base {name} of {paper.id}", ("scales", scale, "base"), written=False)
-        layers.lay(exceptions(data, scale) if own else {}, f"scale {scale}", ("scales", scale))
-    places = dict(alternatives(data)) if alternative or beside else {}
-    for name in (alternative, beside):
+            layers.override(paper.bases[name], f"base {name} of {paper.id}", ("scales", scale, "base"), written=False)
+        layers.override(exceptions(data, scale) if own else {}, f"scale {scale}", ("scales", scale))
+    places = dict(alternatives(data)) if alternative or judged_with else {}
+    for name in (alternative, judged_with):
         if name in places:
-            layers.lay(mapping(data, *places[name]), f"alternative {name}", places[name])
+            layers.override(mapping(data, *places[name]), f"alternative {name}", places[name])
     return layers.with_arm(arm) if arm else layers
 
 
 def starting(layers: Layers) -> Layers:
-    """What the claim laid so far starts from, as a claim: its `start.run` laid on it."""
+    """Return the layers of the run that the claim starts from: the claim overridden by its `start.run`."""
     loc = layers.origin["start",].loc if ("start",) in layers.origin else ("start",)
     before = Layers(layers.document, layers.kinds, dict(layers.data) | {"start": None}, dict(layers.origin))
-    before.lay(mapping(layers.data, "start", "run"), "start", (*loc, "run"))
+    before.override(mapping(layers.data, "start", "run"), "start", (*loc, "run"))
     return before

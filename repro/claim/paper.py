@@ -1,4 +1,4 @@
-"""A paper on trial: its recipe, scales and nets, as its folder in `repro/papers` gives them. Plain data, no torch."""
+"""A paper on trial, as its folder in `repro/papers` describes it: recipe, scales, nets. Plain data, no torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Overrides = Mapping[str, Any]  # by dotted key
 
 
 class Setting(NamedTuple):
-    """A value of a recipe and where it stands: a section of the paper, a row of the source's facts, or `assumed`."""
+    """A value of a recipe and its source: a section of the paper, a row of source.md, or `assumed`."""
 
     value: Any
     source: str
@@ -25,14 +25,14 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Paper:
-    """One paper: what its claims share.
+    """One paper: everything that its claims share.
 
-    `recipe`: by dotted key, what a claim has unless it says otherwise. `scales`: by kind of data and scale, overrides
-    laid on a claim before its own exceptions; keys of sections that a claim lacks are passed over. `bases`: by name,
-    overrides laid on small scale where a claim names one; `base_of`: the claim, as dotted keys, that bases are laid on.
-    `largest`: by kind of device and kind of data, the largest scale meant for it, by what it takes and never by a
-    timing; `other` stands for all other data. `quantities`: what claims may count of its nets; `listed`: by name, the
-    nets whose layers a page may show. `differences`: between its text and its released source.
+    `recipe`: default values of a claim, by dotted key. `scales`: by kind of data and scale, overrides that are applied
+    before the claim's own exceptions; keys of sections that a claim lacks are ignored. `bases`: by name, overrides of
+    small scale for claims that name one. `base_of`: by dotted key, the values of the claim that bases override.
+    `largest`: by kind of device and kind of data, the largest scale meant for it, fixed in advance and never by a
+    timing; `other` stands for all other data. `quantities`: what claims may count. `listed`: by name, the nets whose
+    layers a page may list. `differences`: between the paper's text and its released source.
     """
 
     id: str  # the folder's name
@@ -53,20 +53,20 @@ class Paper:
     differences: Differences | None = None
     code: tuple[tuple[str, str], ...] = ()  # its released source: (name, address)
     catalogue: Path | None = None  # every sentence that is to be covered
-    parts: Mapping[str, Part] = field(default_factory=dict)  # of the catalogue, by the name that its rows have
-    source: Path | None = None  # what is on record of its released source, which citations of source.md are of
+    parts: Mapping[str, Part] = field(default_factory=dict)  # of the catalogue, by their names in its rows
+    source: Path | None = None  # source.md: the facts of its released source
 
     def bases_for(self, data: object) -> tuple[str, ...]:
-        """Return what a claim on data of this kind may name as the base of its small scale; nothing without bases."""
+        """Return the bases that a claim on data of this kind may name for its small scale; empty if there are none."""
         ours = self.base_of.get("data.kind")
         shared = isinstance(data, str) and ours and self.scale(data, BASED) is self.scale(ours, BASED)
         return (*self.bases, UNDECIDED) if shared else ()
 
     def scale(self, data: object, scale: str) -> Overrides | None:
-        """Return what a scale means for a kind of data; None where the paper has no such scale for it."""
+        """Return the overrides of a scale for a kind of data; None if the paper does not have this scale for it."""
         return self.scales.get(data, {}).get(scale) if isinstance(data, str) else None
 
     def largest_on(self, device: str, data: str) -> str:
-        """Return the largest scale meant for a kind of device on a kind of data."""
-        of_device = self.largest[device]
-        return of_device.get(data, of_device["other"])
+        """Return the largest scale meant for a kind of device and a kind of data."""
+        by_data = self.largest[device]
+        return by_data.get(data, by_data["other"])

@@ -1,4 +1,4 @@
-"""Mistakes in a claim in words, each with its line and column."""
+"""Mistakes in a claim's file as messages, each with its line and column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake and where it stands."""
+    """One mistake: its place in the file and the message."""
 
     line: int
     column: int
@@ -35,7 +35,7 @@ class SpecError(ReproError):
 
 
 def nearest(name: object, names: Iterable[object]) -> str:
-    """`; did you mean x?`, or nothing."""
+    """Return `; did you mean x?` for the closest of `names`; an empty text if none is close."""
     close = _close(name, names)
     return f"; did you mean {close}?" if close else ""
 
@@ -44,21 +44,21 @@ def _close(name: object, names: Iterable[object]) -> str | None:
     return next(iter(difflib.get_close_matches(str(name), [str(n) for n in names], n=1)), None)
 
 
-def told(layers: Layers, errors: list[Any]) -> list[Problem]:
-    """pydantic's errors of a claim in our words, at their places.
+def translated_errors(layers: Layers, errors: list[Any]) -> list[Problem]:
+    """Translate pydantic's errors into problems at their places in the file.
 
-    A key that is missing because it is misspelled is told once, where it is misspelled.
+    A key that is missing because it is misspelled is reported once, as misspelled.
     """
     out, missing, misspelled, schema = [], [], set(), layers.kinds.schema
-    # Of a claim whose paper is not known the recipe is missing too, which is no mistake of its own.
-    of_recipes = set() if layers.paper else {key for paper in layers.kinds.papers for key in paper.recipe}
+    # If the paper is unknown, the keys of its recipe are missing too: that is not reported again.
+    recipe_keys = set() if layers.paper else {key for paper in layers.kinds.papers for key in paper.recipe}
     for error in errors:
         what, loc, found = _read(error, schema)
         tags, dotted = layers.tags(loc), ".".join(map(str, loc))
-        chosen = (*loc[:1], "kind")  # of a measure or rule, where an override says it: what follows is its doing
+        chosen = (*loc[:1], "kind")  # an override of the kind causes errors in the keys below
         if (
             any(tags)
-            and loc[0] != "model"  # whose other options go where it becomes another net
+            and loc[0] != "model"  # its options are dropped when the net changes
             and chosen in layers.origin
             and loc not in layers.origin
             and what in ("missing", "extra_forbidden")
@@ -67,14 +67,14 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
                 f"missing; expected {_expected(schema, loc, tags)}" if what == "missing" else f"not a key of {tags[-1]}"
             )
             out.append(layers.problem(chosen, f"{dotted}: {text}"))
-        elif what == "missing" and dotted in of_recipes:
+        elif what == "missing" and dotted in recipe_keys:
             continue
         elif what == "missing" and loc[:1] == ("arms",) and _close(loc[-1], found.keys() - set(schema.keys(loc[:-1]))):
-            pass  # a label that is misspelled: an arm's keys are checked with all overrides
+            pass  # a misspelled label: an arm's keys are checked with the overrides
         elif what == "missing":
             missing.append((loc, f"{dotted}: missing; expected {_expected(schema, loc, tags)}"))
-        elif what == "extra_forbidden" and loc[0] == "model" and (whose := layers.kinds.nets_with(loc[-1])):
-            text = f"is for {' and '.join(whose)} alone"
+        elif what == "extra_forbidden" and loc[0] == "model" and (nets := layers.kinds.nets_with(loc[-1])):
+            text = f"is for {' and '.join(nets)} alone"
             if libraries.is_library_net(kind := layers.data["model"].get("kind")):
                 text = f"is for nets with a table of layers; {kind} is taken as it is"
             out.append(layers.problem(layers.last_written(loc), f"{dotted}: {text}"))
@@ -94,13 +94,13 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
                 near = nearest(found, words)
             elif what == "string_type" and isinstance(found, int | float):
                 near = "; put it in quotes"
-            text = f"{dotted}: found {shown(found)}; expected {schema.expected(loc, tags)}{near}"
+            text = f"{dotted}: found {described_value(found)}; expected {schema.expected(loc, tags)}{near}"
             out.append(layers.problem(loc, text))
     return out + [layers.problem(loc, text) for loc, text in missing if loc not in misspelled]
 
 
 def _read(error: Any, schema: Schema) -> tuple[str, Loc, Any]:
-    """(what, place in the file, what was found) of one of pydantic's errors."""
+    """Return (type of error, place in the file, value) of one of pydantic's errors."""
     what, loc, found = error["type"], error["loc"], error["input"]
     if what == "extra_forbidden":
         return what, (*_untagged(loc[:-1]), loc[-1]), found
@@ -110,14 +110,14 @@ def _read(error: Any, schema: Schema) -> tuple[str, Loc, Any]:
     if what.startswith("union_tag") and isinstance(found, dict):  # a measure or rule of no known kind
         if "kind" in found:
             return what, (*loc, "kind"), found["kind"]
-        known = {*schema.keys(loc), *schema.keys(loc, ("inspect",))}  # `window` is near `kind`, and right by itself
+        known = {*schema.keys(loc), *schema.keys(loc, ("inspect",))}  # `window` resembles `kind`, and is a valid key
         close = _close("kind", [key for key in found if key not in known])
         return ("extra_forbidden", (*loc, close), None) if close else ("missing", (*loc, "kind"), None)
     return what, loc, found
 
 
 def _untagged(loc: Loc) -> Loc:
-    """Without the tags of unions, which stand in angle brackets (`repro.claim.kinds`)."""
+    """Return a location without the tags of unions, which are in angle brackets (`repro.claim.kinds`)."""
     return tuple(part for part in loc if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">"))
 
 
@@ -126,8 +126,8 @@ def _expected(schema: Schema, loc: Loc, tags: Tags) -> str:
     return schema.expected(loc, tags) + (f" ({description})" if description else "")
 
 
-def shown(value: object) -> str:
-    """A value of a file as a message shows it."""
+def described_value(value: object) -> str:
+    """Describe a value of a file for a message: `a list of 3`, `a mapping`, `nothing`, or its repr."""
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return {dict: "a mapping", type(None): "nothing"}.get(type(value)) or repr(value)

@@ -1,4 +1,4 @@
-"""The sentence on trial, and what is on record about it: closed models of a claim's `paper`.
+"""The closed models of a claim's `paper`: the sentence on trial, earlier and later results.
 
 A field's description is what `repro show`, the JSON Schema and the error for a missing key say.
 """

@@ -1,4 +1,4 @@
-"""From a claim to the configuration of one run."""
+"""Resolve a claim into the configuration of one run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, Final
 
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
 from repro.claim.kinds import Kinds
-from repro.claim.model import OF_RUNS, Claim, DataSpec, Net, TabledNet, TrainSpec, place_of
+from repro.claim.model import RUN_SECTIONS, Claim, DataSpec, Net, TabledNet, TrainSpec, place_of
 from repro.claim.paper import Paper
 from repro.claim.scales import BASED
 from repro.data.known import KNOWN
 from repro.nets import tables
 
-# What only a net that reads crops has of its own.
+# Keys of `data` that only apply to crops.
 CROPPING = {"stored", "crop", "crops", "mirror", "mean", "colour", "held_out", "classes"}
 
 
 def run_config(claim: Claim, arm: str, *, seed: int, lr: float | None = None) -> RunConfig:
-    """The run of one arm of a checked claim (as given by `ClaimFile.at`), at rate `lr` where rates are tuned."""
-    data: dict[str, Any] = claim.model_dump(include=set(OF_RUNS), exclude_unset=True)
-    _lay(data, claim.arms[arm].overrides, claim.kinds)
+    """Return the run of one arm of a checked claim (from `ClaimFile.at`). `lr`: the rate, if rates are tuned."""
+    data: dict[str, Any] = claim.model_dump(include=set(RUN_SECTIONS), exclude_unset=True)
+    _override(data, claim.arms[arm].overrides, claim.kinds)
     if lr is not None:
         data["train"]["lr"] = lr
     return _run(type(claim), marshal.dumps(data, BY_VALUE), seed)
@@ -39,19 +39,21 @@ def _run(claim: type[Claim], sections: bytes, seed: int) -> RunConfig:
 
 
 def base_run(paper: Paper, kinds: Kinds, name: str, seed: int) -> tuple[RunConfig, int]:
-    """Return the run of a paper's net on one of its bases of small scale, and its epochs: what a claim's arm is on that
-    base where it is the paper's net as it is."""
+    """Return the run of a paper's unchanged net on one of its bases of small scale, and its epochs.
+
+    It equals the run of a claim's arm on that base that overrides nothing.
+    """
     data: dict[str, Any] = {}
     recipe = {key: setting.value for key, setting in paper.recipe.items()}
     shared = paper.scale(paper.base_of["data.kind"], BASED)
     assert shared is not None
-    _lay(data, recipe | dict(paper.base_of) | dict(shared) | dict(paper.bases[name]), kinds)
+    _override(data, recipe | dict(paper.base_of) | dict(shared) | dict(paper.bases[name]), kinds)
     return _resolved(data, seed, kinds), data["train"]["epochs"]
 
 
-def _lay(data: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds) -> None:
+def _override(data: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds) -> None:
     for key in sorted(overrides, key="model.kind".__ne__):
-        if key == "model.kind":  # what was said of the former net stays where this one has the option too
+        if key == "model.kind":  # keep the options that the new net has too
             options = kinds.options(overrides[key])
             data["model"] = {name: value for name, value in data.get("model", {}).items() if name in options}
         path, place = place_of(key), data
@@ -62,15 +64,15 @@ def _lay(data: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds) -> No
 
 
 def _resolved(data: dict[str, Any], seed: int, kinds: Kinds) -> RunConfig:
-    """The run of these sections. What it starts from is a run of the same seed."""
+    """Return the run of these sections. The run that it starts from, if any, has the same seed."""
     start = None
     if data.get("start") is not None:
         before = data | {"start": None}
-        _lay(before, data["start"]["run"], kinds)
+        _override(before, data["start"]["run"], kinds)
         epoch = TrainSpec(**before["train"]).epochs
         start = Start(run=_resolved(before, seed, kinds), epoch=epoch, afresh=data["start"]["afresh"])
     spec, model, train = DataSpec(**data["data"]), kinds.read_net(data["model"]), TrainSpec(**data["train"])
-    layers = [row.name for row in weighted(spec, model)]  # none in a library's net
+    layers = [row.name for row in weighted(spec, model)]  # empty for a net of a library
     decay = train.weight_decay
     if decay == "published":
         decay = {row.name: row.decay for row in weighted(spec, model)}
@@ -92,7 +94,7 @@ def _resolved(data: dict[str, Any], seed: int, kinds: Kinds) -> RunConfig:
 
 
 def epochs_of(claim: Claim, arm: str) -> int:
-    """The first horizon of an arm's runs: its own, where it says one."""
+    """Return the first horizon of an arm's runs: the arm's own `train.epochs`, else the claim's."""
     return int(claim.arms[arm].overrides.get("train.epochs", claim.train.epochs))
 
 
@@ -106,18 +108,18 @@ def _run_model(spec: DataSpec, model: Net, layers: list[str]) -> RunModel:
 
 
 def image(data: DataSpec | RunData) -> tuple[int, int, int]:
-    """(channels, height, width) of what the net sees."""
+    """Return (channels, height, width) of the images that enter the net."""
     return (KNOWN[data.kind].shape[0], data.crop, data.crop) if data.crop else KNOWN[data.kind].shape
 
 
 def classes(data: DataSpec | RunData) -> tuple[str, ...]:
-    """The classes that are told apart."""
+    """Return the names of the classes in use, in the order of their labels."""
     names = KNOWN[data.kind].classes
     return names if data.classes is None else tuple(names[label] for label in data.classes)
 
 
 def images(data: DataSpec | RunData) -> tuple[int, int]:
-    """(training images, test images) of these classes, before any is held out."""
+    """Return (training images, test images) of the classes in use, held-out images included."""
     known = KNOWN[data.kind]
     if data.classes is None:
         return known.train, known.test
@@ -125,18 +127,17 @@ def images(data: DataSpec | RunData) -> tuple[int, int]:
 
 
 def training_images(data: DataSpec | RunData) -> int:
-    """How many images are trained on."""
+    """Return the number of images that are trained on."""
     return data.images or images(data)[0] - (data.held_out or 0)
 
 
 def net(data: DataSpec, model: Net) -> tuple[tables.Row, ...]:
-    """The table of layers that a claim's data and model name; no rows for a net of a library, which is known to torch
-    alone."""
+    """Return the table of layers of a claim's net for its data; no rows for a net of a library."""
     return model.rows(len(classes(data)))
 
 
 def weighted(data: DataSpec, model: Net) -> tuple[tables.Weighted, ...]:
-    """Its rows that hold weights."""
+    """Return the rows of a claim's net that have weights."""
     return tables.weighted(net(data, model))
 
 

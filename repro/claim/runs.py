@@ -1,4 +1,4 @@
-"""What one run of a claim is made of: its classes, crops and training rule fit its data."""
+"""Checks of a run's classes, crops and training rule against its data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from repro.claim import model as claims
-from repro.claim.nets import of_net
+from repro.claim.nets import net_mistakes
 from repro.claim.overlays import Layers, mapping
 from repro.claim.problems import Problem
 from repro.claim.resolve import CROPPING, images
@@ -16,8 +16,8 @@ from repro.data.known import KNOWN
 Claim = claims.Claim[Any, Any, Any]
 
 
-def classes_of(claim: Claim, layers: Layers) -> list[Problem]:
-    """Classes that are named are the set's, each once, of a set whose photos have been counted by class."""
+def class_problems(claim: Claim, layers: Layers) -> list[Problem]:
+    """Return mistakes in `data.classes`: unknown or repeated classes, or a set whose images by class are not known."""
     known, out = KNOWN[claim.data.kind], []
     for i, label in enumerate(claim.data.classes or ()):
         if not known.train_of:
@@ -29,14 +29,14 @@ def classes_of(claim: Claim, layers: Layers) -> list[Problem]:
     return out
 
 
-def of_run(claim: Claim, layers: Layers) -> list[Problem]:
-    """Mistakes in what one run is made of: its classes, its crops, its net."""
-    wrong = classes_of(claim, layers) or crops_of(claim, layers)
-    return wrong or [layers.problem(loc, text) for loc, text in of_net(claim, layers)]
+def run_problems(claim: Claim, layers: Layers) -> list[Problem]:
+    """Return the mistakes in a run's classes, else in its crops, else in its net."""
+    wrong = class_problems(claim, layers) or crop_problems(claim, layers)
+    return wrong or [layers.problem(loc, text) for loc, text in net_mistakes(claim, layers)]
 
 
-def crops_of(claim: Claim, layers: Layers) -> list[Problem]:
-    """Crops fit what they are cut from; what speaks of crops, or of held-out images, is there only beside them."""
+def crop_problems(claim: Claim, layers: Layers) -> list[Problem]:
+    """Return mistakes in crops and held-out images: sizes that do not fit, and keys that need others."""
     data, known, out = claim.data, KNOWN[claim.data.kind], []
 
     def problem(loc: Loc, text: str) -> None:
@@ -58,13 +58,13 @@ def crops_of(claim: Claim, layers: Layers) -> list[Problem]:
             problem(("data", "stored"), f"found {data.stored}; expected a multiple of the images' {known.shape[1]}")
     if data.held_out >= images(data)[0]:
         problem(("data", "held_out"), f"found {data.held_out}; expected less than the {images(data)[0]} images")
-    for key, text in _of_schedule(claim):
+    for key, text in _schedule_mistakes(claim):
         problem(("train", key), text)
     return out
 
 
-def _of_schedule(claim: Claim) -> Iterator[tuple[str, str]]:
-    """(key, what is wrong) of a training rule beside its data and its measure."""
+def _schedule_mistakes(claim: Claim) -> Iterator[tuple[str, str]]:
+    """Yield (key, message) for each mistake in a training rule, given the data and the measure."""
     data, train = claim.data, claim.train
     if train.plateau and not data.held_out:
         yield "plateau", "looks at the held-out error; expected data.held_out beside it"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
-Label = Annotated[str, Field(min_length=1, max_length=40)]  # it stands in legends and heads of tables
+Label = Annotated[str, Field(min_length=1, max_length=40)]  # short enough for legends and headings of tables
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 UpToOne = Annotated[float, Field(gt=0, le=1)]

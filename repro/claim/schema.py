@@ -1,4 +1,4 @@
-"""The claim's JSON Schema: what editors complete and underline, and what messages name as expected.
+"""The claim's JSON Schema, for completion in editors and for the expected values in messages.
 
 Draft 7, which yaml-language-server reads: no `prefixItems`, `definitions` instead of `$defs`. It is committed as
 `claims/claim.schema.json`.
@@ -22,14 +22,14 @@ Tags = tuple[object, ...]
 
 
 class Schema:
-    """The schema of a claim's file by the measures and rules that there are."""
+    """The schema of a claim's file for given papers, measures and rules."""
 
     def __init__(self, kinds: Kinds) -> None:
         self._kinds = kinds
 
     @cached_property
     def whole(self) -> Node:
-        """The schema, by the kind of claim. Overrides are closed too: a misspelled dotted key is underlined."""
+        """The whole schema. Overrides are closed too, so that editors underline a misspelled dotted key."""
         claim, keys = self._kinds.claim, self._kinds.keys
         definitions: Node = {}
         for model in (claim, self._kinds.exact):
@@ -72,7 +72,7 @@ class Schema:
         }
 
     def _name_papers(self, definitions: Node) -> None:
-        """Say which papers there are, and that what a paper's recipe has may be left out."""
+        """Enter the names of the papers, and make keys optional that a paper's recipe has."""
         papers = self._kinds.papers
         for section, model in (("data", "DataSpec"), ("train", "TrainSpec")):
             given = {key.partition(".")[2] for paper in papers for key in paper.recipe if key.startswith(f"{section}.")}
@@ -85,20 +85,20 @@ class Schema:
             definitions[model]["properties"]["name"] |= {"enum": [paper.id for paper in papers]}
 
     def text(self) -> str:
-        """Return `claims/claim.schema.json`."""
+        """Return the text of `claims/claim.schema.json`."""
         return json.dumps(self.whole, indent=1, ensure_ascii=False) + "\n"
 
     def expected(self, loc: Loc, tags: Tags = ()) -> str:
-        """Return what may stand at `loc` of a claim, in words; `tags`: see `Layers.tags`."""
+        """Describe the values that are allowed at `loc` of a claim. `tags`: see `Layers.tags`."""
         words = (_words(node, self.whole["definitions"]) for node in self._branches_at(loc, tags))
         return " or ".join(dict.fromkeys(words)) or "a value"
 
     def described(self, loc: Loc, tags: Tags = ()) -> str:
-        """Return the description of what stands at `loc`, or nothing."""
+        """Return the description of the key at `loc`; an empty text if it has none."""
         return next((node["description"] for node in self._nodes_at(loc, tags) if "description" in node), "")
 
     def keys(self, loc: Loc, tags: Tags = ()) -> list[str]:
-        """Return the keys that the mapping at `loc` may have; none where they are free."""
+        """Return the keys that the mapping at `loc` may have; an empty list if any key is allowed."""
         return [
             key
             for node in self._branches_at(loc, tags)
@@ -106,7 +106,7 @@ class Schema:
         ]
 
     def choices(self, loc: Loc, tags: Tags = ()) -> list[str]:
-        """Return the words that may stand at `loc`; none where it holds something else."""
+        """Return the words that are allowed at `loc`; an empty list if it is not a choice of words."""
         return [word for node in self._branches_at(loc, tags) for word in _choices(node)]
 
     def _nodes_at(self, loc: Loc, tags: Tags) -> list[Node]:
@@ -117,7 +117,7 @@ class Schema:
 
 
 def _plain(node: Any) -> Any:
-    """Without the titles that pydantic makes of names, and closed where keys have a pattern."""
+    """Return a node without pydantic's generated titles, closed if its keys have a pattern."""
     if isinstance(node, list):
         return [_plain(part) for part in node]
     if not isinstance(node, dict):
@@ -146,7 +146,7 @@ def _overrides(keys: Mapping[str, Loc], properties: Node, definitions: Node) -> 
 
 
 def _below(nodes: list[Node], loc: Loc, tags: Tags, definitions: Node) -> list[Node]:
-    """What may stand at `loc` below any of `nodes`."""
+    """Return the nodes at `loc` below any of `nodes`."""
     for part in loc:
         found: list[Node] = []
         for node in _branches(nodes, tags, definitions):
@@ -158,7 +158,7 @@ def _below(nodes: list[Node], loc: Loc, tags: Tags, definitions: Node) -> list[N
 
 
 def _branches(nodes: list[Node], tags: Tags, definitions: Node) -> list[Node]:
-    """References followed, unions opened, null left out; of models of several tags, those of `tags` if any."""
+    """Return the nodes with references and unions resolved, without null; if any node has one of `tags`, only those."""
     out: list[Node] = []
     for node in nodes:
         if "$ref" in node:
@@ -179,7 +179,7 @@ _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at mo
 
 
 def _words(node: Node, definitions: Node) -> str:
-    """One node in words: `a number at least 0 and below 1`."""
+    """Describe one node: `a number at least 0 and below 1`."""
     if words := _choices(node):
         return " or ".join(words)
     match node["type"]:

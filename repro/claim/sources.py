@@ -1,4 +1,4 @@
-"""What is on record of a paper's released source: a Markdown file of numbered sections and rows, and citations of it.
+"""The facts of a paper's released source, a Markdown file of numbered sections and rows, and citations of them.
 
     ## 1 The text and the code
     - **28** Dropout: kept with probability 0.5 ...
@@ -41,8 +41,10 @@ class Source:
     sections: tuple[Section, ...]
 
     def anchor(self, section: str, row: str = "") -> str | None:
-        """Return the page's anchor of a section, or of a row; None where there is none. `#146` stands for the first net
-        of that number."""
+        """Return the page's anchor of a section or a row; None if there is none.
+
+        `#146` stands for the first row whose name begins with that number.
+        """
         rows = next(([name for name, _ in s.rows] for s in self.sections if s.number == section), None)
         if rows is None:
             return None
@@ -56,8 +58,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Cited:
-    """A part of a text that cites a place: text[start:end]. `anchor`: None where there is no such place; empty for the
-    file as a whole."""
+    """A citation in a text, text[start:end].
+
+    `anchor`: the cited place; empty for the whole file, None if there is no such place.
+    """
 
     start: int
     end: int
@@ -71,7 +75,7 @@ def anchor(section: str, row: str) -> str:
 
 @cache
 def read(path: Path) -> Source:
-    """Read the file of a paper's folder."""
+    """Read the file of facts in a paper's folder."""
     title, before = "", list[str]()
     sections: list[tuple[str, str, list[str], list[tuple[str, str]]]] = []
     for line in path.read_text().splitlines():
@@ -88,7 +92,7 @@ def read(path: Path) -> Source:
 
 
 def citations(text: str, source: Source) -> Iterator[Cited]:
-    """Yield every place that a text cites, in order: a row, or a section of which it names no row."""
+    """Yield every citation of a row, or of a section without a row, in the order of the text."""
     for first in _FIRST.finditer(text):
         if first[1] is None:
             yield Cited(first.start(), first.end(), "")
@@ -115,7 +119,7 @@ def citations(text: str, source: Source) -> Iterator[Cited]:
 
 
 def _may_be_row(by: str, word: str, section: str, named: bool) -> bool:
-    """Whether a word after a section is meant as a row: `, 28`, ` D`; after another row also ` and 17`, ` to 18`."""
+    """Return whether a word after a section may name a row: `, 28`, ` D`; after a row also ` and 17`, ` to 18`."""
     if by == ";" or "." in word:
         return False
     if named:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from repro.claim.files import ClaimFile
-from repro.claim.model import OF_RUNS, Arm
+from repro.claim.model import RUN_SECTIONS, Arm
 from repro.draw.parts import Grid
 from repro.questions.base import Claim
 from repro.questions.units import listed
@@ -73,7 +73,7 @@ def at_scale(file: ClaimFile, scale: str) -> str:
 def _leaves(claim: Claim) -> dict[str, Any]:
     """What makes up runs, and what is read off how many of them, by dotted key; the band has a place of its own."""
     found: dict[str, Any] = {}
-    for section in (*OF_RUNS, "seeds", "measure", "rule"):
+    for section in (*RUN_SECTIONS, "seeds", "measure", "rule"):
         dumped = claim.model_dump(include={section})[section]
         found |= {f"{section}.{k}": v for k, v in dumped.items()} if isinstance(dumped, dict) else {section: dumped}
     return {key: value for key, value in found.items() if key not in ("rule.of", "rule.paper", "rule.within")}

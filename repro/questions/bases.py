@@ -14,7 +14,7 @@ from math import log
 from statistics import fmean, stdev
 
 from repro.claim.config import RunConfig
-from repro.claim.evaluation import OF_FINAL, Evaluation
+from repro.claim.evaluation import FINAL_OPTIONS, Evaluation
 from repro.claim.files import ClaimFile
 from repro.claim.kinds import Kinds
 from repro.claim.paper import Paper
@@ -127,7 +127,7 @@ def _want(paper: Paper, kinds: Kinds, name: str, seed: int) -> Want:
 
 
 def _evaluation(config: RunConfig, epochs: int) -> Evaluation:
-    return Evaluation(run=config, epoch=epochs, options=OF_FINAL["views_error"])
+    return Evaluation(run=config, epoch=epochs, options=FINAL_OPTIONS["views_error"])
 
 
 def _trained(config: RunConfig, epochs: int, table: Table) -> Trained | None:

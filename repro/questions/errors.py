@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from repro.claim.config import RunConfig
-from repro.claim.evaluation import OF_FINAL, Evaluation
+from repro.claim.evaluation import FINAL_OPTIONS, Evaluation
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import epochs_of
@@ -58,7 +58,7 @@ class FinalValue(RunMeasure):
     longer_epochs: ClassVar = True
 
     def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:
-        if self.metric not in OF_FINAL and not claim.train.plateau:
+        if self.metric not in FINAL_OPTIONS and not claim.train.plateau:
             for arm in claim.arms:
                 if not is_tested(epochs := epochs_of(claim, arm)):
                     text = f"train.epochs: found {epochs}, after which no test image is looked at; expected 1, 2, 4, 8"
@@ -69,7 +69,7 @@ class FinalValue(RunMeasure):
         return []
 
     def evaluation_of(self, claim: Claim, config: RunConfig, epochs: float) -> Evaluation | None:
-        options = OF_FINAL.get(self.metric)
+        options = FINAL_OPTIONS.get(self.metric)
         return Evaluation(run=config, epoch=ceil(epochs), options=options) if options is not None else None
 
     def read(self, claim: Claim, rows: list[Row], level: Level | None) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from repro.claim.evaluation import OF_FINAL
+from repro.claim.evaluation import FINAL_OPTIONS
 from repro.draw.axes import log_ticks
 from repro.draw.curves import DASHES
 from repro.draw.parts import Figure, Grid, Part, Section
@@ -53,10 +53,10 @@ def section(exhibit: Exhibit) -> Section | None:
 
 
 def page_parts(measure: Measure, id: str, runs: Evaluations) -> PageParts:
-    """Return what a page has of these evaluations: the measure's own, or that of the errors in `OF_FINAL`."""
+    """Return what a page has of these evaluations: the measure's own, or that of the errors in `FINAL_OPTIONS`."""
     if isinstance(measure, EvaluationMeasure):
         return measure.page_parts(id, runs)
-    return {"ten_views": ten_views, "shifted_colours": shifted_colours}[OF_FINAL[measure.metric].kind](id, runs)
+    return {"ten_views": ten_views, "shifted_colours": shifted_colours}[FINAL_OPTIONS[measure.metric].kind](id, runs)
 
 
 def _of(label: str, part: Part) -> Part:
