@@ -256,7 +256,7 @@ def test_torchs_own_randomness_comes_back_after_an_error_in_a_net():
     with pytest.raises(RuntimeError):
         net(torch.zeros(2, 1, SIDE, SIDE))
     assert torch.equal(torch.random.default_generator.get_state(), before)
-    assert "_aside" not in vars(net)
+    assert "_saved" not in vars(net)
 
 
 # Training

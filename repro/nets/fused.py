@@ -1,7 +1,7 @@
-"""Operators of the training step that are one launch on a GPU: the norm across maps, each way, and the paper's update.
+"""Operators with a single launch on a GPU: the norm across maps, forward and backward, and the paper's update.
 
 Each has an implementation for tensors without values (`meta`), so that shapes and launches can be counted anywhere. The
-kernels need Triton, which comes with torch on Linux and is imported at the first launch alone.
+kernels need Triton, which comes with torch on Linux and is only imported at the first launch.
 
 In fp32 an image passes 477,024 numbers through two norms of 96 x 55 x 55 and 256 x 27 x 27. The kernels
 move 9.5 MB for it: two of 4 bytes a number forward, three backward. Torch operators one by one move 109 MB.
@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 
-BLOCK = 128  # lanes of a program of the norm, one a thread (assumed)
-UPDATED = 1024  # numbers of a program of the update, eight a thread (assumed)
+BLOCK = 128  # lanes per program of the norm, one per thread (assumed)
+UPDATED = 1024  # numbers per program of the update, eight per thread (assumed)
 
 
 @cache
 def available() -> bool:
-    """Say whether Triton is installed; loads nothing."""
+    """Return whether Triton is installed, without importing it."""
     return find_spec("triton") is not None
 
 
@@ -33,8 +33,8 @@ def available() -> bool:
 def cross_map_norm(x: torch.Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> torch.Tensor:
     """Compute `CrossMapNorm` in one launch: [n, c, h, w] in any layout -> the same shape, dtype and strides.
 
-    Computed in fp32, in fp64 where x is. Only x is kept for the backward pass, which computes the denominators again.
-    On the CPU it runs under Triton's interpreter alone.
+    Computed in fp32, or in fp64 if x is fp64. Only x is kept for the backward pass, which recomputes the denominators.
+    On the CPU it runs only under Triton's interpreter.
     """
     y = torch.empty_like(x)
     _launch("norm", (x, y), size, alpha, beta, k, groups)
@@ -45,7 +45,7 @@ def cross_map_norm(x: torch.Tensor, size: int, alpha: float, beta: float, k: flo
 def cross_map_norm_backward(
     x: torch.Tensor, dy: torch.Tensor, size: int, alpha: float, beta: float, k: float, groups: int
 ) -> torch.Tensor:
-    """Compute the gradient of `cross_map_norm` by x from that by y, in one launch, with the strides of x."""
+    """Compute the gradient with respect to x from that with respect to y, in one launch, with the strides of x."""
     dx = torch.empty_like(x)
     _launch("norm_backward", (x, dy, dx), size, alpha, beta, k, groups)
     return dx
@@ -77,13 +77,14 @@ cross_map_norm.register_autograd(_gradient, setup_context=_keep)
 def norm_constants(
     x: torch.Tensor, size: int, alpha: float, beta: float, k: float, groups: int
 ) -> tuple[int, dict[str, Any]]:
-    """Give the number of programs for x and what the kernels of the norm are compiled for."""
+    """Return (the number of programs for x, the constants that the kernels of the norm are compiled with)."""
     from triton import language as tl
 
     n, maps, height, width = x.shape
     part, maps_innermost = maps // groups, x.stride(1) == 1
-    # Maps a lane holds. Side by side in memory: 16 bytes of them, at least one load of four. In planes: about 16, so
-    # that neighbours are read half as often again (size 5, backward), in registers for 32 warps a multiprocessor.
+    # Maps per lane. Where maps are adjacent in memory: 16 bytes of them, at least one load of four. Where a map is a
+    # plane: about 16, so that neighbouring maps add half as many reads (size 5, backward) and the registers suffice for
+    # 32 warps per multiprocessor.
     chunk = max(4, 16 // x.element_size()) if maps_innermost else ceil(part / ceil(part / 16))
     programs = n * ceil(height * width * groups * ceil(part / chunk) / BLOCK)
     return programs, {
@@ -126,15 +127,16 @@ def paper_update_(
     momentum: float,
     decay: float,
 ) -> None:
-    """Update in place: v <- momentum v - decay lr w - lr g;  w <- w + v (§5). Nothing changes where lr is 0.
+    """Update in place: v <- momentum v - decay lr w - lr g;  w <- w + v (§5). Nothing changes if lr is 0.
 
-    `lr` is one number on the weight's device, float32, so that a captured graph follows the rate. One launch, where
-    there is Triton and the three tensors have one layout in memory; else torch's operators, one by one.
+    `lr` is one float32 number on the weight's device, so that a captured graph follows the rate. The update is one
+    launch if Triton is installed and the three tensors have the same layout in memory; otherwise it uses torch's
+    operators.
 
     The kernel rounds in the order of `PaperSGD`'s loop on the CPU: momentum v; then - lr g, then - lr decay w, each a
-    fused multiply-add; then w + v. Torch on the CPU fuses them too where it has AVX2, and the bits are the same but for
-    lr decay: a product of float32 numbers here, of Python's there, apart by two units in the last place at most. Where
-    torch's operators run one by one, each product is rounded before it is added.
+    fused multiply-add; then w + v. Torch on the CPU with AVX2 fuses them too, and gives the same bits except for
+    lr decay: this is a product of float32 numbers here and of Python's floats there, and differs by at most two units
+    in the last place. Torch's operators round each product before it is added.
     """
     if _kernel_fits(weight, velocity, gradient):
         from repro.nets import gpu_kernels
@@ -165,7 +167,7 @@ def _(
 
 
 def _kernel_fits(*tensors: torch.Tensor) -> bool:
-    """Say whether there is Triton for tensors that are the same, number by number, as flat memory."""
+    """Return whether the kernel can run: Triton is installed, and the tensors match number by number in memory."""
     first = tensors[0]
     if not (available() and first.numel() and first.dtype in (torch.float32, torch.float64)):
         return False
@@ -174,7 +176,7 @@ def _kernel_fits(*tensors: torch.Tensor) -> bool:
 
         if not gpu_kernels.INTERPRETED:
             return False
-    # a dimension of one number may have any stride
+    # the stride of a dimension of length 1 does not matter
     layouts = [[(d, s) for d, s in zip(t.stride(), t.shape, strict=True) if s > 1] for t in tensors]
     dense, expected = True, 1
     for stride, length in sorted(layouts[0]):

@@ -1,8 +1,8 @@
-"""Layers that torch does not have, or not with the 2012 meaning.
+"""Layers that torch does not have, or defines otherwise than the paper of 2012.
 
-Clipped average pooling needs none: `nn.AvgPool2d(size, stride, ceil_mode=True)` without padding divides by the pixels
-in the clipped window, as the original does (source.md 4; a test holds it). Norms are computed in fp32 at least, for
-bfloat16 has no number between 2 and 2.0156, where their denominators lie.
+Average pooling with clipped windows needs no layer of its own: `nn.AvgPool2d(size, stride, ceil_mode=True)` without
+padding divides by the number of pixels in the clipped window, as the original does (source.md 4; a test checks it).
+Norms are computed in fp32 or wider, because bfloat16 has no number between 2 and 2.0156, the range of denominators.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ class CrossMapNorm(nn.Module):
     """Response normalisation across maps (§3.3; source.md 4, cmrnorm): [n, c, h, w] -> [n, c, h, w].
 
     y = x / (k + alpha * sum of x^2 over the `size` maps centred at the map, clipped)^beta, as printed; the source's
-    alpha is divided by `size` beforehand. The maps fall into `groups` equal parts, and no sum crosses from one into
-    another. Forward and backward five to eight times as fast as nn.LocalResponseNorm on the CPU (`benchmarks/lrn.py`).
+    alpha is divided by `size` beforehand. The maps are split into `groups` equal parts, and no sum includes maps of two
+    parts. Forward and backward are five to eight times as fast on the CPU as nn.LocalResponseNorm
+    (`benchmarks/lrn.py`).
 
-    `form`: `plain`, torch's operators; `fused`, one launch each way (`repro.nets.fused`); `auto`, fused where x is
-    not on the CPU and Triton is installed. A meta tensor counts as on a GPU, so that its launches can be counted.
+    `form`: `plain` uses torch's operators; `fused` uses one launch forward and one backward (`repro.nets.fused`);
+    `auto` is fused if x is not on the CPU and Triton is installed. A meta tensor counts as on a GPU, so that launches
+    can be counted.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class CrossMapNorm(nn.Module):
 
 
 class _CrossMapNorm(torch.autograd.Function):
-    # By hand, because autograd would keep every shifted sum and pass a gradient through each of them.
+    # Written by hand, because autograd would keep every shifted sum and pass a gradient through each of them.
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> torch.Tensor:
@@ -128,14 +130,13 @@ class Scale(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Dropout of 2012 (§4.2; source.md 1, 28): in training times a mask of 0 and 1, in testing times `keep`.
+    """Dropout of 2012 (§4.2; source.md 1, 28): multiply by a mask of 0 and 1 in training, by `keep` in testing.
 
-    `inverted`: in training divided by `keep` too, in testing as it is: torch's and Caffe's way.
-
-    `units`: outputs of the whole layer for an image. Whoever trains sets `mask` [n, units] of 0 and 1 before each
-    update (`repro.train.masks`). `part` (i, n): x is the i-th of n equal parts of a layer, and takes that part of the
-    mask, so that a layer split between processes is thinned as the whole one is. With `named` off, a layer without a
-    mask draws one as torch does, where x is: for training loops that know nothing of named randomness.
+    `inverted`: divide by `keep` in training, and do nothing in testing, as torch and Caffe do. `units`: outputs of the
+    whole layer per image. The training loop sets `mask` [n, units] of 0 and 1 before each update (`repro.train.masks`).
+    `part` (i, n): x is the i-th of n equal parts of a layer and uses that part of the mask, so that a layer split
+    between processes gets the same mask as the whole layer. If `named` is false, a layer without a mask draws one from
+    torch's randomness on the device of x, for training loops without named randomness.
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class Dropout(nn.Module):
 
 
 class GroupedLinear(nn.Module):
-    """Fully connected within each of `groups` equal parts: [n, inputs] -> [n, units].
+    """A fully connected layer within each of `groups` equal parts: [n, inputs] -> [n, units].
 
     The weight is [units, inputs / groups], parts in order.
     """
@@ -179,10 +180,10 @@ class GroupedLinear(nn.Module):
 class LocallyConnected(nn.Module):
     """A convolution without shared weights (source.md 4, local): [n, c, h, w] -> [n, maps, rows, columns].
 
-    Stored as in the original: the weights module-major, [rows * columns, c, size, size, maps], a module being a place
-    of the window; the biases filter-major, [maps, rows, columns]. rows = 1 + ceil((2 pad + h - size) / stride), and
-    what windows miss is 0. Weights are left uninitialised; biases are 0. Forward and backward two and a half to three
-    and a half times as fast on the CPU as F.unfold with a batched product.
+    Parameters are stored as in the original: weights module-major, [rows * columns, c, size, size, maps], where a
+    module is a position of the window; biases filter-major, [maps, rows, columns]. There are
+    1 + ceil((2 pad + h - size) / stride) rows; pixels beyond the image are 0. Weights are left uninitialised; biases
+    are 0. Forward and backward are 2.5 to 3.5 times as fast on the CPU as F.unfold with a batched product.
     """
 
     def __init__(self, image: tuple[int, int, int], maps: int, size: int, stride: int = 1, pad: int = 0) -> None:
@@ -207,7 +208,7 @@ class LocallyConnected(nn.Module):
 
 
 class _Local(torch.autograd.Function):
-    # By hand, because the gradient of windows as autograd has it scatters numbers one by one.
+    # Written by hand, because autograd's gradient of windows scatters numbers one by one.
 
     @staticmethod
     def forward(
@@ -227,16 +228,18 @@ class _Local(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         windows, kernels = ctx.saved_tensors
         (n, height, width, channels), (rows, columns), size, stride = ctx.shapes
-        of_out = gradient.permute(2, 3, 0, 1).reshape(rows * columns, n, -1)  # [modules, n, maps]
-        of_kernels = torch.bmm(windows.transpose(1, 2), of_out)
-        of_weight = of_kernels.unflatten(1, (size, size, channels)).permute(0, 3, 1, 2, 4).contiguous()
-        of_bias = of_out.sum(1).t().reshape(-1, rows, columns)
-        of_x = None
+        grad_out = gradient.permute(2, 3, 0, 1).reshape(rows * columns, n, -1)  # [modules, n, maps]
+        grad_kernels = torch.bmm(windows.transpose(1, 2), grad_out)
+        grad_weight = grad_kernels.unflatten(1, (size, size, channels)).permute(0, 3, 1, 2, 4).contiguous()
+        grad_bias = grad_out.sum(1).t().reshape(-1, rows, columns)
+        grad_x = None
         if ctx.needs_input_grad[0]:
-            of_windows = torch.bmm(of_out, kernels.transpose(1, 2)).view(rows, columns, n, size, size, channels)
-            of_x = gradient.new_zeros(height, width, n, channels)
+            grad_windows = torch.bmm(grad_out, kernels.transpose(1, 2)).view(rows, columns, n, size, size, channels)
+            grad_x = gradient.new_zeros(height, width, n, channels)
             for i in range(size):
                 for j in range(size):
-                    of_x[i : i + rows * stride : stride, j : j + columns * stride : stride] += of_windows[:, :, :, i, j]
-            of_x = of_x.permute(2, 0, 1, 3)
-        return of_x, of_weight, of_bias, None, None
+                    grad_x[i : i + rows * stride : stride, j : j + columns * stride : stride] += grad_windows[
+                        :, :, :, i, j
+                    ]
+            grad_x = grad_x.permute(2, 0, 1, 3)
+        return grad_x, grad_weight, grad_bias, None, None

@@ -1,7 +1,7 @@
-"""The names under which torchvision and timm know their nets. No torch.
+"""The names of the nets in torchvision and timm. Without torch.
 
-A net of a library, `torchvision:vgg16` or `timm:resnet18`, has no table of layers here, and with it none of the
-options; `repro.nets.library` builds it.
+A net of a library, `torchvision:vgg16` or `timm:resnet18`, has no table of layers here and therefore no options;
+`repro.nets.library` builds it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ KIND: Final = rf"^({'|'.join(LIBRARIES)}):\w+$"  # a net of a library
 
 
 def is_library_net(kind: object) -> bool:
-    """Return whether `kind` names, or is meant to name, a net of a library."""
+    """Return whether `kind` names a net of a library, whether or not the library has it."""
     return isinstance(kind, str) and ":" in kind
 
 
 @cache
 def names(library: str) -> tuple[str, ...]:
-    """Return the nets for images that `library` registers, sorted; none where it is not installed.
+    """Return the names of the nets for images that `library` registers, sorted; empty if it is not installed.
 
-    Read off its sources: importing it would load torch, and a list kept here would age. A test holds the answer to the
-    library's own.
+    They are read from its source files, because importing it would load torch and a list in this file would become
+    outdated. A test compares them with the library's own list.
     """
     spec = importlib.util.find_spec(library)  # found, not imported
     if spec is None or not spec.submodule_search_locations:

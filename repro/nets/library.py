@@ -1,4 +1,4 @@
-"""Nets of torchvision and timm, as they are, with the randomness of this project: all of it named.
+"""Nets of torchvision and timm, unchanged except that all their randomness is named.
 
 Such a net has no table of layers: its layers, initial values and dropout are the library's. Its parameters keep the
 library's names, so weights published for it fit.
@@ -16,21 +16,22 @@ from torch import nn
 from repro.errors import ReproError
 from repro.nets import libraries
 
-_DRAWS = "draws"  # of a library's net: the generator of its next forward pass in training
-# Two of torchvision's have heads that only training sees; a net here is one function. The rule of their initial values
-# must be chosen, or torchvision warns.
+_DRAWS = "draws"  # attribute of a library's net: the generator for its next forward pass in training
+# Two of torchvision's nets have auxiliary heads in training; here they are built without. The rule of their initial
+# values must be chosen, or torchvision warns.
 OPTIONS = {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
-HEADS = ("aux1", "aux2", "AuxLogits")  # those heads, in published weights
+HEADS = ("aux1", "aux2", "AuxLogits")  # names of these heads in published weights
 
 
 def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch.Generator]) -> nn.Module:
     """Build `torchvision:NAME` or `timm:NAME` for `classes`, without published weights, fp32, on the CPU.
 
     Initial values follow the library's own rules. They are drawn in its order of construction from `draw("library")`:
-    nets of one name agree at a seed, others need not, unlike ours, where a parameter's name decides (DESIGN,
-    randomness). In training all that the net draws, dropout and whole branches left out, comes from the generator
-    that `name_draws` sets; without one, from torch's own. ReproError for a name that the library does not have.
-    `side`: of the images, for nets of timm that are made for one size (0: the size that they are published for).
+    two nets of the same name are equal at a seed, but different nets share no values, unlike the nets of this project,
+    where a parameter's name decides (DESIGN, randomness). In training, everything that the net draws, such as dropout
+    and stochastic depth, comes from the generator that `name_draws` sets, or from torch's own if none is set. Raises
+    ReproError for a name that the library does not have. `side`: the side of the images, for nets of timm that accept
+    one size only (0: the size that they are published for).
     """
     source, _, name = kind.partition(":")
     known = libraries.names(source)
@@ -38,26 +39,26 @@ def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch
         raise ReproError(f"{kind}: {source} has no such net" if known else f"{kind}: needs `pip install {source}`")
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(draw("library").initial_seed())
-        net = _made(source, name, classes, side)
+        net = _create(source, name, classes, side)
     setattr(net, _DRAWS, None)
-    net.register_forward_pre_hook(_named)
-    net.register_forward_hook(_unnamed, always_call=True)
+    net.register_forward_pre_hook(_seed_draws)
+    net.register_forward_hook(_restore_draws, always_call=True)
     return net.to(memory_format=torch.channels_last)
 
 
 def is_library(net: nn.Module) -> bool:
-    """Return whether a net was built here: it draws by itself."""
+    """Return whether `build` made this net, so that it draws its own randomness."""
     return hasattr(net, _DRAWS)
 
 
 def name_draws(net: nn.Module, generator: torch.Generator) -> None:
-    """Let all that a library's net draws in its next training pass come from `generator`."""
+    """Set the generator for everything that a library's net draws in its next training pass."""
     setattr(net, _DRAWS, generator)
 
 
 @cache  # the arms and alternatives of a claim ask the same
 def refusal(kind: str, *, classes: int, image: tuple[int, ...]) -> str | None:
-    """Return in a line why a net cannot be trained on such images; None where it can: two of them give [2, classes]."""
+    """Return in one line why a net cannot be trained on images of shape `image`; None if two give [2, classes]."""
     try:
         net = build(kind, classes=classes, side=image[1], draw=lambda name: torch.Generator().manual_seed(0))
         with torch.no_grad():
@@ -71,8 +72,8 @@ def refusal(kind: str, *, classes: int, image: tuple[int, ...]) -> str | None:
     return None
 
 
-def _made(source: str, name: str, classes: int, side: int) -> nn.Module:
-    # imported here: a process that trains our nets alone does not wait for them
+def _create(source: str, name: str, classes: int, side: int) -> nn.Module:
+    # imported here, so that a process that trains only our nets does not wait for them
     if source == "torchvision":
         import torchvision
 
@@ -84,21 +85,21 @@ def _made(source: str, name: str, classes: int, side: int) -> nn.Module:
     return timm.create_model(name, num_classes=classes, **({"img_size": side} if fixed else {}))
 
 
-def _named(net: nn.Module, inputs: tuple[Any, ...]) -> None:
-    """Put torch's generators aside before a forward pass in training, and seed them from the update's own."""
+def _seed_draws(net: nn.Module, inputs: tuple[Any, ...]) -> None:
+    """Save the state of torch's generators before a forward pass in training, and seed them from the update's."""
     generator = getattr(net, _DRAWS)
     if not net.training or generator is None:
         return
-    aside = [(torch.random.default_generator, torch.random.default_generator.get_state())]
+    saved = [(torch.random.default_generator, torch.random.default_generator.get_state())]
     if inputs[0].is_cuda:
-        own = torch.cuda.default_generators[inputs[0].device.index]
-        aside.append((own, own.get_state()))
-    for own, _ in aside:
-        own.manual_seed(generator.initial_seed())
-    net._aside = aside
+        cuda = torch.cuda.default_generators[inputs[0].device.index]
+        saved.append((cuda, cuda.get_state()))
+    for default, _ in saved:
+        default.manual_seed(generator.initial_seed())
+    net._saved = saved
 
 
-def _unnamed(net: nn.Module, *_: Any) -> None:
-    """Put torch's generators back after the pass, and after an error in it."""
-    for own, state in net.__dict__.pop("_aside", ()):
-        own.set_state(state)
+def _restore_draws(net: nn.Module, *_: Any) -> None:
+    """Restore torch's generators after the pass, also after an error in it."""
+    for default, state in net.__dict__.pop("_saved", ()):
+        default.set_state(state)

@@ -1,4 +1,4 @@
-"""A table of layers as a torch module, and its initial values."""
+"""Build a torch module with initial values from a table of layers."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SLOPES: dict[type[nn.Module], Callable[[torch.Tensor], torch.Tensor]] = {
     nn.Sigmoid: lambda y: 4 * y * (1 - y),
 }
 
-# How images and kernels lie in memory, by kind of device. `benchmarks` times both; no run decides it. cuda: assumed.
+# The memory layout of images and kernels by kind of device; `benchmarks` times both layouts. cuda: assumed.
 LAYOUT = {"cpu": torch.channels_last, "cuda": torch.channels_last}
 
 
 def layout(device: str) -> torch.memory_format:
-    """Return the memory layout of a kind of device; of one that computes nothing, such as `meta`, the CPU's."""
+    """Return the memory layout for a kind of device; the CPU's for one that computes nothing, such as `meta`."""
     return LAYOUT.get(device, LAYOUT["cpu"])
 
 
 def lay_out(net: nn.Module, layout: torch.memory_format) -> nn.Module:
-    """Put the kernels of a net's convolutions into a memory layout and return the net: values stay as they are."""
+    """Convert the kernels of a net's convolutions to a memory layout and return the net; no value changes."""
     for parameter in net.parameters():
         if parameter.dim() == 4:  # a convolution's
             parameter.data = parameter.data.contiguous(memory_format=layout)
@@ -46,19 +46,19 @@ def build(
 ) -> nn.Module:
     """Build a net with initial values from `draw(parameter name)`, fp32, on the CPU.
 
-    `net`: the rows of its table, whose last layer has `classes` units, or the name of a net of a library,
-    `torchvision:NAME` or `timm:NAME`. Images [n, c, h, w] in, logits [n, classes] out. Parameters are named after the
-    table's rows: `conv1.weight`. `init` is `published` (the rows' deviations), `he` (sqrt(2 / fan-in)) or the deviation
-    for each layer by name; a library's net has its own (`repro.nets.library.build`).
+    The net maps images [n, c, h, w] to logits [n, classes]. `net`: the rows of its table, whose last layer has
+    `classes` units, or a net of a library, `torchvision:NAME` or `timm:NAME`. Parameters are named after the table's
+    rows: `conv1.weight`. `init`: `published` (the rows' deviations), `he` (sqrt(2 / fan-in)) or the deviation of each
+    layer by name; a net of a library has its own rule (`repro.nets.library.build`).
     """
     if isinstance(net, str):
         assert init == "published", init
         return library.build(net, classes=classes, side=image[1], draw=draw)
-    with torch.device("meta"):  # torch's own initial values would be drawn from global randomness
-        made = module(net, image)
-    made, inputs = made.to_empty(device="cpu"), tables.fan_in(net, image)
+    with torch.device("meta"):  # otherwise torch would draw initial values from global randomness
+        built = module(net, image)
+    built, inputs = built.to_empty(device="cpu"), tables.fan_in(net, image)
     rows = {row.name: row for row in tables.weighted(net)}
-    for name, parameter in made.named_parameters():
+    for name, parameter in built.named_parameters():
         layer, role = name.split(".")
         with torch.no_grad():
             if role == "bias":
@@ -67,11 +67,11 @@ def build(
                 rules = {"he": sqrt(2 / inputs[layer]), "published": rows[layer].std}
                 std = rules[init] if isinstance(init, str) else init[layer]
                 parameter.normal_(0, std, generator=draw(name))
-    return lay_out(made, layout("cpu"))
+    return lay_out(built, layout("cpu"))
 
 
 def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequential:
-    """Build the rows as one nn.Sequential; activations that stand before a max pooling are computed after it."""
+    """Build one nn.Sequential from the rows; an activation directly before a max pooling is computed after it."""
     net = nn.Sequential()
     for place, (row, entering, _) in enumerate(tables.shapes(cheapest_order(rows), image)):
         for name, layer in modules(row, entering, place):
@@ -80,7 +80,7 @@ def module(rows: tuple[tables.Row, ...], image: tuple[int, ...]) -> nn.Sequentia
 
 
 def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules of one row, each with its name in the net; `place` numbers rows that have no name."""
+    """Yield (name in the net, module) for each module of one row. `place`: the number for rows without a name."""
     match row:
         case tables.Conv():
             right, below = tables.ceil_zeros(row, entering)
@@ -117,9 +117,9 @@ def modules(row: tables.Row, entering: tables.Shape, place: int) -> Iterator[tup
 
 
 def cheapest_order(rows: tuple[tables.Row, ...]) -> tuple[tables.Row, ...]:
-    """Return the rows with every activation that stands before a max pooling moved behind it."""
-    # Every activation here is monotone, so it commutes with a maximum: the same values and gradients from a quarter of
-    # the units. Ties may send the gradient to another input of the window, as they may in the original (source.md 4).
+    """Return the rows with every activation that directly precedes a max pooling moved behind it."""
+    # Every activation here is monotone, so it commutes with a maximum: values and gradients are the same, for a quarter
+    # of the units. With ties the gradient may go to another input of the window, as in the original (source.md 4).
     ordered = list(rows)
     for i, (row, after) in enumerate(pairwise(rows)):
         if isinstance(row, tables.Activation) and isinstance(after, tables.Pool) and after.kind == "max":

@@ -1,7 +1,7 @@
 """The nets as tables of layers: plain data, no torch. Shapes, parameters and multiply-adds are arithmetic on a table.
 
-A table is a tuple of rows in the order of computation; those of the nets stand with their papers (`repro.papers`).
-`repro.nets.modules` turns a table into a torch module; a test holds the module to its table.
+A table is a tuple of rows in the order of computation. The tables of the nets are in their papers' folders
+(`repro.papers`). `repro.nets.modules` builds a torch module from a table; a test compares the module with its table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ActivationKind = Literal["relu", "tanh", "logistic"]
 class Conv:
     """Convolution, `maps` kernels of `size` x `size`, shared biases; out = 1 + ceil((2 pad + in - size) / stride).
 
-    With `groups`, kernels and the maps they read fall into that many equal parts, in order: part i reads part i.
+    With `groups`, the kernels and the maps that they read are split into as many equal parts: part i reads part i.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Local:
-    """As a convolution, but with kernels and biases of their own at every place of the window (source.md 4, local)."""
+    """Locally connected layer: a convolution with kernels and biases per position (source.md 4, local)."""
 
     name: str
     maps: int
@@ -89,7 +89,7 @@ class SameMapNorm:
 class CrossMapNorm:
     """Response normalisation across maps (§3.3): x / (k + alpha * sum over `size` adjacent maps of x^2)^beta.
 
-    `alpha` multiplies the sum, as printed. With `groups` the maps fall into as many parts; no sum crosses a border.
+    `alpha` multiplies the sum, as printed. With `groups` the maps are split into as many parts, each summed by itself.
     """
 
     name: str
@@ -110,9 +110,9 @@ class Scale:
 
 @dataclass(frozen=True)
 class Dropout:
-    """In training each unit is kept with probability `keep`, else 0; in testing multiplied by `keep` (§4.2).
+    """Dropout: a unit is kept with probability `keep` in training, and multiplied by `keep` in testing (§4.2).
 
-    `inverted`, as libraries do since: divided by `keep` in training, and left as it is in testing.
+    `inverted`: units are divided by `keep` in training and unchanged in testing, as libraries do today.
     """
 
     name: str
@@ -121,30 +121,30 @@ class Dropout:
 
 
 Row = Conv | Local | Dense | Pool | Activation | SameMapNorm | CrossMapNorm | Scale | Dropout
-Weighted = Conv | Local | Dense  # the rows that hold weights
+Weighted = Conv | Local | Dense  # the rows with weights
 Shape = tuple[int, ...]  # (maps, height, width) or (units,)
-Rounding = Callable[[float], int]  # of the number of steps that a window takes
+Rounding = Callable[[float], int]  # rounds the number of steps of a window
 
 
-def of(row: Weighted, many: int) -> Weighted:
-    """Return the row with so many maps or units."""
-    return replace(row, units=many) if isinstance(row, Dense) else replace(row, maps=many)
+def resized(row: Weighted, count: int) -> Weighted:
+    """Return the row with `count` maps or units."""
+    return replace(row, units=count) if isinstance(row, Dense) else replace(row, maps=count)
 
 
 def outputs(row: Weighted) -> int:
-    """Return the row's maps or units."""
+    """Return the number of maps or units of a row."""
     return row.units if isinstance(row, Dense) else row.maps
 
 
 def weighted(rows: tuple[Row, ...]) -> tuple[Weighted, ...]:
-    """Return the rows that hold weights, in order."""
+    """Return the rows with weights, in order."""
     return tuple(row for row in rows if isinstance(row, Weighted))
 
 
 def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> Iterator[tuple[Row, Shape, Shape]]:
-    """Yield each row with the shape that enters and the shape that leaves it; ValueError where a row does not fit.
+    """Yield (row, input shape, output shape) for each row. Raises ValueError if a row does not fit.
 
-    `rounding`: ceil, the last window may reach beyond the image (source.md 1, 1); floor, whole windows only.
+    `rounding`: with ceil the last window may extend beyond the image (source.md 1, 1); with floor it may not.
     """
     entering = image
     for row in rows:
@@ -179,7 +179,7 @@ def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -
 def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, tuple[int, ...]]:
     """Return the shape of each layer's weights, by name: [outputs, inputs of one output, the kernel's sides].
 
-    In a locally connected layer every place of every map is an output.
+    Every position of every map of a locally connected layer is an output.
     """
     out: dict[str, tuple[int, ...]] = {}
     for row, entering, leaving in shapes(rows, image, rounding):
@@ -198,7 +198,7 @@ def fan_in(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> di
 
 
 def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
-    """Return the multiplications by weights in one image's forward pass, by layer; border windows count whole."""
+    """Return the multiplications in one image's forward pass, by layer; clipped windows count as whole."""
     return {
         row.name: _fan_in(row, entering) * prod(leaving)
         for row, entering, leaving in shapes(rows, image, rounding)
@@ -207,7 +207,7 @@ def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil
 
 
 def neurons(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
-    """Return the number of units of each weighted layer, by name; the net's inputs are not counted."""
+    """Return the number of units of each weighted layer, by name, without the net's inputs."""
     through = shapes(rows, image, rounding)
     return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Weighted)}
 

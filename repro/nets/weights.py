@@ -1,11 +1,11 @@
-"""Weights of others, and our own, into a net: read from a file by parameter name, put where names and shapes agree.
+"""Read weights from files by parameter name, and copy them into a net where names and shapes match.
 
-Files that are read:
-- `.safetensors`: a checkpoint of a run here (its `weight.*` and `buffer.*`), or a plain state dict;
-- `.pth`, `.pt`, `.bin`: a state dict as torchvision and timm publish them, read without running code of the pickle;
+Supported files:
+- `.safetensors`: a checkpoint of a run of this project (its `weight.*` and `buffer.*`), or a plain state dict;
+- `.pth`, `.pt`, `.bin`: a state dict as torchvision and timm publish it, read without running code of the pickle;
 - `.npy`: Caffe's net in the layout of `bvlc_alexnet.npy`, a pickled mapping of layer to [weights, biases].
 
-Names are those of the net that the tensors are for: ours are `conv1.weight` to `fc8.bias`, torchvision's its own.
+Tensors have the parameter names of their net: `conv1.weight` to `fc8.bias` here, other names in torchvision.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from torch import nn
 from repro.errors import DataError, ReproError
 
 PICKLED = (".pth", ".pt", ".bin")
-NESTED = ("state_dict", "model")  # keys under which training scripts keep the state dict in a file of more
-COUNTER = "num_batches_tracked"  # of a batch norm with a fixed momentum: counts, and decides nothing
+NESTED = ("state_dict", "model")  # keys of the state dict in files of training scripts that hold more
+COUNTER = "num_batches_tracked"  # of a batch norm: has no effect with a fixed momentum
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """Read tensors by parameter name, onto the CPU. DataError where there is no file, or none of the kinds above."""
+    """Read tensors by parameter name, onto the CPU. Raises DataError for a missing or unsupported file."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected weights: .safetensors, .npy, {', '.join(PICKLED)}")
     if path.suffix == ".safetensors":
@@ -47,10 +47,10 @@ def read(path: Path) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def put(net: nn.Module, tensors: Mapping[str, torch.Tensor], afresh: Collection[str] = ()) -> None:
-    """Copy `tensors` into the parameters and buffers of the same names; the layers named in `afresh` keep their values.
+    """Copy `tensors` into the parameters and buffers of the same names, except for the layers in `afresh`.
 
-    A layer's name stands for all that begins with it: `fc8`, `classifier.6`, `layer4`. ReproError names every tensor
-    that is missing, of another shape, or that the net has no place for; then nothing has been copied.
+    A layer's name includes everything below it: `fc8`, `classifier.6`, `layer4`. Raises ReproError, before anything is
+    copied, with every tensor that is missing, has another shape or does not exist in the net.
     """
     own = net.state_dict()  # shares its memory with the net
     layers = {name.rpartition(".")[0] for name in (*own, *tensors)}
@@ -92,7 +92,9 @@ def _ours(path: Path) -> dict[str, torch.Tensor]:
         tensors = safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: does not read as safetensors ({error}); get the file again") from error
-    if "epoch" in tensors and any(name.startswith("weight.") for name in tensors):  # a run's: see `Trainer.state`
+    if "epoch" in tensors and any(
+        name.startswith("weight.") for name in tensors
+    ):  # a run's checkpoint: see `Trainer.state`
         kinds = ("weight.", "buffer.")
         return {name.split(".", 1)[1]: tensor for name, tensor in tensors.items() if name.startswith(kinds)}
     return tensors
@@ -120,17 +122,20 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 def _caffe(path: Path) -> dict[str, torch.Tensor]:
-    """Read Caffe's net as ours: weights from HWIO to OIHW, fc6 from (height, width, map) order to (map, height,
-    width), and the first convolution's channels from BGR to RGB. Values are not scaled: the net must be Caffe's
-    (`model.kind: bvlc_alexnet`), whose norms and dropout are not the paper's."""
+    """Read a net of Caffe and convert it to this project's layout.
+
+    Weights go from HWIO to OIHW, fc6 from (height, width, map) order to (map, height, width), and the first
+    convolution's channels from BGR to RGB. Values are not scaled: they fit Caffe's net only
+    (`model.kind: bvlc_alexnet`), whose norms and dropout differ from the paper's.
+    """
     layers = _mapping(path)
     out: dict[str, torch.Tensor] = {}
-    maps = 0  # of the last convolution, while no fully connected layer has been met
+    maps = 0  # of the last convolution, until the first fully connected layer
     for name in sorted(layers, key=lambda name: int(re.sub(r"\D", "", str(name)) or 0)):
         weight, bias = _layer(path, name, layers[name])
         if weight.ndim == 4:  # height, width, maps read, maps
             maps = weight.shape[3]
-            if not any(made.ndim == 4 for made in out.values()) and weight.shape[2] == 3:
+            if not any(tensor.ndim == 4 for tensor in out.values()) and weight.shape[2] == 3:
                 weight = weight[:, :, ::-1]
             weight = weight.transpose(3, 2, 0, 1)
         else:  # inputs, units
@@ -164,7 +169,7 @@ def _layer(path: Path, name: object, given: Any) -> tuple[np.ndarray, np.ndarray
 
 
 def _mapping(path: Path) -> dict[Any, Any]:
-    """Read the pickled mapping inside a .npy file, by an unpickler that makes numpy arrays and nothing else."""
+    """Read the pickled mapping in a .npy file, with an unpickler that can only create numpy arrays."""
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
@@ -184,7 +189,7 @@ def _mapping(path: Path) -> dict[Any, Any]:
 
 
 class _Arrays(pickle.Unpickler):
-    """A pickle can name any function to call; these are all that arrays need, in old and new files."""
+    """An unpickler that refuses all functions except those that numpy arrays need, in old and new files."""
 
     allowed: ClassVar = {
         "ndarray": np.ndarray,

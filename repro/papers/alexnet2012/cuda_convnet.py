@@ -1,5 +1,6 @@
-"""The CIFAR-10 nets of cuda-convnet as tables of layers, without torch: the deviations of their initial weights and
-their weight decays as published (source.md 3.2 A to F).
+"""The CIFAR-10 nets of cuda-convnet as tables of layers, without torch.
+
+Deviations of initial weights and weight decays are as published (source.md 3.2 A to F).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from repro.nets.tables import (
     Row,
     SameMapNorm,
     Weighted,
-    of,
     outputs,
+    resized,
 )
 
 Kind = Literal[
@@ -29,11 +30,11 @@ Kind = Literal[
     "cuda_convnet_conv_local_13pct",
     "cuda_convnet_conv_local_11pct",
 ]
-Norms = Literal["both", "none", "first"]  # which of a net's normalisations stay
+Norms = Literal["both", "none", "first"]  # which of a net's norms are kept
 
 
 def _19pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 B: 19 % error in 20 minutes; three convolutions and fc10, no normalisation."""
+    """Return the net of source.md 3.2 B: 19 % error in 20 minutes; three convolutions and fc10, no normalisation."""
     return (
         Conv("conv1", 32, size=5, pad=2, std=0.0001, decay=0.004),
         Activation(act),
@@ -49,7 +50,7 @@ def _19pct(act: str) -> tuple[Row, ...]:
 
 
 def _18pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 A: 18 % error in 20 minutes; as B, the activation after pool1, and two same-map norms."""
+    """Return the net of source.md 3.2 A: 18 % error in 20 minutes; B with the activation after pool1 and two norms."""
     return (
         Conv("conv1", 32, size=5, pad=2, std=0.0001, decay=0.004),
         Pool("pool1", "max"),
@@ -67,7 +68,7 @@ def _18pct(act: str) -> tuple[Row, ...]:
 
 
 def _80sec(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 C: 26 % error in 80 seconds; B with a hidden fully connected layer of 64 units."""
+    """Return the net of source.md 3.2 C: 26 % error in 80 seconds; B with a hidden layer of 64 units."""
     *convolutions, _ = _19pct(act)
     return (
         *convolutions,
@@ -78,8 +79,10 @@ def _80sec(act: str) -> tuple[Row, ...]:
 
 
 def _conv_local_13pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 D: two convolutions, two locally connected layers and fc10, no normalisation. 1,116,490 parameters
-    on crops of 24 x 24."""
+    """Return the net of source.md 3.2 D: two convolutions, two locally connected layers and fc10, no norms.
+
+    It has 1,116,490 parameters on crops of 24 x 24.
+    """
     return (
         Conv("conv1", 64, size=5, pad=2, std=0.0001, decay=0.0),
         Activation(act),
@@ -96,8 +99,10 @@ def _conv_local_13pct(act: str) -> tuple[Row, ...]:
 
 
 def _conv_local_11pct(act: str) -> tuple[Row, ...]:
-    """source.md 3.2 F: D with two norms across maps, twice the maps in local3 and another decay of fc10. 2,112,970
-    parameters on crops of 24 x 24."""
+    """Return the net of source.md 3.2 F: D with two norms across maps, twice the maps in local3, other decay of fc10.
+
+    It has 2,112,970 parameters on crops of 24 x 24.
+    """
     out: list[Row] = []
     for row in _conv_local_13pct(act):
         match row:
@@ -133,18 +138,19 @@ def table(
     maps: Mapping[str, int] | None = None,
     pooling: Literal["3/2", "2/2"] = "3/2",
 ) -> tuple[Row, ...]:
-    """The rows of net `kind`; `width` scales every hidden layer's maps or units, the last layer has `classes` units.
+    """Return the rows of net `kind`.
 
-    `norms`: which of its normalisations stay. `maps`: of these hidden layers, by name, so many maps or units in place
-    of the published ones, before `width`. `pooling`: size/stride; 2/2 halves even sides as 3/2 does, so nothing else
-    changes on crops of 24 x 24. ValueError where the net has no such hidden layer.
+    `width`: factor on the maps or units of every hidden layer. `classes`: units of the last layer. `norms`: which norms
+    are kept. `maps`: by hidden layer, its maps or units before `width`; others are as published. `pooling`:
+    size/stride; 2/2 halves even sides as 3/2 does, so nothing else changes on crops of 24 x 24. Raises ValueError if
+    the net has no such hidden layer.
     """
     *hidden, last = _TABLES[kind](activation)
     assert isinstance(last, Dense)
-    for name, many in (maps or {}).items():
+    for name, count in (maps or {}).items():
         if name not in (row.name for row in hidden if isinstance(row, Weighted)):
             raise ValueError(f"{kind} has no hidden layer {name}")
-        hidden = [of(row, many) if isinstance(row, Weighted) and row.name == name else row for row in hidden]
+        hidden = [resized(row, count) if isinstance(row, Weighted) and row.name == name else row for row in hidden]
     if pooling == "2/2":
         hidden = [replace(row, size=2) if isinstance(row, Pool) else row for row in hidden]
     kept = {"both": 2, "first": 1, "none": 0}[norms]
@@ -153,4 +159,4 @@ def table(
 
 
 def _scaled(row: Row, width: float) -> Row:
-    return of(row, max(1, round(outputs(row) * width))) if isinstance(row, Weighted) else row
+    return resized(row, max(1, round(outputs(row) * width))) if isinstance(row, Weighted) else row
