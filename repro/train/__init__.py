@@ -1,1 +1,1 @@
-"""Training: the loop, the paper's SGD, named randomness, checkpoints. Keyword arguments and tensors in, epochs out."""
+"""Training: the loop, the paper's SGD, named randomness and the state for checkpoints."""

@@ -1,8 +1,8 @@
-"""Evaluations of a trained net: everything that a verdict and a page need of it, as values, curves and small arrays.
+"""Evaluations of a trained net: the values, curves and small arrays that verdicts and pages need.
 
-An evaluation runs in test mode, without gradients, and leaves the run as it was. Randomness has a name here too: masks
-come from the run's seed. The arrays that are kept hold no pixel of any photo. A paper has evaluations of its own in
-its `evaluations` module; this one has those which any net may have.
+An evaluation runs in test mode, without gradients, and does not change the run. Its randomness is named too: masks
+come from the run's seed. The arrays contain no pixels of photos. This module has the evaluations of any net; those of a
+single paper's nets are in its `evaluations` module.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 
 
 @dataclass(frozen=True)
 class Results:
-    """The results of an evaluation: `values` by name, those that a claim may read and more for the page; `curves`,
-    lists of one length; `arrays`, which are kept as .npy."""
+    """The results of an evaluation.
+
+    `values`: by name, for claims and pages. `curves`: lists of equal length. `arrays`: stored as .npy files.
+    """
 
     values: dict[str, float]
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -39,7 +41,7 @@ class Results:
 
 @torch.no_grad()
 def evaluate(run: Trainer, function: Callable[..., Results], **options: object) -> Results:
-    """Return what `function`, one of an `EVALUATIONS`, computes of the run's net, in test mode."""
+    """Return the results of `function`, one of `EVALUATIONS`, for the run's net in test mode."""
     run.net.eval()
     return function(run, **options)
 
@@ -47,7 +49,7 @@ def evaluate(run: Trainer, function: Callable[..., Results], **options: object) 
 def ten_views(run: Trainer) -> Results:
     """Compute the errors in ten views, their softmax outputs averaged (AlexNet §4.1), and in the centre view alone.
 
-    Arrays: `shares` [photos, classes], the averaged outputs, and `labels`: so that nets can be averaged later.
+    Arrays: `shares` [photos, classes], the averaged outputs, and `labels`; with them nets can be averaged later.
     """
     batches = photos_of(run)
     averaged, places, alone, labels = [], [], [], []
@@ -62,7 +64,7 @@ def ten_views(run: Trainer) -> Results:
     values = {"views_error": share(ten >= 1), "views_top5": share(ten >= 5)}
     values |= {"error": share(one >= 1), "top5": share(one >= 5)}
     values |= {"gain": values["error"] - values["views_error"], "gain_top5": values["top5"] - values["views_top5"]}
-    for name, answers in (("", 1), ("_top5", 5)):  # of photos answered twice: the counts of McNemar's test
+    for name, answers in (("", 1), ("_top5", 5)):  # the counts of McNemar's test
         values[f"won{name}"] = int(((one >= answers) & (ten < answers)).sum())
         values[f"lost{name}"] = int(((one < answers) & (ten >= answers)).sum())
     values["photos"] = len(y)
@@ -71,22 +73,22 @@ def ten_views(run: Trainer) -> Results:
 
 
 def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: int | None) -> Results:
-    """Compare the net as it is tested with the means of thinned nets, after 1, 2, 5, ... of them (AlexNet §4.2).
+    """Compare the net in test mode with the means over 1, 2, 5, ... thinned nets (AlexNet §4.2).
 
-    `masked`: the names of the hidden and of the last fully-connected layer, whose inputs dropout masks in training. In
-    a test their inputs are multiplied by the probability of staying, which is the halved net where that is a half.
-    A mask is one net's and the same for all photos, so a thinned net is computed from the units that stay alone. What
-    lies below the first mask is computed once. `photos`: the first so many test photos, all where None.
+    `masked`: the names of the hidden and of the last fully connected layer, whose inputs dropout masks in training. In
+    test mode their inputs are multiplied by the probability of being kept: with one half, this is the halved net. A
+    thinned net has one mask for all photos, so it is computed from its kept units only. The layers below the first mask
+    are computed once. `photos`: use the first so many test photos; None: all.
     """
     below, hidden, last, keep = _around_masks(run.net, *masked)
     features, labels = [], []
     for x, y in _first(photos_of(run).test(500), photos):
         features.append(below(x).float().T)
         labels.append(y)
-    x, y = torch.cat(features, 1), torch.cat(labels)  # [units, photos]: rows are taken fast
+    x, y = torch.cat(features, 1), torch.cat(labels)  # [units, photos], because selecting rows is fast
 
     def answers(first: torch.Tensor, second: torch.Tensor, factor: float) -> torch.Tensor:
-        """Log shares, float64 [photos, classes], of the net of these units alone, their outputs times `factor`."""
+        """Return log shares, float64 [photos, classes], of the net with only these units, scaled by `factor`."""
         weights = hidden.weight.index_select(0, second).index_select(1, first)
         middle = factor * weights @ x.index_select(0, first) + hidden.bias[second, None]
         middle = _between(run.net, hidden, last)(middle)
@@ -97,18 +99,18 @@ def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: i
     first, second = (torch.arange(count, device=x.device) for count in units)
     halved = answers(first, second, keep)  # every unit, as in test mode
     draw = generator(run.seed, "thinned nets")
-    of_logs, of_shares, alone = torch.zeros_like(halved), torch.zeros_like(halved), 0.0
+    sum_of_logs, sum_of_shares, alone = torch.zeros_like(halved), torch.zeros_like(halved), 0.0
     curves: dict[str, list[float]] = {}
     counts = {*(count for count in COUNTS if count < masks), masks}
     for count in range(1, masks + 1):
         first, second = ((torch.rand(u, generator=draw) < keep).nonzero().squeeze(1).to(x.device) for u in units)
         logs = answers(first, second, 1.0)
-        of_logs += logs
-        of_shares += logs.exp()
+        sum_of_logs += logs
+        sum_of_shares += logs.exp()
         alone += share(rank(logs, y) >= 1)
         if count not in counts:
             continue
-        geometric, arithmetic = (of_logs / count).log_softmax(1), (of_shares / count).log()
+        geometric, arithmetic = (sum_of_logs / count).log_softmax(1), (sum_of_shares / count).log()
         row = {"masks": float(count)}
         for name, mean in (("geometric", geometric), ("arithmetic", arithmetic)):
             row[f"{name}_error"] = share(rank(mean, y) >= 1)
@@ -117,7 +119,7 @@ def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: i
         for name, value in row.items():
             curves.setdefault(name, []).append(value)
     error = share(rank(halved, y) >= 1)
-    values = {name: of_count[-1] for name, of_count in curves.items() if name != "masks"}
+    values = {name: by_count[-1] for name, by_count in curves.items() if name != "masks"}
     values |= {"halved_error": error, "thinned_error": alone / masks, "photos": len(y), "masks": masks}
     values["excess"] = error - values["geometric_error"]
     values["excess_arithmetic"] = error - values["arithmetic_error"]
@@ -125,12 +127,12 @@ def thinned_nets(run: Trainer, *, masked: tuple[str, str], masks: int, photos: i
 
 
 def neighbours(run: Trainer, *, layer: str, nearest: int, queries: int | None, gallery: int | None) -> Results:
-    """Compare the training photos that are nearest to test photos by a layer's outputs with those nearest by pixels.
+    """Compare the nearest training photos of test photos by a layer's outputs with the nearest ones by pixels.
 
-    Distances are Euclidean, of centre views on both sides, and of outputs after the layer's non-linearity. `queries`:
-    the first so many test photos; `gallery`: so many training photos, of each class in proportion; all where None.
-    `pixel_rank`: the place of the layer's neighbours in the gallery sorted by pixels, from 0, the nearest, to 1; chance
-    gives a half.
+    Distances are Euclidean, between centre views, and between outputs after the layer's non-linearity. `queries`: use
+    the first so many test photos; `gallery`: use so many training photos, each class in proportion; None: all.
+    `pixel_rank`: the rank of the layer's neighbours in the gallery sorted by pixels, from 0, the nearest, to 1; 0.5 by
+    chance.
     """
     batches = photos_of(run)
     features: list[torch.Tensor] = []
@@ -140,27 +142,29 @@ def neighbours(run: Trainer, *, layer: str, nearest: int, queries: int | None, g
         run.logits(x)
         flat.append(x.flatten(1).contiguous())
         labels.append(y)
-    asked, of_asked, query_pixels, y = torch.cat(features), torch.cat(labels), torch.cat(flat), []
+    query_features, query_labels, query_pixels, y = torch.cat(features), torch.cat(labels), torch.cat(flat), []
     features.clear()
     for x, labels_ in batches.fixed(250, gallery or len(batches)):
         run.logits(x)
         pixels.append(_squares(query_pixels, x.flatten(1).contiguous()))
         y.append(labels_)
     hook.remove()
-    there, by_pixels = torch.cat(y), torch.cat(pixels, 1)
-    by_features = _squares(asked, torch.cat(features))
+    gallery_labels, by_pixels = torch.cat(y), torch.cat(pixels, 1)
+    by_features = _squares(query_features, torch.cat(features))
     near = by_features.topk(nearest, largest=False).indices
     near_pixels = by_pixels.topk(nearest, largest=False).indices
     places = torch.stack([(by_pixels < by_pixels.gather(1, near[:, i : i + 1])).sum(1) for i in range(nearest)])
-    places = places.double() / max(1, len(there) - 1)
-    right = there[near] == of_asked[:, None]
-    right_pixels = there[near_pixels] == of_asked[:, None]
-    chance = float((there.bincount(minlength=batches.classes)[of_asked].double() / len(there)).mean())
+    places = places.double() / max(1, len(gallery_labels) - 1)
+    right = gallery_labels[near] == query_labels[:, None]
+    right_pixels = gallery_labels[near_pixels] == query_labels[:, None]
+    chance = float(
+        (gallery_labels.bincount(minlength=batches.classes)[query_labels].double() / len(gallery_labels)).mean()
+    )
     values = {"precision": share(right.flatten()), "pixel_precision": share(right_pixels.flatten())}
     values |= {"gain": values["precision"] - values["pixel_precision"], "chance": chance}
     values |= {"pixel_rank": float(places.mean()), "pixel_rank_median": float(places.flatten().median())}
     shared = (near[:, :, None] == near_pixels[:, None, :]).any(2)
-    values |= {"shared": share(shared.flatten()), "queries": len(of_asked), "gallery": len(there)}
+    values |= {"shared": share(shared.flatten()), "queries": len(query_labels), "gallery": len(gallery_labels)}
     curves = {"nearest": [float(i + 1) for i in range(nearest)]}
     curves["precision"] = [share(right[:, i]) for i in range(nearest)]
     curves["pixel_precision"] = [share(right_pixels[:, i]) for i in range(nearest)]
@@ -169,14 +173,16 @@ def neighbours(run: Trainer, *, layer: str, nearest: int, queries: int | None, g
 
 
 def shifted_colours(run: Trainer, *, by: float) -> Results:
-    """Compute the errors of the centre view with all test photos shifted along a principal component of colour.
+    """Compute the errors of the centre view of test photos shifted along a principal component of colour.
 
-    Three components, the largest first, each both ways, by `by` of its deviations. Pixels are not clipped, as they are
-    not by the noise in training (AlexNet §4.1).
+    Each of the three components, the largest first, is shifted by plus and minus `by` of its deviations. Pixels are not
+    clipped, like those with the noise in training (AlexNet §4.1).
     """
     batches = photos_of(run)
-    of = batches.components
-    steps = [sign * by * np.sqrt(of.variances[j]) * of.vectors[:, j] for j in (2, 1, 0) for sign in (1, -1)]
+    components = batches.components
+    steps = [
+        sign * by * np.sqrt(components.variances[j]) * components.vectors[:, j] for j in (2, 1, 0) for sign in (1, -1)
+    ]
     shifts = [batches.in_inputs(step) for step in (np.zeros(3), *steps)]
     wrong = torch.zeros(len(shifts), dtype=torch.float64)
     count = 0
@@ -198,7 +204,7 @@ def photos_of(run: Trainer) -> PhotoBatches:
 
 
 def _first(batches: Iterator[Batch], most: int | None) -> Iterator[Batch]:
-    """Yield batches until there are so many photos, the last cut to that; all where None."""
+    """Yield batches up to `most` photos, the last one cut; None: all."""
     left = most
     for x, y in batches:
         if left is not None and left <= len(y):
@@ -209,12 +215,12 @@ def _first(batches: Iterator[Batch], most: int | None) -> Iterator[Batch]:
 
 
 def _squares(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Squared Euclidean distances, [n, m] of [n, d] and [m, d]."""
+    """Return the squared Euclidean distances [n, m] between rows of [n, d] and [m, d]."""
     return a.square().sum(1)[:, None] - 2 * a @ b.T + b.square().sum(1)[None]
 
 
 def _around_masks(net: nn.Module, hidden: str, last: str) -> tuple[nn.Sequential, nn.Linear, nn.Linear, float]:
-    """Return what lies below the mask of layer `hidden`, that layer, layer `last`, and the probability of staying."""
+    """Return (the layers below the mask of `hidden`, layer `hidden`, layer `last`, the probability of being kept)."""
     children = dict(net.named_children())
     names = list(children)
     place = names.index(hidden) - 1
@@ -227,20 +233,20 @@ def _around_masks(net: nn.Module, hidden: str, last: str) -> tuple[nn.Sequential
 
 
 def _between(net: nn.Module, hidden: nn.Module, last: nn.Module) -> nn.Sequential:
-    """Return what stands between two layers but for masks: the non-linearity."""
+    """Return the layers between two layers except dropout: the non-linearity."""
     children = list(net.children())
     inside = children[children.index(hidden) + 1 : children.index(last)]
     return nn.Sequential(*(layer for layer in inside if not isinstance(layer, layers.Dropout)))
 
 
 def _activation(net: nn.Module, layer: str) -> nn.Module:
-    """Return what gives the outputs of a layer after its non-linearity, which stands behind it."""
+    """Return the non-linearity that follows a layer."""
     names = [name for name, _ in net.named_children()]
     return net.get_submodule(names[names.index(layer) + 1])
 
 
-# The evaluations of any net, by the kind under which they are recorded. Thinned nets and neighbours want the names of
-# layers, which a paper gives.
+# The evaluations of any net, by their recorded kind. Thinned nets and neighbours need names of layers, so papers list
+# them.
 EVALUATIONS: Final[Mapping[str, Callable[..., Results]]] = {
     "ten_views": ten_views,
     "shifted_colours": shifted_colours,

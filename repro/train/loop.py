@@ -1,7 +1,7 @@
-"""One training run, read from top to bottom: a generator that trains an epoch and yields its row.
+"""One training run: a generator that trains an epoch and yields its row.
 
-Nothing here draws on global randomness, writes a file or prints. A run resumed from the state after any epoch goes on
-as if it had never stopped, bit for bit on the CPU.
+Nothing here uses global randomness, writes a file or prints. A run that is resumed from the state after any epoch gives
+the same results as an uninterrupted one, bit for bit on the CPU.
 """
 
 from __future__ import annotations
@@ -26,30 +26,36 @@ from repro.train.seeds import generator
 from repro.train.step import Step, logits_of
 
 EVERY_NTH = 50  # update after the first `RECORDED` is recorded (DESIGN: a run)
-# Keyword arguments from a configuration, of which each is checked where it is taken: their types are not one type.
+# Keyword arguments from a configuration, of various types; the functions that take them declare each type.
 Options = Mapping[str, Any]
-SCHEDULE = ("drops", "plateau", "colour_until", "freeze", "fold_in")  # keys of a training rule that `Schedule` takes
+SCHEDULE = (
+    "drops",
+    "plateau",
+    "colour_until",
+    "freeze",
+    "fold_in",
+)  # keys of a training rule that are arguments of `Schedule`
 
 
 @dataclass
 class Trainer:
-    """A net, its optimiser and the data: `epochs` trains, `state` and `load` are all there is to a checkpoint."""
+    """A net with its optimiser and data: `epochs` trains it, `state` and `load` save and restore a checkpoint."""
 
     net: torch.nn.Module
     optimiser: sgd.PaperSGD
     batches: Batches | PhotoBatches
     sizes: list[int]  # of an epoch's minibatches
-    folded: list[int]  # the same once the held-out images are trained on too
+    folded: list[int]  # the same for epochs with the held-out images
     order: str
     seed: int
     precision: str
     schedule: Schedule
-    model: Mapping[str, Any]  # the arguments that the net was built by
+    model: Mapping[str, Any]  # the arguments that the net was built with
     every_epoch: bool = False  # whether the test images are measured after every epoch
     layout: torch.memory_format | None = None  # of `Step`
     capture: bool = True  # of `Step`
     epoch: int = 0
-    correct: torch.Tensor | None = None  # bool [test images], after the last epoch at which they were measured
+    correct: torch.Tensor | None = None  # bool [test images], of the last epoch with a test
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,8 +70,10 @@ class Trainer:
         )
 
     def epochs(self, last: int) -> Iterator[Row]:
-        """Train up to and with epoch `last`, yielding a row of each; end early after a divergence or by the plateau
-        rule."""
+        """Train up to and including epoch `last` and yield a row for each epoch.
+
+        Stop earlier after a divergence or by the plateau rule.
+        """
         while self.epoch < last:
             row = self._train_epoch()
             yield row
@@ -115,10 +123,10 @@ class Trainer:
         return row
 
     def _updates(self, count: int, first: int) -> list[Half]:
-        """Do the epoch's updates, `first` of the run before them; return the held-out errors of crops by half epochs.
+        """Do the `count` updates of an epoch after `first` updates of the run; return held-out errors per half epoch.
 
-        On the CPU it stops at a loss that is not finite. On a GPU asking would make the host wait: there the whole
-        epoch is read once, by `Step.losses_and_errors`, and the same update is named.
+        On the CPU this stops at a loss that is not finite. On a GPU a check would make the host wait, so the losses are
+        read after the epoch by `Step.losses_and_errors`; the row names the same update.
         """
         halves: list[Half] = []
         for done in range(1, count + 1):
@@ -130,7 +138,7 @@ class Trainer:
         return halves
 
     def begin(self, epoch: int) -> tuple[int, list[int], int]:
-        """Put on the device what an epoch's updates take; return (epoch, its minibatches' sizes, updates before it)."""
+        """Prepare an epoch on the device; return (epoch, sizes of its minibatches, number of updates before it)."""
         sgd.set_rates(self.optimiser, self.schedule.factor(epoch), lambda layer: self.schedule.frozen(layer, epoch))
         past = range(1, epoch)
         first = sum(len(self.folded if self.schedule.folded(before) else self.sizes) for before in past)
@@ -147,8 +155,11 @@ class Trainer:
         return logits_of(self.net, x, self.precision)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return a copy of weights, velocities, epoch and `correct`: all a resumed run needs, as randomness has names.
-        Nets of libraries have buffers too: the running means of their batch norms."""
+        """Return a copy of everything that a resumed run needs: weights, velocities, buffers, epoch and `correct`.
+
+        Generators need no state, because randomness is named. Only nets of libraries have buffers: the running means of
+        batch norms.
+        """
         state = {"epoch": torch.tensor(self.epoch)}
         if self.correct is not None:
             state["correct"] = self.correct.clone()
@@ -169,7 +180,7 @@ class Trainer:
 
     @torch.no_grad()
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take up a state given by `state`."""
+        """Restore a state that `state` returned."""
         self.epoch = int(state["epoch"])
         self.correct = state.get("correct")
         if self.schedule.plateau is not None:
@@ -183,7 +194,7 @@ class Trainer:
 
 
 def initial_net(model: Options, *, seed: int, classes: int, image: tuple[int, int, int]) -> torch.nn.Module:
-    """Build a configuration's net before the first update: fp32, on the CPU, whatever the run has."""
+    """Build the net of a configuration with its initial values, in fp32 on the CPU."""
     return modules.build(**model, classes=classes, image=image, draw=lambda name: generator(seed, "init", name))
 
 
@@ -198,12 +209,12 @@ def trainer(
     layout: torch.memory_format | None = None,
     capture: bool = True,
 ) -> Trainer:
-    """Return the run of one configuration at its start. `model` and `train` are parts of a resolved configuration.
+    """Return the trainer of one configuration before its first epoch.
 
-    `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
-    and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`. `every_epoch`: see `Trainer`.
-    `layout`: how images and kernels lie in memory, by default as `nets.LAYOUT` says; `capture`: see `Step`. Both are
-    for measurements.
+    `model` and `train` are sections of a resolved configuration. `train`: batch, lr, bias_lr (factor), momentum,
+    weight_decay (by layer; `other`: of all others), file_images, order; optionally layer_lr (factors, by layer) and the
+    arguments of `Schedule`. `every_epoch`: see `Trainer`. `layout`: the memory layout of images and kernels, by default
+    `modules.LAYOUT`; `capture`: see `Step`; both are meant for measurements.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -214,7 +225,7 @@ def trainer(
     rates = {key: train[key] for key in ("lr", "bias_lr", "weight_decay", "layer_lr") if key in train}
     groups = sgd.groups(net, **rates)
     for group in groups:
-        if schedule.frozen(group["layer"], 1):  # from the start: nothing flows back into it
+        if schedule.frozen(group["layer"], 1):  # frozen from the start: it needs no gradient
             group["params"][0].requires_grad_(False)
     files = {"batch": train["batch"], "file_images": train["file_images"]}
     return Trainer(

@@ -1,4 +1,4 @@
-"""What training asks of a process, and how fast this machine does a net's steps."""
+"""Settings of a training process, and the speed of a net's steps on this machine."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from repro.train import loop, testing
 from repro.train.loop import Options
 from repro.train.throughput import seconds
 
-TIMED_SECONDS = 0.3  # of updates; with the warm ones, the test passes and the net, a probe stays under 2 s
+TIMED_SECONDS = 0.3  # of updates; a whole probe stays under 2 s
 
 
 class Step(NamedTuple):
-    """Seconds of an update, and of one image in test mode."""
+    """Seconds per update, and per image in test mode."""
 
     update: float
     image: float
 
 
 def settle_process(device: str) -> None:
-    """Use one thread on the CPU, so that the same machine gives the same bits, and keep freed memory.
+    """Use one thread on the CPU, so that results are reproducible on a machine, and keep freed memory.
 
-    glibc hands every freed block above 128 kB back to the system, and the next minibatch pays for its pages again:
-    17 % of a training step on the machine where this was measured.
+    By default glibc returns every freed block above 128 kB to the system, and the next minibatch must get its pages
+    again: this took 17 % of a training step on the machine where it was measured.
     """
     if device == "cpu":
         torch.set_num_threads(1)
@@ -39,9 +39,9 @@ def settle_process(device: str) -> None:
 
 
 def step_seconds(batches: Batches | PhotoBatches, *, model: Options, train: Options, precision: str) -> Step:
-    """Measure what a run's updates and test passes take on the device of `batches`: the loop's own steps, once warm.
+    """Measure the seconds of a run's updates and test passes on the device of `batches`, after a warm-up.
 
-    `batches` may hold noise, so that a plan needs no data: the arithmetic is the same, whatever the values.
+    `batches` may hold noise, so that a plan needs no data: the time does not depend on the values.
     """
     settle_process(batches.device.type)
     trainer = loop.trainer(model=model, train=dict(train) | {"lr": 1e-6}, seed=0, precision=precision, batches=batches)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Moves only when the golden losses of tests/golden do; recorded with every run, never part of its address.
-# 2: dropout's masks come from packed bits, an epoch's at once.
+# Raised only when the golden losses of tests/golden change; recorded with every run, never part of its address.
+# 2: dropout masks come from packed bits, drawn for a whole epoch.
 NUMERICS = 2
 
 RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
@@ -11,18 +11,20 @@ TESTED = 5  # DESIGN, a run: epochs from one test to the next, after the first f
 
 
 def batch_sizes(images: int, *, batch: int, file_images: int) -> list[int]:
-    """Return the sizes of an epoch's minibatches: images are cut into files, files into minibatches, the last short.
+    """Return the sizes of an epoch's minibatches; the last one of each data file may be short.
 
-    CIFAR-10's five files of 10,000 give 78 minibatches of 128 and one of 16 each: 395 updates (source.md 3.1).
+    Each of CIFAR-10's five files of 10,000 gives 78 minibatches of 128 and one of 16: 395 updates (source.md 3.1).
     """
     sizes = []
     for start in range(0, images, file_images):
-        whole, rest = divmod(min(file_images, images - start), batch)
-        sizes += [batch] * whole + [rest] * (rest > 0)
+        full, rest = divmod(min(file_images, images - start), batch)
+        sizes += [batch] * full + [rest] * (rest > 0)
     return sizes
 
 
 def is_tested(epoch: int) -> bool:
-    """Return whether the test images are looked at after an epoch: 1, 2, 4, 8 and every fifth (DESIGN, a run). A run
-    that ends by its own rule is tested at its end too."""
+    """Return whether the net is tested after an epoch: 1, 2, 4, 8 and every fifth (DESIGN, a run).
+
+    A run that the plateau rule ends is also tested at its end.
+    """
     return epoch in (1, 2, 4, 8) or epoch % TESTED == 0

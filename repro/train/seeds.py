@@ -1,6 +1,6 @@
-"""Randomness has a name: every draw comes from a generator made of the run's seed and what is drawn.
+"""Named randomness: every draw comes from a generator that depends on the run's seed and the name of what is drawn.
 
-So arms agree wherever they draw the same thing, and a resumed run needs no generator's state.
+Arms therefore share all draws of the same name, and a resumed run needs no state of generators.
 """
 
 from __future__ import annotations

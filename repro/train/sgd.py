@@ -25,11 +25,11 @@ class Group(TypedDict):
 class PaperSGD(Optimizer):
     """v <- momentum v - weight_decay lr w - lr g;  w <- w + v, g the gradient averaged over the minibatch (§5).
 
-    The rate stands inside the velocity: what was gathered at an old rate keeps its size after a drop. torch.optim.SGD
-    multiplies the whole velocity by the current rate; the two agree while the rate is constant and differ after a drop.
+    The rate is part of the velocity: contributions from before a drop of the rate keep their size. torch.optim.SGD
+    multiplies the whole velocity by the current rate. Both agree while the rate is constant and differ after a drop.
 
-    On the CPU an update reads the rate of its group, `lr`. Elsewhere it reads a float32 copy on the parameters' device,
-    `rate`, so that a captured CUDA graph of `step` follows the rates that `set_rates` sets between replays.
+    On the CPU an update uses the rate of its group, `lr`. On other devices it uses a float32 copy there, `rate`,
+    so that a captured CUDA graph of `step` follows the rates that `set_rates` sets between replays.
     """
 
     def __init__(self, groups: list[Group], momentum: float) -> None:
@@ -43,13 +43,13 @@ class PaperSGD(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
-        """Do one update; `closure` is torch's interface and not used."""
+        """Do one update. `closure` belongs to torch's interface and is not used."""
         self.copy_rates()
         for group in self.param_groups:
             lr, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
             for parameter in group["params"]:
                 if parameter.grad is None:
-                    continue  # a library's net may hold parts that an update does not reach
+                    continue  # an update may not reach all parts of a library's net
                 velocity = self.state[parameter]["velocity"]
                 if "rate" in group:
                     paper_update_(parameter, velocity, parameter.grad, group["rate"], momentum, decay)
@@ -60,7 +60,7 @@ class PaperSGD(Optimizer):
                     parameter.add_(velocity)
 
     def copy_rates(self) -> None:
-        """Copy the rates that changed to their devices: `set_rates` does, and `step` where `lr` was set otherwise."""
+        """Copy changed rates to their devices. `set_rates` calls this, and `step` in case `lr` was set directly."""
         for group in self.param_groups:
             if "rate" in group and group["copied"] != group["lr"]:
                 # a captured copy would undo every later one
@@ -78,11 +78,11 @@ def groups(
     weight_decay: Mapping[str, float],
     layer_lr: Mapping[str, float] | None = None,
 ) -> list[Group]:
-    """Return a group per parameter: rate lr for weights, lr * bias_lr for biases; decay by layer name, none for biases.
+    """Return one group per parameter: rate lr for weights, lr * bias_lr without decay for biases.
 
-    A layer that is not named has the decay of `other`, but for its vectors: a library's net has weights that are no
-    matrix, of norms, and those have none, as is usual for such nets (assumed: the paper has no such layer).
-    `layer_lr`: factors on both rates of the layers named.
+    `weight_decay`: by layer, `other` for all layers not named. Norms of nets of libraries, whose weights are vectors,
+    have no decay unless named, as is usual for such nets (assumed: the paper has no such layer). `layer_lr`: by layer,
+    a factor on both rates.
     """
     out: list[Group] = []
     for name, parameter in net.named_parameters():
@@ -101,7 +101,7 @@ def _decay(by_layer: Mapping[str, float], name: str, parameter: torch.Tensor) ->
 
 
 def set_rates(optimiser: PaperSGD, factor: float, frozen: Callable[[str], bool]) -> None:
-    """Set every parameter's rate: its base rate times `factor`, 0 in a layer that is `frozen`."""
+    """Set the rate of every parameter: its base rate times `factor`, or 0 if its layer is `frozen`."""
     for group in optimiser.param_groups:
         group["lr"] = 0.0 if frozen(group["layer"]) else group["base"] * factor
     optimiser.copy_rates()

@@ -1,8 +1,8 @@
-"""One update of a run, the same function on every device: it reads and writes buffers that stay where they are.
+"""One update of a run, the same function on every device; its buffers keep their addresses.
 
-`step` takes the next minibatch by counters that lie on the device, so that nothing is asked of the host: gather,
-forward, loss, backward, the paper's update, and the loss and the errors written in place. The CPU runs it as it stands;
-CUDA records it once for each size of minibatch and replays the recording.
+`step` selects the next minibatch by a counter on the device, so that the host need not wait: gather, forward, loss,
+backward and the paper's update; the loss and the errors are written in place. The CPU runs it directly; CUDA captures
+it once for each size of minibatch and replays the graph.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from repro.train import sgd
 from repro.train.masks import Masks
 from repro.train.seeds import generator
 
-EAGER = 3  # updates of each size before CUDA records one: kernels are chosen and compiled in these (torch's advice)
+EAGER = 3  # updates of each size before CUDA captures one; kernels are chosen and compiled in these (torch's advice)
 
 
 class Step:
-    """The update of a run, and what an epoch of them needs on the device.
+    """The update of a run, and the buffers of an epoch on the device.
 
     `begin` fills the buffers of an epoch, each call then does one update, and `losses_and_errors` reads the results.
-
-    `layout`: how images are to lie in memory; None: as batches give them. `capture` False: CUDA records nothing.
+    `layout`: the memory layout of images; None: that of the batches. `capture` False: CUDA captures nothing.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Step:
         self._eager: dict[tuple[object, ...], int] = {}
         self._plan = torch.empty(0)
         self._done: torch.Tensor
-        self._one = torch.ones((), device=self.device)  # the gradient of the loss, which torch would make anew
+        self._one = torch.ones((), device=self.device)  # the gradient of the loss; torch would allocate it anew
 
     def begin(self, order: torch.Tensor, draws: Draws | None, sizes: Sequence[int], *, epoch: int, first: int) -> None:
         """Put on the device what an epoch takes: images in `order` (int64 [n]) and their `draws`, in minibatches of
@@ -67,9 +66,9 @@ class Step:
         columns = [self.batches.places(order, sizes)[:, None], self.batches.labels(order)[:, None]]
         columns += [] if draws is None else [draws.words().to(device)]
         rows = torch.cat([*columns, bits.to(device)], 1).split(list(sizes))
-        plan = pad_sequence(rows, batch_first=True)  # [minibatches, largest, k]: shorter ones are filled up with zeros
+        plan = pad_sequence(rows, batch_first=True)  # [minibatches, largest, k]; short ones are padded with zeros
         self._drawn, self._words = draws, sum(part.shape[1] for part in columns)
-        if plan.shape == self._plan.shape:  # what is recorded goes on reading the same addresses
+        if plan.shape == self._plan.shape:  # captured graphs read the same addresses
             self._plan.copy_(plan)
             self._done.zero_()
         else:
@@ -85,7 +84,7 @@ class Step:
         """Do the next update of the epoch."""
         size, drawn = self._sizes[self._at], self._drawn
         if self._fed is not None:
-            next(self._fed)  # the photos of this minibatch, which do not fit on the device all at once
+            next(self._fed)  # upload the photos of this minibatch
         if self._library:
             library.name_draws(self.net, generator(self.seed, "dropout", self._first + self._at + 1, ""))
         self.net.train()
@@ -93,7 +92,7 @@ class Step:
         self._at += 1
 
     def step(self, size: int) -> None:
-        """Do one update on the next `size` images: nothing here depends on a value that the host would have to read."""
+        """Do one update on the next `size` images, without any value that the host would have to read."""
         row = self._plan.index_select(0, self._done)[0, :size]
         draws = None if self._drawn is None else self._drawn.from_words(row[:, 2 : self._words])
         if self.masks.layers:
@@ -104,12 +103,12 @@ class Step:
         self._done.add_(1)
 
     def repeat(self, x: torch.Tensor, y: torch.Tensor) -> None:
-        """Do an update on a minibatch that stays where it is, with the masks that were put last: for timings."""
+        """Do an update on a minibatch at a fixed address with the last masks, for timings."""
         self.net.train()
         self._run((x.data_ptr(), len(y)), lambda: self.update(x, y))
 
     def update(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Do one update on a minibatch whose masks are put: (its mean loss, its logits [b, classes]) before it."""
+        """Do one update on a minibatch whose masks are set; return (mean loss, logits [b, classes]) from before it."""
         logits = self.logits(x)
         loss = F.cross_entropy(logits, y)
         self.optimiser.zero_grad()
@@ -120,24 +119,24 @@ class Step:
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return the net's answers [b, classes], in the run's precision."""
         if self._layout is not None:
-            x = x.contiguous(memory_format=self._layout)  # nothing is done where they lie so already
+            x = x.contiguous(memory_format=self._layout)  # no copy if they have this layout already
         return logits_of(self.net, x, self.precision)
 
     def _run(self, key: tuple[object, ...], action: Callable[[], object]) -> None:
-        """Do `action`; on CUDA from its recording, made after a few updates that were done one by one."""
+        """Do `action`; on CUDA replay its graph, which is captured after a few direct updates."""
         if not self._captures:
             action()
             return
         if (graph := self._graphs.get(key)) is None and (done := self._eager.get(key, 0)) < EAGER:
             self._eager[key] = done + 1
-            aside = torch.cuda.Stream(self.device)
-            aside.wait_stream(torch.cuda.current_stream(self.device))
-            with torch.cuda.stream(aside):
+            stream = torch.cuda.Stream(self.device)
+            stream.wait_stream(torch.cuda.current_stream(self.device))
+            with torch.cuda.stream(stream):
                 action()
-            torch.cuda.current_stream(self.device).wait_stream(aside)
+            torch.cuda.current_stream(self.device).wait_stream(stream)
             return
         if graph is None:
-            self.optimiser.zero_grad()  # gradients are to lie in the recording's own memory
+            self.optimiser.zero_grad()  # gradients must be allocated in the graph's memory
             graph = self._graphs[key] = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 action()
@@ -145,11 +144,11 @@ class Step:
 
     @property
     def last_loss(self) -> torch.Tensor:
-        """The mean loss of the update just done, on the device."""
+        """The mean loss of the last update, on the device."""
         return self._losses[self._at - 1]
 
     def losses_and_errors(self) -> tuple[list[float], list[int]]:
-        """Read the mean loss and the number of errors of each update done in this epoch."""
+        """Return (mean losses, numbers of errors) of the updates done in this epoch."""
         wrong = (self._answers != self._plan[:, :, 1]).cpu()
         counts = [int(row[:size].sum()) for row, size in zip(wrong, self._sizes[: self._at], strict=False)]
         return self._losses[: self._at].tolist(), counts
@@ -159,6 +158,6 @@ def logits_of(net: torch.nn.Module, x: torch.Tensor, precision: str) -> torch.Te
     """Return a net's answers [b, classes], fp32, its products computed in `precision`, fp32 or bf16."""
     if precision == "fp32":
         return net(x)
-    # operands are bf16; the weights that are kept, sums and the loss stay fp32
+    # operands are bf16; stored weights, sums and the loss stay fp32
     with torch.autocast(x.device.type, torch.bfloat16):
         return net(x).float()

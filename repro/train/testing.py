@@ -1,4 +1,4 @@
-"""What is measured of a net in test mode: errors and losses, units that pass no gradient, the size of its weights."""
+"""Measurements of a net in test mode: errors, losses, saturated units, the norms of its weights."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ SATURATED = 0.02
 
 
 def test(run: Trainer) -> Tests:
-    """Return error and mean loss on the test images and, of crops, top-5 error and both of 1,000 fixed training photos.
+    """Measure error and mean loss on the test images; with crops also top-5 error, and both on fixed training photos.
 
-    A loss that is not finite is left out. Leave in `run.correct` (bool [test images]) which test images were right.
+    A loss that is not finite is left out. Sets `run.correct`, bool [test images].
     """
     return _tests(run, units=False)
 
 
 def after_epoch(run: Trainer) -> Tests:
-    """Return what `test` does and, of nets that are a row of layers, what `saturated` does."""
+    """Return the measurements of `test` and, for sequential nets, of `saturated`."""
     return _tests(run, units=True)
 
 
@@ -53,7 +53,7 @@ def _tests(run: Trainer, *, units: bool) -> Tests:
 
 
 def held_out(run: Trainer, *, update: int) -> Half:
-    """Return error and mean loss on centre views of the held-out photos after `update`; None where there are none."""
+    """Return error and mean loss on centre views of the held-out photos after `update`; None if there are none."""
     assert isinstance(run.batches, PhotoBatches)
     ranks, loss = _ranks(run, run.batches.held_out(500))
     return {
@@ -65,8 +65,11 @@ def held_out(run: Trainer, *, update: int) -> Half:
 
 @torch.no_grad()
 def positive(run: Trainer) -> dict[str, float]:
-    """Return by weighted layer the share of its outputs above 0 over the first of the fixed photos: what biases of 1
-    are for (§5). Norms, which libraries give weights too, are none."""
+    """Return for each layer with weights the share of its outputs above 0, over the first fixed training photos.
+
+    Initial biases of 1 are meant to raise this share (§5). The norms of libraries, whose weights are vectors, are left
+    out.
+    """
     assert isinstance(run.batches, PhotoBatches)
     shares: dict[str, float] = {}
     layers = {group["layer"] for group in run.optimiser.param_groups if group["params"][0].dim() > 1}
@@ -87,10 +90,10 @@ def positive(run: Trainer) -> dict[str, float]:
 
 @torch.no_grad()
 def saturated(run: Trainer) -> dict[str, Saturation] | None:
-    """Return by hidden layer `outputs`, the share of its activations that pass next to no gradient, and `units`, the
-    share of its units that pass none for any image (§3.3: with a positive input for some images a ReLU learns).
+    """Return for each hidden layer the shares of saturated `outputs` and of `units` that are saturated for all images.
 
-    Over 1,000 test images, or 100 of the fixed training photos; None of nets that are not a row of layers.
+    A saturated output passes almost no gradient (§3.3: a ReLU learns if some images give it a positive input). Over
+    1,000 test images, or 100 fixed training photos; None for nets that are not sequential.
     """
     if not isinstance(run.net, torch.nn.Sequential):
         return None
@@ -109,15 +112,17 @@ def saturated(run: Trainer) -> dict[str, Saturation] | None:
 
 @torch.no_grad()
 def norms(run: Trainer) -> dict[str, float]:
-    """Return by layer the root of the sum of its squared weights, biases left out: what decay keeps small (§5)."""
+    """Return the Euclidean norm of the weights of each layer, without biases: decay keeps it small (§5)."""
     weights = [(name, p) for name, p in run.net.named_parameters() if name.endswith(".weight")]
-    sizes = torch.stack([weight.norm() for _, weight in weights]).tolist()  # asked of a GPU once
+    sizes = torch.stack([weight.norm() for _, weight in weights]).tolist()  # read from a GPU once
     return {name.removesuffix(".weight"): size for (name, _), size in zip(weights, sizes, strict=True)}
 
 
 def rank(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the place of class y among scores [n, classes], int64 [n], 0 the first; of equal scores the lower class
-    leads, and a class without a number comes last."""
+    """Return the rank of class y among scores [n, classes]: int64 [n], 0 for the highest score.
+
+    Of equal scores the lower class comes first; a NaN score of class y comes last.
+    """
     own = scores.gather(1, y[:, None])
     ahead = (scores > own) | ((scores == own) & (torch.arange(scores.shape[1], device=y.device) < y[:, None]))
     return torch.where(own.isnan().squeeze(1), scores.shape[1], ahead.sum(1))
@@ -125,7 +130,7 @@ def rank(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def _ranks(run: Trainer, batches: Iterator[Batch]) -> tuple[torch.Tensor, float | None]:
-    """Return (int64 [n]: how many classes are likelier than an image's own, the mean loss where it is finite)."""
+    """Return (the ranks of the images' own classes, int64 [n]; the mean loss, None if it is not finite)."""
     run.net.eval()
     ranks, losses = [torch.empty(0, dtype=torch.int64, device=run.batches.device)], []
     for x, y in batches:

@@ -1,4 +1,4 @@
-"""Images/s of training: rounds of updates in turn, loading and augmentation included, beside the step alone."""
+"""Images/s of training in alternating rounds: the whole pipeline with loading and augmentation, and the step only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from repro.train.seeds import generator
 
 
 def synchronise(device: str) -> None:
-    """Wait for what a GPU has been given to do."""
+    """Wait until a GPU has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def seconds(action: Callable[[], object], times: int, device: str) -> float:
-    """Return the seconds of one `action`, the mean of `times` of them done one after the other."""
+    """Return the mean seconds of `action` over `times` consecutive calls."""
     synchronise(device)
     start = time.perf_counter()
     for _ in range(times):
@@ -31,11 +31,11 @@ def seconds(action: Callable[[], object], times: int, device: str) -> float:
 
 
 def in_turn(arms: Mapping[str, Trainer], *, updates: int, rounds: int, warm: int) -> dict[str, Rounds]:
-    """Return by arm the images/s of each round that counts: of the whole pipeline of an epoch, and of the step alone.
+    """Return by arm the images/s of each counted round: of the whole pipeline of an epoch, and of the step only.
 
-    Arms take turns, and each round another one begins. The pipeline is the loop's: photos are read, cropped and
-    mirrored as they are taken, and a round is charged its share of what is drawn once an epoch. The step is repeated on
-    one minibatch. The first `warm` rounds do not count.
+    Arms take turns, and each round starts with another arm. The pipeline is that of the training loop: photos are read,
+    cropped and mirrored as they are used, and a round includes its share of the draws of an epoch. The step is repeated
+    on one minibatch. The first `warm` rounds are not counted.
     """
     out: dict[str, Rounds] = {name: {"pipeline": [], "step": []} for name in arms}
     minibatches = {name: first_minibatch(trainer) for name, trainer in arms.items()}
@@ -54,7 +54,7 @@ def in_turn(arms: Mapping[str, Trainer], *, updates: int, rounds: int, warm: int
 
 
 def first_minibatch(trainer: Trainer) -> Batch:
-    """Return the first minibatch of an epoch, and put masks of dropout for it."""
+    """Return the first minibatch of an epoch, after setting dropout masks for it."""
     device, size = trainer.batches.device, trainer.sizes[0]
     order = torch.arange(size, device=device)
     draws = trainer.batches.draw(generator(trainer.seed, "augment", 1), images=size)
@@ -63,13 +63,13 @@ def first_minibatch(trainer: Trainer) -> Batch:
 
 
 def put_masks(trainer: Trainer, images: int) -> None:
-    """Give dropout masks for a minibatch of `images` that is used again and again."""
+    """Set dropout masks for a minibatch of `images` images that is used repeatedly."""
     if (masks := trainer.step.masks).layers:
         masks.put(masks.draw(images, partial(generator, trainer.seed, "dropout", 1)).to(trainer.batches.device))
 
 
 def _pipeline(trainer: Trainer, updates: int, epoch: int) -> float:
-    """Return the seconds of the first `updates` updates of an epoch, and of their share in what is drawn for all."""
+    """Return the seconds of the first `updates` updates of an epoch and of their share in its draws."""
     device = trainer.batches.device.type
     synchronise(device)
     start = time.perf_counter()
