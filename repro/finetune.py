@@ -74,7 +74,7 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
     for name, config in configs.items():
         _train(config, f"{wish.data.name}, {name}", wish.epochs, setting, report, batches, given)
         tried.append(_tried(name, config, setting, batches))
-    told = FineTuning(
+    tuning = FineTuning(
         where=str(wish.data),
         classes=photos.classes,
         labels=photos.test_y,
@@ -88,8 +88,8 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
         out=wish.out,
     )
     _weights_out(wish.out, tried[0])
-    write(told, wish.out)
-    return told
+    write(tuning, wish.out)
+    return tuning
 
 
 def _data(wish: Wish, known: dict[str, Any]) -> dict[str, Any]:

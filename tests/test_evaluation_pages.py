@@ -198,20 +198,20 @@ def test_kernels_are_drawn_on_a_page_of_at_most_300_kB_and_alike_every_time(tmp_
     assert "tower 1 above, with a mean chroma share of 0.12, and tower 2 below, 0.71" in images[0][3]
     arrays = pictured()
     assert np.array_equal(
-        np.asarray(image), figure3.arranged(arrays["kernels"].astype(np.float64), arrays["new"] >= 0.1)
+        np.asarray(image), figure3.arrange(arrays["kernels"].astype(np.float64), arrays["new"] >= 0.1)
     )
 
 
 def test_each_kernel_stands_in_its_towers_rows_on_its_own_contrast_and_what_is_noise_is_faint():
     plain = np.zeros((8, 3, 2, 2))
     plain[:, 0] = np.arange(1, 9)[:, None, None]  # red, eight sizes
-    out = figure3.arranged(plain, np.array([True] * 7 + [False]))
+    out = figure3.arrange(plain, np.array([True] * 7 + [False]))
     rows, columns = out.shape[:2]
-    assert (rows, columns) == (2 + figure3.GAP + 2 + figure3.APART, 4 * 2 + 3 * figure3.GAP)
+    assert (rows, columns) == (2 + figure3.GAP + 2 + figure3.TOWER_GAP, 4 * 2 + 3 * figure3.GAP)
     assert (out[0, 0] == [255, 128, 128]).all(), "the largest value of each is full contrast"
     assert (out[-1, 0] == [255, 128, 128]).all(), "tower 2 below"
     assert (out[-1, -1] == [160, 128, 128]).all(), "128 + 127 / 4"
-    assert (out[2 : 2 + figure3.APART] == figure3.GREY).all()
+    assert (out[2 : 2 + figure3.TOWER_GAP] == figure3.GREY).all()
 
 
 def test_the_mean_of_an_arms_curves_is_drawn_at_the_times_that_all_its_seeds_have():

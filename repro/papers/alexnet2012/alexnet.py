@@ -131,12 +131,12 @@ def table(
     conv6: bool = False,
     halved: bool = False,
 ) -> Rows:
-    """The rows of one reading with its edits; the defaults are the net of the paper.
+    """Return the rows of one reading with options applied; the defaults are the net of the paper.
 
     `width`: factor on the maps and units of every hidden layer, rounded to whole pairs. `dropout`: the probability of
-    being dropped, 0 for none. `halved`: in place of dropout, the outputs of both hidden layers times 0.5, which halves
-    the activity as dropout does in the mean, without its noise. `bias`: the initial bias where the net has 1.
-    `without`: a layer to leave out, one only.
+    being dropped, 0 for none. `halved`: instead of dropout, multiply the outputs of both hidden layers by 0.5, which
+    has the mean effect of dropout without its noise. `bias`: the initial bias of the layers that have 1. `without`: at
+    most one layer to leave out. Raises ValueError for more than one.
     """
     rows = {"paper": PAPER, "source": SOURCE}[reading]
     edit = {"one half": _half_tower, "no communication": _no_communication, "dense conv2": _dense_conv2}
@@ -155,10 +155,11 @@ def table(
 
 
 def caffe(*, classes: int = 1000, width: float = 1.0, activation: ActivationKind = "relu") -> Rows:
-    """BVLC's net in Caffe (`models/bvlc_alexnet`), of which the widely used weights are: 227 x 227 pixels.
+    """Return BVLC's net in Caffe (`models/bvlc_alexnet`), whose weights are widely used, for 227 x 227 pixels.
 
-    As `PAPER` but: norms over all maps, with k = 1 and alpha / n; biases 0.1 where the paper has 1; deviation 0.005 in
-    the hidden fully connected layers; dropout that scales while it trains. The same parameters and multiply-adds.
+    It differs from `PAPER` as follows: norms over all maps, with k = 1 and alpha / n; biases of 0.1 instead of 1;
+    deviation 0.005 in the hidden fully connected layers; dropout that scales in training. The numbers of parameters and
+    multiply-adds are the same.
     """
     rows = tuple(
         replace(row, k=1.0, alpha=1e-4 / 5, groups=1) if isinstance(row, CrossMapNorm) else
@@ -175,7 +176,7 @@ def _same(rows: Rows) -> Rows:
 
 
 def _half_tower(rows: Rows) -> Rows:
-    """§3.2's one-GPU net: half as many kernels in each convolution but the last, as #145-half (source.md 1, 32)."""
+    """Return §3.2's one-GPU net: half the kernels in each convolution but the last, as #145-half (source.md 1, 32)."""
     rows = tuple(replace(row, groups=1) if isinstance(row, Conv | CrossMapNorm) else row for row in rows)
     for name, maps in {"conv1": 48, "conv2": 128, "conv3": 192, "conv4": 192}.items():
         rows = _change(rows, name, maps=maps)
@@ -183,7 +184,7 @@ def _half_tower(rows: Rows) -> Rows:
 
 
 def _no_communication(rows: Rows) -> Rows:
-    """#150: the towers meet in fc8 only; conv2 160 and fc6 4096 a tower keep the parameters equal (source.md 2.1)."""
+    """Let the towers meet only in fc8, as #150; conv2 160 and fc6 4096 per tower keep the size (source.md 2.1)."""
     rows = _change(rows, "conv2", maps=320)
     rows = _change(rows, "conv3", groups=2)
     rows = _change(rows, "fc6", units=8192, groups=2)
@@ -191,13 +192,15 @@ def _no_communication(rows: Rows) -> Rows:
 
 
 def _dense_conv2(rows: Rows) -> Rows:
-    """conv2 reads all 96 maps of layer 1, whose norm sums over both halves: nothing in layer 1 knows of towers. The
-    control of §6.1, where the kernels' specialisation is a result of the restricted connectivity."""
+    """Let conv2 and the norm of layer 1 read all 96 maps, so that layer 1 has no towers.
+
+    This is the control for §6.1, which explains the kernels' specialisation by the restricted connectivity.
+    """
     return _change(_change(rows, "conv2", groups=1), "lrn1", groups=1)
 
 
 def _without_overlap(rows: Rows) -> Rows:
-    """§3.4's z = 2, s = 2, with #147's paddings, which keep 13 x 13 and 6 x 6 (source.md 1, 33)."""
+    """Use §3.4's z = 2, s = 2, with #147's paddings, which keep maps of 13 x 13 and 6 x 6 (source.md 1, 33)."""
     for name in ("pool1", "pool2", "pool5"):
         rows = _change(rows, name, size=2)
     rows = _change(rows, "conv2", pad=1)
@@ -205,34 +208,35 @@ def _without_overlap(rows: Rows) -> Rows:
 
 
 def _no_norms(rows: Rows) -> Rows:
-    """All of them, as #148 did for §3.3's numbers, the same-map norm too (source.md 1, 34)."""
+    """Remove all norms, the same-map norm too, as #148 did for §3.3's numbers (source.md 1, 34)."""
     return tuple(row for row in rows if not isinstance(row, CrossMapNorm | SameMapNorm))
 
 
 def _first_norm(rows: Rows) -> Rows:
-    """Layer 1's only, as #167: both norms over conv2 deleted (source.md 2.2)."""
+    """Keep only the norm of layer 1, as #167, which has neither norm after conv2 (source.md 2.2)."""
     return tuple(row for row in rows if not isinstance(row, CrossMapNorm | SameMapNorm) or row.name == "lrn1")
 
 
 def _scale_only(rows: Rows) -> Rows:
-    """What a norm does to small activations: k^-beta, 0.595. The same-map norm has k = 1: nothing stays of it."""
+    """Replace norms by their factor on small activations: k^-beta, 0.595; the same-map norm, k = 1, is removed."""
     scales = (Scale(row.name, row.k**-row.beta) if isinstance(row, CrossMapNorm) else row for row in rows)
     return tuple(row for row in scales if not isinstance(row, SameMapNorm))
 
 
 def _sixth_convolution(rows: Rows) -> Rows:
-    """§6's sixth convolution over the last pooling: 3 x 3, from both towers, bias 1, as #146 (source.md 1, 35)."""
+    """Add §6's sixth convolution after the last pooling: 3 x 3, both towers, bias 1, as #146 (source.md 1, 35)."""
     fc6 = next(i for i, row in enumerate(rows) if isinstance(row, Dense))
     conv6 = replace(_conv(rows, "conv5"), name="conv6", pad=1, groups=_conv(rows, "conv3").groups)
     return (*rows[:fc6], conv6, Activation("relu"), *rows[fc6:])
 
 
-# Without one convolution (§7): its non-linearity and norms go with it, its pooling stays, so that the maps shrink as
-# before (assumed; without pool1 or pool2 fc6 would read 14 x 14 or 13 x 13 maps and be five times as large).
+# Nets without one convolution (§7). Its non-linearity and norms are removed too; its pooling is kept, so that the maps
+# have the same sides (assumed: without pool1 or pool2 fc6 would read maps of 14 x 14 or 13 x 13 and be five times as
+# large).
 
 
 def _without_conv1(rows: Rows) -> Rows:
-    """conv2 reads the pixels, each tower all of them, at conv1's stride of 4; both poolings follow: 7 x 7 at fc6."""
+    """Let both towers of conv2 read the pixels at conv1's stride of 4; both poolings follow it, and fc6 reads 7 x 7."""
     pools, rest = _cut(rows, "conv1")
     rest = _change(rest, "conv2", stride=_conv(rows, "conv1").stride, groups=1)
     place = next(i for i, row in enumerate(rest) if isinstance(row, Conv) and row.name == "conv3")
@@ -240,22 +244,22 @@ def _without_conv1(rows: Rows) -> Rows:
 
 
 def _without_conv2(rows: Rows) -> Rows:
-    """conv3 reads the 96 maps of layer 1."""
+    """Let conv3 read the 96 maps of layer 1."""
     return _removed(rows, "conv2")
 
 
 def _without_conv3(rows: Rows) -> Rows:
-    """conv4 reads both towers in its place, else the only crossing among the convolutions would go too."""
+    """Let conv4 read both towers, because conv3 is the only convolution that does."""
     return _change(_removed(rows, "conv3"), "conv4", groups=_conv(rows, "conv3").groups)
 
 
 def _without_conv4(rows: Rows) -> Rows:
-    """conv5 reads conv3's maps."""
+    """Let conv5 read conv3's maps."""
     return _removed(rows, "conv4")
 
 
 def _without_conv5(rows: Rows) -> Rows:
-    """conv4 has conv5's 256 maps (and padding, which pooling 2/2 alters), so that fc6 keeps its size."""
+    """Give conv4 conv5's 256 maps and its padding, which pooling 2/2 changes, so that fc6 keeps its size."""
     last = _conv(rows, "conv5")
     return _change(_removed(rows, "conv5"), "conv4", maps=last.maps, pad=last.pad)
 
@@ -278,7 +282,7 @@ def _conv(rows: Rows, name: str) -> Conv:
 
 
 def _cut(rows: Rows, name: str) -> tuple[Rows, Rows]:
-    """The poolings of layer `name`, and the rows before and after the layer: up to the next weights, all is its own."""
+    """Return (the poolings of layer `name`, all rows without the layer); a layer ends before the next weights."""
     start = rows.index(_conv(rows, name))
     end = next(i for i, row in enumerate(rows) if i > start and isinstance(row, Conv | Dense))
     return tuple(row for row in rows[start:end] if isinstance(row, Pool)), rows[:start] + rows[end:]

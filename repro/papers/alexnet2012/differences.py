@@ -1,6 +1,6 @@
-"""The values that the templates of differences.yaml name: read off the tables of layers and the recipe.
+"""The values for the templates of differences.yaml, read from the tables of layers and the recipe.
 
-Where a template speaks of both readings at once, their values are asserted to agree.
+If a template covers both readings, their values are asserted to be equal.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class _Agreed:
-    """A row of the net in both readings: its fields, where the readings agree on them."""
+    """A row of the net in both readings; only fields with equal values can be read."""
 
     def __init__(self, rows: list[tables.Row]) -> None:
         self._rows = rows
@@ -60,7 +60,7 @@ class _Agreed:
 
 
 def values() -> dict[str, Any]:
-    """Return what templates name, by the first word of a name."""
+    """Return the values for templates, by the first word of a name."""
     rows = _each(lambda rows: {row.name: row for row in rows if not isinstance(row, tables.Activation)})
     within = next(row for row in alexnet.SOURCE if isinstance(row, tables.SameMapNorm))
     return {
@@ -104,7 +104,7 @@ def _convolutions(rows: alexnet.Rows) -> list[tables.Conv]:
 
 
 def _orders(rows: alexnet.Rows) -> dict[str, str]:
-    """By convolution: it and what follows it up to the next weights, in words."""
+    """Return in words, by convolution, the layers from it up to the next weights."""
     out: dict[str, list[str]] = {}
     for row in rows:
         if isinstance(row, tables.Conv | tables.Dense):
@@ -114,7 +114,7 @@ def _orders(rows: alexnet.Rows) -> dict[str, str]:
 
 
 def _counts(rows: alexnet.Rows) -> dict[str, Any]:
-    """Sizes of a net: by layer as lists and by name, and in all."""
+    """Return the sizes of a net: by layer as lists and by name, and the totals."""
     shapes = list(tables.shapes(rows, IMAGE))
     spatial = [(row.name, leaving[1]) for row, _, leaving in shapes if isinstance(row, tables.Conv | tables.Pool)]
     return {
@@ -133,7 +133,7 @@ def _counts(rows: alexnet.Rows) -> dict[str, Any]:
 
 
 def _by_value(values: dict[str, float]) -> str:
-    """`0.01 in conv1 and conv2, 0.03 in conv3`; the value alone where all have it."""
+    """Format values by layer: `0.01 in conv1 and conv2, 0.03 in conv3`, or one value if all are equal."""
     names: dict[float, list[str]] = {}
     for name, value in values.items():
         names.setdefault(value, []).append(name)

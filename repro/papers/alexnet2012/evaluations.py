@@ -1,6 +1,6 @@
-"""The evaluations of AlexNet that read its layers by name: thinned nets, neighbours by fc7, kernels of conv1 by tower.
+"""The evaluations of AlexNet that refer to its layers: thinned nets, neighbours by fc7, kernels of conv1 by tower.
 
-The one module of the paper's folder that needs torch: the engine loads it by its name.
+This is the only module of the paper's folder that needs torch; the engine loads it by name.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from repro.train.seeds import generator
 
 
 def kernels(run: Trainer, *, permutations: int, new: float) -> Results:
-    """Measure how much of conv1's kernels is colour, by tower (§6.1): the first half of the kernels is tower 1.
+    """Measure the share of colour in conv1's kernels by tower (§6.1); the first half of the kernels is tower 1.
 
-    What a kernel has learned is the kernel less its projection on its initial values: what is left of the noise. The
-    chroma share is the part of the learned energy that lies off the grey axis; of noise it would be 2/3. A kernel of
-    whose energy less than `new` is learned does not count.
+    The learned part of a kernel is the kernel minus its projection on its initial values, the remaining noise. The
+    chroma share is the part of the learned energy off the grey axis; it is 2/3 for noise. A kernel is not counted if
+    less than `new` of its energy is learned.
     Arrays: `kernels` [kernels, 3, height, width], `new` and `chroma` [kernels].
     """
     batches = photos_of(run)
@@ -38,30 +38,30 @@ def kernels(run: Trainer, *, permutations: int, new: float) -> Results:
     chroma = 1 - 3 * learned.mean(1).square().sum((1, 2)) / energy.clamp(min=1e-30)
     tower = torch.arange(len(now)) >= len(now) // 2
     counted = share >= new
-    shares, of_second = chroma[counted], tower[counted]
-    values: dict[str, float] = {"kernels": len(now), "learned": len(shares), "learned_1": int((~of_second).sum())}
-    values |= {"learned_2": int(of_second.sum()), "p": 1.0, "difference": 0.0}
-    for name, part in (("chroma_1", shares[~of_second]), ("chroma_2", shares[of_second])):
+    shares, second = chroma[counted], tower[counted]
+    values: dict[str, float] = {"kernels": len(now), "learned": len(shares), "learned_1": int((~second).sum())}
+    values |= {"learned_2": int(second.sum()), "p": 1.0, "difference": 0.0}
+    for name, part in (("chroma_1", shares[~second]), ("chroma_2", shares[second])):
         values[name] = float(part.mean()) if len(part) else float("nan")
     if values["learned_1"] and values["learned_2"]:
-        size, total = int(of_second.sum()), shares.sum()
+        size, total = int(second.sum()), shares.sum()
 
-        def apart(sums: torch.Tensor) -> torch.Tensor:
+        def distance(sums: torch.Tensor) -> torch.Tensor:
             return (sums / size - (total - sums) / (len(shares) - size)).abs()
 
         draw = generator(run.seed, "permutations")
         orders = (torch.randperm(len(shares), generator=draw)[:size] for _ in range(permutations))
         drawn = torch.stack([shares[order].sum() for order in orders])
-        observed = apart(shares[of_second].sum())
-        # the observed arrangement is one of them, so p is never 0; equal sums may differ in their last digits
-        values["p"] = (1 + int((apart(drawn) >= observed - 1e-12).sum())) / (1 + permutations)
+        observed = distance(shares[second].sum())
+        # the observed arrangement counts too, so p is never 0; equal sums may differ in their last digits
+        values["p"] = (1 + int((distance(drawn) >= observed - 1e-12).sum())) / (1 + permutations)
         values["difference"] = float(observed)
     values = {name: value for name, value in values.items() if value == value}
     kept = {"kernels": now.numpy().astype(np.float16), "new": share.numpy().astype(np.float32)}
     return Results(values, arrays=kept | {"chroma": chroma.numpy().astype(np.float32)})
 
 
-# The evaluations by the kind under which they are recorded; the measures of `repro.papers.alexnet2012.questions` read
+# The evaluations by their recorded kind; the measures of `repro.papers.alexnet2012.questions` read
 # them. Dropout masks the inputs of fc7 and fc8 (§4.2), and Figure 4 compares the outputs of fc7 (§6.1).
 EVALUATIONS: Final[Mapping[str, Callable[..., Results]]] = {
     "thinned_nets": partial(evaluations.thinned_nets, masked=("fc7", "fc8")),

@@ -1,7 +1,7 @@
-"""What can be counted about the net of the paper, without training and without torch.
+"""Counts of the net of the paper, without training and without torch.
 
-Each quantity gives its value together with the arithmetic that made it, written out from the same numbers. Unless it
-says otherwise a quantity is of the 2012 net as the released source has it, on images of 224 x 224 pixels (§3.5).
+Each function returns a value with its arithmetic, written out from the same numbers. Claims use the net of the released
+source by default, on images of 224 x 224 pixels (§3.5).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from repro.nets.tables import Activation, Conv, CrossMapNorm, Dense, Dropout, Po
 from repro.papers.alexnet2012 import alexnet
 
 IMAGE = (3, 224, 224)  # §3.5
-FLOAT = 4  # bytes of a single-precision number, the arithmetic of the released source
-GB = 2**30  # as the sizes of memories are given
+FLOAT = 4  # bytes of a single-precision number, as in the released source
+GB = 2**30  # the unit of memory sizes
 
 Rows = tuple[tables.Row, ...]
 Way = Literal["up", "down"]
@@ -25,7 +25,7 @@ ROUNDING: dict[Way, tables.Rounding] = {"up": ceil, "down": floor}
 
 
 def parameters(rows: Rows, layer: str | None = None) -> Count:
-    """Count weights and biases, of all layers or of one."""
+    """Count the weights and biases of all layers, or of one."""
     counts = tables.parameters(rows, IMAGE)
     if layer is None:
         return Count(sum(counts.values()), summed(counts.values()))
@@ -34,7 +34,7 @@ def parameters(rows: Rows, layer: str | None = None) -> Count:
 
 
 def neurons(rows: Rows, layer: str | None = None) -> Count:
-    """Count the outputs of the layers with weights, of all or of one; the pixels are not counted."""
+    """Count the outputs of all layers with weights, or of one, without the input pixels."""
     if layer is None:
         counts = tables.neurons(rows, IMAGE)
         return Count(sum(counts.values()), summed(counts.values()))
@@ -43,7 +43,7 @@ def neurons(rows: Rows, layer: str | None = None) -> Count:
 
 
 def share(rows: Rows, layer: str) -> Count:
-    """Return the part of all parameters that a layer holds, in percent."""
+    """Return a layer's share of all parameters, in percent."""
     counts = tables.parameters(rows, IMAGE)
     total = sum(counts.values())
     value = 100 * counts[layer] / total
@@ -51,7 +51,7 @@ def share(rows: Rows, layer: str) -> Count:
 
 
 def kernels(rows: Rows, layer: str) -> Count:
-    """Return how many kernels a convolution has, their height and width, and how many maps each reads."""
+    """Return (number of kernels, height, width, maps that each kernel reads) of a convolution."""
     row, entering = _row(rows, layer, Conv), _entering(rows, layer)
     shape = _kernels(rows, layer)
     parts = f", in {row.groups} parts of {shape[-1]}" if row.groups > 1 else ""
@@ -59,13 +59,13 @@ def kernels(rows: Rows, layer: str) -> Count:
 
 
 def stride(rows: Rows, layer: str) -> Count:
-    """Return the pixels between neighbouring windows of a convolution."""
+    """Return the stride of a convolution in pixels."""
     value = _row(rows, layer, Conv).stride
     return Count(value, f"{value} pixels from one window to the next")
 
 
 def output_side(rows: Rows, layer: str, rounding: Way = "up", pool: int | None = None) -> Count:
-    """Return the side of a layer's maps. `pool`: with pooling windows of that size, and nothing else changed."""
+    """Return the side of a layer's maps. `pool`: the size of all pooling windows, with nothing else changed."""
     if pool:
         rows = tuple(replace(row, size=pool) if isinstance(row, Pool) else row for row in rows)
     lines, value = [], IMAGE[1]
@@ -82,8 +82,8 @@ def output_side(rows: Rows, layer: str, rounding: Way = "up", pool: int | None =
                 first = f"{row.name}: 1 + ({top}) / {row.stride} = {step}{word}: {value}"
                 beyond = (value - 1) * row.stride + row.size - entering[1] - 2 * pad
                 if beyond > 0:
-                    there = "which count as zeros" if isinstance(row, Conv) else "and is clipped"
-                    first += f"; the last window reaches {beyond} px beyond, {there}"
+                    effect = "which count as zeros" if isinstance(row, Conv) else "and is clipped"
+                    first += f"; the last window reaches {beyond} px beyond, {effect}"
                     first += f"; whole windows alone: {value - 1}"
                 before = f"{', '.join(lines[:-1])}; " if len(lines) > 1 else ""
                 return Count(value, before + first)
@@ -111,7 +111,7 @@ def activated(rows: Rows) -> Count:
 
 
 def norm_constant(rows: Rows, layer: str, constant: str) -> Count:
-    """Return a constant of a norm across maps, as the formula of §3.3 has it: alpha is what multiplies the sum."""
+    """Return a constant of a norm across maps in the formula of §3.3, where alpha multiplies the sum."""
     row = _row(rows, layer, CrossMapNorm)
     printed = _row(alexnet.PAPER, layer, CrossMapNorm)
     value = {"k": row.k, "n": row.size, "alpha": row.alpha, "beta": row.beta}[constant]
@@ -122,13 +122,13 @@ def norm_constant(rows: Rows, layer: str, constant: str) -> Count:
 
 
 def norm_maps(rows: Rows, layer: str) -> Count:
-    """Count the maps that a norm's sums can run over: those of one tower."""
+    """Count the maps that a norm can sum over: those of one tower."""
     row, entering = _row(rows, layer, CrossMapNorm), _entering(rows, layer)
     return Count(entering[0] // row.groups, f"{entering[0]} / {row.groups} = {entering[0] // row.groups}")
 
 
 def norm_follows_activation(rows: Rows, layer: str) -> Count:
-    """Return whether a norm stands after its layer's non-linearity."""
+    """Return whether a norm follows the non-linearity of its layer."""
     place = rows.index(_row(rows, layer, CrossMapNorm))
     start = max(i for i, row in enumerate(rows[:place]) if isinstance(row, Conv | Dense))
     end = next(i for i, row in enumerate(rows) if i > place and isinstance(row, Conv | Dense))
@@ -137,14 +137,14 @@ def norm_follows_activation(rows: Rows, layer: str) -> Count:
 
 
 def norms(rows: Rows) -> Count:
-    """Count the normalisation layers, of whatever kind."""
-    there = [row for row in rows if isinstance(row, CrossMapNorm | SameMapNorm)]
-    kinds = [f"{row.name} ({'across' if isinstance(row, CrossMapNorm) else 'within'} maps)" for row in there]
-    return Count(len(there), ", ".join(kinds) or "none")
+    """Count the normalisation layers of both kinds."""
+    layers = [row for row in rows if isinstance(row, CrossMapNorm | SameMapNorm)]
+    kinds = [f"{row.name} ({'across' if isinstance(row, CrossMapNorm) else 'within'} maps)" for row in layers]
+    return Count(len(layers), ", ".join(kinds) or "none")
 
 
 def norm_ratio(rows: Rows, layer: str, activity: float) -> Count:
-    """Divide the output of a norm by that of the printed formula, where all n maps of the sum have one activity."""
+    """Return a norm's output divided by that of the printed formula, if all n maps have the same activity."""
     row, printed = _row(rows, layer, CrossMapNorm), _row(alexnet.PAPER, layer, CrossMapNorm)
 
     def bracket(norm: CrossMapNorm) -> tuple[float, str]:
@@ -169,9 +169,9 @@ def relative(rows: Rows, of: str) -> Count:
 def memory(rows: Rows, batch: int) -> Count:
     """Count the bytes of training in single precision, in GB.
 
-    Each array is kept once: the images, the output of every layer and its gradient, and weights with gradients and
-    velocities. The least is without non-linearities and dropout, which can work in place. How much more the program of
-    2012 kept is not on record, so that the range is open above.
+    Each array is counted once: the images, the output of every layer and its gradient, and weights with gradients and
+    velocities. The lower bound leaves out non-linearities and dropout, which can work in place. There is no upper
+    bound, because it is not known what else the program of 2012 kept.
     """
     weights = 3 * sum(tables.parameters(rows, IMAGE).values())
     through = list(tables.shapes(rows, IMAGE))

@@ -1,4 +1,4 @@
-"""Figure 3 of the paper: the kernels of conv1 by tower, as a picture, and how much of them is colour."""
+"""Figure 3 of the paper: a picture of the kernels of conv1 by tower, and their chroma shares."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from repro.draw.pictures import data_uri
 from repro.questions.evaluation_sections import PageParts, table_of_seeds
 from repro.store import Run
 
-GREY, GAP, APART = 128, 1, 5  # of a pixel without a kernel; pixels between kernels, and between towers
-FAINT = 0.25  # contrast of kernels that are still noise
-PICTURED = 288  # kernels that are drawn at most: three nets of 96, six of half the width (a page: below 300 kB)
+GREY, GAP, TOWER_GAP = 128, 1, 5  # the background; pixels between kernels; pixels between towers
+FAINT = 0.25  # contrast of kernels that are mostly noise
+PICTURED = 288  # most kernels drawn: three nets of 96, six of half the width (a page stays below 300 kB)
 
 
 def page_parts(runs: Mapping[int, Run]) -> PageParts:
@@ -35,10 +35,10 @@ def page_parts(runs: Mapping[int, Run]) -> PageParts:
 
 
 def picture(seed: int, run: Run) -> Picture:
-    """Draw all kernels of one net, tower 1 above tower 2, each on its own contrast; what has not learned is faint."""
+    """Draw all kernels of one net, tower 1 above tower 2, each at full contrast, or faint if it is mostly noise."""
     kernels = run.array("kernels").astype(np.float64)
     learned = run.array("new") >= run.options["new"]
-    pixels = arranged(kernels, learned)
+    pixels = arrange(kernels, learned)
     values = run.values
     alt = (
         f"The {len(kernels)} kernels of conv1, seed {seed}: tower 1 above, with a mean chroma share of "
@@ -53,21 +53,23 @@ def _share(values: dict[str, float], key: str) -> str:
     return f"{values[key]:.2f}" if key in values else "none, for no kernel has learned"
 
 
-def arranged(kernels: np.ndarray, learned: np.ndarray) -> np.ndarray:
-    """Return the pixels, uint8 [height, width, 3], of kernels [n, 3, h, w] in rows, the first half above, with a gap
-    between the halves."""
+def arrange(kernels: np.ndarray, learned: np.ndarray) -> np.ndarray:
+    """Arrange kernels [n, 3, h, w] in rows, the first half above the second, with a gap between the halves.
+
+    Return uint8 [height, width, 3]. `learned`: bool [n]; the other kernels are faint.
+    """
     count, _, height, width = kernels.shape
     half = count // 2
     columns = max(c for c in range(1, min(16, half) + 1) if half % c == 0)
     rows = half // columns
     tall, wide = height + GAP, width + GAP
-    out = np.full((2 * rows * tall - GAP + APART, columns * wide - GAP, 3), GREY, np.uint8)
+    out = np.full((2 * rows * tall - GAP + TOWER_GAP, columns * wide - GAP, 3), GREY, np.uint8)
     for i, kernel in enumerate(kernels):
         size = np.abs(kernel).max()
         scaled = 127 * kernel / size if size else kernel
         values = (GREY + scaled * (1.0 if learned[i] else FAINT)).round()
         tower, place = divmod(i, half)
-        top = (tower * rows + place // columns) * tall + tower * APART
+        top = (tower * rows + place // columns) * tall + tower * TOWER_GAP
         left = place % columns * wide
         out[top : top + height, left : left + width] = values.transpose(1, 2, 0).clip(0, 255)
     return out

@@ -32,12 +32,12 @@ class AlexNet(TabledNet):
     halved: bool = later(False, description="outputs of fc6 and fc7 times 0.5 in place of dropout: no noise (assumed)")
 
     def table(self, classes: int) -> tuple[tables.Row, ...]:
-        """Make the table of layers."""
+        """Build the table of layers for `classes` classes."""
         options = self.model_dump(exclude={"kind", "init", "without"})
         return alexnet.table(classes=classes, without=tuple(self.without), **options)
 
     def mistakes(self) -> list[tuple[str, str]]:
-        """Return what is wrong with halved outputs beside dropout."""
+        """Return a mistake if halved outputs are combined with dropout."""
         if not (self.halved and self.dropout):
             return []
         return [("halved", f"stands in place of dropout; expected model.dropout 0 beside it, found {self.dropout:g}")]
@@ -49,7 +49,7 @@ class CaffeNet(TabledNet):
     kind: Literal["bvlc_alexnet"] = Field(description="table of layers, or a net of a library as it is")
 
     def table(self, classes: int) -> tuple[tables.Row, ...]:
-        """Make the table of layers."""
+        """Build the table of layers for `classes` classes."""
         return alexnet.caffe(classes=classes, width=self.width, activation=self.activation)
 
 
@@ -62,17 +62,17 @@ class CudaConvnet(TabledNet):
     maps: dict[str, Number] = later({}, description="by hidden layer, its maps or units in place of the published ones")
 
     def table(self, classes: int) -> tuple[tables.Row, ...]:
-        """Make the table of layers."""
+        """Build the table of layers for `classes` classes."""
         return cuda_convnet.table(classes=classes, **self.model_dump(exclude={"init"}))
 
     def recorded(self) -> dict[str, Any]:
-        """Return what a run's configuration says of the net: layers of the published size are not named."""
+        """Return the net's part of a run's configuration, without layers of the published size."""
         published = self._published()
         other = {layer: maps for layer, maps in self.maps.items() if maps != published[layer]}
         return self.model_copy(update={"maps": other}).model_dump(exclude={"init"})
 
     def mistakes(self) -> list[tuple[str, str]]:
-        """Return the layers of `maps` that the net does not have."""
+        """Return a mistake for each layer of `maps` that the net does not have."""
         hidden = list(self._published())
         return [
             (f"maps.{layer}", "no such hidden layer" + (nearest(layer, hidden) or f"; expected {', '.join(hidden)}"))
@@ -91,7 +91,7 @@ class Local13(CudaConvnet):
     kind: Literal["cuda_convnet_conv_local_13pct"] = Field(
         description="table of layers, or a net of a library as it is"
     )  # type: ignore[assignment]
-    # At 3/2 not recorded: the net had no such option when its first ids were given.
+    # Not recorded at 3/2, because the first recorded ids of this net are older than the option.
     pooling: Pooling = later("3/2", description="size/stride of the poolings (§3.4)")
 
 

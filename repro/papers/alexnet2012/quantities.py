@@ -38,8 +38,8 @@ class Whole(OfNet):
 
     def count(self) -> Count:
         """Count inputs, layers with a non-linearity, or norms."""
-        of = {"inputs": facts.inputs, "activated": facts.activated, "norms": facts.norms}
-        return of[self.kind](self.rows)
+        counts = {"inputs": facts.inputs, "activated": facts.activated, "norms": facts.norms}
+        return counts[self.kind](self.rows)
 
 
 class OfLayers(OfNet):
@@ -50,8 +50,8 @@ class OfLayers(OfNet):
 
     def count(self) -> Count:
         """Count weights with biases, or outputs."""
-        of = facts.parameters if self.kind == "parameters" else facts.neurons
-        return of(self.rows, self.layer)
+        count = facts.parameters if self.kind == "parameters" else facts.neurons
+        return count(self.rows, self.layer)
 
 
 class Share(OfNet):
@@ -73,8 +73,8 @@ class OfConvolution(OfNet):
 
     def count(self) -> Count:
         """Return the kernels' shape, or the stride."""
-        of = facts.kernels if self.kind == "kernels" else facts.stride
-        return of(self.rows, self.layer)
+        count = facts.kernels if self.kind == "kernels" else facts.stride
+        return count(self.rows, self.layer)
 
 
 class OutputSide(OfNet):
@@ -98,8 +98,8 @@ class OfNorm(OfNet):
 
     def count(self) -> Count:
         """Count the maps, or answer whether a non-linearity stands before the norm."""
-        of = facts.norm_maps if self.kind == "norm_maps" else facts.norm_follows_activation
-        return of(self.rows, self.layer)
+        count = facts.norm_maps if self.kind == "norm_maps" else facts.norm_follows_activation
+        return count(self.rows, self.layer)
 
 
 class NormConstant(OfNet):

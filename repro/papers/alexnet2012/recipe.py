@@ -1,5 +1,7 @@
-"""The recipe of the paper (§5) and what each scale means for a kind of data: the claims of one scale share one base and
-its runs."""
+"""The recipe of the paper (§5), and the overrides of each scale by kind of data.
+
+Claims at the same scale share these values and therefore runs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import Any, Final
 
 from repro.claim.paper import Setting
 
-# What a claim has unless it says otherwise.
+# The default values of a claim.
 RECIPE: Final = {
     "train.batch": Setting(128, "§5"),
     "train.epochs": Setting(90, "§5"),
@@ -24,9 +26,9 @@ RECIPE: Final = {
     "data.colour": Setting("paper", "§4.1; the source's is source.md 1, 19"),
 }
 
-# Dotted overrides laid on a claim before its own exceptions; keys of sections that a claim lacks are passed over.
-# smoke: 256 digits, two rates, two judging seeds, one net at quarter width with initial values and inputs that start
-# at once, so that the machinery is proved in seconds; never a verdict. All of it assumed, bounded by 20 core-seconds.
+# Overrides that are applied to a claim before its own exceptions; keys of sections that a claim lacks are ignored.
+# smoke: 256 digits, two rates, two judging seeds, one net at a quarter of its width that starts to learn at once, to
+# test the whole path in seconds; it never gives a verdict. All values are assumed, bounded by 20 core-seconds.
 _SMOKE: Final[dict[str, Any]] = {
     "data.kind": "digits",
     "data.images": 256,
@@ -41,7 +43,7 @@ _SMOKE: Final[dict[str, Any]] = {
     "tune.extend": 0,
 }
 
-# What the paper's net needs beside that (assumed): digits enlarged to the least that every ablation of it accepts.
+# Further values for the paper's net (assumed): digits enlarged to the smallest side that every ablation accepts.
 _SMOKE_CROPS: Final = _SMOKE | {
     "data.stored": 96,
     "data.crop": 80,
@@ -69,8 +71,9 @@ _MEDIUM_PHOTOS: Final[dict[str, Any]] = {
     "train.drops": [120, 170],
     "train.plateau": None,
 }
-# Candidates for a base on which arms may differ in their errors, laid on small scale where a claim's scale names one as
-# its `base`. Small scale as it is starts late and ends underfit: its error follows the update at which it starts.
+# Candidates for a base on which arms may differ in their errors: overrides of small scale for claims that name one as
+# their `base`. Without a base, nets at small scale start to learn late and end underfit, and their error depends on
+# that start.
 _SOURCE: Final[dict[str, Any]] = {
     "model.reading": "source",
     "data.crops": "source",
@@ -83,7 +86,7 @@ BASES: Final[dict[str, dict[str, Any]]] = {
     "printed_60": _TWICE,
     "source_60": _SOURCE | _TWICE,
 }
-# What the claims on the paper's net share (§5; source.md 1, 16): what a base of theirs is laid on.
+# The values of the claims on the paper's net that a base overrides (§5; source.md 1, 16).
 BASE_OF: Final[dict[str, Any]] = {
     "data.kind": "ilsvrc2012",
     "data.crop": 224,
@@ -94,7 +97,7 @@ BASE_OF: Final[dict[str, Any]] = {
 }
 PHOTOS: Final = {"smoke": _SMOKE_CROPS, "small": _SMALL_PHOTOS, "medium": _MEDIUM_PHOTOS, "paper": {}}
 SCALES: Final[dict[str, dict[str, dict[str, Any]]]] = {
-    "digits": {"smoke": {}, "small": {}},  # a claim made for digits says itself how much of it is done
+    "digits": {"smoke": {}, "small": {}},  # a claim on digits sets its own scales
     "cifar10": {
         "smoke": _SMOKE,
         "small": {},  # the whole training set and the claim's own net; a claim sets the easier level

@@ -1,12 +1,12 @@
-"""The net of the paper among timm's: after importing this module, `timm.create_model("alexnet_2012", num_classes=10)`.
+"""Register the net of the paper in timm, for `timm.create_model("alexnet_2012", num_classes=10)`.
 
 `alexnet_2012` follows the paper, `alexnet_2012_source` the released source; keyword arguments are those of
-`repro.papers.alexnet2012.alexnet.table` (`width`, `norms`, ...) beside timm's own. Parameters are named as everywhere
-here, `conv1.weight` to `fc8.bias`, so that weights of runs and of Caffe's fit (`repro.nets.weights`).
+`repro.papers.alexnet2012.alexnet.table` (`width`, `norms`, ...) in addition to timm's own. Parameters have the names of
+this project, `conv1.weight` to `fc8.bias`, so that weights of runs and of Caffe fit (`repro.nets.weights`).
 
-Images come as timm gives them with this net's `default_cfg`: 0 to 255 less the mean colour, which the published
-initial deviations are meant for (§2, §5). Initial values and dropout draw on torch's own randomness, as those of timm's
-nets do: a training loop needs to know nothing of this project.
+Images are those of timm with this net's `default_cfg`: 0 to 255 minus the mean colour, for which the published initial
+deviations are meant (§2, §5). Initial values and dropout use torch's own randomness, as in timm's nets, so that any
+training loop works.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class AlexNet2012(nn.Module):
         return x
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
-        """Return the scores of pool5's maps; with `pre_logits` what fc8 reads, [n, 4096], as §6.1 does."""
+        """Return the scores of pool5's maps; with `pre_logits` the input of fc8, [n, 4096], as in §6.1."""
         if self.global_pool == "" and not pre_logits and self.num_classes == 0:
             return x
         for name in self.hidden_layers:
@@ -110,13 +110,13 @@ class AlexNet2012(nn.Module):
         return self.forward_head(self.forward_features(x))
 
     def get_classifier(self) -> nn.Module:
-        """Return fc8; nn.Identity where it has been taken away."""
+        """Return fc8; nn.Identity if it has been removed."""
         return self.fc8
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None, *, keep: bool = False) -> None:
-        """Put in another fc8 with the paper's initial values (§5: deviation 0.01, biases 0), or none for 0 classes.
+        """Replace fc8 by a layer with the initial values of §5 (deviation 0.01, biases 0); remove it for 0 classes.
 
-        `keep`: leave it as it is where there is one to be.
+        `keep`: do not replace it unless it is removed.
         """
         if global_pool not in (None, ""):
             raise ReproError(f"global_pool: found {global_pool!r}; expected '' or None: fc6 reads every place of pool5")
@@ -132,17 +132,17 @@ class AlexNet2012(nn.Module):
             nn.init.zeros_(self.fc8.bias)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:
-        """Return which layers share a rate where timm scales rates by depth."""
+        """Return the groups of layers that share a rate when timm scales rates by depth."""
         return {"stem": r"^conv1", "blocks": r"^(?:conv|fc)(\d+)"}
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Refuse checkpointing of gradients: the net is eight layers deep. ReproError where it is asked for."""
+        """Raise ReproError if `enable`: gradient checkpointing is not supported."""
         if enable:
             raise ReproError("alexnet_2012: gradient checkpointing is not supported; leave it away")
 
 
 def _taps(net: nn.Module, names: list[str]) -> list[dict[str, Any]]:
-    """Return what `features_only` hands out: at each reduction the last layer before a convolution, or before fc6."""
+    """Return the layers for `features_only`: for each reduction the last one before a convolution or fc6."""
     taps: dict[int, dict[str, Any]] = {}
     maps, reduction = 0, 1
     for name, after in zip(names, [*names[1:], "conv"], strict=True):
@@ -173,7 +173,7 @@ def alexnet_2012_source(pretrained: bool = False, **keywords: Any) -> nn.Module:
 
 
 for _entry in (alexnet_2012, alexnet_2012_source):
-    # timm would overwrite another's net of this name
+    # otherwise timm would overwrite a net of the same name
     if is_model(_entry.__name__) and model_entrypoint(_entry.__name__).__module__ != __name__:
         raise ReproError(
             f"timm: {_entry.__name__} is there already, by {model_entrypoint(_entry.__name__).__module__}; "

@@ -19,5 +19,5 @@ class VGG11(TabledNet):
     dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§3.1)")
 
     def table(self, classes: int) -> tuple[tables.Row, ...]:
-        """Make the table of layers."""
+        """Build the table of layers for `classes` classes."""
         return vgg.table(classes=classes, **self.model_dump(exclude={"kind", "init"}))

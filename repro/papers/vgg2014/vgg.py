@@ -1,12 +1,12 @@
 """The 11-layer net of Simonyan and Zisserman 2014 (their configuration A) as a table of layers, without torch.
 
-What torchvision builds as `vgg11`, with its initial deviations: of convolutions sqrt(2 / fan-out), of fully connected
-layers 0.01. `norms` puts the 2012 normalisation where their A-LRN has it: after the first convolution, with the
-constants of the 2012 paper (§3.3). 132,863,336 parameters at a thousand classes, 7,609,090,048 multiply-adds an image
-of 224 x 224 pixels; a test holds the table to torchvision's net.
+It is the net that torchvision builds as `vgg11`, with its initial deviations: sqrt(2 / fan-out) for convolutions, 0.01
+for fully connected layers. `norms` adds the normalisation of 2012 after the first convolution, as their A-LRN does,
+with the constants of the 2012 paper (§3.3). 132,863,336 parameters for a thousand classes, 7,609,090,048 multiply-adds
+per image of 224 x 224 pixels; a test compares the table with torchvision's net.
 
-torchvision rounds the sides of poolings down and brings the last maps to 7 x 7; here they are rounded up and stay as
-they are. At sides that are multiples of 32 both halve exactly, and at 224 the last maps are 7 x 7 anyway.
+torchvision rounds the sides of pooled maps down and resizes the last maps to 7 x 7; here the sides are rounded up and
+nothing is resized. For sides that are multiples of 32 the rounding has no effect, and at 224 the last maps are 7 x 7.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def table(
     norms: Norms = "none",
     dropout: float = 0.5,
 ) -> tuple[Row, ...]:
-    """The rows of the net; the defaults are torchvision's `vgg11`.
+    """Return the rows of the net; the defaults are torchvision's `vgg11`.
 
-    `width`: factor on the maps and units of every hidden layer. `norms`: `first`, the norm after the first convolution
-    and its non-linearity; `scale only`, what such a norm does to small activations: k^-beta, 0.595. `dropout`: the
+    `width`: factor on the maps and units of every hidden layer. `norms`: `first`, a norm after the first convolution
+    and its non-linearity; `scale only`, the factor of such a norm on small activations, k^-beta, 0.595. `dropout`: the
     probability of being dropped in both hidden fully connected layers, 0 for none.
     """
     lrn = CrossMapNorm("lrn1", k=2.0, size=5, alpha=1e-4, beta=0.75)
