@@ -87,7 +87,9 @@ def run_of(config: RunConfig, rows: list[dict], failed: str | None = None) -> Ru
 
 def looked_at(evaluation: Evaluation, values: dict, failed: str | None = None) -> Run:
     """An evaluation that found these values, as a store would read it."""
-    result: dict = {"status": "failed", "why": failed} if failed else {"status": "looked at", "values": values}
+    result: dict = (
+        {"status": "failed", "why": failed} if failed else {"status": "looked at", "values": values, "seconds": 0.0}
+    )
     return Run(evaluation.id, Path(), evaluation.model_dump(), [PROVENANCE], result)
 
 
@@ -150,7 +152,7 @@ def _write(store: Store, want: Want, curve: Curve, every_update: bool) -> None:
     if want.evaluation and result["status"] == "reached":
         with store.begin(want.evaluation, PROVENANCE) as evaluation:
             values = {"values": views(rows[-1]), "curves": {}, "seconds": 1.0}
-            evaluation.finish({"status": "looked at", "epoch": rows[-1]["epoch"]} | values)
+            evaluation.finish({"status": "looked at", "epoch": rows[-1]["epoch"], "seconds": 0.0} | values)
 
 
 def play(

@@ -21,9 +21,7 @@ SMALL = {"classes": 10, "width": 0.25}
 def built(seed: int = 0, image: tuple[int, int, int] = (3, 75, 75), **options) -> nn.Sequential:
     options = {"reading": "source"} | SMALL | options
     rule = {"init": options.pop("init", "published"), "classes": options["classes"]}
-    return modules.build(
-        contents.rows("alexnet", **options), image=image, draw=lambda name: generator(seed, "init", name), **rule
-    )
+    return modules.build(alexnet.table(**options), image=image, draw=lambda name: generator(seed, "init", name), **rule)
 
 
 def total(counts: dict[str, int]) -> int:

@@ -180,6 +180,8 @@ def test_the_command_lists_every_row_and_loads_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    shown = [line.split()[1] for line in done.stdout.splitlines()[1 : len(ENTRIES) + 1]]
-    assert shown == [entry.id for entry in ENTRIES]
+    table = done.stdout.partition("\n\n")[0].splitlines()[1:]
+    ids = [line.split()[0] for line in table if not line.endswith(":")]
+    assert ids == [entry.id for entry in ENTRIES]
+    assert [line for line in table if line.endswith(":")] == ["alexnet2012:", "vgg2014:"]
     assert "not told apart (r)" in next(line for line in done.stdout.splitlines() if " cifar_trace " in line)

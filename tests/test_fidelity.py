@@ -211,7 +211,7 @@ def test_of_tied_classes_the_lower_one_leads(tmp_path):
 
 
 def test_the_page_has_every_row_in_its_part_with_its_tests_and_counts_them():
-    shown = page(DIFFERENCES)
+    shown = page(DIFFERENCES, PAPER)
     assert [row.number for _, _, rows in shown["parts"] for row in rows] == list(range(1, MANY + 1))
     assert sum(count for *_, count in shown["states"]) == MANY
     assert shown["tests"] == len({node for row in ROWS for node in row.tests})
@@ -229,7 +229,7 @@ def test_another_papers_differences_are_read_filled_and_drawn_by_the_same_code(t
         "        lacks: no test counts them\n"
     )
     trees = Differences(path, lambda: {"leaves": 14})
-    (row,) = page(trees)["rows"]
+    (row,) = page(trees, PAPER)["rows"]
     assert (row.paper, row.source, row.state) == ("14 leaves", "14 leaves and `one` more", "no test named")
 
 

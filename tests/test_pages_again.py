@@ -183,7 +183,7 @@ def test_a_change_of_the_code_that_draws_makes_every_drawing_anew(place, drawn, 
 
 def test_the_page_of_one_claim_is_written_with_the_index_alone(made, place, tmp_path):
     edit(place.out / "conv_share.html", lambda text: text + "<!-- by hand -->")
-    (place.out / "fidelity.html").unlink()
+    (place.out / "coverage.html").unlink()
     words_of_the_page(place)
     before = untouched(place.out)
     place.write(only={"speed"})
@@ -196,7 +196,8 @@ def test_in_a_new_folder_the_index_links_to_the_pages_that_are_there(made, tmp_p
     out = beside_the_bundle(made.out, tmp_path / "new")
     names = set(made.write(out, only={"speed"}))
     assert names == {
-        "speed.html", "speed.json", "speed.csv", "index.html", "static/page.css", "static/page.js", "static/vega.js",
+        "speed.html", "speed.json", "speed.csv", "index.html", "source.html", "fidelity.html", "static/page.css",
+        "static/page.js", "static/vega.js",
     }  # fmt: skip
     index = Page(out / "index.html")
     assert "conv_share" in index.text
@@ -211,4 +212,5 @@ def test_the_command_for_one_claim_writes_its_page_and_the_index_alone(made, tmp
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
     pages = {path.name for path in out.iterdir() if path.is_file()}
-    assert pages == {"conv_share.html", "conv_share.json", "conv_share.csv", "index.html"}
+    of_the_source = {"source.html", "fidelity.html"}  # which any page may cite
+    assert pages == {"conv_share.html", "conv_share.json", "conv_share.csv", "index.html"} | of_the_source

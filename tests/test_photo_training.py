@@ -383,7 +383,7 @@ def test_photos_left_out_while_packing_stand_with_the_run_and_on_the_page(settin
     write([file], {"yours": table}, tmp_path / "pages")
     page = (tmp_path / "pages" / "tiny.html").read_text()
     made = page[page.index("Provenance and cost") :]
-    assert "2 photos of the set could not be used and had no part in 2 runs: " in made
+    assert "2 photos of the set could not be used and were left out of 2 runs: " in made
     for name in names:
         assert name in made
     assert "(train: does not decode" in made

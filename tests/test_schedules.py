@@ -8,11 +8,10 @@ import safetensors.torch
 import torch
 from small_training import crops, digits, minibatches, rows, trainer
 
-from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
+from repro.claim.config import RunConfig, RunData, RunTrain, Start
 from repro.claim.evaluation import Evaluation, Options
 from repro.claim.files import run_config
-from repro.claim.resolve import TABLED
-from repro.contents import load
+from repro.contents import KINDS, load
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
 from repro.data.photos.maps import Photos
@@ -267,8 +266,6 @@ CONFIGS = {
 LATER = {
     "data": {"stored": 96, "crop": 80, "crops": "paper", "mirror": True, "mean": "centre", "colour": "none",
              "held_out": 96, "factor": 8.0, "classes": [1, 2]},
-    "model": {"reading": "paper", "towers": "two", "norms": "both", "pooling": "3/2", "dropout": 0.5, "bias": 1.0,
-              "without": ["conv3"], "conv6": False, "maps": {"conv1": 16}, "halved": True},
     "train": {"drops": [3], "plateau": 5, "colour_until": 7, "freeze": {"conv1": 9}, "fold_in": 2,
               "layer_lr": {"conv1": 2.0}},
 }  # fmt: skip
@@ -284,10 +281,9 @@ def changed(config: RunConfig, section: str, **values) -> RunConfig:
 def test_an_address_moves_when_a_later_key_is_set_and_not_at_its_default(run_id):
     config = CONFIGS[run_id]()
     assert config.id == run_id
-    parts = {"data": RunData, "model": RunModel, "train": RunTrain}
+    parts = {"data": RunData, "train": RunTrain}
     for section, keys in LATER.items():
         fresh = {name for name, field in parts[section].model_fields.items() if not field.is_required()}
-        fresh -= TABLED  # there from the start, and absent of a library's net alone
         assert fresh == keys.keys(), "the keys that came later are these"
         for key, value in keys.items():
             default = parts[section].model_fields[key].default
@@ -296,6 +292,24 @@ def test_an_address_moves_when_a_later_key_is_set_and_not_at_its_default(run_id)
     assert config.model_copy(update={"start": None}).id == run_id
     for start in (Start(weights="0" * 64, afresh=[]), Start(run=config, epoch=1, afresh=[])):
         assert config.model_copy(update={"start": start}).id != run_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "later"),
+    [
+        ("alexnet", {"halved": True}),
+        ("cuda_convnet_19pct", {"maps": {"conv1": 16}}),
+        ("cuda_convnet_conv_local_13pct", {"maps": {"conv1": 16}, "pooling": "2/2"}),
+    ],
+)
+def test_a_net_records_its_later_options_where_they_are_set_alone(kind, later):
+    """Ids were given before these options came; a layer of the published size is not named either."""
+    assert not later.keys() & KINDS.read_net({"kind": kind}).recorded().keys()
+    for option, value in later.items():
+        assert KINDS.read_net({"kind": kind, option: value}).recorded()[option] == value
+    if "maps" in later:
+        published = 64 if "conv_local" in kind else 32
+        assert "maps" not in KINDS.read_net({"kind": kind, "maps": {"conv2": published}}).recorded()
 
 
 def test_what_a_training_rule_says_of_schedules_is_what_a_schedule_takes():

@@ -36,7 +36,7 @@ class Paper:
     """
 
     id: str  # the folder's name
-    name: str  # what people call it, as in: the AlexNet paper
+    name: str  # what people call it
     title: str
     authors: str
     year: int
