@@ -51,7 +51,7 @@ FOUND = {
 def test_a_verdict_names_the_arms_by_their_labels(asked, sentence):
     name, estimate, low, high = asked
     claim = TRAINED[name].at("paper")
-    assert claim.rule.found(claim, Effect(claim.rule.unit, estimate, low, high, 0.95, 5, "", {})) == sentence
+    assert claim.rule.effect_sentence(claim, Effect(claim.rule.unit, estimate, low, high, 0.95, 5, "", {})) == sentence
 
 
 def test_an_effect_that_could_not_be_computed_is_told():

@@ -174,7 +174,7 @@ def test_the_index_of_own_runs_counts_the_reference_verdicts(shelves):
     text = Page(shelves.own / "index.html").text
     small = shelves.results.of(shelves.file).speaking
     assert f"{small.word} {small.found}" in text
-    assert "1 agrees below paper scale" in text
+    assert "agrees below paper scale (1)" in text
     assert "Every claim has a verdict above smoke scale." in text
 
 
