@@ -87,9 +87,9 @@ def run_of(config: RunConfig, rows: list[dict], failed: str | None = None) -> Ru
 
 def looked_at(evaluation: Evaluation, values: dict, failed: str | None = None) -> Run:
     """An evaluation that found these values, as a store would read it."""
-    result: dict = (
-        {"status": "failed", "why": failed} if failed else {"status": "looked at", "values": values, "seconds": 0.0}
-    )
+    result: dict = {"status": "failed", "why": failed}
+    if not failed:
+        result = {"status": "looked at", "epoch": evaluation.epoch, "values": values, "seconds": 0.0}
     return Run(evaluation.id, Path(), evaluation.model_dump(), [PROVENANCE], result)
 
 

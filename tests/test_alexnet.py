@@ -8,7 +8,6 @@ from small_masks import put_masks
 from torch import nn
 from torch.nn import functional as F
 
-from repro import contents
 from repro.nets import layers, modules, tables
 from repro.papers.alexnet2012 import alexnet
 from repro.train.seeds import generator
@@ -295,7 +294,7 @@ OPTIONS = [
 def test_every_net_is_its_table_and_every_parameter_gets_a_gradient(options):
     image = (3, 75, 75)
     net = built(**options)
-    rows = contents.rows("alexnet", **{"reading": "source"} | SMALL | options)
+    rows = alexnet.table(**{"reading": "source"} | SMALL | options)
     assert [name for name, _ in net.named_parameters()] == [
         f"{row.name}.{role}" for row in tables.weighted(rows) for role in ("weight", "bias")
     ]

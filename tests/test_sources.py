@@ -13,7 +13,6 @@ from repro.pages import write
 from repro.pages.origins import origins
 from repro.pages.view import show
 from repro.papers.alexnet2012 import PAPER
-from repro.questions.trial import Trials
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -164,7 +163,7 @@ def test_a_page_outside_of_the_project_links_to_no_file_of_it(tmp_path):
 def test_the_runs_behind_a_claims_verdict_are_linked_to_their_records():
     runs = Store(ROOT / "runs" / "reference").table()
     file = load(ROOT / "claims" / "bias_one.yaml")
-    exhibits = [show(file, "reference", Trials.from_runs(runs))]
-    records = origins(file, "../..", exhibits).records
-    assert {run for run, _ in records} >= set(exhibits[0].judgement.run_ids) > set()
+    exhibit = show(file, "reference", runs)
+    records = origins(file, "../..", exhibit).records
+    assert {run for run, _ in records} >= set(exhibit.judgement.run_ids) > set()
     assert all((ROOT / "reports" / "reference" / address).resolve().is_file() for _, address in records)

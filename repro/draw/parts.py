@@ -59,11 +59,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Line:
-    """One shelf of one claim in the index; `speaks`: it says something of the sentence."""
+    """A verdict on one claim in the index; `speaks`: it says something of the sentence."""
 
     mark: str
     headline: str
-    found: str
+    finding: str
     drawing: Drawing | None
     facts: tuple[str, ...]
     speaks: bool

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repro.claim import catalogue, sources
-from repro.claim.files import AnyFile, split
+from repro.claim.files import AnyFile, ClaimFile, split
+from repro.claim.paper import Paper
+from repro.claim.sources import Source
 from repro.contents import PAPERS
 from repro.files import write_whole
 from repro.pages import claim, coverage, facts, fidelity, index, results, source
@@ -18,8 +21,12 @@ from repro.pages.shelf_results import results_of
 from repro.pages.typeset import environment, static
 from repro.pages.view import show
 from repro.questions.coverage import coverage as covered
+from repro.questions.exhibit import Exhibit
 from repro.questions.trial import Trials
 from repro.store import Table
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def write(
@@ -31,7 +38,7 @@ def write(
     reference: Results | None = None,
     project: str | None = None,
 ) -> list[Path]:
-    """Make the pages of claims with their JSON and CSV in the folder `out`, and return the paths of all that is made.
+    """Write the pages of claims with their JSON and CSV into the folder `out`, and return the paths of all files.
 
     `runs`: one shelf by its name, `yours` or `reference`. `entries`: the rows of the catalogue, whose coverage has a
     page. `only`: ids of the claims whose pages are made, with the index, which names all claims, alone; None:
@@ -43,45 +50,59 @@ def write(
     assert len(runs) == 1, f"one shelf, not {', '.join(runs)}"
     ((shelf, table),) = runs.items()
     trials = Trials.from_runs(table)
-    mine = [file for file in claims if only is None or file.id in only]
-    names = ["index.html", *(f"{file.id}.html" for file in mine)]
-    before = [(out / name).read_text() for name in names if (out / name).is_file()]
-    on_record = next((file.paper for file in claims if file.paper.source), None)  # one paper has its source on record
-    facts_on_source = sources.read(on_record.source) if on_record and on_record.source else None
-    templates = environment(before, facts_on_source)
-    files = static(out)
+    claims = sorted(claims, key=lambda file: file.id)
     trained, exact = split(claims)
-    ordered = sorted(trained, key=lambda file: file.id)
-    found = {file.id: [show(file, shelf, trials)] for file in ordered}
-    every = sorted(claims, key=lambda file: file.id)
-    rows = covered(entries, every, {shelf: trials}, other=reference.recorded() if reference else None)
+    mine = {file.id for file in claims if only is None or file.id in only}
+    paper = next((file.paper for file in claims if file.paper.source), None)  # one paper has its source on record
+    facts_on_source = sources.read(paper.source) if paper and paper.source else None
+    templates = environment(_earlier(out, mine), facts_on_source)
+    exhibits = {file.id: show(file, shelf, trials) for file in trained}
+    rows = covered(entries, claims, {shelf: trials}, other=reference.recorded() if reference else None)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
-    for file in (file for file in ordered if file in mine):
+    files = static(out)
+    for file in (file for file in trained if file.id in mine):
         theirs = f"reference/{file.id}.html"
-        link = theirs if (out / theirs).is_file() else ""
-        page = claim.page(file, found, missing[file.id], reference, link)
-        page |= {"origins": origins(file, project, found[file.id])}
+        page = claim.page(file, exhibits, missing[file.id], reference, theirs if (out / theirs).is_file() else "")
+        page |= {"origins": origins(file, project, exhibits[file.id])}
         files[f"{file.id}.html"] = templates.get_template("claim.html").render(page)
-        files[f"{file.id}.json"] = json.dumps(whole(file, found[file.id], reference), indent=1, allow_nan=False) + "\n"
-        files[f"{file.id}.csv"] = rows_csv(found[file.id])
-    for counted in (file for file in exact if file in mine):
+        files |= _data(file, exhibits[file.id], reference)
+    for counted in (file for file in exact if file.id in mine):
         files |= facts.files(counted, templates, project)
-    if on_record and facts_on_source:  # with every page, since any may cite it
-        files["source.html"] = templates.get_template("source.html").render(source.page(facts_on_source, on_record))
-        if on_record.differences:
-            differences = fidelity.page(on_record.differences, on_record)
-            files["fidelity.html"] = templates.get_template("fidelity.html").render(differences)
+    if paper and facts_on_source:  # with every page, since any may cite it
+        files |= _source_pages(paper, facts_on_source, templates)
     if only is None:
         files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS))
-        exhibits = {id: shown for id, (shown,) in found.items()}
-        files[results.NAME] = results_of(shelf, every, exhibits, trials).text()
+        files[results.NAME] = results_of(shelf, claims, exhibits, trials).text()
         files[results.SCHEMA] = results.schema()
     there = {*files, *(path.name for path in out.glob("*.html"))}
-    listed = index.page(ordered, found, exact, rows, reference) | {"there": there}
+    listed = index.page(trained, exhibits, exact, rows, reference) | {"there": there}
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
         _renew(out / name, content.encode())
     return [out / name for name in files]
+
+
+def _earlier(out: Path, ids: Collection[str]) -> list[str]:
+    """Return the index and the pages of these claims as they lie in a folder already."""
+    pages = [out / f"{name}.html" for name in ("index", *sorted(ids))]
+    return [page.read_text() for page in pages if page.is_file()]
+
+
+def _data(file: ClaimFile, exhibit: Exhibit, reference: Results | None) -> dict[str, str]:
+    """Return a trained claim as JSON and CSV, by name."""
+    return {
+        f"{file.id}.json": json.dumps(whole(file, exhibit, reference), indent=1, allow_nan=False) + "\n",
+        f"{file.id}.csv": rows_csv(exhibit),
+    }
+
+
+def _source_pages(paper: Paper, record: Source, templates: jinja2.Environment) -> dict[str, str]:
+    """Return the page of a paper's released source, and that of the differences between text and source, by name."""
+    files = {"source.html": templates.get_template("source.html").render(source.page(record, paper))}
+    if paper.differences:
+        page = fidelity.page(paper.differences, paper)
+        files["fidelity.html"] = templates.get_template("fidelity.html").render(page)
+    return files
 
 
 def _renew(path: Path, content: bytes) -> None:

@@ -70,7 +70,7 @@ class FineTuning:
 
     @property
     def left_out(self) -> list[str]:
-        """What lies among the photos and is not used, with the reason."""
+        """Return what lies among the photos and is not used, with the reason."""
         excluded = [f"{e['photo']} ({e['class']}, {e['split']}): {e['reason']}" for e in self.manifest["excluded"]]
         return [*excluded, *self.manifest["passed_over"]]
 
@@ -153,7 +153,7 @@ def worst(tuning: FineTuning, net: TrainedNet) -> list[dict[str, str]]:
             "photo": _thumbnail(tuning.pixels[row]),
             "name": tuning.names[row] if tuning.names else "",
             "own": tuning.classes[tuning.labels[row]],
-            "said": tuning.classes[answers["said"][row]],
+            "answer": tuning.classes[answers["said"][row]],
             "sure": percent(float(answers["sure"][row])),
             "likely": percent(float(answers["own"][row])),
         }

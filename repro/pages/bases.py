@@ -18,31 +18,33 @@ _FIRST = (
 )
 
 
-def sections(shown: Exhibit) -> list[Section]:
+def sections(exhibit: Exhibit) -> list[Section]:
     """Return a section on the base of small scale on photos; none at other scales and on other data."""
-    claim = shown.judgement.claim
+    claim = exhibit.judgement.claim
     if (
-        shown.scale != BASED
-        or not shown.file.paper.bases_for(shown.file.claim.data.kind)
+        exhibit.scale != BASED
+        or not exhibit.file.paper.bases_for(exhibit.file.claim.data.kind)
         or claim.data.kind != "imagenette"
     ):
         return []
-    name = shown.file.base_at(shown.scale)
-    grid = _started(shown.judgement, shown.table)
+    name = exhibit.file.base_at(exhibit.scale)
+    grid = _started(exhibit.judgement, exhibit.table)
     parts = (grid,) if grid else ()
     if name is None:
-        return [Section(f"{shown.shelf}-base", "The base", (_FIRST,), parts)]
-    found = bases.candidates(shown.file.paper, shown.file.kinds, shown.table)
-    if not any(c.seeds or c.lost for c in found):
+        return [Section(f"{exhibit.shelf}-base", "The base", (_FIRST,), parts)]
+    candidates = bases.candidates(exhibit.file.paper, exhibit.file.kinds, exhibit.table)
+    if not any(c.seeds or c.lost for c in candidates):
         text = f"These runs use the base {name}, which was chosen on the reference shelf ({bases.COMMAND})."
-        return [Section(f"{shown.shelf}-base", "The base", (text,), parts)]
-    return [Section(f"{shown.shelf}-base", "The base", (bases.sentence(found),), (_candidates(found), *parts))]
+        return [Section(f"{exhibit.shelf}-base", "The base", (text,), parts)]
+    return [
+        Section(f"{exhibit.shelf}-base", "The base", (bases.sentence(candidates),), (_candidates(candidates), *parts))
+    ]
 
 
-def _candidates(found: list[bases.Candidate]) -> Grid:
-    """Every candidate with its seeds."""
+def _candidates(candidates: list[bases.Candidate]) -> Grid:
+    """Return a table of the candidates with their seeds."""
     rows = []
-    for c in found:
+    for c in candidates:
         deviation = c.deviation()
         at = listed([f"{s.seed}: {_update(s.left)}" for s in c.seeds]) or "–"
         lost = f"; lost: {listed([str(seed) for seed in c.lost])}" if c.lost else ""
@@ -67,25 +69,25 @@ def _candidates(found: list[bases.Candidate]) -> Grid:
         ),
         *("training error, %", "seed: update at which the loss falls below 0.9 ln C"),
     )
-    taken = bases.chosen(found)
+    taken = bases.chosen(candidates)
     note = (
         "Errors are those in test mode after the last epoch, by seed; the training error is that of 1,000 fixed photos."
     )
-    strong = frozenset(i for i, c in enumerate(found) if c.name == taken)
+    strong = frozenset(i for i, c in enumerate(candidates) if c.name == taken)
     return Grid("Candidates for the base", head, tuple(rows), strong=strong, note=note)
 
 
 def _started(judgement: Judgement, table: Table) -> Grid | None:
-    """When the nets of each arm left chance, beside what was measured of them; None where there is no run."""
+    """Return when the nets of each arm left chance and what was measured of them; None where there is no run."""
     rows = []
     for part in judgement.arms.values():
-        seen = [(o, table[o.run]) for o in part.observations if o.run in table]
+        runs = [(o, table[o.run]) for o in part.observations if o.run in table]
         measure = judgement.claim.measure
-        if not seen or measure.timed or measure.per_epoch(judgement.claim)[0] == "updates":
+        if not runs or measure.timed or measure.per_epoch(judgement.claim)[0] == "updates":
             continue
-        config = run_config(judgement.claim, part.name, seed=seen[0][0].seed, lr=part.rate)
-        at = [f"{o.seed}: {_update(bases.left(config, run.epochs))}" for o, run in seen]
-        values = [f"{o.seed}: {measure.observed(judgement.claim, o)}" for o, _ in seen]
+        config = run_config(judgement.claim, part.name, seed=runs[0][0].seed, lr=part.rate)
+        at = [f"{o.seed}: {_update(bases.left(config, run.epochs))}" for o, run in runs]
+        values = [f"{o.seed}: {measure.observed(judgement.claim, o)}" for o, _ in runs]
         rows.append((judgement.claim.label(part.name), listed(at), listed(values)))
     head = ("arm", "seed: update at which the loss falls below 0.9 ln C", "seed: measured")
     return Grid("When each net started to learn, and what was measured", head, tuple(rows)) if rows else None

@@ -16,7 +16,7 @@ _WIDE = 22  # characters of a column of states
 
 
 def lines(rows: Sequence[Covered]) -> list[str]:
-    """The table as plain text, then what is missing of each claim, then the sums."""
+    """Return the table as plain text, then what is missing of each claim, then the sums."""
     head = f"  {'row':<24} {'claim':<13} " + " ".join(f"{scale:<{_WIDE}}" for scale in SCALES)
     out, paper = [head.rstrip()], ""
     for row in rows:
@@ -45,40 +45,40 @@ def lines(rows: Sequence[Covered]) -> list[str]:
 
 
 def todo(row: Covered) -> str:
-    """What is to be done for a row of a sentence that has no valid claim."""
+    """Return what is to be done for a row of a sentence that has no valid claim."""
     if row.state == "invalid":
         return f"the claim has mistakes: python -m repro check {row.entry.id}"
     return f"write claims/{row.entry.id}.yaml; claims/README.md explains how"
 
 
 def cost(missing: Missing) -> str:
-    """What the command's next runs cost, or how to learn it."""
-    found = missing.cost
-    runs = f"the next {found.runs} run{'s' * (found.runs != 1)}"
-    if found.alternatives:
-        runs += f" ({found.alternatives} of them for alternatives)"
-    if not found.known:
+    """Return what the command's next runs cost, or how to learn it."""
+    taken = missing.cost
+    runs = f"the next {taken.runs} run{'s' * (taken.runs != 1)}"
+    if taken.alternatives:
+        runs += f" ({taken.alternatives} of them for alternatives)"
+    if not taken.known:
         return f"the cost of {runs} is not known: `{missing.command.replace(' run ', ' plan ')}` measures it"
-    take = f"at most {prose.duration(found.seconds)} with one worker on {found.device}, as similar recorded runs did"
-    if found.known == found.runs:
+    take = f"at most {prose.duration(taken.seconds)} with one worker on {taken.device}, as similar recorded runs did"
+    if taken.known == taken.runs:
         return f"cost: {runs} take {take}"
-    return f"cost: {found.known} of {runs} take {take}; the cost of the others is not known"
+    return f"cost: {taken.known} of {runs} take {take}; the cost of the others is not known"
 
 
 def sentence(missing: Missing) -> str:
-    """The same as pages print it."""
+    """Return the cost as pages print it."""
     text = cost(missing)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _text(states: Sequence[State]) -> str:
-    """What stands on the shelves, as one cell."""
-    shown = _shown(states)
-    return " ".join(f"{state.word}{' (r)' if state.shelf == 'reference' else ''}" for state in shown) or "not run"
+    """Return the states of the shelves as one cell."""
+    states = _distinct(states)
+    return " ".join(f"{state.word}{' (r)' if state.shelf == 'reference' else ''}" for state in states) or "not run"
 
 
-def _shown(states: Sequence[State]) -> list[State]:
-    """Those with something; where both shelves say the same, the reader's own."""
+def _distinct(states: Sequence[State]) -> list[State]:
+    """Return the states that are run; where both shelves have the same word, the reader's own."""
     out: list[State] = []
     for state in states:
         if state.word != "not run" and all(state.word != other.word for other in out):
@@ -100,7 +100,7 @@ def page(rows: Sequence[Covered], papers: Sequence[Paper]) -> dict[str, Any]:
 def _row(row: Covered) -> dict[str, Any]:
     exact = row.scales.get("exact", ())
     cells = [
-        (scale, [_cell(state) for state in _shown(row.scales[scale])] if scale in row.scales else None)
+        (scale, [_cell(state) for state in _distinct(row.scales[scale])] if scale in row.scales else None)
         for scale in SCALES
     ]
     section = f"§ {row.entry.section}" if row.entry.section[:1].isdigit() else row.entry.section
@@ -118,6 +118,6 @@ def _row(row: Covered) -> dict[str, Any]:
 
 
 def _cell(state: State) -> tuple[str, str, str]:
-    """(mark, word, shelf)."""
+    """Return (mark, word, shelf)."""
     mark = {WORKS: "check", "begun": "empty"}.get(state.word) or MARKS[state.word]  # type: ignore[index]
     return mark, state.word, state.shelf

@@ -62,12 +62,12 @@ def summary(checks: Sequence[Check]) -> str:
     return f"{failed} of {len(checks)} checks failed"
 
 
-def write(found: dict[str, Any], out: Path) -> list[Path]:
+def write(result: dict[str, Any], out: Path) -> list[Path]:
     """Write `doctor.json` and the page `doctor.html`, with its style, into the folder `out`; return their paths."""
-    checks = [Check(**check) for check in found["checks"]]
-    page = environment([]).get_template("doctor.html").render(_page(checks, found))
+    checks = [Check(**check) for check in result["checks"]]
+    page = environment([]).get_template("doctor.html").render(_page(checks, result))
     style = {name: text for name, text in static(out).items() if name.endswith(".css")}  # the page has no script
-    content = json.dumps(_finite(found), indent=1, allow_nan=False) + "\n"
+    content = json.dumps(_finite(result), indent=1, allow_nan=False) + "\n"
     files = {f"{NAME}.json": content, f"{NAME}.html": page} | style
     for name, text in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def write(found: dict[str, Any], out: Path) -> list[Path]:
 
 
 def _finite(value: Any) -> Any:
-    """The same with None for what JSON cannot say: a loss that is no number."""
+    """Return the same with None for what JSON cannot say: a loss that is no number."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -84,9 +84,9 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def _page(checks: Sequence[Check], found: dict[str, Any]) -> dict[str, Any]:
-    """Everything that templates/doctor.html prints."""
-    made = found["made"]
+def _page(checks: Sequence[Check], result: dict[str, Any]) -> dict[str, Any]:
+    """Return everything that templates/doctor.html prints."""
+    made = result["made"]
     nets = list(dict.fromkeys(check.net for check in checks))
     return {
         "device": made["device"] if made["device"] != "cpu" else f"one thread of {made['processor']}",
@@ -94,7 +94,7 @@ def _page(checks: Sequence[Check], found: dict[str, Any]) -> dict[str, Any]:
         "failed": [check for check in checks if not check.passed],
         "grids": [(f"net-{i}", net, _grid(net, checks)) for i, net in enumerate(nets, 1)],
         "machine": Grid("The machine", ("", ""), tuple((key, str(value)) for key, value in made.items())),
-        "seconds": f"{found['seconds']:.0f}",
+        "seconds": f"{result['seconds']:.0f}",
     }
 
 

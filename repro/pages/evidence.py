@@ -1,4 +1,4 @@
-"""What a verdict on one shelf rests on: the sections of its kind of claim, then provenance and cost."""
+"""What a verdict rests on: the sections of its kind of claim, then provenance and cost."""
 
 from __future__ import annotations
 
@@ -17,56 +17,56 @@ from repro.train.minibatches import NUMERICS
 _ABOUT = ("made in", "commit of the code", "device", "system", "versions", "version of the numerics")
 
 
-def sections(shown: Exhibit) -> list[Section]:
-    """All evidence of one claim on one shelf, where something was measured."""
-    found = shown.judgement.claim.measure.sections(shown)
-    return [*found, *bases.sections(shown), _made(shown)]
+def sections(exhibit: Exhibit) -> list[Section]:
+    """Return all evidence of a claim for which something was measured."""
+    measured = exhibit.judgement.claim.measure.sections(exhibit)
+    return [*measured, *bases.sections(exhibit), _made(exhibit)]
 
 
 def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
-    """Runs, the epochs they trained and the seconds these took; evaluations are none of them."""
+    """Return how many runs there are, how many epochs they trained and the seconds these took, without evaluations."""
     runs = [run for i in sorted(ids) if not (run := table[i]).is_evaluation]
     seconds = sum(row["seconds"] for run in runs for row in run.epochs)
     return len(runs), sum(len(run.epochs) for run in runs), seconds + sum(run.seconds_timed for run in runs)
 
 
 def behind(table: Table, ids: set[str]) -> set[str]:
-    """These runs and those whose weights they started from."""
+    """Return these runs and those whose weights they started from."""
     starts = [table[run].started_from for run in ids]
     earlier = {RunConfig.model_validate(config).id for config in starts if config} & table.keys()
     return ids | behind(table, earlier) if earlier else ids
 
 
-def _made(shown: Exhibit) -> Section:
-    """Provenance and cost of every run behind the shown judgement and its alternatives."""
-    base = behind(shown.table, set(shown.judgement.run_ids))
-    others = (behind(shown.table, set(judgement.run_ids)) for judgement in shown.alternatives)
+def _made(exhibit: Exhibit) -> Section:
+    """Return provenance and cost of every run behind the judgement and its alternatives."""
+    base = behind(exhibit.table, set(exhibit.judgement.run_ids))
+    others = (behind(exhibit.table, set(judgement.run_ids)) for judgement in exhibit.alternatives)
     every = base.union(*others)
     setups: Counter[tuple[tuple[str, Any], ...]] = Counter()
     for run in sorted(every):
-        sessions = [{k: v for k, v in session.items() if k != "photos"} for session in shown.table[run].sessions]
+        sessions = [{k: v for k, v in session.items() if k != "photos"} for session in exhibit.table[run].sessions]
         setups.update({tuple(sorted(session.items())) for session in sessions})
     ordered = sorted(setups.items(), key=lambda setup: (-setup[1], repr(setup[0])))
     columns = [_setup(dict(session), runs) for session, runs in ordered]
     head, *rows = ((name, *(column[i] for column in columns)) for i, name in enumerate(_ABOUT))
-    text = [f"This verdict rests on {_cost(shown.table, base)}: {_hours(shown.table, base)}."]
+    text = [f"This verdict rests on {_cost(exhibit.table, base)}: {_hours(exhibit.table, base)}."]
     if every != base:
-        text.append(f"With the alternatives: {_cost(shown.table, every)}.")
-        text[-1] = f"{text[-1][:-1]}: {_hours(shown.table, every)}."
-    text += _left_out(shown.table, every)
+        text.append(f"With the alternatives: {_cost(exhibit.table, every)}.")
+        text[-1] = f"{text[-1][:-1]}: {_hours(exhibit.table, every)}."
+    text += _left_out(exhibit.table, every)
     made = Grid("Machines and software of the runs and evaluations", head, tuple(rows), note=_SESSIONS)
-    return Section(f"{shown.shelf}-made", "Provenance and cost", tuple(text), (made,))
+    return Section(f"{exhibit.shelf}-made", "Provenance and cost", tuple(text), (made,))
 
 
 _SESSIONS = "A run or an evaluation is made in one session, or in several if it was interrupted and resumed."
 
 
 def _left_out(table: Table, ids: set[str]) -> list[str]:
-    """What sets lacked, where photos of them were unusable: a sentence for each such set, with names and reasons."""
+    """Return a sentence for each set that lacked unusable photos, with their names and reasons."""
     lacking: Counter[tuple[int, tuple[str, ...]]] = Counter()
     for run in ids:
-        found = [session["photos"] for session in table[run].sessions if "photos" in session]
-        lacking.update({(photos["left_out"], tuple(photos["names"])) for photos in found})
+        unusable = [session["photos"] for session in table[run].sessions if "photos" in session]
+        lacking.update({(photos["left_out"], tuple(photos["names"])) for photos in unusable})
     out = []
     for (photos, names), runs in sorted(lacking.items()):
         more = f", and {photos - len(names):,} more" if photos > len(names) else ""
@@ -78,7 +78,7 @@ def _left_out(table: Table, ids: set[str]) -> list[str]:
 
 
 def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
-    """One machine and its software, as `_ABOUT` names it."""
+    """Return one machine and its software, in the order of `_ABOUT`."""
     threads, commit = session["threads"], session["commit"]
     device = session["processor"] if session["device"] == "cpu" else session["device"]
     named = {name: session[name.lower()] for name in ("repro", "Python", "torch", "numpy", "CUDA")}
@@ -95,7 +95,7 @@ def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
 
 
 def hours(table: Table, ids: set[str]) -> dict[tuple[str, str], float]:
-    """What all these runs and evaluations took, by (device, unit): `core-hours`, or `hours` of a GPU.
+    """Return what all these runs and evaluations took, by (device, unit): `core-hours`, or `hours` of a GPU.
 
     Of a run that went on elsewhere all counts as the last device's.
     """
@@ -119,9 +119,9 @@ def _cost(table: Table, ids: set[str]) -> str:
     runs, epochs, seconds = cost(table, ids)
     if not epochs:
         return f"{runs:,} timing{'s' * (runs != 1)}, {prose.duration(seconds)} in all"
-    looked = [table[i].seconds_looked for i in ids if table[i].is_evaluation]
+    evaluations = [table[i].seconds_looked for i in ids if table[i].is_evaluation]
     text = f"{runs:,} runs, {epochs:,} epochs trained, {prose.duration(seconds)} of training in all"
-    if not looked:
+    if not evaluations:
         return text
-    taken = prose.duration(sum(looked))
-    return f"{text}, and {len(looked):,} evaluation{'s' * (len(looked) != 1)}, {taken}"
+    taken = prose.duration(sum(evaluations))
+    return f"{text}, and {len(evaluations):,} evaluation{'s' * (len(evaluations) != 1)}, {taken}"

@@ -22,32 +22,29 @@ COLUMNS = ("shelf", "scale", "alternative", "arm", "use", "rate", "seed", "value
 POINTS = ("shelf", "scale", "arm", "seed", "point", "train_error", "run")
 
 
-def whole(file: ClaimFile, found: list[Exhibit], reference: Results | None) -> dict[str, Any]:
-    """The claim as written and its judgement on its shelf, with the reference runs' result, where these are not that
-    shelf; open sides of intervals are null."""
+def whole(file: ClaimFile, exhibit: Exhibit, reference: Results | None) -> dict[str, Any]:
+    """Return the claim as written and its judgement; open sides of intervals are null.
+
+    `reference`: the results of the reference runs, next to runs of the user's own. The key `shelves` is a list of one.
+    """
     theirs = reference.of(file) if reference else None
-    out: dict[str, Any] = {
-        "claim": file.claim.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "shelves": [
-            {
-                "shelf": shown.shelf,
-                "shown": shown.scale,
-                "scales": {name: _verdict(judgement) for name, judgement in shown.scales.items()},
-                "judgement": _judgement(shown.judgement) | power.data(shown.judgement),
-                "alternatives": [
-                    _judgement(judgement) | {"decides": decides(shown.judgement, judgement)}
-                    for judgement in shown.alternatives
-                ],
-                **_evaluations(shown),
-                "provenance": {
-                    run: shown.table[run].sessions
-                    for run in sorted({r for j in (shown.judgement, *shown.alternatives) for r in j.run_ids})
-                },
-            }
-            for shown in found
-        ],
+    judgement, table = exhibit.judgement, exhibit.table
+    shelf = {
+        "shelf": exhibit.shelf,
+        "shown": exhibit.scale,
+        "scales": {name: _verdict(at_scale) for name, at_scale in exhibit.scales.items()},
+        "judgement": _judgement(judgement) | power.data(judgement),
+        "alternatives": [_judgement(other) | {"decides": decides(judgement, other)} for other in exhibit.alternatives],
+        **_evaluations(exhibit),
+        "provenance": {run: table[run].sessions for run in _run_ids(exhibit)},
     }
+    out = {"claim": file.claim.model_dump(mode="json", by_alias=True, exclude_none=True), "shelves": [shelf]}
     return out | ({"reference": theirs.model_dump(mode="json")} if theirs else {})
+
+
+def _run_ids(exhibit: Exhibit) -> list[str]:
+    """Return the ids of the runs behind the judgement and its alternatives, in order."""
+    return sorted({run for judgement in (exhibit.judgement, *exhibit.alternatives) for run in judgement.run_ids})
 
 
 def _finite(value: float | None) -> float | None:
@@ -130,17 +127,22 @@ def _arm(arm: Arm, timed: bool) -> dict[str, Any]:
     return out
 
 
-def _observation(seen: Observation, timed: bool) -> dict[str, Any]:
+def _observation(observation: Observation, timed: bool) -> dict[str, Any]:
     value = "epochs" if timed else "value"
-    out = {"seed": seen.seed, value: seen.value, "status": seen.status, "horizon": seen.horizon, "run": seen.run}
-    return out | ({"evaluation": seen.evaluation} if seen.evaluation else {})
+    out = {
+        "seed": observation.seed,
+        value: observation.value,
+        "status": observation.status,
+        "horizon": observation.horizon,
+        "run": observation.run,
+    }
+    return out | ({"evaluation": observation.evaluation} if observation.evaluation else {})
 
 
-def _evaluations(shown: Exhibit) -> dict[str, Any]:
-    """Of every evaluation behind what is shown: what it looked at, and what it found."""
-    ids = sorted({run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids})
+def _evaluations(exhibit: Exhibit) -> dict[str, Any]:
+    """Return every evaluation behind the judgements: the run and the options, the epoch, and its values."""
     out = {}
-    for run in (shown.table[i] for i in ids):
+    for run in (exhibit.table[id] for id in _run_ids(exhibit)):
         if "look" in run.config:
             about = {"of": RunConfig.model_validate(run.config["run"]).id, "look": run.config["look"]}
             epoch = run.result["epoch"] if run.result and run.result["status"] == "looked at" else None
@@ -148,40 +150,38 @@ def _evaluations(shown: Exhibit) -> dict[str, Any]:
     return {"evaluations": out} if out else {}
 
 
-def rows_csv(found: list[Exhibit]) -> str:
-    """A row for each run of each judgement that is shown; for a printed curve, a row for each point of each run."""
+def rows_csv(exhibit: Exhibit) -> str:
+    """Return a row for each run of each judgement; for a printed curve, a row for each point of each run."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    if isinstance(found[0].judgement.claim.rule, TraceRule):
+    if isinstance(exhibit.judgement.claim.rule, TraceRule):
         out.writerow(POINTS)
-        for shown in found:
-            out.writerows(_points(shown))
+        out.writerows(_points(exhibit))
         return text.getvalue()
     out.writerow(COLUMNS)
-    for shown in found:
-        for judgement in (part for whole in (shown.judgement, *shown.alternatives) for part in whole.parts):
-            under = ", ".join(filter(None, (judgement.alternative, judgement.comparison)))
-            about = (shown.shelf, judgement.scale, under)
-            for name, arm in judgement.arms.items():
-                for rate in arm.tuning.rates if arm.tuning else ():
-                    about_rate = (*about, name, "tuning", f"{rate.rate:g}")
-                    out.writerows((*about_rate, *_cells(judgement.claim, o)) for o in rate.observations)
-                judging = (*about, name, "judging", "" if arm.rate is None else f"{arm.rate:g}")
-                out.writerows((*judging, *_cells(judgement.claim, o)) for o in arm.observations)
+    for judgement in (part for whole in (exhibit.judgement, *exhibit.alternatives) for part in whole.parts):
+        under = ", ".join(filter(None, (judgement.alternative, judgement.comparison)))
+        about = (exhibit.shelf, judgement.scale, under)
+        for name, arm in judgement.arms.items():
+            for rate in arm.tuning.rates if arm.tuning else ():
+                about_rate = (*about, name, "tuning", f"{rate.rate:g}")
+                out.writerows((*about_rate, *_cells(judgement.claim, o)) for o in rate.observations)
+            judging = (*about, name, "judging", "" if arm.rate is None else f"{arm.rate:g}")
+            out.writerows((*judging, *_cells(judgement.claim, o)) for o in arm.observations)
     return text.getvalue()
 
 
-def _cells(claim: Claim, seen: Observation) -> tuple[Any, ...]:
-    """Seed, value, its unit, what became of the run, and how far it was looked at, in the same unit or in epochs."""
+def _cells(claim: Claim, observation: Observation) -> tuple[Any, ...]:
+    """Return seed, value, its unit, the run's status, and the run's horizon, in the same unit or in epochs."""
     name, each = claim.measure.column(claim)
-    value = "" if seen.value is None else f"{each * seen.value:.6g}"
-    return seen.seed, value, name, seen.status, f"{each * seen.horizon:g}", seen.run
+    value = "" if observation.value is None else f"{each * observation.value:.6g}"
+    return observation.seed, value, name, observation.status, f"{each * observation.horizon:g}", observation.run
 
 
-def _points(shown: Exhibit) -> list[tuple[Any, ...]]:
-    judgement, rule = shown.judgement, shown.judgement.claim.rule
-    runs = {shown.table[run].seed: run for run in judgement.run_ids}
-    about = (shown.shelf, judgement.scale)
+def _points(exhibit: Exhibit) -> list[tuple[Any, ...]]:
+    judgement, rule = exhibit.judgement, exhibit.judgement.claim.rule
+    runs = {exhibit.table[run].seed: run for run in judgement.run_ids}
+    about = (exhibit.shelf, judgement.scale)
     rows: list[tuple[Any, ...]] = [
         (*about, name, seed, i, f"{value:.6g}", runs[seed])
         for name, arm in judgement.arms.items()

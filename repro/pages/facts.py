@@ -38,39 +38,39 @@ def files(file: ExactFile, environment: jinja2.Environment, project: str | None 
 
 def entry(file: ExactFile) -> Entry:
     """Return the claim as the index has it."""
-    verdict, said = judge_facts(file), words(judged(file))
+    verdict, counts = judge_facts(file), words(judged(file))
     line = Line(
         mark=MARKS[verdict.word],
         headline=verdict.word,
-        found=_numbers(said),
+        finding=_numbers(counts),
         drawing=None,
         facts=("counted, no training", f"grade {verdict.grade}"),
         speaks=True,
     )
     return Entry(
-        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(said), "", "", (line,), ()
+        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(counts), "", "", (line,), ()
     )
 
 
 def cells(file: ExactFile) -> tuple[str, ...]:
     """Return the claim as the table of README has it, without the link to its page."""
-    verdict, said = judge_facts(file), words(judged(file))
+    verdict, counts = judge_facts(file), words(judged(file))
     says = file.claim.paper.says
-    return says, _many(said), "–", "–", _numbers(said), f"`{verdict.word}`", verdict.grade or "–", "–", "–"
+    return says, _many(counts), "–", "–", _numbers(counts), f"`{verdict.word}`", verdict.grade or "–", "–", "–"
 
 
-def _many(said: dict[FactWord, int]) -> str:
-    n = sum(said.values())
+def _many(counts: dict[FactWord, int]) -> str:
+    n = sum(counts.values())
     return f"{n} fact{'s' * (n != 1)}"
 
 
-def _numbers(said: dict[FactWord, int]) -> str:
-    """`2 false, 16 true`."""
-    return ", ".join(f"{n} {SHORT[name]}" for name, n in said.items())
+def _numbers(counts: dict[FactWord, int]) -> str:
+    """Return `2 false, 16 true`."""
+    return ", ".join(f"{n} {SHORT[name]}" for name, n in counts.items())
 
 
 def _page(file: ExactFile, project: str | None) -> dict[str, Any]:
-    """Everything that templates/facts.html prints."""
+    """Return everything that templates/facts.html prints."""
     claim, verdict, facts = file.claim, judge_facts(file), judged(file)
     return {
         "id": file.id,
@@ -113,7 +113,7 @@ def _fact(fact: Judged, section: str) -> dict[str, Any]:
 
 
 def _layers(nets: Mapping[str, ListedNet]) -> Grid:
-    """The layers with weights of every net, line under line, and their sums."""
+    """Return the layers with weights of every net, line under line, and their sums."""
     columns = [(net.title, _columns(net)) for net in nets.values()]
     names = list(dict.fromkeys(name for _, layers in columns for name in layers))
     rows = [(name, title, *layers[name]) for name in names for title, layers in columns if name in layers]
@@ -123,7 +123,7 @@ def _layers(nets: Mapping[str, ListedNet]) -> Grid:
 
 
 def _columns(net: ListedNet) -> dict[str, tuple[str, ...]]:
-    """By layer: kernels, output, parameters, multiply-adds and neurons as they are printed; `all` last."""
+    """Return by layer: kernels, output, parameters, multiply-adds and neurons as they are printed; `all` last."""
     held, work, units = (
         count(net.rows, net.image, net.rounding) for count in (tables.parameters, tables.multiply_adds, tables.neurons)
     )
@@ -142,7 +142,7 @@ def _columns(net: ListedNet) -> dict[str, tuple[str, ...]]:
 
 
 def _differences(nets: Sequence[ListedNet]) -> Grid:
-    """How else the nets differ: each line read off their tables."""
+    """Return how else the nets differ: each line read off their tables."""
     described = [_described(net) for net in nets]
     names = [name for name in described[0] if len({parts[name] for parts in described}) > 1]
     rows = tuple((name, *(parts[name] for parts in described)) for name in names)
@@ -181,7 +181,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def _whole(file: ExactFile) -> dict[str, Any]:
-    """The claim as written, and its verdicts; an open side of a range is null."""
+    """Return the claim as written, and its verdicts; an open side of a range is null."""
     verdict, facts = judge_facts(file), judged(file)
     return {
         "claim": file.claim.model_dump(mode="json", exclude_none=True),
@@ -212,7 +212,7 @@ def _whole(file: ExactFile) -> dict[str, Any]:
 
 
 def _rows_csv(file: ExactFile) -> str:
-    """A row for each fact."""
+    """Return a row for each fact."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
     out.writerow(COLUMNS)
@@ -226,5 +226,5 @@ def _rows_csv(file: ExactFile) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value as data: no thousands apart."""
+    """Return a value as data, without separators of thousands."""
     return written(value) if isinstance(value, bool | tuple) else f"{value:.10g}"

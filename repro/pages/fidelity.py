@@ -73,7 +73,7 @@ def _row(difference: Difference, values: Mapping[str, Any]) -> Row:
 
 
 def _signs(text: str) -> str:
-    """The text with true signs of multiplication and subtraction."""
+    """Return the text with true signs of multiplication and subtraction."""
     return re.sub(r"(?<=\d) x (?=\d)", " × ", text).replace(" - ", " − ")
 
 

@@ -20,47 +20,47 @@ from repro.questions.units import listed
 MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide enough to read
 
 
-def write(told: FineTuning, out: Path) -> None:
-    """`index.html` and what it needs into the folder `out`, and `answers.csv`: a line for each test photo."""
+def write(tuning: FineTuning, out: Path) -> None:
+    """Write `index.html` and what it needs into the folder `out`, and `answers.csv`: a line for each test photo."""
     page = out / "index.html"
     still = [page.read_text()] if page.is_file() else []
-    files = static(out) | {"answers.csv": as_csv(told)}
-    files["index.html"] = environment(still).get_template("finetune.html").render(_page(told))
+    files = static(out) | {"answers.csv": as_csv(tuning)}
+    files["index.html"] = environment(still).get_template("finetune.html").render(_page(tuning))
     for name, content in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(out / name, content)
 
 
-def _page(told: FineTuning) -> dict[str, Any]:
-    """Everything that templates/finetune.html prints."""
-    first = told.tried[0]
+def _page(tuning: FineTuning) -> dict[str, Any]:
+    """Return everything that templates/finetune.html prints."""
+    first = tuning.tried[0]
     return {
-        "title": Path(told.where).name,
-        "boxes": [_box(told, tried) for tried in told.tried],
-        "sentence": _sentence(told),
+        "title": Path(tuning.where).name,
+        "boxes": [_box(tuning, tried) for tried in tuning.tried],
+        "sentence": _sentence(tuning),
         "caution": "One run each: another seed would give another error. What is compared is one training with another "
-        "on these photos, not one method with another." if len(told.tried) > 1 else "",
-        "curves": _curves(told),
-        "matrix": matrix(told, first) if first.answers and len(told.classes) <= MATRIX else None,
-        "pairs": pairs(told, first) if first.answers else None,
-        "per_class": per_class(told) if first.answers else None,
-        "worst": worst(told, first) if first.answers else [],
+        "on these photos, not one method with another." if len(tuning.tried) > 1 else "",
+        "curves": _curves(tuning),
+        "matrix": matrix(tuning, first) if first.answers and len(tuning.classes) <= MATRIX else None,
+        "pairs": pairs(tuning, first) if first.answers else None,
+        "per_class": per_class(tuning) if first.answers else None,
+        "worst": worst(tuning, first) if first.answers else [],
         "of": first.name,
-        "settings": _settings(told),
-        "photos": _photos(told),
-        "left_out": told.left_out,
+        "settings": _settings(tuning),
+        "photos": _photos(tuning),
+        "left_out": tuning.left_out,
     }  # fmt: skip
 
 
-def _box(told: FineTuning, tried: TrainedNet) -> dict[str, Any]:
-    wrong, n = told.wrong(tried), len(told.labels)
+def _box(tuning: FineTuning, tried: TrainedNet) -> dict[str, Any]:
+    wrong, n = tuning.wrong(tried), len(tuning.labels)
     last = tried.rows[-1]
     facts = [f"{len(tried.rows)} epochs, {prose.duration(sum(row['seconds'] for row in tried.rows))}"]
     why = f"Weights of epoch {tried.best}"
-    if told.photos["held out"]:
-        why += f", the least error on {told.photos['held out']:,} photos held out"
+    if tuning.photos["held out"]:
+        why += f", the least error on {tuning.photos['held out']:,} photos held out"
     if wrong is None:
-        return {"title": tried.name, "headline": "Diverged", "found": "", "why": "It has no weights.", "facts": facts}
+        return {"title": tried.name, "headline": "Diverged", "finding": "", "why": "It has no weights.", "facts": facts}
     from scipy import stats  # it takes longer to import than the page does
 
     low, high = stats.binomtest(wrong, n).proportion_ci(method="wilson")
@@ -71,22 +71,22 @@ def _box(told: FineTuning, tried: TrainedNet) -> dict[str, Any]:
     return {
         "title": tried.name,
         "headline": f"{percent(wrong / n)} wrong",
-        "found": f"{wrong:,} of {n:,} test photos; these photos being a sample, {100 * low:.1f} to {100 * high:.1f} % "
-        "(95 %).",
+        "finding": f"{wrong:,} of {n:,} test photos; these photos being a sample, {100 * low:.1f} to {100 * high:.1f} "
+        "% (95 %).",
         "why": f"{why}.",
         "facts": facts,
     }
 
 
-def _sentence(told: FineTuning) -> str:
-    """What was found, first of all."""
-    found = [(tried.name, told.wrong(tried)) for tried in told.tried]
-    if len(found) == 1:
-        return f"{found[0][0].capitalize()}, the net has {told.error(told.tried[0])}."
-    (_, ours), (_, other) = found
+def _sentence(tuning: FineTuning) -> str:
+    """Return the result in a sentence: how many test photos each net takes for another class."""
+    wrong = [(tried.name, tuning.wrong(tried)) for tried in tuning.tried]
+    if len(wrong) == 1:
+        return f"{wrong[0][0].capitalize()}, the net has {tuning.error(tuning.tried[0])}."
+    (_, ours), (_, other) = wrong
     if ours is None or other is None:
-        return "; ".join(f"{t.name}: {told.error(t)}" for t in told.tried).capitalize() + "."
-    fewer, n = other - ours, len(told.labels)
+        return "; ".join(f"{t.name}: {tuning.error(t)}" for t in tuning.tried).capitalize() + "."
+    fewer, n = other - ours, len(tuning.labels)
     if not fewer:
         return "Starting from the weights or from scratch, the net takes as many test photos for another class."
     which = "fewer" if fewer > 0 else "more"
@@ -96,15 +96,15 @@ def _sentence(told: FineTuning) -> str:
     )
 
 
-def _curves(told: FineTuning) -> list[Figure]:
+def _curves(tuning: FineTuning) -> list[Figure]:
     out = []
-    chance = 1 - 1 / len(told.classes)
-    held_out = bool(told.photos["held out"])
+    chance = 1 - 1 / len(tuning.classes)
+    held_out = bool(tuning.photos["held out"])
     metrics = [("test_error", "test error", "error on the test photos after each epoch", chance)]
     metrics += [("train_loss", "training loss", "mean loss of an epoch, counted while it trains", float("nan"))]
     for metric, named, what, start in metrics:
         drawn = []
-        for tried in told.tried:
+        for tried in tuning.tried:
             points = [(0.0, start)] if metric == "test_error" else []
             for row in (row for row in tried.rows if row["diverged"] is None):
                 value = row["test_error"] if metric == "test_error" else row["train_loss"]
@@ -122,7 +122,7 @@ def _curves(told: FineTuning) -> list[Figure]:
             Learning(drawn, metric, named, "epochs"),
             scale="linear",
         )
-        strokes = [f"{t.name} {style}" for t, style in zip(told.tried, ("solid", "dashed"), strict=False)]
+        strokes = [f"{t.name} {style}" for t, style in zip(tuning.tried, ("solid", "dashed"), strict=False)]
         note = f"{what[0].upper()}{what[1:]}." + " Dots: the epoch whose weights are kept as best." * held_out
         if metric == "test_error":
             note += f" At epoch 0 what chance gives, {percent(chance)}."
@@ -135,8 +135,8 @@ def _value(metric: str, value: float) -> str:
     return percent(value) if metric.endswith("error") else f"{value:.3f}"
 
 
-def _settings(told: FineTuning) -> Grid:
-    """How each net was trained."""
+def _settings(tuning: FineTuning) -> Grid:
+    """Return how each net was trained, as a table."""
 
     def about(tried: TrainedNet) -> dict[str, str]:
         config, rule = tried.config, tried.config.train
@@ -148,7 +148,7 @@ def _settings(told: FineTuning) -> Grid:
         fresh = ", ".join(start.afresh) or "none" if start else "all"
         rates = f"{rule.lr:g}" + "".join(f"; {n} {rule.lr * f:g}" for n, f in rule.layer_lr.items())
         return {
-            "starts from": f"{told.weights} ({(start.weights or '')[:12]})" if start else "initial values",
+            "starts from": f"{tuning.weights} ({(start.weights or '')[:12]})" if start else "initial values",
             "layers afresh": fresh,
             "layers trained": "all" if trained == layers else ", ".join(trained),
             "rates": rates,
@@ -159,17 +159,17 @@ def _settings(told: FineTuning) -> Grid:
             "seed, run": f"{config.seed}, {config.id}",
         }
 
-    found = [about(tried) for tried in told.tried]
-    rows: list[Row] = [(key, *(one[key] for one in found)) for key in found[0]]
-    made = told.provenance
+    columns = [about(tried) for tried in tuning.tried]
+    rows: list[Row] = [(key, *(one[key] for one in columns)) for key in columns[0]]
+    made = tuning.provenance
     machine = f"{made['device'] if made['device'] != 'cpu' else made['processor']}, torch {made['torch']}"
-    rows.append(("machine", *[machine] * len(found)))
-    return Grid("How the nets were trained", ("", *(tried.name for tried in told.tried)), tuple(rows))
+    rows.append(("machine", *[machine] * len(columns)))
+    return Grid("How the nets were trained", ("", *(tried.name for tried in tuning.tried)), tuple(rows))
 
 
-def _photos(told: FineTuning) -> list[str]:
-    manifest, parts = told.manifest, told.photos
-    many = f"{len(told.classes)} classes: {parts['trained on']:,} photos trained on"
+def _photos(tuning: FineTuning) -> list[str]:
+    manifest, parts = tuning.manifest, tuning.photos
+    many = f"{len(tuning.classes)} classes: {parts['trained on']:,} photos trained on"
     if parts["held out"]:
         many += f", {parts['held out']:,} held out to choose the best epoch"
     out = [f"{many}, {parts['test']:,} that measure."]

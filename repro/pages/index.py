@@ -1,4 +1,4 @@
-"""The index: a row for every claim, its verdict on each shelf, what shares runs and what is not run."""
+"""The index: a row for every claim, its verdict, what shares runs and what is not run."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from repro.questions.facts import judge_facts
 
 def page(
     files: Sequence[ClaimFile],
-    found: dict[str, list[Exhibit]],
+    exhibits: dict[str, Exhibit],
     exact: Sequence[ExactFile],
     rows: Sequence[Covered],
     reference: Results | None,
 ) -> dict[str, Any]:
-    """Everything that templates/index.html prints; `found`: each claim on its shelf; `rows`: of the catalogue;
-    `reference`: the results of the reference runs, next to runs of the user's own."""
-    everything = [shown for all_shelves in found.values() for shown in all_shelves]
+    """Return everything that templates/index.html prints.
+
+    `exhibits`: the trained claims by id. `rows`: of the catalogue. `reference`: the results of the reference runs,
+    next to runs of the user's own.
+    """
     theirs = {file.id: result.speaking for file in files if reference and (result := reference.of(file))}
-    entries = {file.id: _entry(file, found[file.id], everything, theirs.get(file.id)) for file in files}
+    entries = {file.id: _entry(exhibits[file.id], exhibits, theirs.get(file.id)) for file in files}
     entries |= {file.id: facts.entry(file) for file in exact}
     every: list[AnyFile] = [*files, *exact]
     papers = sorted({file.paper.id: file.paper for file in every}.values(), key=lambda paper: paper.id)
     of_paper = [(paper, sorted(file.id for file in every if file.paper is paper)) for paper in papers]
-    best = [next((s for s in found[file.id] if s.speaks), None) for file in files]
-    said: list[Word] = [
-        shown.judgement.verdict.word if shown else other.word if (other := theirs.get(file.id)) else "not run"
-        for file, shown in zip(files, best, strict=True)
-    ]
-    groups = Counter(GROUPS[word] for word in [*said, *(judge_facts(file).word for file in exact)])
+    judged = [exhibits[file.id].judgement for file in files if exhibits[file.id].speaks]
+    words: list[Word] = [judgement.verdict.word for judgement in judged]
+    waiting = [file for file in files if not exhibits[file.id].speaks]
+    words += [verdict.word if (verdict := theirs.get(file.id)) else "not run" for file in waiting]
+    groups = Counter(GROUPS[word] for word in [*words, *(judge_facts(file).word for file in exact)])
     counted = [f"{group} ({groups[group]})" for group in dict.fromkeys(GROUPS.values()) if groups[group]]
     missing = [
-        (file.id, _missing(shown), command(file, next_scale(shown)))
-        for file in files
-        if not any(s.speaks for s in found[file.id]) and not theirs.get(file.id)
-        for shown in found[file.id][-1:]
+        (file.id, _missing(exhibits[file.id]), command(file, next_scale(exhibits[file.id])))
+        for file in waiting
+        if not theirs.get(file.id)
     ]
     many = f"{len(entries)} claim{'s' * (len(entries) != 1)}"
     return {
@@ -54,69 +54,72 @@ def page(
         "summary": f"{many}. Verdicts: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "coverage": summary(rows),
-        "many": multiplicity.section([shown.judgement for shown in best if shown]),
+        "many": multiplicity.section(judged),
         "legend": [(word, MARKS[word], meaning) for word, meaning in prose.legend()],
     }
 
 
-def _missing(shown: Exhibit) -> str:
-    if shown.complete:
+def _missing(exhibit: Exhibit) -> str:
+    """Return why a claim has no verdict."""
+    if exhibit.complete:
         return "only smoke scale has been run, which tests the machinery."
-    return f"{shown.judgement.verdict.why}."
+    return f"{exhibit.judgement.verdict.why}."
 
 
-def _entry(file: ClaimFile, found: list[Exhibit], everything: list[Exhibit], reference: AtScale | None) -> Entry:
-    """A claim's row; `everything`: all claims on their shelf, of which some share runs with this one; `reference`: the
-    verdict of the reference runs, where these are not that shelf."""
-    lines = []
-    started = (shown for shown in found if shown.measured or shown.judgement.run_ids or reference is None)
-    for shown in sorted(started, key=lambda shown: not shown.speaks):
-        verdict, drawn = shown.judgement.verdict, row(shown.judgement)
-        drawing = None
-        if shown.speaks and drawn is not None:
-            drawing = charts.small(f"{file.id}-{shown.shelf}", interval_words(shown), axis(shown), drawn)
-        smoke = shown.complete and not shown.speaks
-        said = [shown.shelf, f"{shown.scale} scale"]
-        said += [f"grade {verdict.grade}"] if verdict.grade else []
-        said += [f"n = {shown.judgement.seeds}"] if shown.speaks else []
-        said += [after] if shown.complete and (after := prose.set_after(shown.judgement)) else []
-        lines.append(
-            Line(
-                mark=MARKS[verdict.word],
-                headline="the machinery works here" if smoke else verdict.word,
-                found=shown.judgement.estimate_words if shown.speaks else "" if shown.complete else verdict.why,
-                drawing=drawing,
-                facts=tuple(said),
-                speaks=shown.speaks,
-            )
-        )
-    if reference is not None:
-        lines.append(_of_reference(reference))
-        lines.sort(key=lambda line: not line.speaks)
+def _entry(exhibit: Exhibit, exhibits: dict[str, Exhibit], reference: AtScale | None) -> Entry:
+    """Return a claim's row.
+
+    `exhibits`: all claims by id, of which some share runs with this one. `reference`: the verdict of the reference
+    runs, next to runs of the user's own.
+    """
+    file = exhibit.file
+    lines = [_of_reference(reference)] if reference else []
+    if exhibit.measured or exhibit.judgement.run_ids or reference is None:
+        lines.insert(0 if exhibit.speaks else len(lines), _line(exhibit))
     return Entry(
         file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, file.claim.rule.stated(),
         file.claim.paper.notes.value if file.claim.paper.notes else "",
-        records.short(file.claim), tuple(lines), tuple(_shares(found, everything)),
+        records.short(file.claim), tuple(lines), tuple(_shares(exhibit, exhibits)),
     )  # fmt: skip
 
 
-def _of_reference(found: AtScale) -> Line:
-    """The reference runs' verdict in a row."""
-    facts = ["reference", f"{found.scale} scale", *([f"grade {found.grade}"] if found.grade else [])]
-    facts += [f"n = {found.n}", *([found.set_after] if found.set_after else [])]
-    return Line(MARKS[found.word], found.word, found.found, None, tuple(facts), speaks=True)
+def _line(exhibit: Exhibit) -> Line:
+    """Return the verdict of the page's runs in a row."""
+    judgement, verdict, drawn = exhibit.judgement, exhibit.judgement.verdict, row(exhibit.judgement)
+    drawing = None
+    if exhibit.speaks and drawn is not None:
+        id = f"{exhibit.file.id}-{exhibit.shelf}"
+        drawing = charts.small(id, interval_words(exhibit), axis(exhibit), drawn)
+    headline: str = verdict.word
+    finding = verdict.why
+    if exhibit.complete:
+        headline = verdict.word if exhibit.speaks else "the machinery works here"
+        finding = judgement.estimate_words if exhibit.speaks else ""
+    facts = [exhibit.shelf, f"{exhibit.scale} scale"]
+    facts += [f"grade {verdict.grade}"] if verdict.grade else []
+    facts += [f"n = {judgement.seeds}"] if exhibit.speaks else []
+    facts += [after] if exhibit.complete and (after := prose.set_after(judgement)) else []
+    return Line(MARKS[verdict.word], headline, finding, drawing, tuple(facts), exhibit.speaks)
 
 
-def _ids(shown: Exhibit) -> set[str]:
-    ids = {run for judgement in (shown.judgement, *shown.alternatives) for run in judgement.run_ids}
-    return {run for run in ids if not shown.table[run].is_evaluation}
+def _of_reference(verdict: AtScale) -> Line:
+    """Return the verdict of the reference runs in a row."""
+    facts = ["reference", f"{verdict.scale} scale", *([f"grade {verdict.grade}"] if verdict.grade else [])]
+    facts += [f"n = {verdict.n}", *([verdict.set_after] if verdict.set_after else [])]
+    return Line(MARKS[verdict.word], verdict.word, verdict.found, None, tuple(facts), speaks=True)
 
 
-def _shares(found: list[Exhibit], everything: list[Exhibit]) -> list[str]:
-    """Other claims whose verdict on the same shelf rests on some of the same runs."""
-    out = {}
-    for shown in (s for s in found if s.complete):
-        for other in (o for o in everything if o.complete and o.shelf == shown.shelf and o.file.id != shown.file.id):
-            if common := len(_ids(shown) & _ids(other)):
-                out[other.file.id] = f"{other.file.id} ({common} runs, {shown.shelf})"
-    return [out[name] for name in sorted(out)]
+def _ids(exhibit: Exhibit) -> set[str]:
+    """Return the ids of the runs behind a claim, without evaluations."""
+    ids = {run for judgement in (exhibit.judgement, *exhibit.alternatives) for run in judgement.run_ids}
+    return {run for run in ids if not exhibit.table[run].is_evaluation}
+
+
+def _shares(exhibit: Exhibit, exhibits: dict[str, Exhibit]) -> list[str]:
+    """Return the other claims whose verdict rests on some of the same runs, with how many and whose."""
+    if not exhibit.complete:
+        return []
+    own = _ids(exhibit)
+    others = (exhibits[id] for id in sorted(exhibits) if id != exhibit.file.id and exhibits[id].complete)
+    common = {other.file.id: len(own & _ids(other)) for other in others}
+    return [f"{id} ({many} runs, {exhibit.shelf})" for id, many in common.items() if many]

@@ -12,11 +12,11 @@ from repro.questions.units import listed
 
 def section(judgements: Sequence[Judgement]) -> Section | None:
     """Return the section of these judgements, one a claim; None where no interval decided a word."""
-    found = adjusted(judgements)
-    if not found:
+    decided = adjusted(judgements)
+    if not decided:
         return None
-    many = len(found)
-    lost = [one.claim for one in found if not one.remains]
+    many = len(decided)
+    lost = [one.claim for one in decided if not one.remains]
     left = f"All of them stay below {LEVEL:g}." if not lost else f"All stay below {LEVEL:g} except {listed(lost)}."
     text = (
         f"Intervals decided {_counted(many, 'verdict')} here. A 95 % interval misses the true value in 5 % of cases, "
@@ -24,7 +24,7 @@ def section(judgements: Sequence[Judgement]) -> Section | None:
         f"the boundary that decided it, and p adjusted by Holm’s method over all {many}, which keeps the chance of any "
         f"wrong verdict at 5 % or less. {left}"
     )
-    rows = tuple((one.claim, one.word, _boundary(one), _p(one.p), _p(one.adjusted)) for one in found)
+    rows = tuple((one.claim, one.word, _boundary(one), _p(one.p), _p(one.adjusted)) for one in decided)
     head = ("claim", "verdict", "boundary", "one-sided p", "adjusted p (Holm)")
     note = (
         "Alternatives, counted facts and undecided verdicts are not listed. For an interval inside a band both ends "

@@ -31,13 +31,13 @@ _VARIABLE = re.compile(r"--[a-z]+: #[0-9a-f]{6};")
 
 def picture(id: str, claims: Sequence[AnyFile], runs: Table | Trials, home: Path) -> str:
     """Draw a claim's learning curves into `PICTURE` below `home`; return the markdown that shows them."""
-    shown = _shown(id, claims, runs)
-    drawing = learning(shown).drawing
+    exhibit = _exhibit(id, claims, runs)
+    drawing = learning(exhibit).drawing
     (home / PICTURE).parent.mkdir(exist_ok=True)
     write_whole(home / PICTURE, standalone(svg.Stills(())(drawing)))
-    verdict = shown.judgement.verdict
-    found = f"{verdict.sentence} Verdict: `{verdict.word}`." if shown.speaks else "Not run yet."
-    return f"[![{drawing.alt}]({PICTURE.as_posix()})]({_page(id)})\n\n{found} [How it was measured]({_page(id)})."
+    verdict = exhibit.judgement.verdict
+    finding = f"{verdict.sentence} Verdict: `{verdict.word}`." if exhibit.speaks else "Not run yet."
+    return f"[![{drawing.alt}]({PICTURE.as_posix()})]({_page(id)})\n\n{finding} [How it was measured]({_page(id)})."
 
 
 def standalone(drawing: str) -> str:
@@ -61,8 +61,8 @@ def standalone(drawing: str) -> str:
 
 def expected(id: str, claims: Sequence[AnyFile], runs: Table | Trials) -> str:
     """Return which error to expect of a claim's net from scratch: the paper's, its authors', others' and ours."""
-    shown = _shown(id, claims, runs)
-    paper, rule = shown.file.claim.paper, shown.file.claim.rule
+    exhibit = _exhibit(id, claims, runs)
+    paper, rule = exhibit.file.claim.paper, exhibit.file.claim.rule
     assert rule.number is not None, "a claim of an error"
     accuracy = f"{100 * (1 - rule.number):.1f} %"
     out = [f"{paper.says} That is a top-1 accuracy of {accuracy}."]
@@ -71,7 +71,7 @@ def expected(id: str, claims: Sequence[AnyFile], runs: Table | Trials) -> str:
     others = [(record.value or " ".join(records.sizes(record, rule.unit)), record.who) for record in paper.later]
     if others:
         out.append(f"Others measured {listed([f'{value} ({who})' for value, who in others])}.")
-    ours = f"{shown.judgement.estimate_words} at {shown.scale} scale" if shown.speaks else "not run yet"
+    ours = f"{exhibit.judgement.estimate_words} at {exhibit.scale} scale" if exhibit.speaks else "not run yet"
     return " ".join([*out, f"Ours: {ours}. [Settings and sources]({_page(id)})."])
 
 
@@ -80,16 +80,17 @@ def differences(ids: Sequence[str], claims: Sequence[AnyFile], runs: Table | Tri
     lines = ["| what does it cost? | paper | lab notes | others | ours |", "|---|---|---|---|---|"]
     trials = Trials.from_runs(runs)
     for id in ids:
-        shown = _shown(id, claims, trials)
-        claim = shown.file.claim
-        ours = f"{shown.judgement.estimate_words}, {shown.scale} scale" if shown.speaks else "not run yet"
+        exhibit = _exhibit(id, claims, trials)
+        claim = exhibit.file.claim
+        ours = f"{exhibit.judgement.estimate_words}, {exhibit.scale} scale" if exhibit.speaks else "not run yet"
         notes = claim.paper.notes.value if claim.paper.notes else "–"
         cells = (f"[{claim.question}]({_page(id)})", claim.rule.stated(), notes, records.short(claim) or "–", ours)
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _shown(id: str, claims: Sequence[AnyFile], runs: Table | Trials) -> Exhibit:
+def _exhibit(id: str, claims: Sequence[AnyFile], runs: Table | Trials) -> Exhibit:
+    """Return a trained claim judged by the reference runs. ReproError where there is none of this id."""
     file = next((file for file in claims if file.id == id), None)
     if not isinstance(file, ClaimFile):
         raise ReproError(f"README.md: its first screen names {id}; expected a claim that is trained")

@@ -40,14 +40,14 @@ def table(ids: Sequence[str], entries: Sequence[Entry], claims: Sequence[AnyFile
     return "\n".join(lines) + "\n"
 
 
-def _cells(file: ClaimFile, entry: Entry, shown: Exhibit, trials: Trials) -> tuple[str, ...]:
+def _cells(file: ClaimFile, entry: Entry, exhibit: Exhibit, trials: Trials) -> tuple[str, ...]:
     sentence = f"[{entry.says[0].upper()}{entry.says[1:]}](reports/reference/{file.id}.html) (§{entry.section})"
-    scale = shown.scale if shown.speaks else next_scale(shown)
+    scale = exhibit.scale if exhibit.speaks else next_scale(exhibit)
     ours, word = "–", "not run yet"
-    if shown.speaks:
-        ours = f"{shown.judgement.estimate_words}, {scale} scale, n = {shown.judgement.seeds}"
-        word = f"`{shown.judgement.verdict.word}`"
-        costs = [_spent(shown, trials, unit) for unit in UNITS]
+    if exhibit.speaks:
+        ours = f"{exhibit.judgement.estimate_words}, {scale} scale, n = {exhibit.judgement.seeds}"
+        word = f"`{exhibit.judgement.verdict.word}`"
+        costs = [_spent(exhibit, trials, unit) for unit in UNITS]
     else:
         (row,) = coverage([entry], [file], {"reference": trials})
         costs = [_ahead(next(m.cost for m in row.missing if m.scale == scale), trials.table, unit) for unit in UNITS]
@@ -55,14 +55,14 @@ def _cells(file: ClaimFile, entry: Entry, shown: Exhibit, trials: Trials) -> tup
 
 
 def _commands(file: ClaimFile, scale: str) -> str:
-    """What is to be typed: first, where the base of the scale is not chosen yet, what chooses it."""
+    """Return the commands to type: first, where the base of the scale is not chosen yet, the one that chooses it."""
     run = f"`repro run {file.id} --scale {scale}`"
     return f"`{bases.COMMAND.removeprefix('python -m ')}`, then {run}" if file.undecided(scale) else run
 
 
-def _spent(shown: Exhibit, trials: Trials, unit: str) -> str:
-    """What the runs behind a verdict took on one kind of device: of the shown scale, else of the next that has any."""
-    for scale, judgement in shown.scales.items():
+def _spent(exhibit: Exhibit, trials: Trials, unit: str) -> str:
+    """Return what the runs behind a verdict took on one kind of device: at its scale, else at the next that has any."""
+    for scale, judgement in exhibit.scales.items():
         if scale == "smoke" or not complete(judgement):
             continue
         took = _hours([judgement], trials.table, unit)
@@ -70,24 +70,24 @@ def _spent(shown: Exhibit, trials: Trials, unit: str) -> str:
             continue
         both = all(_hours([judgement], trials.table, of) for of in UNITS)
         text = f"{took:.3g} {unit}" + " for some of the runs" * both
-        others = [judge(shown.file, scale, trials, name) for name in shown.file.alternatives_at(scale)]
+        others = [judge(exhibit.file, scale, trials, name) for name in exhibit.file.alternatives_at(scale)]
         if all(complete(other) for other in others):
             every = f"{_hours([judgement, *others], trials.table, unit):.3g}"
             text += f"; {every} with the alternatives" if every != f"{took:.3g}" else ""
         else:
             text += "; without the alternatives, some of which are not run"
-        return text if scale == shown.scale else f"{text}; at {scale} scale"
+        return text if scale == exhibit.scale else f"{text}; at {scale} scale"
     return UNKNOWN
 
 
 def _hours(judgements: Sequence[Judgement], runs: Table, unit: str) -> float:
-    """Hours of the runs behind all of these on one kind of device."""
+    """Return the hours of the runs behind all of these on one kind of device."""
     ids = behind(runs, {run for judgement in judgements for run in judgement.run_ids})
     return sum(took for (_, of), took in hours(runs, ids).items() if of == unit)
 
 
 def _ahead(cost: Cost, runs: Table, unit: str) -> str:
-    """What the command takes at most before anything else follows, where like runs are recorded for all of it."""
+    """Return what the command's next runs take at most, where runs like all of them are recorded."""
     cores = {device for device, of in hours(runs, set(runs)) if of == UNITS[0]}
     if not cost.known or cost.known < cost.runs or (cost.device in cores) != (unit == UNITS[0]):
         return UNKNOWN

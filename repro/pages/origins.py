@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from repro.claim.files import AnyFile
 from repro.claim.paper import Paper
 from repro.questions.exhibit import Exhibit
+from repro.questions.judge import Judgement
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,17 @@ class Origins:
     records: tuple[tuple[str, str], ...]
 
 
-def origins(file: AnyFile, project: str | None, found: Sequence[Exhibit] = ()) -> Origins:
-    """Return the links of a claim's page; `project`: the way from the page to the project's folder, `../..`."""
+def origins(file: AnyFile, project: str | None, exhibit: Exhibit | None = None) -> Origins:
+    """Return the links of a claim's page.
+
+    `project`: the way from the page to the project's folder, `../..`. `exhibit`: a trained claim, whose runs have
+    their records there if they are the reference runs.
+    """
     if project is None:
         return Origins(file.paper, "", ())
-    shown = [exhibit for exhibit in found if exhibit.shelf == "reference"]
-    judgements = [judgement for exhibit in shown for judgement in (exhibit.judgement, *exhibit.alternatives)]
+    judgements: list[Judgement] = []
+    if exhibit is not None and exhibit.shelf == "reference":
+        judgements = [exhibit.judgement, *exhibit.alternatives]
     ids = sorted({run for judgement in judgements for run in judgement.run_ids})
     records = tuple((run, f"{project}/runs/reference/{run}/run.json") for run in ids)
     return Origins(file.paper, f"{project}/claims/{file.path.name}", records)

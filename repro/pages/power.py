@@ -1,4 +1,4 @@
-"""What runs could have told, on a page, in `plan` and as data: the words of a true effect at this n and spread."""
+"""What runs could show, on a page, in `plan` and as data: the verdicts of a true effect at this n and spread."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ TITLES = {True: "What these runs could show", False: "What the planned runs can 
 
 
 @dataclass(frozen=True)
-class Told:
-    """The section of a page: its title, paragraphs, and the table of words; `first`: that the runs could not have
-    told, or nothing."""
+class PowerSection:
+    """The section of a page on power: its title, paragraphs, and the table of verdicts.
+
+    `first`: that the runs could hardly show that the sentence is true; empty where they could.
+    """
 
     title: str
     first: str
@@ -39,23 +41,25 @@ class Told:
     words: Grid | None
 
 
-def section(main: Exhibit, other: AtScale | None) -> Told | None:
-    """Return what the runs of the page's main judgement could have told, or those that are still planned can, by the
-    spread of what is there, else by that of the `other` shelf; None where nothing is judged."""
-    judgement = main.judgement
+def section(exhibit: Exhibit, other: AtScale | None) -> PowerSection | None:
+    """Return what the runs of the page could show, or those that are still planned can; None where nothing is judged.
+
+    The spread is that of the runs that are there, else that of the `other` shelf.
+    """
+    judgement = exhibit.judgement
     word = judgement.verdict.word
     if word in ("not comparable", "not tested", "error") or judgement.scale == "smoke":
         return None
     planned = word == "not run"
-    known = expected(main, judgement.claim, judgement.scale, other) if planned else None
-    of = outlook_of(judgement.claim, judgement.scale, known[0]) if known else outlook(judgement)
+    known = expected(exhibit, judgement.claim, judgement.scale, other) if planned else None
+    prospect = outlook_of(judgement.claim, judgement.scale, known[0]) if known else outlook(judgement)
     title = TITLES[not planned]
-    if of is None:
-        return Told(title, "", (_unknown(judgement, planned),), None)
-    text = " ".join(filter(None, [_resolved(of, known[1] if known else ""), _sure(of), _made(of)]))
-    if of.could_not_tell and _told(judgement):
-        text = f"Even an effect as printed would stay undecided in {percent(of.true_open)} of repetitions. {text}"
-    return Told(title, "" if _told(judgement) else first(of, planned), (text,), _words(of))
+    if prospect is None:
+        return PowerSection(title, "", (_unknown(judgement, planned),), None)
+    text = " ".join(filter(None, [_resolved(prospect, known[1] if known else ""), _sure(prospect), _made(prospect)]))
+    if prospect.could_not_tell and _shows_true(judgement):
+        text = f"Even an effect as printed would stay undecided in {percent(prospect.true_open)} of repetitions. {text}"
+    return PowerSection(title, "" if _shows_true(judgement) else first(prospect, planned), (text,), _words(prospect))
 
 
 def lines(
@@ -71,66 +75,67 @@ def lines(
         claim = file.at(scale)
         theirs = other.of(file) if other else None
         known = expected(show(file, shelf, trials), claim, scale, theirs.at(scale) if theirs else None)
-        of = outlook_of(claim, scale, known[0]) if known else None
-        if known is not None and of is None and known[0].kind not in ("jackknife", "curve"):
+        prospect = outlook_of(claim, scale, known[0]) if known else None
+        if known is not None and prospect is None and known[0].kind not in ("jackknife", "curve"):
             continue  # this scale cannot speak of the sentence
         text = (
             f"no runs show yet how much its seeds vary, so it is not known which effect {len(claim.seeds)} seeds "
             "can show"
         )
-        if known is not None and of is not None:
-            text = " ".join(filter(None, [first(of, planned=True), _resolved(of, known[1])]))
+        if known is not None and prospect is not None:
+            text = " ".join(filter(None, [first(prospect, planned=True), _resolved(prospect, known[1])]))
         out.append(f"{file.id}: {text}")
     return out
 
 
-def expected(shown: Exhibit, claim: Claim, scale: str, other: AtScale | None) -> tuple[Sampling, str] | None:
+def expected(exhibit: Exhibit, claim: Claim, scale: str, other: AtScale | None) -> tuple[Sampling, str] | None:
     """Return how runs that are not there yet are expected to vary, and whose spread that is: of the shelf's own runs,
     those at the claim's own scale first, else as the `other` shelf has it at that scale."""
-    ordered = sorted(shown.scales.values(), key=lambda judgement: judgement.scale != scale)
-    runs = "your runs" if shown.shelf == "yours" else f"the {shown.shelf} runs"
+    ordered = sorted(exhibit.scales.values(), key=lambda judgement: judgement.scale != scale)
+    runs = "your runs" if exhibit.shelf == "yours" else f"the {exhibit.shelf} runs"
     named = [(f"{runs} at {judgement.scale} scale", judgement) for judgement in ordered]
-    known = foreseen(claim, named, pilot(shown.file, scale, shown.table))
+    known = foreseen(claim, named, pilot(exhibit.file, scale, exhibit.table))
     return known or (other.foreseen(len(claim.seeds)) if other else None)
 
 
-def first(found: Outlook, planned: bool = False) -> str:
-    """Return that the runs could not have told, where a true sentence is left open in more than half of repetitions."""
-    if not found.could_not_tell:
+def first(prospect: Outlook, planned: bool = False) -> str:
+    """Return that the runs could hardly show a true sentence, where they leave it open in more than half of
+    repetitions; empty where they do not."""
+    if not prospect.could_not_tell:
         return ""
     runs = "The planned runs can hardly show" if planned else "These runs could hardly show"
     text = (
-        f"{runs} that the sentence is true: if it is true as printed, {found.sampling.n} judging seeds leave it "
-        f"undecided in {percent(found.true_open)} of repetitions."
+        f"{runs} that the sentence is true: if it is true as printed, {prospect.sampling.n} judging seeds leave it "
+        f"undecided in {percent(prospect.true_open)} of repetitions."
     )
-    against = denied(found.rows[1][1]) if len(found.rows) > 1 else 0.0
+    against = denied(prospect.rows[1][1]) if len(prospect.rows) > 1 else 0.0
     return f"{text} If it is false, they show that in {percent(against)}." if against > 0.5 else text
 
 
 def box(judgement: Judgement) -> str:
     """Return the same for the verdict's box, where there is a verdict."""
-    found = outlook(judgement) if judgement.scale != "smoke" and not _told(judgement) else None
-    return first(found) if found else ""
+    prospect = outlook(judgement) if judgement.scale != "smoke" and not _shows_true(judgement) else None
+    return first(prospect) if prospect else ""
 
 
-def _told(judgement: Judgement) -> bool:
-    """Whether the runs told that the sentence is true, however rarely such runs would."""
+def _shows_true(judgement: Judgement) -> bool:
+    """Return whether the runs show that the sentence is true, however rarely such runs would."""
     group = GROUPS[judgement.verdict.word]
     return group not in (*OPEN, *AGAINST, "not run", "not judged here")
 
 
 def data(judgement: Judgement) -> dict[str, Any]:
     """Return the power of a judgement as data; empty where it is not known."""
-    found = outlook(judgement) if judgement.scale != "smoke" else None
-    if found is None:
+    prospect = outlook(judgement) if judgement.scale != "smoke" else None
+    if prospect is None:
         return {}
     rows = [
-        {"true_effect": effect, "words": {w: round(r, 4) for w, r in rates.items()}} for effect, rates in found.rows
+        {"true_effect": effect, "words": {w: round(r, 4) for w, r in rates.items()}} for effect, rates in prospect.rows
     ]
     return {
         "power": {
-            "n": found.sampling.n, "spreads": list(found.sampling.spreads), "simulated_worlds": found.worlds,
-            "rows": rows, f"resolved_with_power_{POWER:g}": list(found.resolved),
+            "n": prospect.sampling.n, "spreads": list(prospect.sampling.spreads), "simulated_worlds": prospect.worlds,
+            "rows": rows, f"resolved_with_power_{POWER:g}": list(prospect.resolved),
         }
     }  # fmt: skip
 
@@ -178,17 +183,17 @@ _BEYOND = {
 }
 
 
-def _resolved(found: Outlook, whence: str) -> str:
+def _resolved(prospect: Outlook, whence: str) -> str:
     """Return the smallest effect that the seeds resolve, at which spread, and where that is known from."""
-    claim, of = found.claim, found.sampling
-    whose = "the reference runs" if found.worlds else whence or "these runs"
+    claim, of = prospect.claim, prospect.sampling
+    whose = "the reference runs" if prospect.worlds else whence or "these runs"
     if of.kind == "curve":
         caught = [
             f"{_away(shift)} in {percent(detection_rate(claim, rates))}"
-            for shift, rates in found.rows
+            for shift, rates in prospect.rows
             if shift in (0.01, 0.02)
         ]
-        reached = "".join(f", {_away(shift)} in {percent(POWER)}" for shift in found.resolved)
+        reached = "".join(f", {_away(shift)} in {percent(POWER)}" for shift in prospect.resolved)
         return (
             f"{of.n} curves whose mean offsets have a standard deviation of {spread(of, claim)}, as in {whose}, show "
             f"that a printed curve differs if it lies {listed(caught)} of repetitions{reached}."
@@ -197,9 +202,9 @@ def _resolved(found: Outlook, whence: str) -> str:
     if of.kind != "count":
         at += f" whose effects have a standard deviation of {spread(of, claim)}, as in {whose},"
     what, word = _BEYOND[claim.rule.asks]
-    if not found.resolved:
+    if not prospect.resolved:
         return f"{at} no effect, however large, gets {word} in {percent(POWER)} of repetitions."
-    sizes = [amount(effect, claim) for effect in found.resolved]
+    sizes = [amount(effect, claim) for effect in prospect.resolved]
     ends = [size.removesuffix(" points") for size in sizes[:-1]] + sizes[-1:]
     return f"{at} {what} that gets {word} in {percent(POWER)} of repetitions is {' or '.join(ends)}."
 
@@ -208,47 +213,47 @@ def _away(shift: float) -> str:
     return f"{100 * shift:.2g} point{'s' * (shift != 0.01)} away"
 
 
-def _sure(found: Outlook) -> str:
+def _sure(prospect: Outlook) -> str:
     """Return how well the spread is known, in a sentence; nothing of a count and of what is simulated."""
-    of = found.sampling
+    of = prospect.sampling
     if of.kind != "paired":
         return ""
     low, high = (of.spreads[0] * sqrt((of.n - 1) / chdtri(of.n - 1, tail)) for tail in (0.025, 0.975))
-    ends = [spread(Sampling("paired", of.n, (end,)), found.claim).removesuffix(" points") for end in (low, high)]
-    unit = "" if found.claim.rule.unit.logarithmic else " points"
+    ends = [spread(Sampling("paired", of.n, (end,)), prospect.claim).removesuffix(" points") for end in (low, high)]
+    unit = "" if prospect.claim.rule.unit.logarithmic else " points"
     return f"{of.n} seeds estimate this deviation only roughly: its 95 % interval is {ends[0]} to {ends[1]}{unit}."
 
 
-def _made(found: Outlook) -> str:
+def _made(prospect: Outlook) -> str:
     """Return that rates are simulated; nothing where they are exact."""
-    if not found.worlds:
+    if not prospect.worlds:
         return ""
-    return f"These figures come from {found.worlds:,} simulated repetitions with that standard deviation."
+    return f"These figures come from {prospect.worlds:,} simulated repetitions with that standard deviation."
 
 
-def _words(found: Outlook) -> Grid:
-    claim, words = found.claim, found.words
-    names = _names(found)
+def _words(prospect: Outlook) -> Grid:
+    claim, words = prospect.claim, prospect.words
+    names = _names(prospect)
 
     def row(effect: float, rates: Rates) -> tuple[str, ...]:
         return (names.get(effect, amount(effect, claim)), *(percent(rates.get(word, 0.0)) for word in words))
 
-    shown = found.rows if found.sampling.kind == "curve" else found.rows[:2]
+    printed = prospect.rows if prospect.sampling.kind == "curve" else prospect.rows[:2]
     return Grid(
         "How often each verdict would occur if such runs were repeated, by true effect",
         ("true effect", *words),
-        tuple(row(effect, rates) for effect, rates in shown),
+        tuple(row(effect, rates) for effect, rates in printed),
         numbers=frozenset(range(1, len(words) + 1)),
     )
 
 
-def _names(found: Outlook) -> dict[float, str]:
+def _names(prospect: Outlook) -> dict[float, str]:
     """Return what the effects of the rows are."""
-    claim, rule = found.claim, found.claim.rule
+    claim, rule = prospect.claim, prospect.claim.rule
     true, false = as_printed(claim), otherwise(claim)
     out: dict[float, str] = {}
-    if found.sampling.kind == "curve":
-        return {effect: _away(effect) for effect, _ in found.rows} | {0.0: "none: a curve like ours"}
+    if prospect.sampling.kind == "curve":
+        return {effect: _away(effect) for effect, _ in prospect.rows} | {0.0: "none: a curve like ours"}
     square, counted = rule.unit.logarithmic, rule.unit is COUNT
     if true is not None:
         as_is = rule.number is not None or claim.rule.asks == "no effect" or counted

@@ -31,7 +31,7 @@ CITED = (
 
 @dataclass(frozen=True)
 class Condition:
-    """One case of the rule: its word, when it is said, and whether it is the first that holds."""
+    """One case of the rule: its word, its condition in words, and whether it is the first that holds."""
 
     word: Word
     when: str
@@ -39,7 +39,7 @@ class Condition:
 
 
 def tuned(claim: Claim) -> bool:
-    """Whether its arms' rates are chosen among several."""
+    """Return whether its arms' rates are chosen among several."""
     return claim.tune is not None and claim.tune.chooses
 
 
@@ -49,7 +49,7 @@ def on_trial(papers: Sequence[Paper]) -> str:
 
 
 def section(file: AnyFile) -> str:
-    """Where the sentence stands."""
+    """Return where the sentence stands."""
     paper = file.claim.paper
     first, _, last = paper.section.partition("-")
     parts = [f"Sections {first} to {last}" if last else f"Section {first}"]
@@ -59,7 +59,7 @@ def section(file: AnyFile) -> str:
 
 
 def direction(judgement: Judgement) -> int:
-    """Which side of no effect the interval lies on: 1 above, -1 below, 0 neither."""
+    """Return which side of no effect the interval lies on: 1 above, -1 below, 0 neither."""
     effect = judgement.effect
     if effect is None or judgement.claim.rule.alone:
         return 0
@@ -70,14 +70,14 @@ SCALED = {"raw": "0-255 minus the mean image", "standardised": "standardised pix
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, to two or three digits."""
+    """Return seconds, minutes or hours, to two or three digits."""
     if seconds < 90:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def data(claim: Claim) -> str:
-    """Which images, how many, and at which scale of input."""
+    """Return which images, how many, and at which scale of input."""
     known = KNOWN[claim.data.kind]
     how_many = f"{training_images(claim.data):,} training images"
     if claim.data.classes:
@@ -93,7 +93,7 @@ def data(claim: Claim) -> str:
 
 
 def sets(file: ClaimFile, scale: str) -> list[str]:
-    """The data sets that a claim takes at a scale, each with how to come by it; none for what is embedded."""
+    """Return the data sets that a claim takes at a scale, each with how to come by it; none for what is embedded."""
     claim = file.at(scale)
     earlier = [(arm.overrides.get("start") or {}).get("run", {}).get("data.kind") for arm in claim.arms.values()]
     kinds = dict.fromkeys([claim.data.kind, *filter(None, earlier)])

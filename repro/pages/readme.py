@@ -48,24 +48,24 @@ def words() -> str:
 
 
 def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
-    """A markdown table: trained claims with a verdict, the weightiest first, then exact ones; last what is not run."""
+    """Return a markdown table: trained claims with a verdict, the weightiest first, exact ones, and what is not run."""
     lines = [
         "| claim | the paper says | paper | lab notes | others | ours, with interval | verdict | grade | scale | n |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     trained, exact = split(sorted(claims, key=lambda file: file.id))
-    found = [show(file, "reference", runs) for file in trained]
-    judged = [shown for shown in found if shown.speaks]
-    for shown in sorted(judged, key=lambda shown: shown.judgement.verdict.grade or "E"):
-        file = shown.file
-        verdict, notes = shown.judgement.verdict, file.claim.paper.notes
+    exhibits = [show(file, "reference", runs) for file in trained]
+    judged = [exhibit for exhibit in exhibits if exhibit.speaks]
+    for exhibit in sorted(judged, key=lambda exhibit: exhibit.judgement.verdict.grade or "E"):
+        file = exhibit.file
+        verdict, notes = exhibit.judgement.verdict, file.claim.paper.notes
         lines.append(_line(
             _page(file.id), file.claim.paper.says, file.claim.rule.stated(), notes.value if notes else "–",
-            records.short(file.claim) or "–", shown.judgement.estimate_words, f"`{verdict.word}`",
-            verdict.grade or "–", shown.scale, str(shown.judgement.seeds or "–"),
+            records.short(file.claim) or "–", exhibit.judgement.estimate_words, f"`{verdict.word}`",
+            verdict.grade or "–", exhibit.scale, str(exhibit.judgement.seeds or "–"),
         ))  # fmt: skip
     lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
-    if waiting := [_page(file.id) for file, shown in zip(trained, found, strict=True) if not shown.speaks]:
+    if waiting := [_page(exhibit.file.id) for exhibit in exhibits if not exhibit.speaks]:
         coverage = "[coverage](reports/reference/coverage.html)"
         lines += ["", f"Not run yet ({coverage} has the commands): {', '.join(waiting)}."]
     return "\n".join(lines) + "\n"
@@ -81,8 +81,8 @@ def _line(*cells: str) -> str:
 
 def named(readme: Path, part: str = OPENING) -> list[str]:
     """Return the claims that a marker of README names for a part of it, in their order."""
-    found = re.search(rf"<!-- {part}: ([\w, ]+) -->", readme.read_text())
-    return [name.strip() for name in found[1].split(",")] if found else []
+    marker = re.search(rf"<!-- {part}: ([\w, ]+) -->", readme.read_text())
+    return [name.strip() for name in marker[1].split(",")] if marker else []
 
 
 def update(readme: Path, text: str, name: str = RESULTS) -> None:

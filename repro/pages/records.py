@@ -1,4 +1,4 @@
-"""What is on record about a sentence beside our runs: what was reached before, the authors' notes, and what others
+"""What is on record about a sentence apart from our runs: what was reached before, the authors' notes, and what others
 measured since. Nothing of it enters a verdict.
 """
 
@@ -49,26 +49,26 @@ class Others:
     figure: Figure | None
 
 
-def others(file: ClaimFile, every: dict[str, list[Exhibit]], reference: Results | None) -> Others | None:
-    """Return what others measured of the same, or None where the claim names nothing; `every`: all claims on their
-    shelf, by id; `reference`: the results of the reference runs, where these are not that shelf."""
-    paper, found = file.claim.paper, every[file.id]
+def others(file: ClaimFile, exhibits: dict[str, Exhibit], reference: Results | None) -> Others | None:
+    """Return what others measured of the same, or None where the claim names nothing.
+
+    `exhibits`: all claims by id. `reference`: the results of the reference runs, next to runs of the user's own.
+    """
+    paper, exhibit = file.claim.paper, exhibits[file.id]
     text = [CONTEXT] if paper.later else []
     if paper.nobody is not None:
         text.append(f"Nobody, as far as we found ({paper.nobody.until}), {paper.nobody.has}.")
     if not text:
         return None
     unit = file.claim.rule.unit
-    measurements = tuple(_measurement(record, unit, every, reference) for record in paper.later)
-    figure = None if any(shown.speaks for shown in found) else _figure(found[-1])
+    measurements = tuple(_measurement(record, unit, exhibits, reference) for record in paper.later)
+    figure = None if exhibit.speaks else _figure(exhibit)
     return Others(tuple(text), measurements, figure)
 
 
-def _measurement(
-    record: Measured, unit: Unit, every: dict[str, list[Exhibit]], reference: Results | None
-) -> Measurement:
+def _measurement(record: Measured, unit: Unit, exhibits: dict[str, Exhibit], reference: Results | None) -> Measurement:
     setting = record.setting + f"; {record.n} runs" * (record.n > 1)
-    trial = _tried(record.claim, every.get(record.claim, []), reference) if record.claim else []
+    trial = _our_rows(record.claim, exhibits.get(record.claim), reference) if record.claim else []
     ours = tuple(f"{row[0]}: {', '.join(filter(None, row[1:]))}" for row in trial)
     value = record.value or " ".join(sizes(record, unit))
     return Measurement(record.who, value, record.says, setting, record.source + _READ[record.read], ours)
@@ -88,44 +88,42 @@ def short(claim: Claim) -> str:
     return "none found" if claim.paper.nobody is not None else ""
 
 
-def _figure(shown: Exhibit) -> Figure | None:
-    """What others measured against the paper's number, before there is an effect of ours; None where nothing of it is
-    in the claim's unit."""
-    if not (drawn := marks(shown.file.claim)):
+def _figure(exhibit: Exhibit) -> Figure | None:
+    """Return what others measured as a figure, before there is an effect of ours; None where nothing is in the
+    claim's unit."""
+    if not (drawn := marks(exhibit.file.claim)):
         return None
-    on = axis(shown, of_one=not shown.file.claim.rule.judged_with())
+    on = axis(exhibit, of_one=not exhibit.file.claim.rule.judged_with())
     drawing = charts.interval("others-effect", "What others measured", words(drawn), on, [], drawn)
     note = f"No result of ours yet.{marked(on, [], drawn)} Shaded: what counts as reproduced at paper scale."
     return Figure(drawing, "", note)
 
 
-def on_record(file: ClaimFile, every: dict[str, list[Exhibit]], reference: Results | None) -> Grid | None:
-    """What others had reached by then, the paper's value, its authors' notes and ours, side by side; None where only
-    the paper and we speak."""
-    paper, found = file.claim.paper, every[file.id]
+def on_record(file: ClaimFile, exhibits: dict[str, Exhibit], reference: Results | None) -> Grid | None:
+    """Return what others had reached by then, the paper's value, its authors' notes and ours; None where only the
+    paper and we have a value."""
+    paper = file.claim.paper
     if paper.notes is None and not paper.before:
         return None
     rows: list[Row] = [("others, by then", record.value, record.says, record.source) for record in paper.before]
     where = f"§{paper.section}" if paper.source is None else f"{paper.source}, §{paper.section}"
     rows += [("the paper", file.claim.rule.stated(), paper.says, where)]
     rows += [("its authors' notes", paper.notes.value, paper.notes.says, paper.notes.source)] if paper.notes else []
-    rows += _tried("ours", found, reference)
+    rows += _our_rows("ours", exhibits[file.id], reference)
     note = prose.CITED * any("source.md" in cell for row in rows for cell in row)
     head = ("whose", "value", "what it is", "where")
     return Grid("What is on record of the same sentence", head, tuple(rows), note=note)
 
 
-def _tried(whose: str, found: list[Exhibit], reference: Results | None) -> list[Row]:
-    """What our runs say, a row for each shelf that says something, or that none does."""
+def _our_rows(whose: str, exhibit: Exhibit | None, reference: Results | None) -> list[Row]:
+    """Return a row for the verdict of the page's runs and one for that of the reference runs; `not run` for neither."""
     rows: list[Row] = []
-    for shown in (s for s in found if s.speaks):
-        what = f"{shown.judgement.verdict.word}: {prose.data(shown.judgement.claim)}"
-        rows.append(
-            (whose, shown.judgement.estimate_words or "none formed", what, f"{shown.shelf}, {shown.scale} scale")
-        )
-    for file in (shown.file for shown in found):
-        theirs = reference.of(file) if reference else None
-        if theirs and (at := theirs.speaking):
-            what = f"{at.word}: {prose.data(file.at(at.scale))}"
-            rows.append((whose, at.found or "none formed", what, f"reference, {at.scale} scale"))
+    if exhibit and exhibit.speaks:
+        judgement = exhibit.judgement
+        what = f"{judgement.verdict.word}: {prose.data(judgement.claim)}"
+        rows.append((whose, judgement.estimate_words or "none formed", what, f"{exhibit.shelf}, {exhibit.scale} scale"))
+    result = reference.of(exhibit.file) if exhibit and reference else None
+    if exhibit and result and (verdict := result.speaking):
+        what = f"{verdict.word}: {prose.data(exhibit.file.at(verdict.scale))}"
+        rows.append((whose, verdict.found or "none formed", what, f"reference, {verdict.scale} scale"))
     return rows or [(whose, "not run", "", "")]

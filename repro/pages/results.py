@@ -65,7 +65,7 @@ class Comparison(Closed):
 
     @property
     def complete(self) -> bool:
-        """Whether it was measured, whatever came out."""
+        """Return whether it was measured, whatever came out."""
         return self.word not in UNMEASURED
 
 
@@ -112,17 +112,17 @@ class AtScale(Closed):
 
     @property
     def complete(self) -> bool:
-        """Whether it was measured, whatever came out."""
+        """Return whether it was measured, whatever came out."""
         return self.word not in UNMEASURED
 
     @property
     def speaks(self) -> bool:
-        """Whether it says something of the sentence."""
+        """Return whether it says something of the sentence."""
         return self.complete and self.scale != "smoke"
 
     @property
     def line(self) -> str:
-        """The verdict in a line: its word, the scale where the word does not name it, and its sentence."""
+        """Return the verdict in a line: its word, the scale where the word does not name it, and its sentence."""
         at = "" if self.word.endswith(" scale") or self.scale == "exact" else f" at {self.scale} scale"
         return f"{self.word}{at}. {self.sentence}"
 
@@ -166,11 +166,11 @@ class ClaimResult(Closed):
 
     def at(self, scale: str | None) -> AtScale | None:
         """Return the claim at one scale; None where it has no such."""
-        return next((found for found in self.scales if found.scale == scale), None)
+        return next((verdict for verdict in self.scales if verdict.scale == scale), None)
 
     @property
     def speaking(self) -> AtScale | None:
-        """The claim at the scale that speaks of the sentence; None where none does yet."""
+        """Return the claim at the scale that speaks of the sentence; None where none does yet."""
         return self.at(self.shown)
 
 
@@ -197,13 +197,13 @@ class Results(Closed):
 
     def of(self, file: AnyFile) -> ClaimResult | None:
         """Return the result of a claim; None where this shelf has none, or judged another version of it."""
-        found = self._by_id.get(file.id)
-        return found if found is not None and found.version == file.claim.version else None
+        result = self._by_id.get(file.id)
+        return result if result is not None and result.version == file.claim.version else None
 
     def line(self, file: AnyFile) -> str:
         """Return the verdict on a claim in a line, or that there is none yet."""
-        found = self.of(file)
-        return found.speaking.line if found and found.speaking else "not run yet"
+        result = self.of(file)
+        return result.speaking.line if result and result.speaking else "not run yet"
 
     def recorded(self) -> Recorded:
         """Return what coverage asks of this shelf: the state of each scale, and what runs took."""

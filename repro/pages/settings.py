@@ -12,17 +12,17 @@ from repro.questions.base import Claim
 from repro.questions.units import listed
 
 
-def told(overrides: Mapping[str, Any], claim: Claim) -> str:
-    """Overrides of dotted keys, laid on those of a claim."""
+def in_words(overrides: Mapping[str, Any], claim: Claim) -> str:
+    """Return overrides of dotted keys in words; what they set goes before what the claim sets."""
     rule = {key.removeprefix("rule."): value for key, value in overrides.items() if key.startswith("rule.")}
     own = {name: Arm.model_validate(arm) for name, arm in overrides.get("arms", {}).items()}
     changed = {"rule": claim.rule.model_copy(update=rule), "arms": {**claim.arms, **own}}
     claim = claim.model_copy(update=changed)
-    parts = [_told(key, value, claim) for key, value in overrides.items() if key != "varies"]
+    parts = [_setting(key, value, claim) for key, value in overrides.items() if key != "varies"]
     return "; ".join(parts)
 
 
-def _told(key: str, value: Any, claim: Claim) -> str:
+def _setting(key: str, value: Any, claim: Claim) -> str:
     if key == "rule.of":
         return f"the effect compares {' with '.join(claim.label(arm) for arm in value)}"
     if key == "rule.over":
@@ -37,7 +37,7 @@ def _told(key: str, value: Any, claim: Claim) -> str:
         return f"the measure is the {claim.measure.model_copy(update={'metric': value}).name()}"
     if key == "arms":
         overrides = {arm["label"]: {k: v for k, v in arm.items() if k != "label"} for arm in value.values()}
-        return "; ".join(f"{label}: {told(over, claim) or 'nothing'}" for label, over in overrides.items())
+        return "; ".join(f"{label}: {in_words(over, claim) or 'nothing'}" for label, over in overrides.items())
     return f"{key} {_value(value)}"
 
 
@@ -51,9 +51,10 @@ def _value(value: Any) -> str:
 
 
 def arms(claim: Claim) -> Grid | None:
-    """What each arm sets; None where there is one, and nothing that it sets."""
+    """Return what each arm sets; None where there is one, and nothing that it sets."""
     rows = tuple(
-        (arm.label, told(arm.overrides, claim) or "nothing: the settings of the claim") for arm in claim.arms.values()
+        (arm.label, in_words(arm.overrides, claim) or "nothing: the settings of the claim")
+        for arm in claim.arms.values()
     )
     if len(rows) == 1 and not any(arm.overrides for arm in claim.arms.values()):
         return None
@@ -61,7 +62,7 @@ def arms(claim: Claim) -> Grid | None:
 
 
 def at_scale(file: ClaimFile, scale: str) -> str:
-    """The settings that a scale has in place of paper scale's; empty where there are none, or no paper scale."""
+    """Return the settings that a scale has in place of paper scale's; empty where there are none, or no paper scale."""
     if scale == "paper" or "paper" not in file.claim.scales:
         return ""
     here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))
@@ -71,9 +72,9 @@ def at_scale(file: ClaimFile, scale: str) -> str:
 
 
 def _leaves(claim: Claim) -> dict[str, Any]:
-    """What makes up runs, and what is read off how many of them, by dotted key; the band has a place of its own."""
-    found: dict[str, Any] = {}
+    """Return the settings of runs, seeds, measure and rule by dotted key, without the band and the number."""
+    leaves: dict[str, Any] = {}
     for section in (*RUN_SECTIONS, "seeds", "measure", "rule"):
         dumped = claim.model_dump(include={section})[section]
-        found |= {f"{section}.{k}": v for k, v in dumped.items()} if isinstance(dumped, dict) else {section: dumped}
-    return {key: value for key, value in found.items() if key not in ("rule.of", "rule.paper", "rule.within")}
+        leaves |= {f"{section}.{k}": v for k, v in dumped.items()} if isinstance(dumped, dict) else {section: dumped}
+    return {key: value for key, value in leaves.items() if key not in ("rule.of", "rule.paper", "rule.within")}

@@ -38,9 +38,11 @@ from repro.questions.trial import Trials
 Role = Literal["own", "together", "alternative"]
 
 
-def results_of(shelf: str, files: Sequence[AnyFile], found: Mapping[str, Exhibit], trials: Trials) -> Results:
-    """Return the results of a shelf: of every claim at every scale, with its comparisons. `found`: trained claims as
-    they are shown, by id."""
+def results_of(shelf: str, files: Sequence[AnyFile], exhibits: Mapping[str, Exhibit], trials: Trials) -> Results:
+    """Return the results of a shelf: every claim at every scale, with its comparisons.
+
+    `exhibits`: the trained claims by id.
+    """
     taken = recorded(trials.table)
     costs = [
         Cost(alike=key, device=device, seconds=_digits(median(seconds)))
@@ -48,7 +50,7 @@ def results_of(shelf: str, files: Sequence[AnyFile], found: Mapping[str, Exhibit
         for device, seconds in sorted(taken[key].items())
     ]
     claims = [
-        _counted(file) if isinstance(file, ExactFile) else _trained(file, found[file.id], trials) for file in files
+        _counted(file) if isinstance(file, ExactFile) else _trained(file, exhibits[file.id], trials) for file in files
     ]
     head = {"$schema": SCHEMA, "format": FORMAT, "shelf": shelf}
     return Results.model_validate(head | {"claims": claims, "costs": costs}, by_alias=True)
@@ -73,24 +75,24 @@ def _about(file: AnyFile) -> dict[str, Any]:
     return about | {"page": f"{file.id}.html"}
 
 
-def _trained(file: ClaimFile, shown: Exhibit, trials: Trials) -> ClaimResult:
+def _trained(file: ClaimFile, exhibit: Exhibit, trials: Trials) -> ClaimResult:
     unit = file.claim.rule.unit
     others = [
         Measurement(who=record.who, value=record.value or " ".join(sizes(record, unit)), source=record.source)
         for record in file.claim.paper.later
     ]
     return ClaimResult(
-        **_about(file), paper=file.claim.rule.stated(), others=others, shown=shown.scale if shown.speaks else None,
-        scales=[_at(shown, judgement, trials) for judgement in shown.scales.values()], facts=[],
+        **_about(file), paper=file.claim.rule.stated(), others=others, shown=exhibit.scale if exhibit.speaks else None,
+        scales=[_at(exhibit, judgement, trials) for judgement in exhibit.scales.values()], facts=[],
     )  # fmt: skip
 
 
-def _at(shown: Exhibit, judgement: Judgement, trials: Trials) -> AtScale:
-    """A claim at one scale, as it would be shown."""
-    file, table, verdict = shown.file, shown.table, judgement.verdict
+def _at(exhibit: Exhibit, judgement: Judgement, trials: Trials) -> AtScale:
+    """Return a claim at one scale, with the alternatives there."""
+    file, table, verdict = exhibit.file, exhibit.table, judgement.verdict
     names = file.alternatives_at(judgement.scale) if complete(judgement) else []
     alternatives = tuple(judge(file, judgement.scale, trials, name) for name in names)
-    here = replace(shown, judgement=judgement, alternatives=alternatives)
+    here = replace(exhibit, judgement=judgement, alternatives=alternatives)
     ids = behind(table, set(judgement.run_ids))
     sessions = [session for run in ids for session in table[run].sessions]
     known = power.expected(here, judgement.claim, judgement.scale, None) if judgement.scale != "smoke" else None
@@ -106,7 +108,7 @@ def _at(shown: Exhibit, judgement: Judgement, trials: Trials) -> AtScale:
         n=judgement.seeds,
         belief=belief(judgement) if here.speaks else "",
         could_not=power.box(judgement) if here.speaks else "",
-        depends=turning(file, [here]),
+        depends=turning(here),
         set_after=set_after(judgement) if here.complete else "",
         comparisons=[
             *(_comparison(here, part, role) for part in judgement.parts if here.measured),
@@ -125,7 +127,7 @@ def _at(shown: Exhibit, judgement: Judgement, trials: Trials) -> AtScale:
     )
 
 
-def _comparison(shown: Exhibit, part: Judgement, role: Role) -> Comparison:
+def _comparison(exhibit: Exhibit, part: Judgement, role: Role) -> Comparison:
     rule, verdict = part.claim.rule, part.verdict
     low, high = rule.band
     return Comparison(
@@ -140,7 +142,7 @@ def _comparison(shown: Exhibit, part: Judgement, role: Role) -> Comparison:
         number=rule.number,
         band=[None if low == rule.unit.lowest else _digits(low), _digits(high)],
         seeds=part.claim.seeds,
-        change=change(shown, part, part.name) if role == "alternative" else "",
+        change=change(exhibit, part, part.name) if role == "alternative" else "",
     )
 
 
@@ -162,5 +164,5 @@ def _interval(part: Judgement) -> Interval | None:
 
 
 def _digits(value: float | None) -> Any:
-    """Six digits of a number, on which machines agree; None of none, and of an open end."""
+    """Return six digits of a number, on which machines agree; None of none, and of an open end."""
     return float(f"{value:.6g}") if value is not None and isfinite(value) else None

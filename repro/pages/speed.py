@@ -49,125 +49,128 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 def verdict(by_round: Sequence[float]) -> str:
     """Say of ratios round by round how many times as fast the first is, or that they could not tell: because both
     sides of 1 occur, or because the rounds are fewer than five."""
-    found = spread(by_round)
-    between = f"{found.middle:.2f} times ({found.low:.2f} to {found.high:.2f})"
+    ratio = spread(by_round)
+    between = f"{ratio.middle:.2f} times ({ratio.low:.2f} to {ratio.high:.2f})"
     if len(by_round) < ROUNDS:
         return f"{UNKNOWN} in {len(by_round)} round{'s' * (len(by_round) != 1)}: {between}"
-    if found.low <= 1 <= found.high:
+    if ratio.low <= 1 <= ratio.high:
         return f"{UNKNOWN}: {between}"
     return f"the first is {between} as fast"
 
 
-def checked(found: dict[str, Any]) -> dict[str, Any]:
+def checked(result: dict[str, Any]) -> dict[str, Any]:
     """Return a bench's result. RunError where it measured nothing: no seconds of the first, or of nothing beside it, or
     seconds that are no time, or a row that lacks a round."""
-    for row in found["steps"]:
+    for row in result["steps"]:
         taken = row["seconds"]
-        if taken and not (len(taken) == found["rounds"] and all(isfinite(s) and s > 0 for s in taken)):
+        if taken and not (len(taken) == result["rounds"] and all(isfinite(s) and s > 0 for s in taken)):
             raise RunError(
-                f"bench {found['bench']}: {row['name']} has {taken} seconds; expected {found['rounds']} times above 0"
+                f"bench {result['bench']}: {row['name']} has {taken} seconds; expected {result['rounds']} times above 0"
             )
-    timed = [row for row in found["steps"] if row["seconds"]]
-    if len(timed) < 2 or timed[0] is not found["steps"][0]:
-        names = ", ".join(f"{row['name']}: {row.get('failed') or 'not timed'}" for row in found["steps"])
-        raise RunError(f"bench {found['bench']}: measured nothing to compare ({names or 'no steps'}); run it again")
-    return found
+    timed = [row for row in result["steps"] if row["seconds"]]
+    if len(timed) < 2 or timed[0] is not result["steps"][0]:
+        names = ", ".join(f"{row['name']}: {row.get('failed') or 'not timed'}" for row in result["steps"])
+        raise RunError(f"bench {result['bench']}: measured nothing to compare ({names or 'no steps'}); run it again")
+    return result
 
 
-def lines(found: dict[str, Any]) -> list[str]:
-    """A line for each row, then what they were measured on."""
-    heads = _heads(found)
+def lines(result: dict[str, Any]) -> list[str]:
+    """Return a line for each row, then what they were measured on."""
+    heads = _heads(result)
     out = []
-    for cells in _rows(found):
-        beside = [f"{head} {cell}" for head, cell in zip(heads[2:-1], cells[2:-1], strict=True) if cell != "–"]
-        out.append("   ".join(filter(None, [f"{cells[0]:<58} {cells[1]:>9} {heads[1]}", *beside, cells[-1]])))
-    return [*out, *conditions(found)]
+    for cells in _rows(result):
+        other = [f"{head} {cell}" for head, cell in zip(heads[2:-1], cells[2:-1], strict=True) if cell != "–"]
+        out.append("   ".join(filter(None, [f"{cells[0]:<58} {cells[1]:>9} {heads[1]}", *other, cells[-1]])))
+    return [*out, *conditions(result)]
 
 
 def tables(home: Path) -> str:
-    """The markdown tables of what is kept on the reference shelf; of what is not, the command that measures it."""
+    """Return markdown tables of what is kept on the reference shelf, and the commands that measure the rest."""
     out = []
     for part, title in KEPT.items():
         path = home / SHELF / f"{part}.json"
         if not path.is_file():
             out += [f"{title}: not measured yet; `python -m benchmarks {part} --reference` does.", ""]
             continue
-        found = json.loads(path.read_text())
-        heads = _heads(found)
+        result = json.loads(path.read_text())
+        heads = _heads(result)
         out += [f"{title}:", "", _line(heads), f"|---|{'---:|' * (len(heads) - 2)}---|"]
-        out += [_line(cells) for cells in _rows(found)]
-        out += ["", " ".join(conditions(found)), ""]
+        out += [_line(cells) for cells in _rows(result)]
+        out += ["", " ".join(conditions(result)), ""]
     if not any((home / SHELF / f"{part}.json").is_file() for part in KEPT):
         raise ReproError(f"{home / SHELF}: no measurement; next: python -m benchmarks net --reference")
     return "\n".join(out)
 
 
-def conditions(found: dict[str, Any]) -> list[str]:
-    """Sentences: what was measured how, on which machine, beside which matrix product, and what was given up."""
-    made = found["made"]
+def conditions(result: dict[str, Any]) -> list[str]:
+    """Return sentences: what was measured how, on which machine, beside which matrix product, and what was given up."""
+    made = result["made"]
     where = made["device"] if made["device"] != "cpu" else f"one thread of {made['processor']}"
-    pixels = f"{found['pixels']} x {found['pixels']} pixels"
-    timm = f", timm {made['timm']}" if "timm" in made else ""
+    pixels = f"{result['pixels']} x {result['pixels']} pixels"
+    software = f"torch {made['torch']}, torchvision {made['torchvision']}"
+    software += f", timm {made['timm']}" if "timm" in made else ""
     out = [
-        f"Median of {found['rounds']} rounds in turn, lowest and highest beside it, batch {found['batch']}, {pixels}, "
-        f"on {where}; torch {made['torch']}, torchvision {made['torchvision']}{timm}. Ratios are taken round by round. "
+        f"Median of {result['rounds']} rounds in turn, lowest and highest beside it, batch {result['batch']}, "
+        f"{pixels}, on {where}; {software}. Ratios are taken round by round. "
         f"Before it the load was {made['load']:.1f} on {made['cores']} cores."
     ]
-    for product in found["products"]:
+    for product in result["products"]:
         rates = [product["size"] ** 3 / seconds / 1e9 for seconds in product["seconds"]]
         out.append(
             f"A product of two {product['size']} x {product['size']} matrices in {product['precision']}, in the same "
             f"process: {_between(spread(rates))} thousand million multiply-adds a second."
         )
-    for row in found["steps"]:
+    for row in result["steps"]:
         if row.get("compile_seconds"):
-            out.append(f"{_named(found, row)}: its first update, which compiles, took {row['compile_seconds']:.0f} s.")
+            out.append(f"{_named(result, row)}: its first update, which compiles, took {row['compile_seconds']:.0f} s.")
         if row.get("failed"):
-            out.append(f"{_named(found, row)}: {row['failed']}.")
+            out.append(f"{_named(result, row)}: {row['failed']}.")
     return out
 
 
-def _heads(found: dict[str, Any]) -> tuple[str, ...]:
-    if found["bench"] == "sweep":
+def _heads(result: dict[str, Any]) -> tuple[str, ...]:
+    if result["bench"] == "sweep":
         return ("training", "s an epoch", "lowest to highest", "")
     return ("training step", "images/s", "lowest to highest", "of the product's rate", "million multiply-adds", "")
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
-    """The cells of each row, as `_heads` names them; each is compared with the first row of its precision."""
-    return [_cells(found, row) for row in found["steps"]]
+def _rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return the cells of each row, as `_heads` names them; each is compared with the first row of its precision."""
+    return [_cells(result, row) for row in result["steps"]]
 
 
-def _cells(found: dict[str, Any], row: dict[str, Any]) -> tuple[str, ...]:
-    first = next(other for other in found["steps"] if other["precision"] == row["precision"])
-    name, empty = _named(found, row), ("–",) * (len(_heads(found)) - 2)
+def _cells(result: dict[str, Any], row: dict[str, Any]) -> tuple[str, ...]:
+    first = next(other for other in result["steps"] if other["precision"] == row["precision"])
+    name, empty = _named(result, row), ("–",) * (len(_heads(result)) - 2)
     if not row["seconds"]:
         return (name, *empty, row.get("failed") or "not timed")
-    beside = "" if row is first or not first["seconds"] else verdict(ratios(first["seconds"], row["seconds"]))
-    if found["bench"] == "sweep":
+    compared = "" if row is first or not first["seconds"] else verdict(ratios(first["seconds"], row["seconds"]))
+    if result["bench"] == "sweep":
         taken = spread(row["seconds"])
-        return name, _short(taken.middle), f"{_short(taken.low)} to {_short(taken.high)}", beside
-    rate = spread([found["batch"] / seconds for seconds in row["seconds"]])
-    product = next((p for p in found["products"] if p["precision"] == row["precision"]), None)
+        return name, _short(taken.middle), f"{_short(taken.low)} to {_short(taken.high)}", compared
+    rate = spread([result["batch"] / seconds for seconds in row["seconds"]])
+    product = next((p for p in result["products"] if p["precision"] == row["precision"]), None)
     share = "–"
     if product is not None:
-        needed = found["batch"] * row["update_multiply_adds"] / product["size"] ** 3  # products that an update is worth
+        needed = (
+            result["batch"] * row["update_multiply_adds"] / product["size"] ** 3
+        )  # products that an update is worth
         share = f"{100 * median(needed * p / s for p, s in zip(product['seconds'], row['seconds'], strict=True)):.0f} %"
     bounds = f"{_short(rate.low)} to {_short(rate.high)}"
-    return name, _short(rate.middle), bounds, share, f"{row['multiply_adds'] / 1e6:,.1f}", beside
+    return name, _short(rate.middle), bounds, share, f"{row['multiply_adds'] / 1e6:,.1f}", compared
 
 
-def _named(found: dict[str, Any], row: dict[str, Any]) -> str:
-    several = len({other["precision"] for other in found["steps"]}) > 1
+def _named(result: dict[str, Any], row: dict[str, Any]) -> str:
+    several = len({other["precision"] for other in result["steps"]}) > 1
     return f"{row['name']}, {row['precision']}" if several else str(row["name"])
 
 
-def _between(found: Spread) -> str:
-    return f"{_short(found.middle)} ({_short(found.low)} to {_short(found.high)})"
+def _between(rates: Spread) -> str:
+    return f"{_short(rates.middle)} ({_short(rates.low)} to {_short(rates.high)})"
 
 
 def _short(value: float) -> str:
-    """Three digits at least, and no more than are known."""
+    """Return three digits at least, and no more than are known."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

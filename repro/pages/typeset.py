@@ -61,7 +61,7 @@ def environment(before: Sequence[str], source: Source | None = None) -> jinja2.E
 
 
 def static(out: Path) -> dict[str, str]:
-    """What pages in the folder `out` have in common: their style with its fonts, and their scripts."""
+    """Return what pages in the folder `out` have in common: their style with its fonts, and their scripts."""
     vega = out / "static" / "vega.js"
     return {
         "static/page.css": _stylesheet(),
@@ -71,14 +71,14 @@ def static(out: Path) -> dict[str, str]:
 
 
 def _set(text: str) -> str:
-    """Text as a compositor sets it: true minus signs and apostrophes, and numbers on one line with their signs."""
+    """Return a text with true minus signs and apostrophes, and with numbers that stay on one line with their signs."""
     for pattern, by in TYPE:
         text = pattern.sub(by, text)
     return text
 
 
 def _cited(text: str, source: Source) -> markupsafe.Markup:
-    """A text whose citations of source.md are links to their rows; a citation of no row stays as it is."""
+    """Return a text whose citations of source.md are links to their rows; a citation of no row stays as it is."""
     import markupsafe
 
     link = markupsafe.Markup('<a href="source.html{}">{}</a>')
@@ -93,7 +93,7 @@ def _cited(text: str, source: Source) -> markupsafe.Markup:
 
 
 def _linked(text: str, put: Callable[[str], str]) -> markupsafe.Markup:
-    """A line of Markdown: `[name](address)` as a link, names in backticks as code."""
+    """Return a line of Markdown as HTML: `[name](address)` as a link, names in backticks as code."""
     import markupsafe
 
     link = markupsafe.Markup('<a href="{}">{}</a>')
@@ -104,7 +104,7 @@ def _linked(text: str, put: Callable[[str], str]) -> markupsafe.Markup:
 
 
 def _unbroken(command: str) -> markupsafe.Markup:
-    """A command that breaks between its words alone, an option's name staying with its value."""
+    """Return a command that breaks between its words alone, an option's name staying with its value."""
     import markupsafe
 
     word = markupsafe.Markup('<span class="word">{}</span>')
@@ -112,7 +112,7 @@ def _unbroken(command: str) -> markupsafe.Markup:
 
 
 def _coded(text: str, of: Callable[[str], str] | None = None) -> markupsafe.Markup:
-    """A text that is set, with the names in it, which stand between backticks, as code; `of`: how code is set."""
+    """Return a set text with its names, which stand between backticks, as code; `of`: how code is set."""
     import markupsafe
 
     code = markupsafe.Markup("<code>{}</code>")
@@ -121,7 +121,7 @@ def _coded(text: str, of: Callable[[str], str] | None = None) -> markupsafe.Mark
 
 
 def _stylesheet() -> str:
-    """The style of all pages with its fonts inside: browsers differ in whether a page on disk may load a font."""
+    """Return the style of all pages with its fonts inside, since not every browser lets a page on disk load one."""
     faces = []
     for style, name in FONTS:
         content = base64.b64encode((HERE / "static" / name).read_bytes()).decode()

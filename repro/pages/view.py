@@ -43,7 +43,7 @@ TITLES = {"yours": "Your runs", "reference": "Reference runs"}
 
 
 def show(file: ClaimFile, shelf: str, runs: Table | Trials) -> Exhibit:
-    """The highest complete scale; else the highest that failed; else the easiest that would say something."""
+    """Return the highest complete scale; else the highest that failed; else the easiest that would say something."""
     trials = Trials.from_runs(runs)
     scales = {judgement.scale: judgement for judgement in judgements(file, trials)}
     chosen = next((j for j in scales.values() if complete(j)), None)
@@ -57,7 +57,7 @@ def show(file: ClaimFile, shelf: str, runs: Table | Trials) -> Exhibit:
 
 
 def telling(file: ClaimFile, scales: Collection[str]) -> str:
-    """The easiest of the scales that would say something of the sentence: of an error itself paper scale alone."""
+    """Return the easiest scale that would say something of the sentence: for a printed error paper scale alone."""
     number = file.claim.rule.paper_alone and "paper" in scales
     easier = [scale for scale in SCALES[::-1] if scale in scales and scale != "smoke"]
     return "paper" if number else next(iter(easier), "smoke")
@@ -80,80 +80,88 @@ class Box:
     command: str  # what is still to be done, or nothing
     page: str = ""  # of the reference runs next to runs of the user's own: their page in the project
     href: str = ""  # that page, where it is there
+    depends: str = ""  # which choices change the verdict; empty where none does
+    could_not: str = ""  # what these runs could not have told; empty where they could
+    needs: tuple[str, ...] = ()  # the data and the time that the command takes
 
 
-def box(shown: Exhibit, reference: AtScale | None) -> Box:
-    """The verdict of one shelf; a smoke run points at that of the reference runs, where they have one."""
-    verdict, claim = shown.judgement.verdict, shown.judgement.claim
+def box(exhibit: Exhibit, reference: AtScale | None) -> Box:
+    """Return the verdict of the page's runs; a smoke run points at that of the reference runs, where they have one."""
+    verdict, claim = exhibit.judgement.verdict, exhibit.judgement.claim
     headline: str = verdict.word
     sentence, why = verdict.sentence, verdict.why
-    if verdict.word == "not run" and not shown.judgement.seeds:
+    if verdict.word == "not run" and not exhibit.judgement.seeds:
         sentence = ""  # the headline says it
-    smoke = shown.complete and not shown.speaks
+    smoke = exhibit.complete and not exhibit.speaks
     if smoke:
         headline = "The machinery works here"
         sentence = (
             "Every step ran, from data to verdict, on a few embedded digits. Digits say nothing about the sentence."
         )
         why = f"The reference verdict is: {reference.word}" if reference else "No shelf has a verdict yet"
-    elif not shown.measured:
+    elif not exhibit.measured:
         why += claim.rule.only()
     facts = [f"grade {verdict.grade}"] if verdict.grade else []
-    facts.append(f"{shown.scale} scale")
-    if shown.complete and (n := shown.judgement.seeds):
-        facts += _counted(n, prose.set_after(shown.judgement), shown.judgement.device, claim)
-    to_do = "" if shown.speaks else command(shown.file, next_scale(shown))
+    facts.append(f"{exhibit.scale} scale")
+    if exhibit.complete and (n := exhibit.judgement.seeds):
+        facts += _counted(n, prose.set_after(exhibit.judgement), exhibit.judgement.device, claim)
+    to_do = "" if exhibit.speaks else command(exhibit.file, next_scale(exhibit))
     return Box(
-        shown.shelf,
-        TITLES.get(shown.shelf, shown.shelf),
+        exhibit.shelf,
+        TITLES.get(exhibit.shelf, exhibit.shelf),
         verdict.word,
         MARKS[verdict.word],
         _capital(headline),
         sentence,
         _capital(why),
-        belief(shown.judgement) if shown.speaks else "",
+        belief(exhibit.judgement) if exhibit.speaks else "",
         tuple(facts),
         smoke,
         to_do,
     )
 
 
-def reference_box(file: ClaimFile, found: AtScale, href: str) -> Box:
-    """The verdict of the reference runs, from their results; `href`: their page, or empty where it is not there."""
-    facts = [f"grade {found.grade}"] if found.grade else []
-    facts += [f"{found.scale} scale", *_counted(found.n, found.set_after, found.device, file.at(found.scale))]
-    facts += [f"{took.hours:.3g} {took.unit} of {took.device}" for took in found.hours]
-    facts += [f"commit{'s' * (len(found.commits) != 1)} {', '.join(found.commits)}"] if found.commits else []
+def reference_box(file: ClaimFile, verdict: AtScale, href: str) -> Box:
+    """Return the verdict of the reference runs, from their results.
+
+    `href`: their page; empty where it is not there.
+    """
+    facts = [f"grade {verdict.grade}"] if verdict.grade else []
+    facts += [f"{verdict.scale} scale", *_counted(verdict.n, verdict.set_after, verdict.device, file.at(verdict.scale))]
+    facts += [f"{took.hours:.3g} {took.unit} of {took.device}" for took in verdict.hours]
+    facts += [f"commit{'s' * (len(verdict.commits) != 1)} {', '.join(verdict.commits)}"] if verdict.commits else []
     return Box(
         "reference",
         TITLES["reference"],
-        found.word,
-        MARKS[found.word],
-        _capital(found.word),
-        found.sentence,
-        _capital(found.why),
-        found.belief,
+        verdict.word,
+        MARKS[verdict.word],
+        _capital(verdict.word),
+        verdict.sentence,
+        _capital(verdict.why),
+        verdict.belief,
         tuple(facts),
         quiet=False,
         command="",
         page=f"reports/reference/{file.id}.html",
         href=href,
+        depends=verdict.depends,
+        could_not=verdict.could_not,
     )
 
 
 def _counted(n: int, set_after: str, device: str | None, claim: Claim) -> list[str]:
-    """How many seeds a verdict rests on, whether its rule was set after them, and on which device or data."""
+    """Return how many seeds a verdict rests on, whether its rule was set after them, and on which device or data."""
     seeds = f"{n} {'judging seeds' if device is None else 'replicates'}"
     return [seeds, *([set_after] if set_after else []), device or prose.data(claim).split(",")[0]]
 
 
 def _capital(text: str) -> str:
-    """Text with its first letter large, where that is no variable's name of one letter."""
+    """Return a text with its first letter large, where that is no variable's name of one letter."""
     return text[0].upper() + text[1:] if text[1:2].isalpha() else text
 
 
-def next_scale(shown: Exhibit) -> str:
-    """What failed, or else the easiest scale that would say something of the sentence."""
-    if shown.judgement.verdict.word == "error":
-        return shown.scale
-    return telling(shown.file, shown.scales)
+def next_scale(exhibit: Exhibit) -> str:
+    """Return the scale that failed, or else the easiest that would say something of the sentence."""
+    if exhibit.judgement.verdict.word == "error":
+        return exhibit.scale
+    return telling(exhibit.file, exhibit.scales)

@@ -19,35 +19,32 @@ from repro.questions.tuning import NEAR, SLOWER
 from repro.questions.units import RATIO, listed, times
 
 
-def effect(id: str, exhibits: list[Exhibit], whose: str = "") -> Figure | None:
-    """Return the effect on these shelves; None where there is none. `whose`: of which runs, where that is not clear."""
-    rows = [row(s.judgement, s.shelf if len(exhibits) > 1 else "") for s in exhibits if s.judgement.effect is not None]
-    drawn = [r for r in rows if r is not None]
-    if not drawn:
+def effect(id: str, exhibit: Exhibit) -> Figure | None:
+    """Return the effect with its interval as a figure; None where there is none."""
+    judgement = exhibit.judgement
+    drawn = row(judgement)
+    if judgement.effect is None or drawn is None:
         return None
-    effects = [s.judgement.effect for s in exhibits if s.judgement.effect is not None]
-    kinds = {
-        f"{100 * e.confidence:.3g} % {'bound, open where the arrow points' if e.estimate is None else 'interval'}": None
-        for e in effects
-    }
-    marks = others.marks(exhibits[0].file.claim) if exhibits[0].speaks else []
-    words = " ".join([*(interval_words(s) for s in exhibits), others.words(marks)]).strip()
-    on = axis(exhibits[0])
-    drawing = charts.interval(id, "The effect and its interval", words, on, drawn, marks)
-    bar = f"Bar: {' or '.join(kinds)}; diamond: estimate"
-    claim = exhibits[0].judgement.claim
+    claim = judgement.claim
     rule = claim.rule
     assert isinstance(rule, EffectRule)
+    kind = "bound, open where the arrow points" if judgement.effect.estimate is None else "interval"
+    marks = others.marks(exhibit.file.claim) if exhibit.speaks else []
+    words = " ".join([interval_words(exhibit), others.words(marks)]).strip()
+    on = axis(exhibit)
+    drawing = charts.interval(id, "The effect and its interval", words, on, [drawn], marks)
+    bar = f"Bar: {100 * judgement.effect.confidence:.3g} % {kind}; diamond: estimate"
     against = "what counts as reproduced" if rule.number is None else "the paper's number"
     dots = f"dots: one for each judging seed{rule.dots}"
-    note = f"The {rule.effect_name(claim)}{whose} and {against}. {bar}; {dots}; "
-    note += "shaded: what counts as reproduced at paper scale."
-    return Figure(drawing, "", note + others.marked(on, drawn, marks))
+    note = (
+        f"The {rule.effect_name(claim)} and {against}. {bar}; {dots}; shaded: what counts as reproduced at paper scale."
+    )
+    return Figure(drawing, "", note + others.marked(on, [drawn], marks))
 
 
 def at_smoke_scale(exhibit: Exhibit) -> list[Section]:
     """Return the effect at smoke scale, where the page's head does not draw it; nothing at other scales."""
-    drawn = None if exhibit.speaks else effect(f"{exhibit.shelf}-effect", [exhibit])
+    drawn = None if exhibit.speaks else effect(f"{exhibit.shelf}-effect", exhibit)
     if drawn is None:
         return []
     text = "Smoke scale only tests the machinery: this effect says nothing about the sentence."
