@@ -80,20 +80,19 @@ def locked(path: Path, busy: str | None = None) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=-1 if busy is None else 0, fallback_to_soft=False, preserve_lock_file=True)
     try:
-        with writing(path):
-            lock.acquire()
+        lock.acquire()
     except Timeout:
         raise Busy(f"{path.parent}: {busy}") from None
-    except Unwritable as error:
-        code = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
-        if code in _LINK:
-            raise Unwritable(f"{path}: found a link; expected a file: remove it, and run the same command again") from error
-        if code in _NO_LOCKS:
+    except OSError as error:
+        if error.errno in _LINK:
+            raise Unwritable(f"{path}: found a link; expected a file: remove it, and run the command again") from error
+        if error.errno in _NO_LOCKS:
             raise Unwritable(
                 f"{path}: its file system has no locks, so two commands could write the same files at once; name a "
                 "folder on another file system (--runs, --out, or REPRO_CACHE for packed data)"
             ) from error
-        raise
+        with writing(path):
+            raise
     try:
         yield
     finally:

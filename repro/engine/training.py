@@ -21,8 +21,8 @@ from repro.engine.evaluations import Evaluator, saved
 from repro.engine.events import OfRun, Report, epoch_ended
 from repro.engine.jobs import Job
 from repro.engine.setting import Setting, batches
-from repro.questions.levels import goal_of
 from repro.errors import Busy
+from repro.questions.levels import goal_of
 from repro.store import CHECKPOINT, OpenRun, Run
 from repro.store.writing import held
 from repro.store.writing import start as open_run
