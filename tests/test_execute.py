@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from repro import workers as pool
 from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
 from repro.data.batches import Batches
@@ -292,7 +294,7 @@ def test_a_run_that_fails_twice_is_recorded_as_failed_and_others_go_on(setting, 
     claims = claim(tmp_path)
     failing(2)
     events: list[dict] = []
-    assert execute(claims, setting, workers=1, report=events.append) == 2
+    assert execute(claims, setting, workers=1, report=events.append) == 1
     assert [e["attempt"] for e in events if e["event"] == "failed"] == [1, 2]
     assert [e["status"] for e in events if e["event"] == "finish"] == ["failed", "reached"]
     (failed,) = [run for run in setting.store.table().values() if run.failed]
@@ -301,6 +303,17 @@ def test_a_run_that_fails_twice_is_recorded_as_failed_and_others_go_on(setting, 
     # the next command tries again
     assert execute(claims, setting, workers=1, report=silent) == 1
     assert not setting.store.read(failed.id).failed
+
+
+def test_a_run_that_fails_when_it_shall_go_on_keeps_its_result_and_the_command_ends(setting, tmp_path, failing):
+    failing(0)
+    execute(claim(tmp_path), setting, workers=1, report=silent)
+    before = shelf(setting.store)
+    failing(4)
+    events: list[dict] = []
+    assert execute(claim(tmp_path, {"epochs: 4,": "epochs: 6,"}), setting, workers=1, report=events.append) == 0
+    assert [e["status"] for e in events if e["event"] == "finish"] == ["failed", "failed"]
+    assert shelf(setting.store) == before
 
 
 def test_a_run_killed_between_its_last_epoch_and_its_result_is_finished(setting, tmp_path):
@@ -383,9 +396,9 @@ def until(condition, command: subprocess.Popen | None = None):
     raise AssertionError("waited in vain")
 
 
-def trains(folder: Path) -> bool:
+def trains(folder: Path, where: str = "runs/*") -> bool:
     """Whether the run has come to eight epochs and to a checkpoint."""
-    (run,) = [*folder.glob("runs/*"), None][:1]
+    (run,) = [*folder.glob(where), None][:1]
     rows = run and run / "metrics.jsonl"
     return bool(rows and rows.is_file() and rows.read_text().count("\n") >= 8 and (run / CHECKPOINT).is_file())
 
@@ -412,6 +425,43 @@ def test_a_killed_command_run_again_is_the_uninterrupted_one_bit_for_bit(setting
         command.kill()  # -9
         command.communicate()
     until(lambda: not processes_of(command.pid))  # a worker ends with its parent, and its lock is free
+    goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)
+
+
+def test_a_finished_run_is_whole_when_a_longer_training_of_it_is_killed(setting, tmp_path, uninterrupted):
+    """Its checkpoint was removed, so that it is trained from its start: rows and result were lost before."""
+    assert execute(claim(tmp_path, LONG | {"epochs: 4,": "epochs: 10,"}), setting, workers=1, report=silent) == 1
+    assert setting.store.remove_checkpoints() > 0
+    (run,) = setting.store.table().values()
+    before = {path.name: path.read_bytes() for path in run.path.iterdir()}
+    with a_command(tmp_path, setting.cache, 1) as command:
+        until(lambda: trains(tmp_path, "runs/*/next"), command)
+        command.kill()
+        command.communicate()
+    assert {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()} == before
+    assert remaining(claim(tmp_path, LONG), setting)[1] < remaining(claim(tmp_path, LONG), replace(
+        setting, store=Store(tmp_path / "none")))[1], "the killed command's epochs count"  # fmt: skip
+    events: list[dict] = []
+    assert execute(claim(tmp_path, LONG), setting, workers=1, report=events.append) == 1
+    assert 0 < events[0]["epoch"] < 30, "went on from the killed command's checkpoint"
+    assert shelf(setting.store) == uninterrupted
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_first_ctrl_c_ends_after_the_epoch_and_loses_none(setting, tmp_path, uninterrupted, workers):
+    epochs = []
+
+    def ask_in_the_eighth(event: dict) -> None:
+        if event["event"] == "epoch":
+            epochs.append(event["epoch"])
+            if event["epoch"] == 8:
+                assert pool.ask()
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(claim(tmp_path, LONG), setting, workers=workers, report=ask_in_the_eighth)
+    (run,) = setting.store.table().values()
+    assert 8 <= len(run.epochs) < 30
+    assert int(safetensors.torch.load_file(run.path / CHECKPOINT)["epoch"]) == len(run.epochs) == epochs[-1]
     goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)
 
 
@@ -443,6 +493,71 @@ def test_a_worker_ended_from_outside_is_told_with_the_next_step(setting, tmp_pat
     assert len(killed) == 1
     assert multiprocessing.active_children() == []
     goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)
+
+
+# Other commands on the same store
+
+
+@pytest.fixture
+def elsewhere(setting, tmp_path) -> Store:
+    """The runs of the tiny claim on another shelf, as another command makes them."""
+    other = replace(setting, store=Store(tmp_path / "other"), provenance=setting.provenance | {"commit": "rival"})
+    execute(claim(tmp_path), other, workers=1, report=silent)
+    return other.store
+
+
+def test_a_run_that_was_finished_elsewhere_meanwhile_is_not_trained_again(setting, tmp_path, elsewhere):
+    """The table is read before anything is trained; without a second look both are trained here."""
+    events: list[dict] = []
+
+    def finish_the_other(event: dict) -> None:
+        if event["event"] == "begin":
+            for run_id in elsewhere.table().keys() - {event["run"]}:
+                shutil.copytree(elsewhere.root / run_id, setting.store.root / run_id)
+        events.append(event)
+
+    assert execute(claim(tmp_path), setting, workers=1, report=finish_the_other) == 1
+    assert len({event["run"] for event in events}) == 1
+    assert sorted(run.sessions[0]["commit"] == "rival" for run in setting.store.table().values()) == [False, True]
+    assert remaining(claim(tmp_path), setting) == (0, 0.0)
+
+
+HOLD = """\
+import shutil, sys
+from pathlib import Path
+from repro.store.writing import held
+source, target = map(Path, sys.argv[1:])
+with held(target):
+    print("held", flush=True)
+    sys.stdin.read()
+    for name in ("run.json", "metrics.jsonl", "correct.npy", "checkpoint.safetensors", "result.json"):
+        shutil.copy(source / name, target)
+"""
+
+
+@pytest.mark.parametrize(("killed", "workers"), [(False, 2), (True, 1)])
+def test_a_run_that_another_process_trains_is_left_to_it_while_others_are_trained(
+    setting, tmp_path, elsewhere, killed, workers
+):
+    """Then it is waited for: trained here only where that process was killed."""
+    first, second = (job.id for job in jobs(claim(tmp_path), {}))
+    words = [sys.executable, "-c", HOLD, str(elsewhere.root / first), str(setting.store.root / first)]
+    events: list[tuple[str, str]] = []
+
+    def end_the_rival(event: dict) -> None:
+        events.append((event["event"], event["run"]))
+        if events[-1] == ("finish", second):
+            if killed:
+                rival.kill()
+            rival.stdin.close()
+
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as rival:
+        assert rival.stdout.readline() == "held\n"
+        trained = execute(claim(tmp_path), setting, workers=workers, report=end_the_rival)
+    assert events.index(("busy", first)) < events.index(("finish", second))
+    assert trained == (2 if killed else 1)
+    assert (("begin", first) in events) == killed
+    assert shelf(setting.store) == shelf(elsewhere)
 
 
 # What a plan says of the time
