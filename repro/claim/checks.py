@@ -12,7 +12,7 @@ from repro.claim.kinds import Kinds
 from repro.claim.model import OF_RUNS, OF_THE_SENTENCE, path_of
 from repro.claim.nets import of_net
 from repro.claim.overlays import Layers, alternatives, exceptions, mapping, names, reach
-from repro.claim.problems import Problem, nearest, shown
+from repro.claim.problems import MOST, Problem, nearest, repeated, shown
 from repro.claim.resolve import CROPPING, images, training_images
 from repro.claim.scales import BASED, SCALE_NAMES
 from repro.claim.yaml import Loc
@@ -33,6 +33,21 @@ def combinations(data: dict[str, Any]) -> list[At]:
         chosen = [name for name in names(data, "scales", scale, "alternatives") if name in declared]
         out += [(scale, name) for name in [None, *chosen]]
     return out
+
+
+MOST_NETS = 1_000  # assumed: the largest claim has 200; each takes milliseconds to check, and hours to train
+
+
+def of_size(base: Layers) -> list[Problem]:
+    """A claim has no more nets than can be checked in seconds: its arms, under each of its combinations."""
+    data = base.data
+    places = [(), *(("scales", scale) for scale in mapping(data, "scales")), *(loc for _, loc in alternatives(data))]
+    arms = max(len(mapping(data, *loc, "arms")) for loc in places)
+    nets = len(combinations(data)) * max(1, arms)
+    if nets <= MOST_NETS:
+        return []
+    text = f"found {nets:,} nets to check, {arms:,} arms at each scale under each alternative; expected at most"
+    return [base.problem((), f"{text} {MOST_NETS:,}; split the claim")]
 
 
 def beside(claim: Claim, alternative: str | None) -> list[str]:
@@ -67,6 +82,8 @@ def of_file(base: Layers) -> list[Problem]:
     out = of_name(base)
     for by, loc, overrides, known in _overrides(data, kinds):
         for key in overrides:
+            if len(out) >= MOST:
+                return out
             in_arm = "label" in known
             if in_arm and key == "label":
                 continue
@@ -85,9 +102,9 @@ def of_file(base: Layers) -> list[Problem]:
         known_papers = [paper.id for paper in kinds.papers]
         text = f"paper.name: found {name!r}; expected {' or '.join(known_papers)}{nearest(name, known_papers)}"
         out.append(base.problem(("paper", "name"), text))
-    for i, (name, loc) in enumerate(alternatives(data)):
-        if name in declared[:i]:
-            out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
+    for i in repeated(declared):
+        name, loc = alternatives(data)[i]
+        out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
     for scale in mapping(data, "scales"):
         out += _chosen(base, scale, declared)
         out += _based(base, scale, kind)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from repro.claim.schema import Schema, Tags
 
 
+MOST = 100  # mistakes of a file that are listed (assumed: as many as a person mends before checking again)
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One mistake and where it stands."""
@@ -30,14 +33,29 @@ class SpecError(ReproError):
     """Every mistake of one file, a line each, in order: `claims/x.yaml:12:3: what is wrong`."""
 
     def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(set(problems))
-        super().__init__("\n".join(f"{path}:{p.line}:{p.column}: {p.text}" for p in self.problems))
+        every = sorted(set(problems))
+        self.problems = every[:MOST]
+        lines = [f"{path}:{p.line}:{p.column}: {p.text}" for p in self.problems]
+        if len(every) >= MOST:  # no more are looked for
+            lines.append(f"{path}: these are the first {MOST} mistakes; correct them, then check the file again")
+        super().__init__("\n".join(lines))
 
 
 def nearest(name: object, names: Iterable[object]) -> str:
     """`; did you mean x?`, or nothing."""
     close = _close(name, names)
     return f"; did you mean {close}?" if close else ""
+
+
+def repeated(items: Iterable[object]) -> list[int]:
+    """Return the places of the items that stand earlier too."""
+    earlier: set[object] = set()
+    places = []
+    for i, item in enumerate(items):
+        if item in earlier:
+            places.append(i)
+        earlier.add(item)
+    return places
 
 
 def _close(name: object, names: Iterable[object]) -> str | None:
@@ -52,7 +70,7 @@ def told(layers: Layers, errors: list[Any]) -> list[Problem]:
     out, missing, misspelled, schema = [], [], set(), layers.kinds.schema
     # Of a claim whose paper is not known the recipe is missing too, which is no mistake of its own.
     of_recipes = set() if layers.paper else {key for paper in layers.kinds.papers for key in paper.recipe}
-    for error in errors:
+    for error in errors[:MOST]:
         what, loc, found = _read(error, schema)
         tags, dotted = layers.tags(loc), ".".join(map(str, loc))
         chosen = (*loc[:1], "kind")  # of a measure or rule, where an override says it: what follows is its doing
