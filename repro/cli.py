@@ -9,31 +9,72 @@ import argparse
 import gc
 import os
 import select
+import signal
+import stat
 import sys
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
-from repro import places, verbs
+from repro import places, verbs, workers
 from repro.errors import ReproError
 from repro.flags import parser, wish
 
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended: 128 + 2
 UNREAD = 141  # what a shell reports of a program that SIGPIPE ended: 128 + 13
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run one command and exit with its code."""
+    """Run one command and exit with its code.
+
+    A first Ctrl-C ends what trains or packs after its step, a second one now, as it does all else; SIGTERM and SIGHUP
+    do the same. What the process was started to ignore, as `nohup` has it, it ignores.
+    """
+    heard = [number for number in workers.SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, _hear) for number in heard}
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        os.write(2, b"interrupted; the same command goes on from the last checkpoints\n")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if code == INTERRUPTED:
+        for number in heard:  # nothing is left to finish: whoever is in a hurry ends this process
+            signal.signal(number, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def _hear(number: int, frame: object) -> None:
+    """Ask for an end after the step, which a line says; where this was asked before, or nothing has steps, end now."""
+    if number == getattr(signal, "SIGHUP", None):
+        _leave_the_terminal()
+    if not workers.ask():
+        raise KeyboardInterrupt
+    step = "the epoch, evaluation or part of the photos that is being worked on"
+    os.write(2, f"interrupted: ends after {step}; once more (Ctrl-C) ends now\n".encode())
+
+
+def _leave_the_terminal() -> None:
+    """Let what is printed go nowhere where it went to a terminal, which is gone."""
+    for handle in (1, 2):
+        if stat.S_ISCHR(os.fstat(handle).st_mode):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), handle)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """Run one command; its exit code, also where nobody reads what it prints."""
     gc.set_threshold(50_000)  # at 700 a quarter of `coverage` went into looking for garbage among claims and runs
     try:
         try:
-            code = _done(arguments)
+            return _done(arguments)
         finally:
             sys.stdout.flush()  # here, where the error can be caught, and not when the interpreter ends
     except BrokenPipeError:
         if not _unread():
             raise
-        code = UNREAD
-    sys.exit(code)
+        return UNREAD
 
 
 def _done(arguments: list[str] | None) -> int:
@@ -44,9 +85,6 @@ def _done(arguments: list[str] | None) -> int:
     except ReproError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoints", file=sys.stderr)
-        return 130
 
 
 def _unread() -> bool:

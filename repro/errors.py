@@ -17,3 +17,9 @@ class RunError(ReproError):
     """A training run failed twice: could not measure, which is not the same as measured and failed."""
 
     exit_code = 4
+
+
+class Busy(ReproError):
+    """Another process works on the same thing: nothing is wrong, and the same command can be run again later."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: a failure that passes by itself

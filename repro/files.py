@@ -1,14 +1,16 @@
-"""Write files so that they are there whole or not at all, whenever the process is killed or the machine loses power."""
+"""Write files so that they are there whole or not at all, whenever the process is killed or the machine loses power;
+and hold locks, so that two processes do not write the same."""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from repro.errors import ReproError
+from repro.errors import Busy, ReproError
 
 # A file is called `.NAME.PROCESS.partial` while it is written; a killed process leaves it.
 PARTIAL = ".partial"
@@ -62,3 +64,49 @@ def writing(path: Path) -> Iterator[None]:
             f"{path}: cannot be written ({error.strerror or error}); what is done is kept: make room or mend the "
             "folder's rights, then run the same command again"
         ) from error
+
+
+@contextmanager
+def locked(path: Path, busy: str | None = None) -> Iterator[None]:
+    """Hold the lock `path`, a file that stays, in this block; the lock goes with the process, however it ends.
+
+    `busy`: what Busy says where another process holds it; None waits for that process. The folder is made where it is
+    missing. Unwritable where the lock is a link, which is never followed, and where the file system has no locks: a
+    lock that another machine or process would not see is worse than none.
+    """
+    from filelock import FileLock, Timeout  # here, for reading commands take no lock
+
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=-1 if busy is None else 0, fallback_to_soft=False, preserve_lock_file=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Busy(f"{path.parent}: {busy}") from None
+    except OSError as error:
+        if error.errno in _LINK:
+            raise Unwritable(f"{path}: found a link; expected a file: remove it, and run the command again") from error
+        if error.errno in _NO_LOCKS:
+            raise Unwritable(
+                f"{path}: its file system has no locks, so two commands could write the same files at once; name a "
+                "folder on another file system (--runs, --out, or REPRO_CACHE for packed data)"
+            ) from error
+        with writing(path):
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+_LINK = {errno.ELOOP, errno.EMLINK}  # how Linux, and how BSDs refuse to open a link that shall not be followed
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock `path`."""
+    try:
+        with locked(path, busy="held"):
+            return False
+    except Busy:
+        return True

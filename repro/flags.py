@@ -155,6 +155,7 @@ examples:
 A CLAIM is an id (as `list` prints it), a file, or a folder of files.
 
 exit codes: 0 done, whatever the verdict; 2 wrong usage or a mistake in a claim; 3 data missing; 4 a run failed;
+75 another command works on the same run (the same command, later);
 130 interrupted (the same command continues); 141 the output was closed (as in `repro list | head -1`)
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from repro.engine.events import AttemptFailed, EpochEnded, EvaluationBegun, Event, Rated, Report
+from repro.engine.events import AttemptFailed, EpochEnded, EvaluationBegun, Event, Rated, Report, WaitedFor
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -66,6 +66,8 @@ class _Bars:
             self._note(_timed(event))
         elif event["event"] == "failed":
             self.live.console.print(_failed(event))
+        elif event["event"] == "busy":
+            self._note(_busy(event))
 
     def _note(self, line: str) -> None:
         if not self.brief:
@@ -87,6 +89,12 @@ def _line(event: Event, say: Say) -> None:
         say(_evaluation(event))
     elif event["event"] == "failed":
         say(_failed(event))
+    elif event["event"] == "busy":
+        say(_busy(event))
+
+
+def _busy(event: WaitedFor) -> str:
+    return f"{event['label']}: another process trains this run; it is waited for, and others are trained first"
 
 
 def _epoch(event: EpochEnded) -> str:

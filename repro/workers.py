@@ -2,6 +2,8 @@
 
 Training and the packing of photos use it. A job must leave what it writes whole at any moment, for a worker can be
 killed at any moment, by the system or with its parent.
+
+A first Ctrl-C asks for an end after the step that is being done, a second one ends at once (`asked`, `finishing`).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
@@ -19,6 +22,11 @@ from typing import Any, Protocol
 from repro.errors import ReproError, RunError
 
 Report = Callable[[Any], None]  # takes the events of jobs, whatever these are
+
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+PATIENCE = 10.0  # seconds that a worker has for its end before it is killed; assumed
+NOTICE = 0.5  # seconds after which a first Ctrl-C is passed on to workers; assumed
 
 
 class Job(Protocol):
@@ -53,11 +61,53 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _Steps:
+    """How many steps that must not be cut are being done in this process, and whether an end was asked for."""
+
+    depth = 0
+    asked = False
+
+
+def asked() -> bool:
+    """Return whether an end was asked for: what does a long job ends it after its step, by KeyboardInterrupt."""
+    return _Steps.asked
+
+
+def ask() -> bool:
+    """Ask for an end after the step that is being done; False where none is, or where this was asked before."""
+    if _Steps.depth == 0 or _Steps.asked:
+        return False
+    _Steps.asked = True
+    return True
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """Have a first Ctrl-C wait for the end of this block, or for a point in it that asks `asked`.
+
+    KeyboardInterrupt at the end of the outermost block, where an end was asked for.
+    """
+    _Steps.depth += 1
+    stop = False
+    try:
+        yield
+    finally:
+        _Steps.depth -= 1
+        if _Steps.depth == 0:
+            stop, _Steps.asked = _Steps.asked, False
+    if stop:
+        raise KeyboardInterrupt
+
+
 def work_here(plan: Plan, work: Work, report: Report) -> Generator[str]:
-    """Do the first job of a plan in this process, then that of a new plan, until one is empty; yield the ids."""
-    while (job := next(iter(plan()), None)) is not None:
-        work(job, report)
-        yield job.id
+    """Do the first job of a plan in this process, then that of a new plan, until one is empty; yield the ids.
+
+    KeyboardInterrupt between two jobs, and where `work` raises it, if an end was asked for.
+    """
+    with finishing():
+        while not asked() and (job := next(iter(plan()), None)) is not None:
+            work(job, report)
+            yield job.id
 
 
 def work_through(plan: Plan, work: Work, workers: int, report: Report) -> Generator[str]:
@@ -65,55 +115,115 @@ def work_through(plan: Plan, work: Work, workers: int, report: Report) -> Genera
 
     A new plan is asked for whenever a job has been done; its jobs that nobody works on are begun, in its order. All
     events of a job are reported before its id is yielded. A ReproError that `work` raises is raised here; WorkerEnded
-    where a worker ends otherwise. However this generator ends, its workers end with it.
+    where a worker ends otherwise; KeyboardInterrupt once all jobs have come to their next step, if an end was asked
+    for. However this generator ends, its workers end with it.
     """
-    crew: dict[Connection, BaseProcess] = {}
-    busy: dict[Connection, Job] = {}
+    crew = _Crew(work, workers)
     left = plan()
     try:
-        while True:
-            for job in left:
-                if job.id in {begun.id for begun in busy.values()}:
-                    continue
-                idle = [pipe for pipe in crew if pipe not in busy]
-                if not idle and len(crew) == workers:
-                    break
-                pipe = idle[0] if idle else _hire(crew, work)
-                busy[pipe] = job
-                with suppress(OSError):  # a worker that has ended: noticed below
-                    pipe.send(job)
-            if not busy:
-                return
-            left = ()
-            for ready in wait(list(busy)):
-                assert isinstance(ready, Connection)
-                try:
-                    message = ready.recv()
-                except (EOFError, ConnectionResetError):
-                    raise _ended(crew[ready], busy[ready]) from None
-                if isinstance(message, ReproError):
-                    raise message
-                if message is None:
-                    yield busy.pop(ready).id
-                    left = plan()
-                else:
-                    report(message)
+        with finishing():
+            while True:
+                for job in left if not asked() else ():
+                    if not crew.takes(job):
+                        break
+                if not crew.busy:
+                    return
+                left = ()
+                for ready, message in crew.messages():
+                    if isinstance(message, ReproError):
+                        raise message
+                    if message is None:
+                        yield crew.busy.pop(ready).id
+                        left = plan()
+                    elif isinstance(message, _Stopped):
+                        job = crew.busy.pop(ready)
+                        if not asked():
+                            raise WorkerEnded(job, "by a signal")
+                    else:
+                        report(message)
     finally:
-        for process in crew.values():
-            process.terminate()  # at any moment: what a job has on disk is whole
-        for process in crew.values():
+        crew.end()
+
+
+class _Stopped:
+    """What a worker sends whose job ended after a step, as it was asked to."""
+
+
+class _Crew:
+    """The workers, each with its pipe, and the jobs of those which have one."""
+
+    def __init__(self, work: Work, workers: int) -> None:
+        self.work, self.workers = work, workers
+        self.processes: dict[Connection, BaseProcess] = {}
+        self.busy: dict[Connection, Job] = {}
+        self.told = False  # whether an end was passed on to them
+
+    def takes(self, job: Job) -> bool:
+        """Give a job to a worker, unless one does it; return False where none is idle and no more may be hired."""
+        if job.id in {begun.id for begun in self.busy.values()}:
+            return True
+        idle = [pipe for pipe in self.processes if pipe not in self.busy]
+        if not idle and len(self.processes) == self.workers:
+            return False
+        pipe = idle[0] if idle else self._hire()
+        self.busy[pipe] = job
+        with suppress(OSError):  # a worker that has ended: noticed when its message is awaited
+            pipe.send(job)
+        return True
+
+    def messages(self) -> Iterator[tuple[Connection, Any]]:
+        """Wait for a message of busy workers; yield those that are there. WorkerEnded of a worker that is no more."""
+        there: list[Any] = []
+        while not there:
+            if asked() and not self.told:
+                self.told = True
+                for pipe in self.busy:
+                    os.kill(_pid(self.processes[pipe]), signal.SIGINT)
+            there = wait(list(self.busy), NOTICE)
+        for ready in there:
+            assert isinstance(ready, Connection)
+            try:
+                message = ready.recv()
+            except (EOFError, ConnectionResetError):
+                if asked():  # a signal to all processes of a group ended it
+                    raise KeyboardInterrupt from None
+                raise _ended(self.processes[ready], self.busy[ready]) from None
+            yield ready, message
+
+    def _hire(self) -> Connection:
+        context = multiprocessing.get_context("spawn")  # a process that has used a GPU cannot be forked
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(self.work, theirs), daemon=True)
+        with _one_thread(), _deaf():
+            process.start()
+            self.processes[ours] = process
+        theirs.close()
+        return ours
+
+    def end(self) -> None:
+        """End all workers: the busy ones at once, for what a job has on disk is whole at any moment; idle ones end by
+        themselves, and are killed where they do not, as one that was stopped. No signal cuts this."""
+        with _deaf():
+            for pipe, process in self.processes.items():
+                if pipe in self.busy:
+                    process.kill()
+                pipe.close()
+            _join(list(self.processes.values()))
+
+
+def _join(processes: list[BaseProcess]) -> None:
+    """Wait for the ends of processes, and kill those that need longer than a worker may."""
+    end = time.monotonic() + PATIENCE
+    for process in processes:
+        process.join(max(0.0, end - time.monotonic()))
+        if process.is_alive():
+            process.kill()
             process.join()
 
 
-def _hire(crew: dict[Connection, BaseProcess], work: Work) -> Connection:
-    context = multiprocessing.get_context("spawn")  # a process that has used a GPU cannot be forked
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(work, theirs), daemon=True)
-    with _one_thread(), _deaf_to_interrupts():
-        process.start()
-        crew[ours] = process
-    theirs.close()
-    return ours
+def _pid(process: BaseProcess) -> int:
+    assert process.pid is not None, "it was started"
+    return process.pid
 
 
 @contextmanager
@@ -131,10 +241,9 @@ def _one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Have the processes started in this block ignore Ctrl-C, which reaches every process of a terminal: this one hears
-    it and ends its workers."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _deaf() -> Iterator[None]:
+    """Have signals wait until this block ends; processes started in it do not hear them before they ask to."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
@@ -142,15 +251,30 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _serve(work: Work, pipe: Connection) -> None:
+    """Do jobs until the parent closes its end. A signal, which a terminal sends to all its processes, asks for an end
+    after the step; how soon the worker really ends is the parent's to say."""
+    for number in SIGNALS:
+        signal.signal(number, _hear)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    _Steps.depth = 1  # all that a worker does is a step
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
-        job = pipe.recv()
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
         try:
             work(job, pipe.send)
         except ReproError as error:
             pipe.send(error)
+        except KeyboardInterrupt:
+            pipe.send(_Stopped())
         else:
             pipe.send(None)
+
+
+def _hear(number: int, frame: object) -> None:
+    _Steps.asked = True
 
 
 def _end_with_parent() -> None:
@@ -161,6 +285,6 @@ def _end_with_parent() -> None:
 
 
 def _ended(process: BaseProcess, job: Job) -> WorkerEnded:
-    process.join()
+    _join([process])
     code = process.exitcode or 0
     return WorkerEnded(job, f"by signal {-code} (out of memory?)" if code < 0 else f"with exit code {code}")

@@ -1,18 +1,23 @@
 """The store: plain files that are whole at every moment, one trainer a run, and errors that name the file."""
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import types
+from contextlib import suppress
 from pathlib import Path
 from typing import ForwardRef, Literal, NotRequired, Union, get_args, get_origin, is_typeddict
 
 import pytest
 
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain
-from repro.errors import ReproError
+from repro.errors import Busy, ReproError
+from repro.files import Unwritable, is_locked
 from repro.store import CHECKPOINT, Store, rows
+from repro.store.writing import being_written, complete_all
 
 HERE = {"numerics": 1, "commit": "a", "device": "cpu"}
 CONFIG = RunConfig(
@@ -24,6 +29,7 @@ CONFIG = RunConfig(
     precision="fp32",
     seed=0,
 )
+REACHED = {"status": "reached", "epoch": 2, "update": 20}
 
 
 def row(epoch: int) -> dict:
@@ -36,13 +42,20 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def folder(store: Store) -> Path:
-    """A run of two epochs that stopped."""
+def killed(store: Store) -> Path:
+    """A run that was killed after two epochs."""
     with store.begin(CONFIG, HERE) as run:
         run.append(row(1))
         run.append(row(2))
-        run.finish({"status": "reached", "epoch": 2, "update": 20})
     return store.root / CONFIG.id
+
+
+@pytest.fixture
+def folder(store: Store, killed: Path) -> Path:
+    """A run of two epochs that stopped."""
+    with store.begin(CONFIG, HERE) as run:
+        run.finish(REACHED)
+    return killed
 
 
 def elsewhere(program: str, *words: object) -> subprocess.Popen:
@@ -79,13 +92,12 @@ def test_what_is_no_run_is_passed_over(store, folder):
     assert list(store.table()) == [CONFIG.id]
 
 
-def test_a_begun_run_has_no_result_until_it_has_stopped(store, folder):
-    with store.begin(CONFIG, HERE):
-        assert store.read(CONFIG.id).result is None
-        assert store.read(CONFIG.id).epochs == [row(1), row(2)]
+def test_a_begun_run_has_no_result_until_it_has_stopped(store, killed):
+    assert store.read(CONFIG.id).result is None
+    assert store.read(CONFIG.id).epochs == [row(1), row(2)]
 
 
-def test_sessions_grow_when_another_provenance_goes_on_and_only_then(store, folder):
+def test_sessions_grow_when_another_provenance_goes_on_and_only_then(store, killed):
     with store.begin(CONFIG, HERE):
         pass
     assert store.read(CONFIG.id).sessions == [HERE]
@@ -95,17 +107,16 @@ def test_sessions_grow_when_another_provenance_goes_on_and_only_then(store, fold
     assert store.read(CONFIG.id).sessions == [HERE, there]
 
 
-def test_a_run_of_other_numerics_is_begun_anew(store, folder):
-    (folder / CHECKPOINT).write_bytes(b"")
-    (folder / "correct.npy").write_bytes(b"")
+def test_a_run_without_a_result_is_begun_anew_under_other_numerics(store, killed):
+    (killed / CHECKPOINT).write_bytes(b"")
     moved = HERE | {"numerics": 2}
     with store.begin(CONFIG, moved) as run:
         assert run.rows() == []
-    assert sorted(path.name for path in folder.iterdir()) == ["lock", "run.json"]
+    assert sorted(path.name for path in killed.iterdir()) == ["lock", "run.json"]
     assert store.read(CONFIG.id).sessions == [moved]
 
 
-def test_rows_beyond_the_checkpoint_are_dropped(store, folder):
+def test_rows_beyond_the_checkpoint_are_dropped(store, killed):
     with store.begin(CONFIG, HERE) as run:
         run.keep(1)
         assert run.rows() == [row(1)]
@@ -113,10 +124,113 @@ def test_rows_beyond_the_checkpoint_are_dropped(store, folder):
     assert store.read(CONFIG.id).epochs == [row(1), row(2)]
 
 
+# A result stays until another is complete
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != "lock"}
+
+
+@pytest.fixture
+def finished(folder: Path) -> dict[str, bytes]:
+    """The files of the run that stopped, weights and bits among them."""
+    (folder / CHECKPOINT).write_bytes(b"state of epoch 2")
+    (folder / "correct.npy").write_bytes(b"bits of epoch 2")
+    return contents(folder)
+
+
+def test_a_run_that_goes_on_keeps_its_result_and_every_file_until_it_has_stopped_again(store, folder, finished):
+    with store.begin(CONFIG, HERE | {"commit": "b"}) as run:
+        assert (run.rows(), (run.path / CHECKPOINT).read_bytes()) == ([row(1), row(2)], b"state of epoch 2")
+        run.keep(0)  # its checkpoint was of no use
+        run.append(row(1))
+        run.write(CHECKPOINT, b"state of epoch 1")
+        assert contents(folder) == finished
+        assert being_written(folder) == run.path
+    assert contents(folder) == finished  # killed here
+    with store.begin(CONFIG, HERE | {"commit": "c"}) as run:
+        assert (run.rows(), (run.path / CHECKPOINT).read_bytes()) == ([row(1)], b"state of epoch 1"), "went on"
+        run.finish(REACHED | {"epoch": 1})
+    assert being_written(folder) == folder
+    assert not (folder / "next").exists()
+    assert contents(folder).keys() == finished.keys() - {"correct.npy"}, "its bits were of an epoch that is no more"
+    assert (folder / CHECKPOINT).read_bytes() == b"state of epoch 1"
+    run = store.read(CONFIG.id)
+    assert (run.epochs, run.result["epoch"], len(run.sessions)) == ([row(1)], 1, 3)
+
+
+def test_a_result_of_other_numerics_stays_until_the_new_one_is_complete(store, folder, finished):
+    moved = HERE | {"numerics": 2}
+    with store.begin(CONFIG, moved) as run:
+        assert sorted(path.name for path in run.path.iterdir()) == ["run.json"], "two arithmetics make no trajectory"
+        run.append(row(1))
+    assert contents(folder) == finished
+    with store.begin(CONFIG, HERE) as run:
+        assert run.rows() == [row(1), row(2)], "what the other arithmetic began is of no use"
+    with store.begin(CONFIG, moved) as run:
+        run.append(row(1))
+        run.finish(REACHED | {"epoch": 1})
+    assert (store.read(CONFIG.id).epochs, store.read(CONFIG.id).sessions) == ([row(1)], [moved])
+    assert sorted(contents(folder)) == ["metrics.jsonl", "result.json", "run.json"]
+
+
+def test_a_failure_is_the_result_of_a_run_that_has_no_other(store, killed):
+    with store.begin(CONFIG, HERE) as run:
+        run.fail("out of memory")
+    assert store.read(CONFIG.id).failed == "out of memory"
+    with store.begin(CONFIG, HERE) as run:
+        assert not run.replaces
+        run.finish(REACHED)
+    with store.begin(CONFIG, HERE) as run:
+        run.fail("out of memory")
+    assert store.read(CONFIG.id).result == REACHED
+
+
+class Killed(BaseException):
+    """What no code of ours catches."""
+
+
+@pytest.mark.parametrize("moment", range(1, 8))
+def test_a_process_killed_while_a_result_is_replaced_leaves_the_rest_to_the_next(
+    store, folder, finished, moment, monkeypatch
+):
+    """At every removal and renaming: without `run.json` moved first, what was moved would be removed as stale."""
+    operations = 0
+
+    def counted(name: str) -> None:
+        real = getattr(os, name)
+
+        def operation(*words, **keys):
+            nonlocal operations
+            operations += 1
+            if operations == moment:
+                raise Killed
+            return real(*words, **keys)
+
+        monkeypatch.setattr(os, name, operation)
+
+    with monkeypatch.context(), suppress(Killed), store.begin(CONFIG, HERE) as run:
+        run.append(row(3))
+        run.write(CHECKPOINT, b"state of epoch 3")
+        for name in ("replace", "unlink", "rmdir"):
+            counted(name)
+        run.finish(REACHED | {"epoch": 3})
+    monkeypatch.undo()
+    assert moment <= operations, "there is no such moment: take it out of the list"
+    complete_all(store.root)
+    run = store.read(CONFIG.id)
+    if moment == 1:  # before it had a result
+        assert contents(folder) == finished
+        return
+    assert (run.epochs, run.result["epoch"]) == ([row(1), row(2), row(3)], 3)
+    assert contents(folder).keys() == finished.keys() - {"correct.npy"}
+    assert (folder / CHECKPOINT).read_bytes() == b"state of epoch 3"
+
+
 # Whole at every moment
 
 
-def test_a_reader_sees_whole_rows_while_another_process_appends(store, folder):
+def test_a_reader_sees_whole_rows_while_another_process_appends(store, killed):
     appends = "with Store(Path(sys.argv[1])).begin(CONFIG, HERE) as run:\n  for n in range(3, 203): run.append(row(n))"
     lengths = []
     with elsewhere(appends, store.root) as writer:
@@ -129,8 +243,8 @@ def test_a_reader_sees_whole_rows_while_another_process_appends(store, folder):
     assert len(store.read(CONFIG.id).epochs) == 202
 
 
-def test_a_last_line_without_its_end_is_what_a_killed_process_left(store, folder):
-    with (folder / "metrics.jsonl").open("a") as file:
+def test_a_last_line_without_its_end_is_what_a_killed_process_left(store, killed):
+    with (killed / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(row(3))[:17])
     assert store.read(CONFIG.id).epochs == [row(1), row(2)]
     with store.begin(CONFIG, HERE) as run:
@@ -139,14 +253,14 @@ def test_a_last_line_without_its_end_is_what_a_killed_process_left(store, folder
     assert store.read(CONFIG.id).epochs == [row(1), row(2), row(3)]
 
 
-def test_what_a_killed_process_left_half_written_goes_when_the_run_is_begun_again(store, folder):
-    (folder / f".{CHECKPOINT}.4711.partial").write_bytes(b"half a checkpoi")
+def test_what_a_killed_process_left_half_written_goes_when_the_run_is_begun_again(store, killed):
+    (killed / f".{CHECKPOINT}.4711.partial").write_bytes(b"half a checkpoi")
     with store.begin(CONFIG, HERE):
         pass
-    assert not list(folder.glob(".*"))
+    assert not list(killed.glob(".*"))
 
 
-def test_a_number_that_json_does_not_have_is_never_written(store, folder):
+def test_a_number_that_json_does_not_have_is_never_written(store, killed):
     with store.begin(CONFIG, HERE) as run, pytest.raises(ValueError, match="not JSON compliant"):
         run.append(row(3) | {"test_loss": float("nan")})
 
@@ -158,13 +272,36 @@ def test_a_second_process_is_told_that_a_run_is_being_trained(store):
     holds = "with Store(Path(sys.argv[1])).begin(CONFIG, HERE):\n  print('begun', flush=True)\n  sys.stdin.read()"
     with elsewhere(holds, store.root) as holder:
         assert holder.stdout.readline() == "begun\n"
+        assert is_locked(store.root / CONFIG.id / "lock")
         told = rf"{CONFIG.id}: another process trains this run; wait"
-        with pytest.raises(ReproError, match=told) as error, store.begin(CONFIG, HERE):
+        with pytest.raises(Busy, match=told) as error, store.begin(CONFIG, HERE):
             pass
-        assert error.value.exit_code == 2
+        assert error.value.exit_code == 75
         holder.kill()  # its lock goes with it
     with store.begin(CONFIG, HERE):
         pass
+
+
+def test_a_lock_that_is_a_link_is_not_followed(store, killed, tmp_path):
+    """It would create or lock whatever it leads to."""
+    (killed / "lock").unlink()
+    (killed / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Unwritable, match=rf"{killed}/lock: found a link; .*remove it"), store.begin(CONFIG, HERE):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_the_file_system_has_no_locks_nothing_is_written(store, code, monkeypatch):
+    """As NFS without its lock daemon. An imitated lock would let two machines train one run."""
+
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(Unwritable, match=r"its file system has no locks.*--runs"), store.begin(CONFIG, HERE):
+        pass
+    assert store.table() == {}
 
 
 # Errors that name the file

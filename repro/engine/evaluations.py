@@ -26,9 +26,12 @@ from repro.engine.events import OfRun, Report, epoch_ended
 from repro.errors import ReproError
 from repro.store import CHECKPOINT, Run, Store
 from repro.store.rows import Evaluated, Provenance, Row
+from repro.store.writing import being_written, held
+from repro.store.writing import start as open_run
 from repro.train import loop
 from repro.train.evaluations import Results, evaluate
 from repro.train.minibatches import NUMERICS
+from repro.workers import asked
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,10 @@ class Evaluator:
         self, evaluation: Evaluation, trainer: loop.Trainer, again: Literal["same", "other"] | None = None
     ) -> None:
         self.report({"event": "evaluation", **self.of, "kind": evaluation.options.kind, "epoch": trainer.epoch})
-        with self.store.begin(evaluation, self.session) as run:
+        with held(self.store.root / evaluation.id):
+            if self._there(evaluation):  # another process has just made it
+                return
+            run = open_run(self.store.root / evaluation.id, evaluation, self.session)
             start = time.perf_counter()
             evaluated = compute(trainer, evaluation.options)
             for name, array in evaluated.arrays.items():
@@ -89,35 +95,41 @@ class Evaluator:
 
     def _return_to(self, evaluation: Evaluation, recorded: Run, trainer: loop.Trainer) -> None:
         epoch = min(evaluation.epoch, len(recorded.epochs))
-        own = self.store.root / evaluation.id / CHECKPOINT  # of a run trained again, so that a kill loses little
+        folder = self.store.root / evaluation.id
+        own = being_written(folder) / CHECKPOINT  # of a run trained again, so that a kill loses little
         for path in (recorded.path / CHECKPOINT, own):
             if path.is_file() and trainer.epoch < int((state := _state(path))["epoch"]) <= epoch:
                 trainer.load(state)
         again = trainer.epoch < epoch
-        loss = self._train(evaluation, trainer, epoch, own) if again else None
+        loss = self._train(evaluation, trainer, epoch) if again else None
         trained: Literal["same", "other"] | None = None
         if again or own.is_file():
             same = loss is None or isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9)
             trained = "same" if same else "other"
         self._evaluate(evaluation, trainer, trained)
-        own.unlink(missing_ok=True)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         self.report({"event": "finish", **self.of, "epoch": trainer.epoch, "status": "looked at"})
 
-    def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int, checkpoint: Path) -> float:
-        """Train on to `epoch`; return its training loss."""
+    def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int) -> float:
+        """Train on to `epoch`; return its training loss. KeyboardInterrupt where an end was asked for before."""
         self.report({"event": "begin", **self.of, "epoch": trainer.epoch, "horizon": epoch})
         with self.store.begin(evaluation, self.session) as run:
             kept, row = time.monotonic(), None
             for row in trainer.epochs(epoch):
                 self.report(epoch_ended(self.of, row, epoch))
-                if time.monotonic() - kept > self.checkpoint_seconds:
-                    run.write(checkpoint.name, safetensors.torch.save(trainer.state()))
+                stop = asked() and trainer.epoch < epoch and not row["diverged"]
+                if stop or time.monotonic() - kept > self.checkpoint_seconds:
+                    run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
                     kept = time.monotonic()
+                if stop:
+                    raise KeyboardInterrupt
         if row is None or row["diverged"] or trainer.epoch < epoch:
             raise RuntimeError(f"trained again, the run ended in epoch {trainer.epoch} of {epoch}")
         return row["train_loss"]
 
     def _twice(self, evaluation: Evaluation, work: Callable[[], None]) -> None:
+        if asked():
+            raise KeyboardInterrupt  # an evaluation is a step
         why = ""
         self.tried.add(evaluation.id)
         for attempt in (1, 2):
@@ -127,7 +139,7 @@ class Evaluator:
                 why = f"{type(error).__name__}: {error}"
             self.report({"event": "failed", **self.of, "attempt": attempt, "why": why})
         with self.store.begin(evaluation, self.session) as run:
-            run.finish({"status": "failed", "why": why})
+            run.fail(why)
 
 
 def compute(trainer: loop.Trainer, options: Options) -> Results:

@@ -75,7 +75,13 @@ class AttemptFailed(OfRun):
     why: str
 
 
-Event = Packed | Begun | EpochEnded | EvaluationBegun | Rated | Finished | AttemptFailed
+class WaitedFor(OfRun):
+    """Another command trains the run; it is waited for once all others are done."""
+
+    event: Literal["busy"]
+
+
+Event = Packed | Begun | EpochEnded | EvaluationBegun | Rated | Finished | AttemptFailed | WaitedFor
 Report = Callable[[Event], None]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from functools import partial
 
@@ -11,14 +12,19 @@ from repro.claim.files import ClaimFile, run_config
 from repro.data import loading
 from repro.engine import beforehand
 from repro.engine.budget import Budget
-from repro.engine.events import Report
+from repro.engine.events import Event, Report
 from repro.engine.jobs import Job, Planned, jobs
 from repro.engine.probe import seconds_of
 from repro.engine.provenance import device_name
 from repro.engine.setting import Setting, arms_of, standing
-from repro.engine.training import train_twice
-from repro.store import Table
+from repro.engine.training import has_all, train_twice
+from repro.files import is_locked
+from repro.store import CHECKPOINT
+from repro.store.runs import read_rows
+from repro.store.writing import LOCK, being_written, complete_all
 from repro.workers import work_here, work_through
+
+AGAIN = 0.2  # seconds between two looks at the locks of other commands; assumed
 
 
 def execute(
@@ -30,40 +36,112 @@ def execute(
     more: Planned | None = None,
     budget: Budget | None = None,
 ) -> int:
-    """Train what the claims (each with its scale) want and the store lacks; return the number of runs trained.
+    """Train what the claims (each with its scale) want and the store lacks; return the number of runs that were
+    trained or evaluated here and did not fail.
 
     `more`: what is wanted beside claims. `budget`: no run begins that cannot end in its time. A run that failed under
-    an earlier command is tried again. Events of one run come in order, the last is `finish`. Errors: ReproError where
-    arms do not start alike or a net cannot be built, DataError where a set is missing, both before any training.
+    an earlier command is tried again. A run that another command trains is left to it, and waited for once nothing else
+    is to be done. Events of one run come in order, the last is `finish`. Errors: ReproError where arms do not start
+    alike or a net cannot be built, DataError where a set is missing, both before any training.
     """
-    table = standing(setting)
-    wanted = partial(jobs, claims, table, device_name(setting.provenance), more)  # of the table as it then is
-    if not (first := wanted()):
+    complete_all(setting.store.root)
+    rounds = _Rounds(claims, setting, more, budget)
+    if not (first := rounds.wanted()):
         return 0
     _prepare(claims, first, setting, report)
-    evaluations: dict[str, set[str]] = {}  # of every run that was worked on
+    work, report = partial(train_twice, setting), rounds.watching(budget.watching(report) if budget else report)
+    while True:
+        plan = rounds.plan
+        rounds.take_up_all(work_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
+        while job := next(rounds.plan(alone=True), None):  # now that nothing is trained beside it: a process of its own
+            rounds.take_up_all(work_through(iter([[job], []]).__next__, work, 1, report))
+        if not rounds.waited():
+            return len(rounds.trained)
 
-    def plan(alone: bool = False) -> list[Job]:
-        left = [job for job in wanted() if job.alone == alone]
-        left = [job for job in left if budget is None or budget.allows(job, _there(job, setting))]
-        for job in left:
-            evaluations.setdefault(job.id, set()).update(evaluation.id for evaluation in job.evaluations)
-        return left
 
-    def done(ended: Generator[str]) -> int:
-        """Take up each run as it ends; return how many there were."""
-        count = 0
+class _Rounds:
+    """What is left to do, as the table of runs grows, by this command and by others."""
+
+    def __init__(
+        self, claims: list[tuple[ClaimFile, str]], setting: Setting, more: Planned | None, budget: Budget | None
+    ) -> None:
+        self.setting, self.budget = setting, budget
+        self.table = standing(setting)
+        # of the table as it then is
+        self.wanted = partial(jobs, claims, self.table, device_name(setting.provenance), more)
+        self.evaluations: dict[str, set[str]] = {}  # of every run that was worked on
+        self.trained: set[str] = set()
+        self.failed: set[str] = set()
+        self.busy: set[str] = set()  # runs that another command was met at
+
+    def plan(self, alone: bool = False) -> Iterator[Job]:
+        """Yield what is to be begun next, in its order; with `alone` the timings, else the trainings.
+
+        The table is read again where a run turns out to have been finished elsewhere: it may change what is wanted.
+        """
+        begun: set[str] = set()
+        done: set[str] = set()  # each once: what is wanted all the same is begun
+        left = self.wanted()
+        while left:
+            job = left.pop(0)
+            if job.alone != alone or job.id in begun | self.failed or self._is_held(job):
+                continue
+            if job.id not in done and self._is_done(job):
+                done.add(job.id)
+                self.table.update(standing(self.setting))
+                left = self.wanted()
+            elif self.budget is None or self.budget.allows(job, _there(job, self.setting)):
+                begun.add(job.id)
+                self.evaluations.setdefault(job.id, set()).update(evaluation.id for evaluation in job.evaluations)
+                yield job
+
+    def watching(self, report: Report) -> Report:
+        """Return a report that passes events on and takes from them how runs ended."""
+
+        def both(event: Event) -> None:
+            if event["event"] == "busy":
+                self.busy.add(event["run"])
+            elif event["event"] == "finish" and event["status"] == "failed":
+                self.failed.add(event["run"])
+            elif event["event"] in ("finish", "timed"):
+                self.trained.add(event["run"])
+            report(event)
+
+        return both
+
+    def take_up_all(self, ended: Generator[str]) -> None:
+        """Put each run that has ended, failed ones too, and its evaluations that have a result into the table."""
         with closing(ended):
             for run_id in ended:
-                _take_up(run_id, evaluations[run_id], setting, table)
-                count += 1
-        return count
+                for each in {run_id, *self.evaluations[run_id]} if run_id not in self.busy else ():
+                    run = self.setting.store.read(each)
+                    if run is not None and run.result is not None:
+                        self.table[each] = run
 
-    work, report = partial(train_twice, setting), budget.watching(report) if budget else report
-    trained = done(work_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
-    while left := plan(alone=True):  # now that nothing is trained beside it: each timing in a process of its own
-        trained += done(work_through(partial(_to_do, left[:1], table), work, 1, report))
-    return trained
+    def waited(self) -> bool:
+        """Wait until a run that another command works on is free; return False where none is wanted."""
+        wanted = [job for job in self.wanted() if job.id in self.busy - self.failed]
+        while wanted and all(self._is_held(job) for job in wanted):
+            time.sleep(AGAIN)
+        return bool(wanted)
+
+    def _is_held(self, job: Job) -> bool:
+        """Return whether another command, which was met at this run, still works on it or on an evaluation of it."""
+        if job.id not in self.busy:
+            return False
+        locks = [self.setting.store.root / each / LOCK for each in (job.id, *(e.id for e in job.evaluations))]
+        if any(lock.exists() and is_locked(lock) for lock in locks):
+            return True
+        self.busy.discard(job.id)
+        return False
+
+    def _is_done(self, job: Job) -> bool:
+        """Return whether all that is wanted of a run is on the shelf."""
+        store, stands = self.setting.store, self.setting.stands
+        run = store.read(job.id)
+        if run is None or not stands(run) or not (job.alone or has_all(run, job)):
+            return False
+        return all(stands(store.read(evaluation.id)) for evaluation in job.evaluations)
 
 
 def _prepare(claims: list[tuple[ClaimFile, str]], first: list[Job], setting: Setting, report: Report) -> None:
@@ -85,26 +163,6 @@ def _have_data(sets: list[RunData], setting: Setting, report: Report) -> None:
         loading.have(kind, stored=stored, roots=setting.roots, cache=setting.cache, progress=progress)
 
 
-def _here(plan: Callable[[], list[Job]], work: Callable[[Job, Report], None], report: Report) -> Generator[str]:
-    """Do the first job of each plan in this process; yield its id."""
-    while left := plan():
-        work(left[0], report)
-        yield left[0].id
-
-
-def _take_up(run_id: str, evaluations: set[str], setting: Setting, table: Table) -> None:
-    """Put a run that has ended, failed ones too, and its evaluations that have a result into the table."""
-    run = setting.store.read(run_id)
-    assert run is not None
-    table[run_id] = run
-    made = [setting.store.read(evaluation) for evaluation in evaluations]
-    table.update({run.id: run for run in made if run is not None and run.result is not None})
-
-
-def _to_do(planned: list[Job], table: Table) -> list[Job]:
-    return [job for job in planned if job.id not in table]
-
-
 def remaining(
     claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1, more: Planned | None = None
 ) -> tuple[int, float]:
@@ -120,5 +178,5 @@ def remaining(
 
 def _there(job: Job, setting: Setting) -> int:
     """Return the epochs of a run that need not be trained again."""
-    run = setting.store.read(job.id)
-    return len(run.epochs) if run and run.resumable else 0
+    folder = being_written(setting.store.root / job.id)
+    return len(read_rows(folder / "metrics.jsonl")) if (folder / CHECKPOINT).is_file() else 0

@@ -157,6 +157,6 @@ def resume(trainer: Trainer, run: OpenRun) -> list[Row]:
     if len(rows) < trainer.epoch:
         raise ReproError(
             f"{run.path / 'metrics.jsonl'}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
-            f"it stands; remove the folder {run.path} to train the run again"
+            f"it stands; remove the folder {run.folder} to train the run again"
         )
     return rows

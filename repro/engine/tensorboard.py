@@ -9,6 +9,8 @@ from typing import Any
 from repro.engine.events import Event, Report
 from repro.errors import ReproError
 from repro.store import Store
+from repro.store.runs import read_rows
+from repro.store.writing import being_written
 
 METRICS = ("train_error", "train_loss", "test_error", "test_loss", "test_top5", "fixed_error", "fixed_loss", "seconds")
 HALVES = ("held_out_error", "held_out_loss")
@@ -30,8 +32,7 @@ def exported(folder: Path, store: Store, report: Report) -> Report:
     writers: dict[str, Any] = {}
 
     def write(run_id: str, first: int) -> None:
-        run = store.read(run_id)
-        for row in run.epochs[first:] if run else ():
+        for row in read_rows(being_written(store.root / run_id) / "metrics.jsonl")[first:]:
             numbers: dict[str, object] = {**row, **(row["halves"][-1] if "halves" in row else {})}
             for name in (*METRICS, *HALVES):
                 if numbers.get(name) is not None:

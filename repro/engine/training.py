@@ -21,25 +21,35 @@ from repro.engine.evaluations import Evaluator, saved
 from repro.engine.events import OfRun, Report, epoch_ended
 from repro.engine.jobs import Job
 from repro.engine.setting import Setting, batches
+from repro.errors import Busy
 from repro.questions.levels import goal_of
 from repro.store import CHECKPOINT, OpenRun, Run
+from repro.store.writing import held
+from repro.store.writing import start as open_run
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
+from repro.workers import asked, finishing
 
 
 def train_twice(setting: Setting, job: Job, report: Report) -> None:
-    """Train or time a run; one that fails is repeated once, then its failure is its result."""
+    """Train or time a run; one that fails is repeated once, then its failure is its result.
+
+    A run that another process trains is left to it, which an event says.
+    """
     settle_process(setting.device)
     of: OfRun = {"run": job.id, "label": job.label}
-    for attempt in (1, 2):
-        try:
-            return (measure if job.alone else train)(job, setting, report)
-        except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
-            why = f"{type(error).__name__}: {error}"
-        report({"event": "failed", **of, "attempt": attempt, "why": why})
-    with setting.store.begin(job.config, setting.session(job.config)) as run:
-        run.finish({"status": "failed", "why": why})
-        report({"event": "finish", **of, "epoch": len(run.rows()), "status": "failed"})
+    try:
+        for attempt in (1, 2):
+            try:
+                return (measure if job.alone else train)(job, setting, report)
+            except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
+                why = f"{type(error).__name__}: {error}"
+            report({"event": "failed", **of, "attempt": attempt, "why": why})
+        with setting.store.begin(job.config, setting.session(job.config)) as run:
+            run.fail(why)
+            report({"event": "finish", **of, "epoch": len(run.rows()), "status": "failed"})
+    except Busy:
+        report({"event": "busy", **of})
 
 
 def train(
@@ -52,7 +62,8 @@ def train(
     """Train one run, from its checkpoint where there is one, until all that is wanted of it is there, evaluations too.
 
     `data`: its images, where they are of no known set; `weights`: those it starts from, where they are a file's.
-    RuntimeError where torch fails.
+    RuntimeError where torch fails; Busy where another process trains it; KeyboardInterrupt after an epoch where an end
+    was asked for, its checkpoint written.
     """
     config = job.config
     assert isinstance(config, RunConfig)
@@ -75,18 +86,19 @@ def train(
             starts.begin(trainer, config, setting.store, weights)
         return trainer
 
-    recorded = setting.store.read(job.id) if job.evaluations else None
-    if recorded is None or not (setting.stands(recorded) and _has_all(recorded, job)):
-        with setting.store.begin(config, session) as run:
-            _train(job, start(), run, setting, evaluator)
-        recorded = setting.store.read(job.id)
+    with finishing():
+        with held(setting.store.root / job.id):
+            recorded = setting.store.read(job.id)  # under the lock: another process may just have finished it
+            if recorded is None or not (setting.stands(recorded) and has_all(recorded, job)):
+                _train(job, start(), open_run(setting.store.root / job.id, config, session), setting, evaluator)
+                recorded = setting.store.read(job.id)
         assert recorded is not None
-    for evaluation in evaluator.left(job.evaluations):  # what the run was past, or on record before
-        if not goal_of(config, evaluation.epoch).lost(recorded.epochs):
-            evaluator.return_to(evaluation, recorded, start)
+        for evaluation in evaluator.left(job.evaluations):  # what the run was past, or on record before
+            if not goal_of(config, evaluation.epoch).lost(recorded.epochs):
+                evaluator.return_to(evaluation, recorded, start)
 
 
-def _has_all(recorded: Run, job: Job) -> bool:
+def has_all(recorded: Run, job: Job) -> bool:
     """Return whether a run on record has the epochs and the weights that are wanted of it."""
     return all(recorded.kept(epoch) for epoch in job.keep) and not job.left(recorded.epochs)
 
@@ -110,10 +122,13 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, eval
         if row["diverged"] is not None:
             continue
         now = evaluator.left(job.evaluations, row)
-        if now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
+        stop = asked() and (now or job.left(rows))
+        if stop or now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
             _checkpoint(trainer, run)
             saved_at = time.monotonic()
         leaves.write(trainer, rows)
+        if stop:
+            raise KeyboardInterrupt
         for evaluation in now:
             evaluator.evaluate(evaluation, trainer)
     last = rows[-1]
@@ -144,7 +159,10 @@ def measure(job: Job, setting: Setting, report: Report) -> None:
         )
         for name, arm in config.timed.items()
     }
-    with setting.store.begin(config, setting.session(config)) as run:
+    with held(setting.store.root / job.id):
+        if setting.stands(setting.store.read(job.id)):  # another process has just timed it
+            return
+        run = open_run(setting.store.root / job.id, config, setting.session(config))
         timed = throughput.in_turn(trainers, updates=config.updates, rounds=config.rounds, warm=config.warm)
         seconds = time.monotonic() - start
         run.finish({"status": "timed", "timed": timed, "seconds": seconds, "load": load, "cores": os.cpu_count()})

@@ -10,12 +10,10 @@ A pack is a folder: `train.npy`, `test.npy` (uint8 [n, size, size, 3], sorted by
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +29,7 @@ from repro.data.photos.finish import Placement, finish
 from repro.data.photos.manifest import FORMAT, read_manifest
 from repro.data.photos.passes import Changed, Decoding, Hashing, do_all
 from repro.errors import DataError
-from repro.files import PARTIAL, Unwritable, rename, write_whole
+from repro.files import PARTIAL, Unwritable, locked, rename, write_whole
 from repro.workers import WorkerEnded, cores
 
 EVERY = 5  # assumed: where no split measures and the set says nothing of it, every fifth photo of a class does
@@ -82,7 +80,7 @@ def pack(
     packing = Packing(source, part, kind, size, known, min(workers or cores(), len(source.chunks)),
                       progress or (lambda stage, done, total: None))  # fmt: skip
     try:
-        with _alone(cache, part):
+        with locked(part.with_suffix(".lock")):  # another process that packs the same is waited for
             if pointer.is_file() and (cache / pointer.read_text() / MANIFEST).is_file():
                 return cache / pointer.read_text()
             _begin(packing)
@@ -102,15 +100,6 @@ def pack(
     except WorkerEnded as error:
         raise DataError(f"{cache}: a process that packed {kind} was ended {error.how}. Repeat the command, with fewer "
                         "workers if memory is short: packing goes on where it stopped.") from error  # fmt: skip
-
-
-@contextmanager
-def _alone(cache: Path, part: Path) -> Iterator[None]:
-    """Hold the lock of what is being packed; wait for another process that does."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with part.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _begin(packing: Packing) -> None:
