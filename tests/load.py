@@ -85,7 +85,9 @@ def many_keys(text: str, keys: int, where: str) -> str:
         return text.replace("  smoke: {", "  smoke: {" + "".join(f"train.{name}: 1, " for name in names))
     if where == "alternatives":
         added = "".join(f"      {name}: {{train.momentum: 0.5}}\n" for name in names)
-        return text.replace("assumptions:\n", f"assumptions:\n  - what: more\n    ours: none\n    alternatives:\n{added}")
+        return text.replace(
+            "assumptions:\n", f"assumptions:\n  - what: more\n    ours: none\n    alternatives:\n{added}"
+        )
     assert where == "arms", where
     added = "".join(f"  {name}: {{label: label {i}, train.momentum: 0.5}}\n" for i, name in enumerate(names))
     return text.replace("arms:\n", f"arms:\n{added}")
@@ -118,7 +120,7 @@ def main() -> None:
         commands: dict[str, tuple[Words, float, Words]] = {
             "plan": (("plan", "relu_speedup", "--device", "cpu", *shelf), SECONDS, ("plan", "relu_speedup", *on_cpu)),
             "coverage": (("coverage", *shelf), SECONDS, version),
-            "gc": (("gc", "--dry-run", *shelf), SECONDS, version),
+            "gc --dry-run": (("gc", "--dry-run", *shelf), SECONDS, version),
             "report": (("report", "relu_speedup", *shelf, "--out", root / "pages"), SECONDS, version),
         }
         trace, relu = ((home / "claims" / f"{name}.yaml").read_text() for name in ("cifar_trace", "relu_speedup"))

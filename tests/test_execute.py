@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -317,19 +318,23 @@ def test_a_run_killed_between_its_last_epoch_and_its_result_is_finished(setting,
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
-        (CHECKPOINT, b"not a checkpoint", r"checkpoint\.safetensors: not a checkpoint of this run .*remove it"),
+        (CHECKPOINT, b"not a checkpoint", r"checkpoint\.safetensors: not a checkpoint of this run .*from its start"),
         (CHECKPOINT, safetensors.torch.save({"epoch": torch.tensor(1)}), r"not a checkpoint of this run \('weight\."),
-        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 4, where the checkpoint beside it stands; remove"),
+        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 4, where the checkpoint beside it stands; "),
     ],
 )
-def test_a_damaged_run_is_named_when_it_shall_go_on(setting, tmp_path, name, content, told):
+def test_a_damaged_checkpoint_is_named_and_its_run_trained_from_its_start(setting, tmp_path, name, content, message):
     execute(claim(tmp_path), setting, workers=1, report=silent)
     for run in setting.store.table().values():
         (run.path / name).write_bytes(content)
-    with pytest.raises(ReproError, match=told):
-        execute(claim(tmp_path, {"epochs: 4,": "epochs: 5,"}), setting, workers=1, report=silent)
+    events: list[dict] = []
+    assert execute(claim(tmp_path, {"epochs: 4,": "epochs: 5,"}), setting, workers=1, report=events.append) == 2
+    failures = [event["why"] for event in events if event["event"] == "failed"]
+    assert len(failures) == 2  # one for each run: neither stops the other
+    assert all(re.search(message, why) for why in failures)
+    assert all(len(run.epochs) == 5 for run in setting.store.table().values())
 
 
 # Killed and interrupted: real processes
@@ -439,7 +444,7 @@ def test_a_worker_ended_from_outside_is_told_with_the_next_step(setting, tmp_pat
     told = r"ours, seed 0: its worker process was ended by signal 9 .*run the same command again, with fewer"
     with pytest.raises(RunError, match=told) as error:
         execute(claim(tmp_path, LONG), often, workers=2, report=kill_when_it_trains)
-    assert error.value.exit_code == 4
+    assert error.value.exit_code == 70
     assert len(killed) == 1
     assert multiprocessing.active_children() == []
     goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)

@@ -21,10 +21,10 @@ from repro.engine.evaluations import Evaluator, saved
 from repro.engine.events import OfRun, Report, epoch_ended
 from repro.engine.jobs import Job
 from repro.engine.setting import Setting, batches
-from repro.errors import Busy
+from repro.errors import Busy, DamagedRun
 from repro.questions.levels import goal_of
 from repro.store import CHECKPOINT, OpenRun, Run
-from repro.store.writing import held
+from repro.store.writing import being_written, held
 from repro.store.writing import start as open_run
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
@@ -42,8 +42,11 @@ def train_twice(setting: Setting, job: Job, report: Report) -> None:
         for attempt in (1, 2):
             try:
                 return (measure if job.alone else train)(job, setting, report)
-            except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
+            except (RuntimeError, MemoryError) as error:  # torch's own: out of memory, a kernel that failed
                 why = f"{type(error).__name__}: {error}"
+            except DamagedRun as error:  # the second attempt begins at the start
+                why = str(error)
+                (being_written(setting.store.root / job.id) / CHECKPOINT).unlink(missing_ok=True)
             report({"event": "failed", **of, "attempt": attempt, "why": why})
         with setting.store.begin(job.config, setting.session(job.config)) as run:
             run.fail(why)
