@@ -11,6 +11,7 @@ import argparse
 import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -64,7 +65,14 @@ def make_store(shelf: Path, runs: int, root: Path) -> None:
         (root / run_id / "run.json").write_text(json.dumps(about, indent=1))
         for file in folder.iterdir():
             if file.name not in ("run.json", "lock"):
-                os.link(file, root / run_id / file.name)
+                _link(file, root / run_id / file.name)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
 
 
 def many_seeds(text: str, seeds: int) -> str:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from repro.engine.probe import probe
 from repro.engine.provenance import commit_of, provenance
 from repro.engine.setting import Setting, standing
 from repro.errors import DataError, ReproError, RunError
+from repro.files import Vanished
 from repro.questions.levels import Goal
 from repro.store import CHECKPOINT, Store
 from repro.train import loop
@@ -258,13 +260,14 @@ class Failing(Batches):
 
     left = 0
     taken = 0
+    error: RuntimeError = RuntimeError("out of memory")
 
     def take(self, places, draws=None):
         self.taken += 1
         if self.taken == 2 and Failing.left:
             Failing.left -= 1
             self.taken = 0
-            raise RuntimeError("out of memory")
+            raise self.error
         return super().take(places, draws)
 
 
@@ -287,6 +290,42 @@ def test_a_run_that_fails_is_repeated_once(setting, tmp_path, failing):
     told = [(e["attempt"], e["why"]) for e in events if e["event"] == "failed"]
     assert told == [(1, "RuntimeError: out of memory")]
     assert {run.result["status"] for run in setting.store.table().values()} == {"reached"}
+
+
+def test_a_minibatch_that_does_not_fit_the_gpu_is_taken_in_two_parts_which_the_run_records(
+    setting, tmp_path, failing, monkeypatch
+):
+    """The same update but for rounding. Without the parts the second attempt would fail as the first did."""
+    claims = claim(tmp_path)
+    whole = replace(setting, store=Store(tmp_path / "whole"))
+    execute(claims, whole, workers=1, report=silent)
+    failing(1)
+    monkeypatch.setattr(Failing, "error", torch.OutOfMemoryError("CUDA out of memory"))
+    emptied: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append("emptied"))
+    events: list[dict] = []
+    assert execute(claims, setting, workers=1, report=events.append) == 2
+    (why,) = [event["why"] for event in events if event["event"] == "failed"]
+    assert "--workers 1" in why
+    assert emptied
+    runs = setting.store.table()
+    assert sorted(run.sessions[-1].get("micro_batch", 0) for run in runs.values()) == [0, 10]
+    for run_id, run in whole.store.table().items():
+        losses = [[row["train_loss"] for row in each.epochs] for each in (run, runs[run_id])]
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_a_folder_of_runs_that_vanishes_is_named_and_the_same_command_trains_it_again(setting, tmp_path):
+    claims = claim(tmp_path)
+
+    def remove_at_first_epoch(event: dict) -> None:
+        if event["event"] == "epoch" and event["epoch"] == 1:
+            shutil.rmtree(setting.store.root)
+
+    with pytest.raises(Vanished, match="run the same command again") as error:
+        execute(claims, setting, workers=1, report=remove_at_first_epoch)
+    assert error.value.exit_code == 66
+    assert execute(claims, setting, workers=1, report=silent) == 2
 
 
 def test_a_run_that_fails_twice_is_recorded_as_failed_and_others_go_on(setting, tmp_path, failing):

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -175,9 +176,12 @@ def _add(archive: zipfile.ZipFile, files: dict[str, zipfile.ZipInfo], folder: Pa
         if recorded is not None and recorded.result is not None:
             return False
         for name in [*(name for name in files if name not in LAST), *LAST]:
-            chunks = _chunks(archive, files[name])
-            write_whole(folder / name, lambda file, chunks=chunks: file.writelines(chunks))
+            write_whole(folder / name, partial(_unpack, archive, files[name]))
     return True
+
+
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes]) -> None:
+    file.writelines(_chunks(archive, info))
 
 
 def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:

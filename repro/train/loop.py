@@ -48,6 +48,7 @@ class Trainer:
     every_epoch: bool = False  # whether the test images are measured after every epoch
     layout: torch.memory_format | None = None  # of `Step`
     capture: bool = True  # of `Step`
+    parts: int = 1  # of `Step`
     epoch: int = 0
     correct: torch.Tensor | None = None  # bool [test images], after the last epoch at which they were measured
     step: Step = field(init=False)
@@ -61,6 +62,7 @@ class Trainer:
             precision=self.precision,
             layout=self.layout,
             capture=self.capture,
+            parts=self.parts,
         )
 
     def epochs(self, last: int) -> Iterator[Row]:
@@ -197,13 +199,14 @@ def trainer(
     every_epoch: bool = False,
     layout: torch.memory_format | None = None,
     capture: bool = True,
+    parts: int = 1,
 ) -> Trainer:
     """Return the run of one configuration at its start. `model` and `train` are parts of a resolved configuration.
 
     `train`: batch, lr, bias_lr (factor), momentum, weight_decay (by layer; `other`: of all others), file_images, order;
     and, where they are there, layer_lr (factors, by layer) and the keys of `Schedule`. `every_epoch`: see `Trainer`.
     `layout`: how images and kernels lie in memory, by default as `nets.LAYOUT` says; `capture`: see `Step`. Both are
-    for measurements.
+    for measurements. `parts`: of each minibatch, see `Step`.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -231,4 +234,5 @@ def trainer(
         every_epoch=every_epoch,
         layout=layout,
         capture=capture,
+        parts=parts,
     )
