@@ -14,7 +14,7 @@ CODES: dict[int, str] = {
     74: "the disk is full",
     75: "another command works on the same run; the same command works later",
     130: "interrupted; the same command continues",
-    141: "the output was closed, as in `repro list | head -1`",
+    141: "the reader of the output closed it, as `head` does",
 }
 
 

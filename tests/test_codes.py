@@ -1,4 +1,4 @@
-"""Exit codes and the lines beside them: full and read-only disks, files in the way, vanished folders, lack of memory."""
+"""Exit codes and their lines: full and read-only disks, files in the way, vanished folders, lack of memory."""
 
 from __future__ import annotations
 
@@ -67,9 +67,8 @@ def test_what_the_system_refuses_is_said_with_what_is_kept_and_the_next_command(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 def test_a_full_disk_is_told_from_other_refusals():
-    with pytest.raises(DiskFull), writing(Path("/dev/full")), Path("/dev/full").open("w") as file:
-        file.write("x")
-        file.flush()
+    with pytest.raises(DiskFull), writing(Path("/dev/full")):
+        Path("/dev/full").write_text("x")
 
 
 def test_a_file_in_the_place_of_a_folder_is_named_before_anything_is_done(tmp_path, capsys):

@@ -70,7 +70,11 @@ def begin(trainer: Trainer, config: RunConfig, store: Store, given: Mapping[str,
         run = store.read(start.run.id)
         why = "it was not trained" if run is None else run.failed or "it diverged"
         raise RuntimeError(f"the run it starts from, {start.run.id}, left no weights of epoch {start.epoch}: {why}")
-    weights.put(trainer.net, weights.read(path), afresh=start.afresh)
+    try:
+        left = weights.read(path)
+    except ReproError as error:  # damaged: of concern to this run alone
+        raise RuntimeError(str(error)) from error
+    weights.put(trainer.net, left, afresh=start.afresh)
 
 
 @dataclass(frozen=True)
