@@ -17,7 +17,8 @@ from functools import partial
 from typing import NoReturn
 
 from repro import places, verbs, workers
-from repro.errors import ReproError
+from repro.errors import MemoryLack, ReproError
+from repro.files import refused, writable_folder
 from repro.flags import parser, wish
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended: 128 + 2
@@ -83,8 +84,18 @@ def _done(arguments: list[str] | None) -> int:
     try:
         return VERBS[args.verb](args)
     except ReproError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        failure = error
+    except MemoryError:
+        failure = MemoryLack(
+            "memory ran out; what is done is kept: close other programs or use fewer --workers, then run the same "
+            "command again"
+        )
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of a file or folder that no reader and no writer expected to be refused
+        failure = refused(error.filename or "a file", error)
+    print(failure, file=sys.stderr)
+    return failure.exit_code
 
 
 def _unread() -> bool:
@@ -109,9 +120,11 @@ def _finetune(args: argparse.Namespace) -> int:
     from repro.finetune import finetune
     from repro.progress import display
 
+    asked_for = wish(args)
+    writable_folder(asked_for.out)
     with display(_line) as show:
-        told = finetune(wish(args), device_of(args.device), show)
-    print("\n".join(told.lines(places.relative_path(told.out))))
+        outcome = finetune(asked_for, device_of(args.device), show)
+    print("\n".join(outcome.lines(places.relative_path(outcome.out))))
     return 0
 
 
@@ -178,7 +191,31 @@ def _data(args: argparse.Namespace) -> int:
 
 
 def _gc(args: argparse.Namespace) -> int:
+    if args.dry_run:
+        files = verbs.store(args).checkpoints()
+        for path, size in files.items():
+            print(f"{size / 1e6:10.1f} MB  {places.relative_path(path)}")
+        print(f"{sum(files.values()) / 1e6:.1f} MB would be freed; nothing was deleted")
+        return 0
     print(f"{verbs.store(args).remove_checkpoints() / 1e6:.1f} MB freed")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from repro.store.archive import export
+
+    count = export(verbs.store(args).table(), args.file, args.ids)
+    print(f"{args.file}: {count} run(s); elsewhere `repro import {args.file.name}` adds them")
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    from repro.store.archive import import_runs
+
+    imported = import_runs(args.file, verbs.store(args).root)
+    print(
+        f"{len(imported.added)} run(s) added, {len(imported.kept)} were there and stay; `repro report` writes the pages"
+    )
     return 0
 
 
@@ -201,7 +238,7 @@ def _doctor(args: argparse.Namespace) -> int:
         print("\n".join(lines(verbs.store(args), places.roots(args.data), places.cache())))
         return 0
     examination = Examination()
-    out = args.out or places.shelf("reports", None, False) / "doctor" if args.device else None
+    out = writable_folder(args.out or places.shelf("reports", None, False) / "doctor") if args.device else None
     if args.canary:
         for line in examination.canary(args.reference):
             _line(line)
@@ -223,6 +260,8 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": partial(verbs.report, say=_line),
     "data": _data,
     "gc": _gc,
+    "export": _export,
+    "import": _import,
     "evaluate": _evaluate,
     "doctor": _doctor,
 }

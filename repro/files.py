@@ -21,6 +21,20 @@ Content = str | bytes | Callable[[Any], object]  # text (as UTF-8), bytes, or wh
 class Unwritable(ReproError):
     """A file or a folder that the system refuses to write; `__cause__` is its error."""
 
+    exit_code = 73
+
+
+class DiskFull(Unwritable):
+    """There is no room for a file, or no quota."""
+
+    exit_code = 74
+
+
+class Vanished(Unwritable):
+    """The folder that a file is to be written into is gone."""
+
+    exit_code = 66
+
 
 def write_whole(path: Path, content: Content) -> None:
     """Write a file, so that at every moment the old one or the new one is there, whole.
@@ -60,10 +74,47 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unwritable(
-            f"{path}: cannot be written ({error.strerror or error}); what is done is kept: make room or mend the "
-            "folder's rights, then run the same command again"
-        ) from error
+        raise refused(path, error) from error
+
+
+def refused(path: Path | str, error: OSError) -> Unwritable:
+    """Return what to raise where the system refuses to write a path: what happened, what is kept, and what to do."""
+    again = "then run the same command again"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        kind: type[Unwritable] = DiskFull
+        advice = f"the disk is full; what is done is kept: make room (`repro gc` removes checkpoints), {again}"
+    elif error.errno in (errno.ENOENT, errno.ESTALE):
+        kind = Vanished
+        advice = (
+            "its folder is gone; runs in other folders are kept: connect its disk or make the folder again, "
+            f"{again}, which trains what is missing"
+        )
+    elif error.errno == errno.EROFS:
+        kind = Unwritable
+        advice = (
+            "what is done is kept: name a folder on another disk (--runs, --out, or REPRO_CACHE for packed data), "
+            f"{again}"
+        )
+    elif error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        kind = Unwritable
+        advice = (
+            "a file stands in a folder's place, or a folder in a file's; what is done is kept: name another folder "
+            f"(--runs, --out) or move it away, {again}"
+        )
+    else:
+        kind = Unwritable
+        advice = f"what is done is kept: make room or mend the folder's rights, {again}"
+    return kind(f"{path}: cannot be written ({error.strerror or error}); {advice}")
+
+
+def writable_folder(path: Path) -> Path:
+    """Return a path that is a folder or can become one. Unwritable where a file stands there or above it."""
+    for part in (path, *path.parents):
+        if part.is_dir():
+            break
+        if part.exists():
+            raise refused(path, NotADirectoryError(errno.ENOTDIR, f"{part} is a file"))
+    return path
 
 
 @contextmanager

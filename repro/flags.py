@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import repro
+from repro.errors import CODES
 from repro.places import SCALES
 
 
@@ -154,10 +155,8 @@ examples:
 
 A CLAIM is an id (as `list` prints it), a file, or a folder of files.
 
-exit codes: 0 done, whatever the verdict; 2 wrong usage or a mistake in a claim; 3 data missing; 4 a run failed;
-75 another command works on the same run (the same command, later);
-130 interrupted (the same command continues); 141 the output was closed (as in `repro list | head -1`)
-"""
+exit codes:
+""" + "".join(f"  {code:>3}  {meaning}\n" for code, meaning in CODES.items())
 
 
 def parser() -> argparse.ArgumentParser:
@@ -221,7 +220,16 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("kind", nargs="?", help="data set: cifar10")
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
     sub = verb("gc", "delete the checkpoints of finished runs; a run that must be longer is then trained again")
+    sub.add_argument("--dry-run", action="store_true", help="only list the files and their size")
     shelf(sub)
+    sub = verb("export", "pack runs, without checkpoints, into one archive that can be verified")
+    sub.add_argument("file", type=Path, metavar="FILE", help="the archive to write, a zip file")
+    sub.add_argument("ids", nargs="*", metavar="RUN", help="ids of runs (default: all that are finished)")
+    shelf(sub)
+    sub = verb("import", "verify an archive of runs and add them to yours; runs that are there stay")
+    sub.add_argument("file", type=Path, metavar="FILE", help="an archive that `export` made")
+    sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
+    sub.set_defaults(reference=False)
     sub = verb("evaluate", "measure the test error of published weights, and compare it with the documented one")
     sub.add_argument("photos", metavar="PHOTOS", help="a known set, such as ilsvrc2012, or a folder of photos")
     sub.add_argument("--model", required=True, help="torchvision:NAME, timm:NAME or bvlc_alexnet")

@@ -14,6 +14,7 @@ import repro
 from repro.claim.scales import SCALE_NAMES
 from repro.data.known import find, how_to_get
 from repro.errors import DataError, ReproError
+from repro.files import writable_folder
 
 if TYPE_CHECKING:  # pydantic takes longer to import than `--help` may
     from repro.claim.files import ClaimFile
@@ -82,12 +83,13 @@ def cache() -> Path:
 def shelf(name: str, given: Path | None, reference: bool) -> Path:
     """Return the folder of `runs` or `reports`: the one given, else the clone's, else one below the current folder.
 
-    `reference`: the clone's reference shelf, where none is given. ReproError where there is no clone, given or not.
+    `reference`: the clone's reference shelf, where none is given. ReproError where there is no clone, given or not;
+    Unwritable where a file stands in its place.
     """
     if reference:
         of_project = home() / name / "reference"
-        return given or of_project
-    return given or (clone() or Path.cwd()) / name
+        return writable_folder(given or of_project)
+    return writable_folder(given or (clone() or Path.cwd()) / name)
 
 
 def relative_path(path: Path) -> str:

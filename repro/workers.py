@@ -48,6 +48,8 @@ Work = Callable[[Any, Report], None]
 class WorkerEnded(RunError):
     """A worker process ended before its job was done. `how`: `by signal 9 (out of memory?)`, `with exit code 1`."""
 
+    exit_code = 70
+
     def __init__(self, job: Job, how: str) -> None:
         super().__init__(
             f"{job.label}: its worker process was ended {how}; what is done is kept: run the same command again, with "

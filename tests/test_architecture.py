@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "finetune": ENGINE | {"pages", "flags"},
     "published": ENGINE | {"pages"},
     "doctor": ENGINE | {"pages"},
-    "flags": {"places"},
+    "flags": {"errors", "places"},
     "progress": {"events"},
     "verbs": ENGINE | {"pages", "progress"},
     "cli": ENGINE | {"pages", "doctor", "published", "finetune", "flags", "progress", "verbs"},

@@ -236,7 +236,9 @@ def test_the_flags_of_every_verb_are_these():
         "report": ["--out", "--reference", "--runs"],
         "data": ["--data"],
         "evaluate": ["--data", "--device", "--model", "--weights"],
-        "gc": ["--reference", "--runs"],
+        "gc": ["--dry-run", "--reference", "--runs"],
+        "export": ["--reference", "--runs"],
+        "import": ["--runs"],
         "doctor": sorted([*places, "--canary", "--device", "--out"]),
     }
     verbs = next(action for action in cli.parser()._actions if action.dest == "verb").choices

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from repro.engine.probe import probe
 from repro.engine.provenance import commit_of, provenance
 from repro.engine.setting import Setting, standing
 from repro.errors import DataError, ReproError, RunError
+from repro.files import Vanished
 from repro.questions.levels import Goal
 from repro.store import CHECKPOINT, Store
 from repro.train import loop
@@ -259,13 +261,14 @@ class Failing(Batches):
 
     left = 0
     taken = 0
+    error: RuntimeError = RuntimeError("out of memory")
 
     def take(self, places, draws=None):
         self.taken += 1
         if self.taken == 2 and Failing.left:
             Failing.left -= 1
             self.taken = 0
-            raise RuntimeError("out of memory")
+            raise self.error
         return super().take(places, draws)
 
 
@@ -290,11 +293,47 @@ def test_a_run_that_fails_is_repeated_once(setting, tmp_path, failing):
     assert {run.result["status"] for run in setting.store.table().values()} == {"reached"}
 
 
+def test_a_minibatch_that_does_not_fit_the_gpu_is_taken_in_two_parts_which_the_run_records(
+    setting, tmp_path, failing, monkeypatch
+):
+    """The same update but for rounding. Without the parts the second attempt would fail as the first did."""
+    claims = claim(tmp_path)
+    whole = replace(setting, store=Store(tmp_path / "whole"))
+    execute(claims, whole, workers=1, report=silent)
+    failing(1)
+    monkeypatch.setattr(Failing, "error", torch.OutOfMemoryError("CUDA out of memory"))
+    emptied: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append("emptied"))
+    events: list[dict] = []
+    assert execute(claims, setting, workers=1, report=events.append) == 2
+    (why,) = [event["why"] for event in events if event["event"] == "failed"]
+    assert "--workers 1" in why
+    assert emptied
+    runs = setting.store.table()
+    assert sorted(run.sessions[-1].get("micro_batch", 0) for run in runs.values()) == [0, 10]
+    for run_id, run in whole.store.table().items():
+        losses = [[row["train_loss"] for row in each.epochs] for each in (run, runs[run_id])]
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_a_folder_of_runs_that_vanishes_is_named_and_the_same_command_trains_it_again(setting, tmp_path):
+    claims = claim(tmp_path)
+
+    def remove_at_first_epoch(event: dict) -> None:
+        if event["event"] == "epoch" and event["epoch"] == 1:
+            shutil.rmtree(setting.store.root)
+
+    with pytest.raises(Vanished, match="run the same command again") as error:
+        execute(claims, setting, workers=1, report=remove_at_first_epoch)
+    assert error.value.exit_code == 66
+    assert execute(claims, setting, workers=1, report=silent) == 2
+
+
 def test_a_run_that_fails_twice_is_recorded_as_failed_and_others_go_on(setting, tmp_path, failing):
     claims = claim(tmp_path)
     failing(2)
     events: list[dict] = []
-    assert execute(claims, setting, workers=1, report=events.append) == 1
+    assert execute(claims, setting, workers=1, report=events.append) == 1  # a failed run was not trained
     assert [e["attempt"] for e in events if e["event"] == "failed"] == [1, 2]
     assert [e["status"] for e in events if e["event"] == "finish"] == ["failed", "reached"]
     (failed,) = [run for run in setting.store.table().values() if run.failed]
@@ -330,19 +369,23 @@ def test_a_run_killed_between_its_last_epoch_and_its_result_is_finished(setting,
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
-        (CHECKPOINT, b"not a checkpoint", r"checkpoint\.safetensors: not a checkpoint of this run .*remove it"),
+        (CHECKPOINT, b"not a checkpoint", r"checkpoint\.safetensors: not a checkpoint of this run .*from its start"),
         (CHECKPOINT, safetensors.torch.save({"epoch": torch.tensor(1)}), r"not a checkpoint of this run \('weight\."),
-        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 4, where the checkpoint beside it stands; remove"),
+        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 4, where the checkpoint beside it stands; "),
     ],
 )
-def test_a_damaged_run_is_named_when_it_shall_go_on(setting, tmp_path, name, content, told):
+def test_a_damaged_checkpoint_is_named_and_its_run_trained_from_its_start(setting, tmp_path, name, content, message):
     execute(claim(tmp_path), setting, workers=1, report=silent)
     for run in setting.store.table().values():
         (run.path / name).write_bytes(content)
-    with pytest.raises(ReproError, match=told):
-        execute(claim(tmp_path, {"epochs: 4,": "epochs: 5,"}), setting, workers=1, report=silent)
+    events: list[dict] = []
+    assert execute(claim(tmp_path, {"epochs: 4,": "epochs: 5,"}), setting, workers=1, report=events.append) == 2
+    failures = [event["why"] for event in events if event["event"] == "failed"]
+    assert len(failures) == 2  # one for each run: neither stops the other
+    assert all(re.search(message, why) for why in failures)
+    assert all(len(run.epochs) == 5 for run in setting.store.table().values())
 
 
 # Killed and interrupted: real processes
@@ -489,7 +532,7 @@ def test_a_worker_ended_from_outside_is_told_with_the_next_step(setting, tmp_pat
     told = r"ours, seed 0: its worker process was ended by signal 9 .*run the same command again, with fewer"
     with pytest.raises(RunError, match=told) as error:
         execute(claim(tmp_path, LONG), often, workers=2, report=kill_when_it_trains)
-    assert error.value.exit_code == 4
+    assert error.value.exit_code == 70
     assert len(killed) == 1
     assert multiprocessing.active_children() == []
     goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)

@@ -12,7 +12,7 @@ from repro.claim.kinds import Kinds
 from repro.claim.model import FIXED_SECTIONS, RUN_SECTIONS, path_of
 from repro.claim.nets import net_mistakes
 from repro.claim.overlays import Layers, alternatives, exceptions, mapping, names, reach
-from repro.claim.problems import Problem, described_value, nearest
+from repro.claim.problems import MOST, Problem, described_value, nearest, repeated
 from repro.claim.resolve import images, training_images
 from repro.claim.runs import class_problems, crop_problems
 from repro.claim.scales import BASED, SCALE_NAMES
@@ -34,6 +34,21 @@ def combinations(data: dict[str, Any]) -> list[At]:
         chosen = [name for name in names(data, "scales", scale, "alternatives") if name in declared]
         out += [(scale, name) for name in [None, *chosen]]
     return out
+
+
+MOST_NETS = 1_000  # assumed: the largest claim has 200; each takes milliseconds to check, and hours to train
+
+
+def of_size(base: Layers) -> list[Problem]:
+    """A claim has no more nets than can be checked in seconds: its arms, under each of its combinations."""
+    data = base.data
+    places = [(), *(("scales", scale) for scale in mapping(data, "scales")), *(loc for _, loc in alternatives(data))]
+    arms = max(len(mapping(data, *loc, "arms")) for loc in places)
+    nets = len(combinations(data)) * max(1, arms)
+    if nets <= MOST_NETS:
+        return []
+    text = f"found {nets:,} nets to check, {arms:,} arms at each scale under each alternative; expected at most"
+    return [base.problem((), f"{text} {MOST_NETS:,}; split the claim")]
 
 
 def beside(claim: Claim, alternative: str | None) -> list[str]:
@@ -69,6 +84,8 @@ def of_file(base: Layers) -> list[Problem]:
     out = of_name(base)
     for by, loc, overrides, known in _overrides(data, kinds):
         for key in overrides:
+            if len(out) >= MOST:
+                return out
             in_arm = "label" in known
             if in_arm and key == "label":
                 continue
@@ -87,9 +104,9 @@ def of_file(base: Layers) -> list[Problem]:
         known_papers = [paper.id for paper in kinds.papers]
         text = f"paper.name: found {name!r}; expected {' or '.join(known_papers)}{nearest(name, known_papers)}"
         out.append(base.problem(("paper", "name"), text))
-    for i, (name, loc) in enumerate(alternatives(data)):
-        if name in declared[:i]:
-            out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
+    for i in repeated(declared):
+        name, loc = alternatives(data)[i]
+        out.append(base.problem(loc, f"alternative {name}: declared twice", key=True))
     for scale in mapping(data, "scales"):
         out += _chosen(base, scale, declared)
         out += _based(base, scale, kind)

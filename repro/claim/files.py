@@ -17,7 +17,7 @@ from repro.claim.kinds import Kinds
 from repro.claim.model import Claim
 from repro.claim.overlays import Layers, base_of, is_exact, layered, mapping, names, starting, with_recipe
 from repro.claim.paper import Paper
-from repro.claim.problems import SpecError, nearest, translated_errors
+from repro.claim.problems import MOST, SpecError, nearest, translated_errors
 from repro.claim.resolve import CROPPING, run_config
 from repro.claim.scales import UNDECIDED
 from repro.claim.yaml import Document, Loc, read
@@ -161,6 +161,8 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
     if is_exact(document.data):
         return load_exact(document, kinds)
     base = with_recipe(document, kinds)
+    if too_large := checks.of_size(base):
+        raise SpecError(path, too_large)
     problems = checks.of_file(base)
     claims: dict[checks.At, Claim] = {}
     resolved: dict[Variant, Claim] = {}
@@ -193,6 +195,8 @@ def load(path: Path, kinds: Kinds) -> AnyFile:
         return claim
 
     for scale, alternative in checks.combinations(document.data):
+        if len(problems) >= MOST:
+            raise SpecError(path, problems)
         if not (claim := checked(scale, alternative)):
             continue
         claims[scale, alternative] = resolved[scale, alternative, None] = claim

@@ -6,7 +6,7 @@ from typing import Any
 
 from repro.claim import model as claims
 from repro.claim.overlays import Layers
-from repro.claim.problems import Problem
+from repro.claim.problems import Problem, repeated
 from repro.claim.yaml import Loc
 
 Claim = claims.Claim[Any, Any, Any]
@@ -23,13 +23,14 @@ def _seeds(claim: Claim, layers: Layers) -> list[Problem]:
     lists: list[tuple[Loc, list[int]]] = [(("seeds",), claim.seeds)]
     if claim.tune:
         lists.append((("tune", "on_seeds"), claim.tune.on_seeds))
+        judging = set(claim.seeds)
         for i, seed in enumerate(claim.tune.on_seeds):
-            if seed in claim.seeds:
+            if seed in judging:
                 out.append(layers.problem(("tune", "on_seeds", i), f"tune.on_seeds: {seed} is a judging seed too"))
     for loc, seeds in lists:
-        for i, seed in enumerate(seeds):
-            if seed in seeds[:i]:
-                out.append(layers.problem((*loc, i), f"{'.'.join(map(str, loc))}: {seed} stands twice"))
+        out += [
+            layers.problem((*loc, i), f"{'.'.join(map(str, loc))}: {seeds[i]} stands twice") for i in repeated(seeds)
+        ]
     return out
 
 

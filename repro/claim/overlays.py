@@ -35,19 +35,24 @@ class Layers:
 
     def override(self, overrides: Mapping[str, Any], by: str, loc: Loc, written: bool = True) -> None:
         """Set the values of dotted keys and record their origin; ignore unknown keys and keys of missing sections."""
+        own: set[Loc] = set()  # mappings that this call has copied: each is copied once
         order = 1 + max((origin.order for origin in self.origin.values()), default=0) if written else 0
         for key, value in overrides.items():
             path = self.kinds.path_of(key)
             if path is None or (len(path) > 1 and not isinstance(self.data.get(str(path[0])), dict)):
                 continue
             place = self.data
-            for part in path[:-1]:
+            for depth, part in enumerate(path[:-1], start=1):
                 below = place.get(str(part))
-                place[str(part)] = dict(below) if isinstance(below, dict) else {}
+                if path[:depth] not in own or not isinstance(below, dict):
+                    place[str(part)] = dict(below) if isinstance(below, dict) else {}
+                    own.add(path[:depth])
                 place = place[str(part)]
+            if isinstance(place.get(str(path[-1])), dict):  # else nothing below it has an origin
+                for older in [p for p in self.origin if p[: len(path)] == path]:
+                    del self.origin[older]
+                own = {copied for copied in own if copied[: len(path)] != path}
             place[str(path[-1])] = value
-            for older in [p for p in self.origin if p[: len(path)] == path]:
-                del self.origin[older]
             self.origin[path] = Origin(by, (*loc, key) if written else loc, written, order)
 
     @property
@@ -59,8 +64,9 @@ class Layers:
         model = self.data.get("model")
         if not isinstance(model, dict):
             return self.data
-        options, order = self.kinds.options(model.get("kind")), self._order("kind")
-        former = {key for key in model.keys() - {"kind"} - options if self._order(key) < order}
+        orders = self._orders()
+        options, order = self.kinds.options(model.get("kind")), orders.get("kind", 0)
+        former = {key for key in model.keys() - {"kind"} - options if orders.get(key, 0) < order}
         if not former:
             return self.data
         return self.data | {"model": {key: value for key, value in model.items() if key not in former}}
@@ -71,10 +77,15 @@ class Layers:
         last = max(below, key=below.__getitem__, default=loc)
         return last if below.get(last) else loc
 
-    def _order(self, option: str) -> int:
-        """Return when an option of the net was set: -1 by a recipe, 0 by the claim itself, 1, 2, ... by overrides."""
-        origins = [origin for path, origin in self.origin.items() if path[:2] == ("model", option)]
-        return max((origin.order if origin.written else -1 for origin in origins), default=0)
+    def _orders(self) -> dict[str, int]:
+        """Return when options of the net were set: -1 by a recipe, else 1, 2, ... by overrides; the claim's own, which
+        come before these, are left out."""
+        orders: dict[str, int] = {}
+        for path, origin in self.origin.items():
+            if path[0] == "model" and len(path) > 1:
+                option = str(path[1])
+                orders[option] = max(orders.get(option, -1), origin.order if origin.written else -1)
+        return orders
 
     @property
     def paper(self) -> Paper | None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from repro.claim.schema import Schema, Tags
 
 
+MOST = 100  # mistakes of a file that are listed (assumed: as many as a person mends before checking again)
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One mistake: its place in the file and the message."""
@@ -30,14 +33,29 @@ class SpecError(ReproError):
     """Every mistake of one file, a line each, in order: `claims/x.yaml:12:3: what is wrong`."""
 
     def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(set(problems))
-        super().__init__("\n".join(f"{path}:{p.line}:{p.column}: {p.text}" for p in self.problems))
+        every = sorted(set(problems))
+        self.problems = every[:MOST]
+        lines = [f"{path}:{p.line}:{p.column}: {p.text}" for p in self.problems]
+        if len(every) >= MOST:  # no more are looked for
+            lines.append(f"{path}: these are the first {MOST} mistakes; correct them, then check the file again")
+        super().__init__("\n".join(lines))
 
 
 def nearest(name: object, names: Iterable[object]) -> str:
     """Return `; did you mean x?` for the closest of `names`; an empty text if none is close."""
     close = _close(name, names)
     return f"; did you mean {close}?" if close else ""
+
+
+def repeated(items: Iterable[object]) -> list[int]:
+    """Return the places of the items that stand earlier too."""
+    earlier: set[object] = set()
+    places = []
+    for i, item in enumerate(items):
+        if item in earlier:
+            places.append(i)
+        earlier.add(item)
+    return places
 
 
 def _close(name: object, names: Iterable[object]) -> str | None:
@@ -52,7 +70,7 @@ def translated_errors(layers: Layers, errors: list[Any]) -> list[Problem]:
     out, missing, misspelled, schema = [], [], set(), layers.kinds.schema
     # If the paper is unknown, the keys of its recipe are missing too: that is not reported again.
     recipe_keys = set() if layers.paper else {key for paper in layers.kinds.papers for key in paper.recipe}
-    for error in errors:
+    for error in errors[:MOST]:
         what, loc, found = _read(error, schema)
         tags, dotted = layers.tags(loc), ".".join(map(str, loc))
         chosen = (*loc[:1], "kind")  # an override of the kind causes errors in the keys below

@@ -19,6 +19,7 @@ from repro.errors import ReproError
 Loc = tuple[str | int, ...]
 Place = tuple[int, int]
 
+MOST_NODES = 10_000  # keys and values of a file (assumed: the longest has 800), so that checking ends within seconds
 DEEPEST = 50  # assumed: a claim nests four levels; the bound keeps hostile files from exhausting the stack
 
 
@@ -120,7 +121,7 @@ def _text(path: Path) -> str:
 
 def _refuse(path: Path, text: str) -> None:
     """What YAML allows and a claim does not; composed nodes no longer show it, so the events are read first."""
-    documents = depth = 0
+    documents = depth = nodes = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
@@ -128,6 +129,9 @@ def _refuse(path: Path, text: str) -> None:
                 raise _wrong(path, _place(event), "a second document; one file holds one claim")
         if isinstance(event, yaml.AliasEvent):
             raise _wrong(path, _place(event), f"*{event.anchor}: aliases are not allowed; write the value out")
+        nodes += isinstance(event, yaml.NodeEvent)
+        if nodes > MOST_NODES:
+            raise _wrong(path, _place(event), f"more than {MOST_NODES:,} keys and values; split the claim")
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
             raise _wrong(path, _place(event), f"&{event.anchor}: anchors are not allowed; write the value out")
         if (tag := getattr(event, "tag", None)) is not None:

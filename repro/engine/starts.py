@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from repro.claim.config import RunConfig
-from repro.errors import ReproError
+from repro.errors import DamagedRun, ReproError
 from repro.nets import weights
 from repro.store import CHECKPOINT, KEPT, OpenRun, Store
 from repro.store.rows import Row, TrainingConfig
@@ -70,7 +70,11 @@ def begin(trainer: Trainer, config: RunConfig, store: Store, given: Mapping[str,
         run = store.read(start.run.id)
         why = "it was not trained" if run is None else run.failed or "it diverged"
         raise RuntimeError(f"the run it starts from, {start.run.id}, left no weights of epoch {start.epoch}: {why}")
-    weights.put(trainer.net, weights.read(path), afresh=start.afresh)
+    try:
+        left = weights.read(path)
+    except ReproError as error:  # damaged: of concern to this run alone
+        raise RuntimeError(str(error)) from error
+    weights.put(trainer.net, left, afresh=start.afresh)
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,11 @@ class Leaves:
         path = self.run.path / CHECKPOINT
         lacking = [epoch for epoch in self.keep if not self._kept(epoch).is_file()]
         if lacking and path.is_file():
-            with safe_open(path, "pt") as checkpoint:
-                past = int(checkpoint.get_tensor("epoch")) > min(lacking)
+            try:
+                with safe_open(path, "pt") as checkpoint:
+                    past = int(checkpoint.get_tensor("epoch")) > min(lacking)
+            except SafetensorError as error:
+                raise DamagedRun(f"{path}: not a checkpoint ({error}); without it the run is trained again") from error
             if past:
                 path.unlink()
 
@@ -149,14 +156,14 @@ def resume(trainer: Trainer, run: OpenRun) -> list[Row]:
         try:
             trainer.load(safetensors.torch.load_file(path))
         except (SafetensorError, KeyError) as error:
-            raise ReproError(
-                f"{path}: not a checkpoint of this run ({error}); remove it to train the run again from its start"
+            raise DamagedRun(
+                f"{path}: not a checkpoint of this run ({error}); without it the run is trained again from its start"
             ) from error
     run.keep(trainer.epoch)
     rows = run.rows()
     if len(rows) < trainer.epoch:
-        raise ReproError(
+        raise DamagedRun(
             f"{run.path / 'metrics.jsonl'}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
-            f"it stands; remove the folder {run.folder} to train the run again"
+            "it stands; without the checkpoint the run is trained again from its start"
         )
     return rows

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Mapping
+from math import ceil
 from statistics import median
 from typing import Literal
 
@@ -21,10 +23,11 @@ from repro.engine.evaluations import Evaluator, saved
 from repro.engine.events import OfRun, Report, epoch_ended
 from repro.engine.jobs import Job
 from repro.engine.setting import Setting, batches
-from repro.errors import Busy
+from repro.errors import Busy, DamagedRun
+from repro.nets.libraries import is_library_net
 from repro.questions.levels import goal_of
 from repro.store import CHECKPOINT, OpenRun, Run
-from repro.store.writing import held
+from repro.store.writing import being_written, held
 from repro.store.writing import start as open_run
 from repro.train import loop, throughput
 from repro.train.machine import settle_process
@@ -34,22 +37,40 @@ from repro.workers import asked, finishing
 def train_twice(setting: Setting, job: Job, report: Report) -> None:
     """Train or time a run; one that fails is repeated once, then its failure is its result.
 
+    Where a GPU's memory is too small, its caches are emptied and the second attempt takes each minibatch in two parts.
     A run that another process trains is left to it, which an event says.
     """
     settle_process(setting.device)
     of: OfRun = {"run": job.id, "label": job.label}
+    parts = 1
     try:
         for attempt in (1, 2):
             try:
-                return (measure if job.alone else train)(job, setting, report)
-            except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
+                return measure(job, setting, report) if job.alone else train(job, setting, report, parts=parts)
+            except torch.OutOfMemoryError as error:
+                parts = 2 if _divisible(job) else 1
+                why = f"{type(error).__name__}: {error}; {LACK}"
+            except (RuntimeError, MemoryError) as error:  # torch's own: a kernel that failed
                 why = f"{type(error).__name__}: {error}"
+            except DamagedRun as error:  # the second attempt begins at the start
+                why = str(error)
+                (being_written(setting.store.root / job.id) / CHECKPOINT).unlink(missing_ok=True)
             report({"event": "failed", **of, "attempt": attempt, "why": why})
+            gc.collect()  # here, where the error and what its frames hold are gone
+            torch.cuda.empty_cache()
         with setting.store.begin(job.config, setting.session(job.config)) as run:
             run.fail(why)
             report({"event": "finish", **of, "epoch": len(run.rows()), "status": "failed"})
     except Busy:
         report({"event": "busy", **of})
+
+
+LACK = "end what else uses this GPU, or take --workers 1 or --device cpu, then run the same command again"
+
+
+def _divisible(job: Job) -> bool:
+    """Return whether a run's minibatches can be taken in parts: not by a net of a library (`Step`)."""
+    return isinstance(job.config, RunConfig) and not is_library_net(job.config.model.kind)
 
 
 def train(
@@ -58,18 +79,21 @@ def train(
     report: Report,
     data: Batches | PhotoBatches | None = None,
     weights: Mapping[str, torch.Tensor] | None = None,
+    parts: int = 1,
 ) -> None:
     """Train one run, from its checkpoint where there is one, until all that is wanted of it is there, evaluations too.
 
-    `data`: its images, where they are of no known set; `weights`: those it starts from, where they are a file's.
-    RuntimeError where torch fails; Busy where another process trains it; KeyboardInterrupt after an epoch where an end
-    was asked for, its checkpoint written.
+    `data`: its images, where they are of no known set; `weights`: those it starts from, where they are a file's;
+    `parts`: in how many each minibatch is taken, which is recorded. RuntimeError where torch fails; Busy where another
+    process trains it; KeyboardInterrupt after an epoch where an end was asked for, its checkpoint written.
     """
     config = job.config
     assert isinstance(config, RunConfig)
     # before the run is begun: where data are missing, nothing is left behind
     images = batches(config.data, setting) if data is None else data
     session = setting.session(config)
+    if parts > 1:
+        session["micro_batch"] = ceil(config.train.batch / parts)
     of: OfRun = {"run": config.id, "label": job.label}
     evaluator = Evaluator(setting.store, session, of, report, setting.checkpoint_seconds, setting.keep_old)
 
@@ -81,6 +105,7 @@ def train(
             precision=config.precision,
             batches=images,
             every_epoch=job.best,
+            parts=parts,
         )
         if config.start:
             starts.begin(trainer, config, setting.store, weights)

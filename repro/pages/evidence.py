@@ -44,7 +44,10 @@ def _made(exhibit: Exhibit) -> Section:
     every = base.union(*others)
     setups: Counter[tuple[tuple[str, Any], ...]] = Counter()
     for run in sorted(every):
-        sessions = [{k: v for k, v in session.items() if k != "photos"} for session in exhibit.table[run].sessions]
+        sessions = [
+            {k: v for k, v in session.items() if k not in ("photos", "micro_batch")}
+            for session in exhibit.table[run].sessions
+        ]
         setups.update({tuple(sorted(session.items())) for session in sessions})
     ordered = sorted(setups.items(), key=lambda setup: (-setup[1], repr(setup[0])))
     columns = [_setup(dict(session), runs) for session, runs in ordered]
@@ -53,7 +56,7 @@ def _made(exhibit: Exhibit) -> Section:
     if every != base:
         text.append(f"With the alternatives: {_cost(exhibit.table, every)}.")
         text[-1] = f"{text[-1][:-1]}: {_hours(exhibit.table, every)}."
-    text += _left_out(exhibit.table, every)
+    text += _left_out(exhibit.table, every) + _in_parts(exhibit.table, every)
     made = Grid("Machines and software of the runs and evaluations", head, tuple(rows), note=_SESSIONS)
     return Section(f"{exhibit.shelf}-made", "Provenance and cost", tuple(text), (made,))
 
@@ -75,6 +78,18 @@ def _left_out(table: Table, ids: set[str]) -> list[str]:
             f"{runs:,} run{'s' * (runs != 1)}: {', '.join(names)}{more}."
         )
     return out
+
+
+def _in_parts(table: Table, ids: set[str]) -> list[str]:
+    """Return a sentence for each size of part that minibatches were taken in, where a GPU's memory was too small."""
+    sizes = Counter(
+        size for run in ids for size in {s["micro_batch"] for s in table[run].sessions if "micro_batch" in s}
+    )
+    return [
+        f"Deviation: {runs:,} run{'s' * (runs != 1)} did not fit the GPU's memory. Their minibatches were taken in "
+        f"parts of at most {size} images whose gradients were added; only rounding differs."
+        for size, runs in sorted(sizes.items())
+    ]
 
 
 def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:

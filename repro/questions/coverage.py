@@ -255,7 +255,11 @@ def _seconds(run: Run) -> float | None:
     """Return the median seconds of a run's epochs, or all seconds of a timing; None where nothing was recorded."""
     if run.timed is not None:
         return run.seconds_timed
-    return median(row["seconds"] for row in run.epochs) if run.epochs else None
+    kept = "epochs" in run.__dict__
+    seconds = [row["seconds"] for row in run.epochs]
+    if not kept:  # asked of every run of a shelf, whose rows would take gigabytes
+        del run.__dict__["epochs"]
+    return median(seconds) if seconds else None
 
 
 def device_of(session: Mapping[str, Any]) -> str:

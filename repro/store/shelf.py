@@ -36,15 +36,18 @@ class Store:
         """Open a run for training, an evaluation or a timing: see `repro.store.writing.opened`."""
         return opened(self.root / config.id, config, provenance)
 
+    def checkpoints(self) -> dict[Path, int]:
+        """Return the checkpoints and kept weights of all runs that have stopped, with their sizes in bytes."""
+        stopped = [run.path for run in self.table().values() if run.result is not None]
+        files = [path for folder in stopped for path in (folder / CHECKPOINT, *folder.glob(KEPT.format("*")))]
+        return {path: path.stat().st_size for path in files if path.is_file()}
+
     def remove_checkpoints(self) -> int:
-        """Remove checkpoints and kept weights of all runs that have stopped; return the bytes freed.
+        """Remove `checkpoints`; return the bytes freed.
 
         A run that is extended later starts again, and so does one that another starts from.
         """
-        freed = 0
-        for run in self.table().values():
-            for path in [run.path / CHECKPOINT, *run.path.glob(KEPT.format("*"))] if run.result is not None else ():
-                if path.is_file():
-                    freed += path.stat().st_size
-                    path.unlink()
-        return freed
+        files = self.checkpoints()
+        for path in files:
+            path.unlink()
+        return sum(files.values())

@@ -54,6 +54,7 @@ class Trainer:
     every_epoch: bool = False  # whether the test images are measured after every epoch
     layout: torch.memory_format | None = None  # of `Step`
     capture: bool = True  # of `Step`
+    parts: int = 1  # of `Step`
     epoch: int = 0
     correct: torch.Tensor | None = None  # bool [test images], of the last epoch with a test
     step: Step = field(init=False)
@@ -67,6 +68,7 @@ class Trainer:
             precision=self.precision,
             layout=self.layout,
             capture=self.capture,
+            parts=self.parts,
         )
 
     def epochs(self, last: int) -> Iterator[Row]:
@@ -208,13 +210,14 @@ def trainer(
     every_epoch: bool = False,
     layout: torch.memory_format | None = None,
     capture: bool = True,
+    parts: int = 1,
 ) -> Trainer:
     """Return the trainer of one configuration before its first epoch.
 
     `model` and `train` are sections of a resolved configuration. `train`: batch, lr, bias_lr (factor), momentum,
     weight_decay (by layer; `other`: of all others), file_images, order; optionally layer_lr (factors, by layer) and the
     arguments of `Schedule`. `every_epoch`: see `Trainer`. `layout`: the memory layout of images and kernels, by default
-    `modules.LAYOUT`; `capture`: see `Step`; both are meant for measurements.
+    `modules.LAYOUT`; `capture`: see `Step`; both are meant for measurements. `parts` of each minibatch: see `Step`.
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -242,4 +245,5 @@ def trainer(
         every_epoch=every_epoch,
         layout=layout,
         capture=capture,
+        parts=parts,
     )

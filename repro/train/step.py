@@ -29,6 +29,8 @@ class Step:
 
     `begin` fills the buffers of an epoch, each call then does one update, and `losses_and_errors` reads the results.
     `layout`: the memory layout of images; None: that of the batches. `capture` False: CUDA captures nothing.
+    `parts`: how many parts each minibatch is taken in; their gradients are added, so the update is the same but for
+    rounding, in less memory. Not for nets of libraries, whose batch norms read the whole minibatch.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Step:
         precision: str,
         layout: torch.memory_format | None = None,
         capture: bool = True,
+        parts: int = 1,
     ) -> None:
         self.net, self.optimiser, self.batches, self.seed, self.precision = net, optimiser, batches, seed, precision
         self.device = batches.device
         self.masks = Masks(net, batches.device)
         self._library = library.is_library(net)
-        self._layout = layout
+        self._layout, self._parts = layout, parts
+        assert parts == 1 or not self._library, "batch norms read the whole minibatch"
         self._captures = capture and self.device.type == "cuda" and not self._library
         self._graphs: dict[tuple[object, ...], torch.cuda.CUDAGraph] = {}
         self._eager: dict[tuple[object, ...], int] = {}
@@ -94,13 +98,31 @@ class Step:
     def step(self, size: int) -> None:
         """Do one update on the next `size` images, without any value that the host would have to read."""
         row = self._plan.index_select(0, self._done)[0, :size]
-        draws = None if self._drawn is None else self._drawn.from_words(row[:, 2 : self._words])
-        if self.masks.layers:
-            self.masks.put(row[:, self._words :])
-        loss, logits = self.update(self.batches.take(row[:, 0], draws), row[:, 1])
+        loss, logits = self.update(*self._taken(row)) if self._parts == 1 else self._update_in_parts(row)
         self._losses.index_copy_(0, self._done, loss[None])
         self._answers[:, :size].index_copy_(0, self._done, logits.argmax(1)[None])
         self._done.add_(1)
+
+    def _taken(self, row: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the images and labels of rows of the plan (int64 [b, k]), and put their masks."""
+        draws = None if self._drawn is None else self._drawn.from_words(row[:, 2 : self._words])
+        if self.masks.layers:
+            self.masks.put(row[:, self._words :])
+        return self.batches.take(row[:, 0], draws), row[:, 1]
+
+    def _update_in_parts(self, row: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Do one update on a minibatch's rows of the plan, part by part: (its mean loss, its logits [b, classes])."""
+        self.optimiser.zero_grad()
+        losses, answers = [], []
+        for part in row.tensor_split(min(self._parts, len(row))):
+            x, y = self._taken(part)
+            logits = self.logits(x)
+            loss = F.cross_entropy(logits, y, reduction="sum") / len(row)
+            loss.backward(self._one)
+            losses.append(loss.detach())
+            answers.append(logits.detach())
+        self.optimiser.step()
+        return torch.stack(losses).sum(), torch.cat(answers)
 
     def repeat(self, x: torch.Tensor, y: torch.Tensor) -> None:
         """Do an update on a minibatch at a fixed address with the last masks, for timings."""
