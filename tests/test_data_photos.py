@@ -97,7 +97,7 @@ def test_metadata_about_turning_is_not_applied():
 
 UNUSABLE = {
     "empty": (b"", "empty: no bytes"),
-    "text": (b"this is no image", "of no format that Pillow knows"),
+    "text": (b"this is no image", "of no format that is read here"),
     "half a JPEG": (encoded(picture(4, 200, 200), quality=95)[:3000], "does not decode: image file is truncated"),
     "half a PNG": (encoded(picture(4, 200, 200), "PNG")[:900], "does not decode: "),
     "16 bits": (encoded(Image.fromarray(np.full((9, 9), 999, np.uint16)), "PNG"), "expected at most eight bits"),

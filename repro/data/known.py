@@ -5,7 +5,9 @@ images are packed as they are, into one file.
 """
 
 import importlib.util
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -160,11 +162,41 @@ KNOWN: dict[str, Known] = {
     )
 }  # fmt: skip
 
-TRAINING = ("train", "training")
 EVALUATION = ("test", "validation", "val", "valid")  # names of the split that measures, the first that has labels
+
+# Words around the name of a split in the names of folders, as in training_set, Test Images, 01-val, seg_train.
+AFFIXES = ("set", "sets", "data", "dataset", "split", "image", "images", "img", "imgs", "photo", "photos", "picture",
+           "pictures", "pics", "folder", "dir", "seg")  # fmt: skip
+OTHER_NAMES = {"training": "train", "trn": "train", "tst": "test", "testing": "test", "eval": "validation",
+               "evaluation": "validation", "dev": "validation", "holdout": "test"}  # fmt: skip
+# Folders that archivers and systems leave, in which nothing is a photo of anybody's; also all that begin with a point.
+LEFT_BY_SYSTEMS = ("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 
 MANIFEST = "manifest.json"  # of packed photos
 OFFICIAL = "cifar-10-batches-py"  # the folder inside the official archive, and torchvision's name for it
+
+
+def is_junk(name: str) -> bool:
+    """Return whether a file or folder is none of its owner's making: hidden, or left by an archiver or a system."""
+    return name.startswith(".") or name in LEFT_BY_SYSTEMS
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a folder's name means, `train` or one of EVALUATION, whatever its case and affixes; None of
+    other names. `training_set`, `TEST`, `Val-Images`, `01 train`, `trainset`."""
+    words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
+    words = [word for word in words if word not in AFFIXES] or words
+    if len(words) != 1:
+        return None
+    word = words[0]
+    for ending in ("", *sorted(AFFIXES, key=len, reverse=True)):  # `trainset`, `testimages`
+        if ending and not word.endswith(ending):
+            continue
+        stem = word[: len(word) - len(ending)]
+        split = OTHER_NAMES.get(stem, stem)
+        if split == "train" or split in EVALUATION:
+            return split
+    return None
 
 
 def of_kind(kind: str) -> Known:
@@ -189,8 +221,9 @@ def find(kind: str, roots: Sequence[Path], cache: Path | None = None) -> Path | 
     """Return where the set is: its packed file in `cache`, else in the first of `roots` that has it, else None.
 
     Photos are a folder: `ROOT/PLACE`, or a root of that name itself, with parquet files or a folder of training photos.
-    CIFAR-10 is a folder: `ROOT/cifar10` or `ROOT` itself with `train-*.parquet`, or `ROOT/cifar-10-batches-py` (also
-    one level down, in `ROOT/cifar10`). Digits is the file inside the installed scikit-learn, whatever the roots.
+    CIFAR-10 is a folder with `train-*.parquet` or the like (`parquet_files`), or the official `cifar-10-batches-py`, in
+    a root or in a folder of the set's name in whatever spelling (`cifar10`, `CIFAR-10`, the hub's cache).
+    Digits is the file inside the installed scikit-learn, whatever the roots.
     Names alone are read: `repro.data.sets.load` checks what is inside.
     """
     known = of_kind(kind)
@@ -214,28 +247,124 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
             return None
         path = Path(spec.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
         return path if path.is_file() else None
-    for root in roots:
-        for folder in (root / "cifar10", root):
-            if any(parquet_files(folder).values()):
-                return folder
-            if (folder / OFFICIAL).is_dir():
-                return folder / OFFICIAL
-        if root.name == OFFICIAL and root.is_dir():
-            return root
+    for folder in _cifar_folders(roots):
+        if folder.name == OFFICIAL and folder.is_dir():
+            return folder
+        if all(parquet_files(folder).values()):
+            return folder
     return None
 
 
+def _cifar_folders(roots: Sequence[Path]) -> Iterator[Path]:
+    """Yield where CIFAR-10 may lie: a root, folders of its name inside, and what the hub and archives put into those."""
+    for root in roots:
+        named = [folder for folder in _folders(root) if CIFAR10.search(_spelling(folder.name))]
+        hub = [folder for folder in _folders(root / "hub") if CIFAR10.search(_spelling(folder.name))]
+        for folder in (root / "cifar10", root, *named, *hub):
+            yield folder
+            yield folder / OFFICIAL
+            yield from (folder / OFFICIAL / OFFICIAL, folder / "cifar10")
+
+
+def near(kind: str, roots: Sequence[Path]) -> list[str]:
+    """Return what lies in `roots` and is nearly CIFAR-10, a sentence each with what to do; nothing for other sets."""
+    out = []
+    folders = list(dict.fromkeys(_cifar_folders(roots))) if kind == "cifar10" else []
+    for folder in folders:
+        for path in _inside(folder):
+            if path.name in ARCHIVES:
+                out.append(f"{path}: the archive {ARCHIVES[path.name]}")
+            elif path.is_dir() and path.name in OTHER_FORMS:
+                out.append(f"{path}: {OTHER_FORMS[path.name]}")
+        there = [split for split, files in parquet_files(folder).items() if files]
+        if len(there) == 1:
+            lacking = "test" if there == ["train"] else "train"
+            out.append(f"{folder}: {there[0]} parquet without {lacking}; get the other files too")
+    return list(dict.fromkeys(out))
+
+
+CIFAR10 = re.compile(r"(?<![a-z0-9])cifar10(?![a-z0-9])")
+OTHER_FORMS = {
+    "cifar-10-batches-bin": "the binary version, which is not read; get the python version or the parquet files",
+    "cifar-10-batches-mat": "the Matlab version, which is not read; get the python version or the parquet files",
+}
+ARCHIVES = {
+    "cifar-10-python.tar.gz": "of the python version; unpack it there",
+    "cifar-10-binary.tar.gz": "of the binary version, which is not read; get the python version",
+    "cifar-10-matlab.tar.gz": "of the Matlab version, which is not read; get the python version",
+}
+
+
+def _spelling(name: str) -> str:
+    """Return a name without what people write in different ways: `CIFAR-10` and `cifar_10` are `cifar10`."""
+    return re.sub(r"(?<=cifar)[-_. ]+(?=10)", "", name.lower().replace("--", " "))
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return what lies in a folder, in order; nothing where it is none or cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(Path(entry.path) for entry in found if not is_junk(entry.name))
+    except OSError:
+        return []
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _inside(folder) if path.is_dir()]
+
+
+# Where image parquet lies below the folder of a set, as hubs, their converters and their caches put it.
+PARQUET_PLACES = ("", "data", "*", "*/data", "snapshots/*", "snapshots/*/data", "snapshots/*/*")
+MANY = 50  # assumed: a folder with more folders than this holds classes, not configurations
+
+
+def parquet_folder(folder: Path) -> tuple[Path, dict[str, list[Path]]] | None:
+    """Return where below `folder` its image parquet lies, and the files by split (`train`, or one of EVALUATION): by
+    name, `train-00000-of-00003.parquet`, or in a folder of the split's name, `default/train/0000.parquet`.
+
+    The first of PARQUET_PLACES that has any; ReproError where several folders of one place have. None without any.
+    """
+    for place in PARQUET_PLACES:
+        parts = place.split("/") if place else []
+        folders = [folder]
+        for part in parts:
+            below = [_folders(one) if part == "*" else [one / part] for one in folders]
+            folders = [one for several in below if len(several) <= MANY for one in several]
+        found = {one: files for one in folders if (files := _parquet_by_split(one))}
+        if len(found) > 1:
+            names = ", ".join(one.relative_to(folder).as_posix() for one in found)
+            raise ReproError(f"{folder}: found image parquet in {names}; expected one of them. Name the folder meant.")
+        if found:
+            return next(iter(found.items()))
+    return None
+
+
+def _parquet_by_split(folder: Path) -> dict[str, list[Path]]:
+    out: dict[str, list[Path]] = {}
+    for path in _inside(folder):
+        if path.suffix == ".parquet" and (split := split_of(re.split(r"[-_.]", path.name)[0])):
+            out.setdefault(split, []).append(path)
+        elif path.is_dir() and (split := split_of(path.name)):
+            files = [inner for inner in _inside(path) if inner.suffix == ".parquet"]
+            if files:
+                out.setdefault(split, []).extend(files)
+    return out
+
+
 def parquet_files(folder: Path) -> dict[Split, list[Path]]:
-    """Return the parquet files of each split by their names: `train-*.parquet`, `test-*.parquet`."""
-    return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in SPLITS}
+    """Return the parquet files of a set with the splits train and test, as `parquet_folder` finds them."""
+    found = parquet_folder(folder)
+    files = found[1] if found else {}
+    return {split: files.get(split, []) for split in SPLITS}
 
 
 def _has_photos(folder: Path, known: Known) -> bool:
     if known.split_off and folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir()):
         return True
-    return any((folder / name).is_dir() for name in TRAINING) or any(
-        parquet_files(place)["train"] for place in (folder, folder / "data")
-    )
+    if any(split_of(name.name) == "train" for name in _folders(folder)):
+        return True
+    found = parquet_folder(folder)
+    return found is not None and "train" in found[1]
 
 
 def how_to_get(kind: str) -> str:

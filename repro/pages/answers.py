@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 
 from repro.claim.config import RunConfig
 from repro.draw.parts import Grid, Row
+from repro.files import csv_text
 from repro.store import rows as recorded
 
 WORST = 24  # mistakes with their photos
@@ -169,10 +169,10 @@ def _thumbnail(pixels: np.ndarray) -> str:
 
 def as_csv(tuning: FineTuning) -> str:
     """Return a line for each test photo: its file, its class, and each net's answer with its probability."""
-    out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
     nets = [net for net in tuning.tried if net.answers]
-    lines.writerow(["photo", "class", *(f"{t.name} {what}" for t in nets for what in ("said", "sure", "own class"))])
+    lines: list[list[object]] = [
+        ["photo", "class", *(f"{t.name} {what}" for t in nets for what in ("said", "sure", "own class"))]
+    ]
     for row, label in enumerate(tuning.labels.tolist()):
         cells = [
             cell
@@ -181,8 +181,8 @@ def as_csv(tuning: FineTuning) -> str:
                 tuning.classes[t.answers["said"][row]], f"{t.answers['sure'][row]:.4f}", f"{t.answers['own'][row]:.4f}",
             )
         ]  # fmt: skip
-        lines.writerow([tuning.names[row] if tuning.names else row, tuning.classes[label], *cells])
-    return out.getvalue()
+        lines.append([tuning.names[row] if tuning.names else row, tuning.classes[label], *cells])
+    return csv_text(lines)
 
 
 def percent(share: float) -> str:

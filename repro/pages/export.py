@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from math import isfinite
 from typing import Any
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile
+from repro.files import csv_text
 from repro.pages import power
 from repro.pages.assumptions import decides
 from repro.pages.results import Results
@@ -150,14 +149,9 @@ def _evaluations(shown: Exhibit) -> dict[str, Any]:
 
 def rows_csv(found: list[Exhibit]) -> str:
     """A row for each run of each judgement that is shown; for a printed curve, a row for each point of each run."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
     if isinstance(found[0].judgement.claim.rule, TraceRule):
-        out.writerow(POINTS)
-        for shown in found:
-            out.writerows(_points(shown))
-        return text.getvalue()
-    out.writerow(COLUMNS)
+        return csv_text([POINTS, *(row for shown in found for row in _points(shown))])
+    rows: list[tuple[Any, ...]] = [COLUMNS]
     for shown in found:
         for judgement in (part for whole in (shown.judgement, *shown.alternatives) for part in whole.parts):
             under = ", ".join(filter(None, (judgement.alternative, judgement.comparison)))
@@ -165,10 +159,10 @@ def rows_csv(found: list[Exhibit]) -> str:
             for name, arm in judgement.arms.items():
                 for rate in arm.tuning.rates if arm.tuning else ():
                     about_rate = (*about, name, "tuning", f"{rate.rate:g}")
-                    out.writerows((*about_rate, *_cells(judgement.claim, o)) for o in rate.observations)
+                    rows.extend((*about_rate, *_cells(judgement.claim, o)) for o in rate.observations)
                 judging = (*about, name, "judging", "" if arm.rate is None else f"{arm.rate:g}")
-                out.writerows((*judging, *_cells(judgement.claim, o)) for o in arm.observations)
-    return text.getvalue()
+                rows.extend((*judging, *_cells(judgement.claim, o)) for o in arm.observations)
+    return csv_text(rows)
 
 
 def _cells(claim: Claim, seen: Observation) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from repro.data.known import MANIFEST, SPLITS, Known, find_source, how_to_get, of_kind, packed_photos
 from repro.data.photos.manifest import FORMAT, Manifest, read_manifest
-from repro.data.photos.packing import Progress, pack
+from repro.data.photos.packing import Progress, of_this_source, pack
 from repro.data.photos.prepare import channel_products
 from repro.data.photos.sources import open_source
 from repro.data.sets import Images
@@ -76,6 +76,11 @@ def load_photos(
         else:
             source = open_source(Path(where))
             folder = pack(source, cache, kind=kind, size=size, workers=workers, progress=progress)
+            photos = open_pack(folder, size, images=images, held_out=held_out, classes=classes)
+            assert photos.manifest is not None
+            manifest = of_this_source(photos.manifest, source, cache, size)
+            names = source.classes if classes is None else tuple(source.classes[label] for label in classes)
+            return replace(photos, manifest=manifest, classes=names)
     else:
         folder = _known(known or of_kind(kind), size, cache, roots, workers, progress)
     return open_pack(folder, size, images=images, held_out=held_out, classes=classes)

@@ -19,10 +19,8 @@ def open_source(where: Path, known: Known | None = None, *, alone: bool = False)
     """
     if not where.is_dir():
         raise DataError(f"{where}: found no such folder; expected {EXPECTED}. Name the folder that holds them.")
-    for folder in (where, where / "data"):  # as published sets have it
-        files = files_by_split(folder)
-        if files and alone and "train" not in files:
+    if files := files_by_split(where):
+        if alone and "train" not in files:
             files = {"train": next(files[name] for name in EVALUATION if name in files)}
-        if files:
-            return open_parquet(where, files, known)
-    return open_folders(where, known)
+        return open_parquet(where, files, known)
+    return open_folders(where, known, alone=alone)
