@@ -221,7 +221,7 @@ def find(kind: str, roots: Sequence[Path], cache: Path | None = None) -> Path | 
     """Return where the set is: its packed file in `cache`, else in the first of `roots` that has it, else None.
 
     Photos are a folder: `ROOT/PLACE`, or a root of that name itself, with parquet files or a folder of training photos.
-    CIFAR-10 is a folder with `train-*.parquet` or the like (`parquet_files`), or the official `cifar-10-batches-py`, in
+    CIFAR-10 is a folder with `train-*.parquet` or the like (`parquet_folders`), or the official `cifar-10-batches-py`, in
     a root or in a folder of the set's name in whatever spelling (`cifar10`, `CIFAR-10`, the hub's cache).
     Digits is the file inside the installed scikit-learn, whatever the roots.
     Names alone are read: `repro.data.sets.load` checks what is inside.
@@ -250,7 +250,7 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
     for folder in _cifar_folders(roots):
         if folder.name == OFFICIAL and folder.is_dir():
             return folder
-        if all(parquet_files(folder).values()):
+        if any(parquet_files(folder).values()):
             return folder
     return None
 
@@ -258,12 +258,10 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
 def _cifar_folders(roots: Sequence[Path]) -> Iterator[Path]:
     """Yield where CIFAR-10 may lie: a root, folders of its name inside, and what the hub and archives put into those."""
     for root in roots:
-        named = [folder for folder in _folders(root) if CIFAR10.search(_spelling(folder.name))]
-        hub = [folder for folder in _folders(root / "hub") if CIFAR10.search(_spelling(folder.name))]
-        for folder in (root / "cifar10", root, *named, *hub):
+        hub = [folder for folder in _folders(root / "hub") if _is_cifar(folder)]
+        for folder in (root / "cifar10", root, *(folder for folder in _folders(root) if _is_cifar(folder)), *hub):
             yield folder
-            yield folder / OFFICIAL
-            yield from (folder / OFFICIAL / OFFICIAL, folder / "cifar10")
+            yield from (folder / OFFICIAL, folder / OFFICIAL / OFFICIAL)
 
 
 def near(kind: str, roots: Sequence[Path]) -> list[str]:
@@ -276,14 +274,12 @@ def near(kind: str, roots: Sequence[Path]) -> list[str]:
                 out.append(f"{path}: the archive {ARCHIVES[path.name]}")
             elif path.is_dir() and path.name in OTHER_FORMS:
                 out.append(f"{path}: {OTHER_FORMS[path.name]}")
-        there = [split for split, files in parquet_files(folder).items() if files]
-        if len(there) == 1:
-            lacking = "test" if there == ["train"] else "train"
-            out.append(f"{folder}: {there[0]} parquet without {lacking}; get the other files too")
+        if _is_cifar(folder) and len(several := parquet_folders(folder)) > 1:
+            names = ", ".join(one.name for one in several)
+            out.append(f"{folder}: parquet files in several folders ({names}); leave those of one")
     return list(dict.fromkeys(out))
 
 
-CIFAR10 = re.compile(r"(?<![a-z0-9])cifar10(?![a-z0-9])")
 OTHER_FORMS = {
     "cifar-10-batches-bin": "the binary version, which is not read; get the python version or the parquet files",
     "cifar-10-batches-mat": "the Matlab version, which is not read; get the python version or the parquet files",
@@ -295,9 +291,10 @@ ARCHIVES = {
 }
 
 
-def _spelling(name: str) -> str:
-    """Return a name without what people write in different ways: `CIFAR-10` and `cifar_10` are `cifar10`."""
-    return re.sub(r"(?<=cifar)[-_. ]+(?=10)", "", name.lower().replace("--", " "))
+def _is_cifar(folder: Path) -> bool:
+    """Return whether a folder has the name of CIFAR-10, in whatever spelling: CIFAR-10, cifar_10, the hub's
+    datasets--uoft-cs--cifar10, cifar-10-batches-py."""
+    return re.search(r"(?<![a-z0-9])cifar[-_. ]*10(?![0-9])", folder.resolve().name.lower()) is not None
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -317,30 +314,24 @@ def _folders(folder: Path) -> list[Path]:
 PARQUET_PLACES = ("", "data", "*", "*/data", "snapshots/*", "snapshots/*/data", "snapshots/*/*")
 MANY = 50  # assumed: a folder with more folders than this holds classes, not configurations
 
+BySplit = dict[str, list[Path]]  # parquet files of `train` and of names of EVALUATION
 
-def parquet_folder(folder: Path) -> tuple[Path, dict[str, list[Path]]] | None:
-    """Return where below `folder` its image parquet lies, and the files by split (`train`, or one of EVALUATION): by
-    name, `train-00000-of-00003.parquet`, or in a folder of the split's name, `default/train/0000.parquet`.
 
-    The first of PARQUET_PLACES that has any; ReproError where several folders of one place have. None without any.
-    """
-    for place in PARQUET_PLACES:
-        parts = place.split("/") if place else []
+def parquet_folders(folder: Path, places: Sequence[str] = PARQUET_PLACES) -> dict[Path, BySplit]:
+    """Return where below `folder` image parquet lies, and its files by split: by name, `train-00000-of-00003.parquet`,
+    or in a folder of the split's name, `default/train/0000.parquet`. Of the first of `places` that has any."""
+    for place in places:
         folders = [folder]
-        for part in parts:
+        for part in filter(None, place.split("/")):
             below = [_folders(one) if part == "*" else [one / part] for one in folders]
-            folders = [one for several in below if len(several) <= MANY for one in several]
-        found = {one: files for one in folders if (files := _parquet_by_split(one))}
-        if len(found) > 1:
-            names = ", ".join(one.relative_to(folder).as_posix() for one in found)
-            raise ReproError(f"{folder}: found image parquet in {names}; expected one of them. Name the folder meant.")
-        if found:
-            return next(iter(found.items()))
-    return None
+            folders = [one for several in below if len(several) <= MANY for one in several if not split_of(one.name)]
+        if found := {one: files for one in folders if (files := _parquet_by_split(one))}:
+            return found
+    return {}
 
 
-def _parquet_by_split(folder: Path) -> dict[str, list[Path]]:
-    out: dict[str, list[Path]] = {}
+def _parquet_by_split(folder: Path) -> BySplit:
+    out: BySplit = {}
     for path in _inside(folder):
         if path.suffix == ".parquet" and (split := split_of(re.split(r"[-_.]", path.name)[0])):
             out.setdefault(split, []).append(path)
@@ -352,9 +343,9 @@ def _parquet_by_split(folder: Path) -> dict[str, list[Path]]:
 
 
 def parquet_files(folder: Path) -> dict[Split, list[Path]]:
-    """Return the parquet files of a set with the splits train and test, as `parquet_folder` finds them."""
-    found = parquet_folder(folder)
-    files = found[1] if found else {}
+    """Return the parquet files of CIFAR-10 by split. Only below a folder of its name are further folders looked into."""
+    found = parquet_folders(folder, PARQUET_PLACES if _is_cifar(folder) else ("",))
+    files = next(iter(found.values())) if len(found) == 1 else {}
     return {split: files.get(split, []) for split in SPLITS}
 
 
@@ -363,8 +354,7 @@ def _has_photos(folder: Path, known: Known) -> bool:
         return True
     if any(split_of(name.name) == "train" for name in _folders(folder)):
         return True
-    found = parquet_folder(folder)
-    return found is not None and "train" in found[1]
+    return any("train" in files for files in parquet_folders(folder).values())
 
 
 def how_to_get(kind: str) -> str:

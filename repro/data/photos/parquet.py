@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from repro.data.known import EVALUATION, Known, Split, parquet_folder
+from repro.data.known import EVALUATION, Known, Split, parquet_folders
 from repro.data.photos.chunks import EXPECTED, Chunk, Photo, Source
 from repro.data.photos.prepare import DAMAGED
 from repro.errors import DataError, harmless
@@ -80,14 +80,19 @@ class LabelledFile:
 
 
 def files_by_split(folder: Path) -> dict[str, list[Path]]:
-    """Return the parquet files of a set by split: `train` and names of EVALUATION; see `parquet_folder`.
+    """Return the parquet files of a set by split: `train` and names of EVALUATION; see `parquet_folders`.
 
-    DataError where a file of a split is missing: names say how many there are (`train-00000-of-00003.parquet`).
+    DataError where several folders hold some, or where a file of a split is missing: names say how many there are
+    (`train-00000-of-00003.parquet`).
     """
-    found = parquet_folder(folder)
-    for split, paths in found[1].items() if found else ():
+    found = parquet_folders(folder)
+    if len(found) > 1:
+        names = ", ".join(one.relative_to(folder).as_posix() for one in found)
+        raise DataError(f"{folder}: found image parquet in {names}; expected one of them. Name the folder meant.")
+    files = next(iter(found.values()), {})
+    for split, paths in files.items():
         _check_whole(split, paths)
-    return found[1] if found else {}
+    return files
 
 
 def _check_whole(split: str, paths: Sequence[Path]) -> None:
