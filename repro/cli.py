@@ -6,7 +6,9 @@ Nothing heavy is imported before a verb needs it: `--help`, `list` and `check` a
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
+import io
 import os
 import select
 import sys
@@ -15,7 +17,7 @@ from functools import partial
 from typing import NoReturn
 
 from repro import places, verbs
-from repro.errors import ReproError
+from repro.errors import ReproError, harmless
 from repro.flags import parser, wish
 
 UNREAD = 141  # what a shell reports of a program that SIGPIPE ended: 128 + 13
@@ -23,6 +25,9 @@ UNREAD = 141  # what a shell reports of a program that SIGPIPE ended: 128 + 13
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where a terminal knows ASCII alone, other signs are written out
+            stream.reconfigure(errors="backslashreplace")
     gc.set_threshold(50_000)  # at 700 a quarter of `coverage` went into looking for garbage among claims and runs
     try:
         try:
@@ -33,6 +38,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if not _unread():
             raise
         code = UNREAD
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT) or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it fails once more at the end
+        print(f"the output could not be written: {error.strerror}; what is done is kept", file=sys.stderr)
+        code = ReproError.exit_code
     sys.exit(code)
 
 
@@ -62,8 +73,8 @@ def _unread() -> bool:
 
 
 def _line(text: str) -> None:
-    """Print a line that is seen at once."""
-    print(text, flush=True)
+    """Print a line that is seen at once; names in it may come from anywhere."""
+    print(harmless(text, kept="\n"), flush=True)
 
 
 def _finetune(args: argparse.Namespace) -> int:
@@ -73,7 +84,7 @@ def _finetune(args: argparse.Namespace) -> int:
 
     with display(_line) as show:
         told = finetune(wish(args), device_of(args.device), show)
-    print("\n".join(told.lines(places.relative_path(told.out))))
+    print(harmless("\n".join(told.lines(places.relative_path(told.out))), kept="\n"))
     return 0
 
 
@@ -124,7 +135,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _data(args: argparse.Namespace) -> int:
-    from repro.data.known import KNOWN, find
+    from repro.data.known import KNOWN, find, near
 
     if args.action == "get":
         if args.kind not in KNOWN:
@@ -134,8 +145,10 @@ def _data(args: argparse.Namespace) -> int:
         print(f"{args.kind}: {get(args.kind, places.roots(args.data)[0])}")
         return 0
     for kind, known in KNOWN.items():
-        where = str(find(kind, places.roots(args.data), places.cache()) or "not found")
-        print(f"{kind:<12} {known.title}\n{'':<12} {where}")
+        roots = places.roots(args.data)
+        where = str(find(kind, roots, places.cache()) or f"not found in {', '.join(map(str, roots))}")
+        print(harmless("\n".join([f"{kind:<12} {known.title}", *(f"{'':<12} {t}" for t in (where, *near(kind, roots)))]),
+                       kept="\n"))  # fmt: skip
     return 0
 
 

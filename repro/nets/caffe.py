@@ -199,7 +199,7 @@ class _Reader(pickle.Unpickler):
     """Puts forms where a pickle names numpy's own; any other name is refused."""
 
     numpy = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
-    forms: ClassVar = {
+    forms: ClassVar[dict[str, Callable[..., Any]]] = {
         "ndarray": _Array,
         "dtype": _Type,
         "_reconstruct": _Array.empty,

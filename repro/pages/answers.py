@@ -18,6 +18,7 @@ from repro.store import rows as recorded
 
 WORST = 24  # mistakes with their photos
 PAIRS = 20
+TURNED = 5  # photos that were turned are named, the rest counted
 THUMBNAIL = 128  # pixels
 
 
@@ -56,6 +57,7 @@ class FineTuning:
     tried: tuple[TrainedNet, ...]
     provenance: recorded.Provenance
     out: Path
+    notes: tuple[str, ...] = ()  # on the weights and on what the net reads of a photo
 
     def wrong(self, net: TrainedNet) -> int | None:
         """Return how many test photos the net's best weights take for another class; None without such weights."""
@@ -74,11 +76,27 @@ class FineTuning:
         excluded = [f"{e['photo']} ({e['class']}, {e['split']}): {e['reason']}" for e in self.manifest["excluded"]]
         return [*excluded, *self.manifest["passed_over"]]
 
+    @property
+    def about_photos(self) -> list[str]:
+        """What a reader must know of the photos to believe the errors."""
+        turned, in_both, n = self.manifest.get("turned", []), self.manifest.get("in_both", 0), len(self.labels)
+        out = []
+        if in_both:
+            out.append(f"{in_both:,} of {n:,} test photos are, byte for byte, also among those trained on: the errors are "
+                       "too low")  # fmt: skip
+        if turned:
+            more = f" and {len(turned) - TURNED:,} more" if len(turned) > TURNED else ""
+            out.append(f"{len(turned):,} photos were turned upright, as their EXIF orientation says: "
+                       f"{', '.join(turned[:TURNED])}{more}")  # fmt: skip
+        return out
+
     def lines(self, out: str) -> list[str]:
         """Return the lines that a terminal prints at the end; `out`: the folder as the user named it."""
         not_used = len(self.left_out)
         return [
             *([f"not used of {self.where}: {not_used}; the page names each, with the reason"] * (not_used > 0)),
+            *self.notes,
+            *self.about_photos,
             *(f"{net.name}: {self.error(net)}" for net in self.tried),
             f"page: {out}/index.html; weights: {out}/best.safetensors and last.safetensors",
         ]

@@ -171,6 +171,16 @@ def prepared(encoded: bytes, size: int, *, upright: bool = False) -> Prepared:
     return Prepared(pixels, photo.mode, short < size, photo.turned)
 
 
+def middle(rgb: Image.Image) -> Image.Image:
+    """Return the middle of a photo that is more than THIN times as long as wide, any other as it is: what nets see is
+    cut from there, and resized whole its ends would take gigabytes."""
+    width, height = (min(side, THIN * min(rgb.size)) for side in rgb.size)
+    if (width, height) == rgb.size:
+        return rgb
+    left, top = (rgb.width - width) // 2, (rgb.height - height) // 2
+    return rgb.crop((left, top, left + width, top + height))
+
+
 def _cut(rgb: Image.Image, size: int, by: Image.Resampling) -> Image.Image:
     """Return the central square of a photo whose short side is brought to `size`."""
     short, long = min(rgb.size), max(rgb.size)
