@@ -147,8 +147,8 @@ def _data(args: argparse.Namespace) -> int:
     for kind, known in KNOWN.items():
         roots = places.roots(args.data)
         where = str(find(kind, roots, places.cache()) or f"not found in {', '.join(map(str, roots))}")
-        print(harmless("\n".join([f"{kind:<12} {known.title}", *(f"{'':<12} {t}" for t in (where, *near(kind, roots)))]),
-                       kept="\n"))  # fmt: skip
+        for first, text in ((kind, known.title), ("", where), *(("", text) for text in near(kind, roots))):
+            print(f"{first:<12} {harmless(text)}")
     return 0
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 
-# Unicode categories of characters that are not drawn but obeyed, or that no file can hold: control characters, changes of
-# the direction of writing, halves of a surrogate pair, separators of lines and paragraphs.
+# Unicode categories of characters that are not drawn but obeyed, or that no file can hold: control characters, changes
+# of the direction of writing, halves of a surrogate pair, separators of lines and paragraphs.
 OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = "\u200c\u200d"  # of category Cf too, but parts of words of many languages, and of emoji
 
@@ -18,10 +19,8 @@ def harmless(text: str, kept: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    try:
+    with suppress(UnicodeEncodeError):  # a surrogate that stands for no byte of a name; the line below writes it out
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte of a name; the line below writes it out
-        pass
     return "".join(_written(c) if unicodedata.category(c) in OBEYED and c not in kept + JOINERS else c for c in text)
 
 

@@ -18,7 +18,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from repro import contents
-from repro.data.known import EVALUATION, KNOWN, Known, find_source, how_to_get
+from repro.data.known import KNOWN, Known, find_source, how_to_get
+from repro.data.layouts import EVALUATION
 from repro.data.photos import prepare as photos_here
 from repro.data.photos.chunks import Chunk
 from repro.data.photos.sources import open_source

@@ -111,7 +111,7 @@ def read(path: str | Path) -> Document:
 def _text(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever, a device never end
-            raise ReproError(f"{path}: not a file; expected a claim in a file of YAML")
+            raise ReproError(f"{path}: cannot be read: it is no file; expected a claim in a file of YAML")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:

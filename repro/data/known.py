@@ -5,13 +5,13 @@ images are packed as they are, into one file.
 """
 
 import importlib.util
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from repro.data.layouts import PARQUET_PLACES, folders, inside, parquet_folders, split_of
 from repro.errors import ReproError
 
 Split = Literal["train", "test"]
@@ -162,41 +162,9 @@ KNOWN: dict[str, Known] = {
     )
 }  # fmt: skip
 
-EVALUATION = ("test", "validation", "val", "valid")  # names of the split that measures, the first that has labels
-
-# Words around the name of a split in the names of folders, as in training_set, Test Images, 01-val, seg_train.
-AFFIXES = ("set", "sets", "data", "dataset", "split", "image", "images", "img", "imgs", "photo", "photos", "picture",
-           "pictures", "pics", "folder", "dir", "seg")  # fmt: skip
-OTHER_NAMES = {"training": "train", "trn": "train", "tst": "test", "testing": "test", "eval": "validation",
-               "evaluation": "validation", "dev": "validation", "holdout": "test"}  # fmt: skip
-# Folders that archivers and systems leave, in which nothing is a photo of anybody's; also all that begin with a point.
-LEFT_BY_SYSTEMS = ("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 
 MANIFEST = "manifest.json"  # of packed photos
 OFFICIAL = "cifar-10-batches-py"  # the folder inside the official archive, and torchvision's name for it
-
-
-def is_junk(name: str) -> bool:
-    """Return whether a file or folder is none of its owner's making: hidden, or left by an archiver or a system."""
-    return name.startswith(".") or name in LEFT_BY_SYSTEMS
-
-
-def split_of(name: str) -> str | None:
-    """Return the split that a folder's name means, `train` or one of EVALUATION, whatever its case and affixes; None of
-    other names. `training_set`, `TEST`, `Val-Images`, `01 train`, `trainset`."""
-    words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
-    words = [word for word in words if word not in AFFIXES] or words
-    if len(words) != 1:
-        return None
-    word = words[0]
-    for ending in ("", *sorted(AFFIXES, key=len, reverse=True)):  # `trainset`, `testimages`
-        if ending and not word.endswith(ending):
-            continue
-        stem = word[: len(word) - len(ending)]
-        split = OTHER_NAMES.get(stem, stem)
-        if split == "train" or split in EVALUATION:
-            return split
-    return None
 
 
 def of_kind(kind: str) -> Known:
@@ -221,8 +189,8 @@ def find(kind: str, roots: Sequence[Path], cache: Path | None = None) -> Path | 
     """Return where the set is: its packed file in `cache`, else in the first of `roots` that has it, else None.
 
     Photos are a folder: `ROOT/PLACE`, or a root of that name itself, with parquet files or a folder of training photos.
-    CIFAR-10 is a folder with `train-*.parquet` or the like (`parquet_folders`), or the official `cifar-10-batches-py`, in
-    a root or in a folder of the set's name in whatever spelling (`cifar10`, `CIFAR-10`, the hub's cache).
+    CIFAR-10 is a folder with `train-*.parquet` or the like (`parquet_folders`), or the official `cifar-10-batches-py`,
+    in a root or in a folder of the set's name in whatever spelling (`cifar10`, `CIFAR-10`, the hub's cache).
     Digits is the file inside the installed scikit-learn, whatever the roots.
     Names alone are read: `repro.data.sets.load` checks what is inside.
     """
@@ -238,9 +206,9 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
     """Return what `find` does without a cache."""
     known = of_kind(kind)
     if known.photos:
-        folders = [root / place for root in roots for place in known.places]
-        folders += [root for root in roots if root.resolve().name in known.places]
-        return next((folder for folder in folders if _has_photos(folder, known)), None)
+        at = [root / place for root in roots for place in known.places]
+        at += [root for root in roots if root.resolve().name in known.places]
+        return next((folder for folder in at if _has_photos(folder, known)), None)
     if kind == "digits":
         spec = importlib.util.find_spec("sklearn")  # found, not imported
         if spec is None or not spec.submodule_search_locations:
@@ -256,10 +224,10 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
 
 
 def _cifar_folders(roots: Sequence[Path]) -> Iterator[Path]:
-    """Yield where CIFAR-10 may lie: a root, folders of its name inside, and what the hub and archives put into those."""
+    """Yield where CIFAR-10 may lie: a root, folders of its name in it, and what the hub and archives put there."""
     for root in roots:
-        hub = [folder for folder in _folders(root / "hub") if _is_cifar(folder)]
-        for folder in (root / "cifar10", root, *(folder for folder in _folders(root) if _is_cifar(folder)), *hub):
+        hub = [folder for folder in folders(root / "hub") if _is_cifar(folder)]
+        for folder in (root / "cifar10", root, *(folder for folder in folders(root) if _is_cifar(folder)), *hub):
             yield folder
             yield from (folder / OFFICIAL, folder / OFFICIAL / OFFICIAL)
 
@@ -267,9 +235,9 @@ def _cifar_folders(roots: Sequence[Path]) -> Iterator[Path]:
 def near(kind: str, roots: Sequence[Path]) -> list[str]:
     """Return what lies in `roots` and is nearly CIFAR-10, a sentence each with what to do; nothing for other sets."""
     out = []
-    folders = list(dict.fromkeys(_cifar_folders(roots))) if kind == "cifar10" else []
-    for folder in folders:
-        for path in _inside(folder):
+    searched = dict.fromkeys(_cifar_folders(roots)) if kind == "cifar10" else {}
+    for folder in searched:
+        for path in inside(folder):
             if path.name in ARCHIVES:
                 out.append(f"{path}: the archive {ARCHIVES[path.name]}")
             elif path.is_dir() and path.name in OTHER_FORMS:
@@ -297,53 +265,8 @@ def _is_cifar(folder: Path) -> bool:
     return re.search(r"(?<![a-z0-9])cifar[-_. ]*10(?![0-9])", folder.resolve().name.lower()) is not None
 
 
-def _inside(folder: Path) -> list[Path]:
-    """Return what lies in a folder, in order; nothing where it is none or cannot be read."""
-    try:
-        with os.scandir(folder) as found:
-            return sorted(Path(entry.path) for entry in found if not is_junk(entry.name))
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in _inside(folder) if path.is_dir()]
-
-
-# Where image parquet lies below the folder of a set, as hubs, their converters and their caches put it.
-PARQUET_PLACES = ("", "data", "*", "*/data", "snapshots/*", "snapshots/*/data", "snapshots/*/*")
-MANY = 50  # assumed: a folder with more folders than this holds classes, not configurations
-
-BySplit = dict[str, list[Path]]  # parquet files of `train` and of names of EVALUATION
-
-
-def parquet_folders(folder: Path, places: Sequence[str] = PARQUET_PLACES) -> dict[Path, BySplit]:
-    """Return where below `folder` image parquet lies, and its files by split: by name, `train-00000-of-00003.parquet`,
-    or in a folder of the split's name, `default/train/0000.parquet`. Of the first of `places` that has any."""
-    for place in places:
-        folders = [folder]
-        for part in filter(None, place.split("/")):
-            below = [_folders(one) if part == "*" else [one / part] for one in folders]
-            folders = [one for several in below if len(several) <= MANY for one in several if not split_of(one.name)]
-        if found := {one: files for one in folders if (files := _parquet_by_split(one))}:
-            return found
-    return {}
-
-
-def _parquet_by_split(folder: Path) -> BySplit:
-    out: BySplit = {}
-    for path in _inside(folder):
-        if path.suffix == ".parquet" and (split := split_of(re.split(r"[-_.]", path.name)[0])):
-            out.setdefault(split, []).append(path)
-        elif path.is_dir() and (split := split_of(path.name)):
-            files = [inner for inner in _inside(path) if inner.suffix == ".parquet"]
-            if files:
-                out.setdefault(split, []).extend(files)
-    return out
-
-
 def parquet_files(folder: Path) -> dict[Split, list[Path]]:
-    """Return the parquet files of CIFAR-10 by split. Only below a folder of its name are further folders looked into."""
+    """Return the parquet files of CIFAR-10 by split. Only below a folder of its name further folders are searched."""
     found = parquet_folders(folder, PARQUET_PLACES if _is_cifar(folder) else ("",))
     files = next(iter(found.values())) if len(found) == 1 else {}
     return {split: files.get(split, []) for split in SPLITS}
@@ -352,7 +275,7 @@ def parquet_files(folder: Path) -> dict[Split, list[Path]]:
 def _has_photos(folder: Path, known: Known) -> bool:
     if known.split_off and folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir()):
         return True
-    if any(split_of(name.name) == "train" for name in _folders(folder)):
+    if any(split_of(name.name) == "train" for name in folders(folder)):
         return True
     return any("train" in files for files in parquet_folders(folder).values())
 

@@ -93,14 +93,14 @@ def _mapping(path: Path) -> dict[Any, Any]:
 def _pickled(content: bytes) -> bytes:
     """Return the pickle that follows the head of a .npy file, once it is known to take no more memory than the file.
     ValueError of a file of numbers, and of a pickle that makes room for what it does not hold."""
-    length = struct.unpack("<H" if content[6:7] == b"\x01" else "<I", content[8 : 10 if content[6:7] == b"\x01" else 12])
+    length = struct.unpack(
+        "<H" if content[6:7] == b"\x01" else "<I", content[8 : 10 if content[6:7] == b"\x01" else 12]
+    )
     head = (10 if content[6:7] == b"\x01" else 12) + length[0]
     if b"|O" not in content[:head]:
         raise ValueError("it holds an array of numbers")
     body = content[head:]
-    count = 0
     for operation, argument, _ in pickletools.genops(body):
-        count += 1
         if "PUT" in operation.name and isinstance(argument, int) and argument > len(body):
             raise ValueError("it asks for more room than it has bytes")
         if operation.name in REFUSED:

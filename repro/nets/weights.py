@@ -28,8 +28,8 @@ from repro.errors import DataError, ReproError, harmless
 from repro.nets import caffe
 
 # Keys under which training scripts keep the state dict in a file of more, the likeliest first.
-NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "net_state_dict", "module", "params",
-          "weights", "state", "ema_state_dict", "model_ema", "ema")  # fmt: skip
+NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "net_state_dict", "module",
+          "params", "weights", "state", "ema_state_dict", "model_ema", "ema")  # fmt: skip
 WRAPPERS = ("module", "_orig_mod")  # parts of names that DataParallel and torch.compile put in, at any depth
 COUNTER = "num_batches_tracked"  # of a batch norm with a fixed momentum: counts, and decides nothing
 NAMED = 10  # assumed: so many tensors that do not fit are named, the rest counted
@@ -177,9 +177,9 @@ def _of_torch(path: Path) -> Weights:
     where, state = _state_dict(content)
     if state is None:
         keys = f" with {', '.join(map(str, list(content)[:6]))}" if isinstance(content, Mapping) else ""
-        raise DataError(harmless(f"{path}: found {type(content).__name__}{keys}; expected a state dict, tensors by name, "
-                                 f"alone or under one of {', '.join(NESTED[:5])}. Save the net's state_dict() with "
-                                 "torch.save, or as safetensors."))  # fmt: skip
+        raise DataError(f"{path}: found {type(content).__name__}{keys}; expected a state dict, tensors by name, alone "
+                        f"or under one of {', '.join(NESTED[:5])}. Save the net's state_dict() with torch.save, or as "
+                        "safetensors.")  # fmt: skip
     for name, tensor in state.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
             raise DataError(harmless(f"{path}: {name}: found a tensor that is sparse, quantized or without values; "
@@ -190,14 +190,17 @@ def _of_torch(path: Path) -> Weights:
 def _refused(path: Path, message: str) -> str:
     """Return what torch's refusal comes down to: which object is in the way, and what to do."""
     message = re.sub(r"\x1b\[[0-9;]*m", "", message)
-    named = re.search(r"GLOBAL ([\w.]+)", message) or re.search(r"Unsupported (?:global|class|operand)\W+([\w.]+)", message)
+    named = re.search(r"GLOBAL ([\w.]+)", message) or re.search(
+        r"Unsupported (?:global|class|operand)\W+([\w.]+)", message
+    )
     if named:
         return (f"found a checkpoint of torch with an object of {named[1]} among its tensors, which is not made here: "
                 f"it could run code; {HOW.format(name=path.name)}")  # fmt: skip
     if "TorchScript" in message or "torch.jit" in message:
         return "found a TorchScript archive; save the net's state_dict() with torch.save"
     line = next((line for line in message.splitlines() if line.strip()), message)
-    return f"does not read as a state dict of tensors alone ({harmless(line[:160])}); get the file again, or {HOW.format(name=path.name)}"
+    what = f"does not read as a state dict of tensors alone ({harmless(line[:160])})"
+    return f"{what}; get the file again, or {HOW.format(name=path.name)}"
 
 
 def _check_zip(path: Path) -> None:
@@ -242,7 +245,7 @@ def _state_dict(content: Any) -> tuple[str, dict[str, torch.Tensor] | None]:
 
 
 def _plain_names(path: Path, state: Mapping[str, torch.Tensor], notes: list[str]) -> Weights:
-    """Return tensors by the names that a net gives them: without what wrappers put in. DataError where two become one."""
+    """Return tensors by the names that a net gives them, without those of wrappers. DataError where two become one."""
     out: dict[str, torch.Tensor] = {}
     taken: Counter[str] = Counter()
     for name, tensor in state.items():
@@ -251,7 +254,9 @@ def _plain_names(path: Path, state: Mapping[str, torch.Tensor], notes: list[str]
         taken.update({part for part in parts if part in WRAPPERS and plain != name})
         plain = _OLD_DENSENET.sub(r"\1\2", plain)
         if plain in out:
-            raise DataError(harmless(f"{path}: found two tensors for {plain}; expected one. Save the net's state_dict()."))
+            raise DataError(
+                harmless(f"{path}: found two tensors for {plain}; expected one. Save the net's state_dict().")
+            )
         out[plain] = tensor
     notes += [f"{part}. taken off the names of {many} tensors" for part, many in sorted(taken.items())]
     return Weights(out, tuple(notes))

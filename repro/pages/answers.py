@@ -82,8 +82,8 @@ class FineTuning:
         turned, in_both, n = self.manifest.get("turned", []), self.manifest.get("in_both", 0), len(self.labels)
         out = []
         if in_both:
-            out.append(f"{in_both:,} of {n:,} test photos are, byte for byte, also among those trained on: the errors are "
-                       "too low")  # fmt: skip
+            out.append(f"{in_both:,} of {n:,} test photos are, byte for byte, also among those trained on: the errors "
+                       "are too low")  # fmt: skip
         if turned:
             more = f" and {len(turned) - TURNED:,} more" if len(turned) > TURNED else ""
             out.append(f"{len(turned):,} photos were turned upright, as their EXIF orientation says: "

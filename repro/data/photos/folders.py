@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import stat
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from repro.data.known import EVALUATION, Known, Split, is_junk, split_of
+from repro.data.known import Known, Split
+from repro.data.layouts import EVALUATION, split_of
 from repro.data.photos.chunks import CHUNK, EXPECTED, Chunk, Photo, Source
+from repro.data.photos.walk import SUFFIXES, Inside, entries, has_photos, is_image, subfolders, walked
 from repro.errors import DataError, harmless
 
-SUFFIXES = {".jpeg", ".jpg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 DEEPEST = 3  # assumed: an archive is unpacked into no more folders around the photos
 
 
@@ -65,7 +63,7 @@ def open_folders(where: Path, known: Known | None, *, alone: bool = False) -> So
     if list(splits.values()) == [where] and known is None:
         _check_that_folders_are_classes(where)
     folders = {split: _class_folders(folder) for split, folder in splits.items()}
-    inside = _walked(where, splits, folders)
+    inside = walked(where, splits, folders)
     classes: tuple[str, ...] = ()  # names of the folders; those for people are below
     chunks: list[Chunk] = []
     listing = hashlib.sha256()
@@ -104,19 +102,19 @@ def _unwrapped(where: Path) -> tuple[Path, list[str]]:
     sentence on that."""
     folder = where
     for _ in range(DEEPEST):
-        names = _subfolders(folder)
-        if len(names) != 1 or split_of(names[0]) or _has_photos(folder):
+        names = subfolders(folder)
+        if len(names) != 1 or split_of(names[0]) or has_photos(folder):
             break
         folder = folder / names[0]
-        if any(split_of(name) == "train" for name in _subfolders(folder)):
+        if any(split_of(name) == "train" for name in subfolders(folder)):
             return folder, [f"{where.name}/ holds {folder.relative_to(where)}/ alone, which holds the photos"]
     return where, []
 
 
 def _check_that_folders_are_classes(where: Path) -> None:
     """Refuse folders that hold the classes rather than being them: a net would learn to tell one split from another."""
-    names = _subfolders(where)
-    inside = {name: set(_subfolders(where / name)) for name in names if not _has_photos(where / name)}
+    names = subfolders(where)
+    inside = {name: set(subfolders(where / name)) for name in names if not has_photos(where / name)}
     if len(names) == 1 and len(inside.get(names[0], ())) > 1:
         some = ", ".join(sorted(inside[names[0]])[:4])
         raise DataError(f"{where}: found one class folder, {names[0]}, which holds no photos but the folders {some}; "
@@ -133,16 +131,16 @@ def _check_that_folders_are_classes(where: Path) -> None:
 
 def _split_folders(where: Path, known: Known | None, alone: bool) -> tuple[dict[Split, Path], list[str]]:
     """Return the folder of each split, and what is passed over. `where` itself is the training split where no folder in
-    it has the name of one. DataError where a known set has nothing that measures, and of any without training photos."""
+    it has the name of one. DataError where a known set has nothing that measures, any none to train on."""
     by_split: dict[str, list[str]] = {}
-    names = _subfolders(where)
+    names = subfolders(where)
     for name in names:
         if split := split_of(name):
             by_split.setdefault(split, []).append(name)
     for split, several in by_split.items():
         several.sort(key=lambda name: (name != split, name))  # of `train` and `Training` the plain word
     in_splits = sum(map(len, by_split.values()))
-    if "train" not in by_split and in_splits == len(names) > 0 and all(_subfolders(where / name) for name in names):
+    if "train" not in by_split and in_splits == len(names) > 0 and all(subfolders(where / name) for name in names):
         first = next(name for split in EVALUATION for name in by_split.get(split, ()))
         if not alone:
             raise DataError(f"{where}: found {', '.join(names)} but no folder to train on; expected {EXPECTED}. Name "
@@ -155,7 +153,7 @@ def _split_folders(where: Path, known: Known | None, alone: bool) -> tuple[dict[
     splits: dict[Split, Path] = {"train": where / train}
     passed_over = [f"{name}/: {train}/ is the training split" for name in by_split["train"][1:]]
     for name in (name for split in EVALUATION for name in by_split.get(split, ())):
-        if _entries(where / name) and not _subfolders(where / name):
+        if entries(where / name) and not subfolders(where / name):
             passed_over.append(f"{name}/: photos without class folders, so without labels")
         elif "test" in splits:
             passed_over.append(f"{name}/: {splits['test'].name}/ is the test split")
@@ -170,41 +168,16 @@ def _split_folders(where: Path, known: Known | None, alone: bool) -> tuple[dict[
     return splits, passed_over
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what lies in a folder, in order, without what systems leave. DataError where it cannot be read."""
-    try:
-        with os.scandir(folder) as found:
-            return sorted((entry for entry in found if not is_junk(entry.name)), key=lambda entry: entry.name)
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-def _unreadable(path: Path | str, error: OSError) -> DataError:
-    return DataError(f"{path}: could not be read: {error.strerror}. Repeat the command once it can be, or take it away.")
-
-
-def _subfolders(folder: Path) -> list[str]:
-    return [entry.name for entry in _entries(folder) if entry.is_dir()]
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def _has_photos(folder: Path) -> bool:
-    return any(_is_image(entry.name) and not entry.is_dir() for entry in _entries(folder))
-
-
 def _is_class(folder: Path) -> bool:
     """Return whether a folder holds photos themselves, as `train/` does among other vehicles."""
-    return _has_photos(folder) and not _subfolders(folder)
+    return has_photos(folder) and not subfolders(folder)
 
 
 def _class_folders(folder: Path) -> list[str]:
     """Return the names of the class folders of a split. DataError where there are none."""
-    names = _subfolders(folder)
+    names = subfolders(folder)
     if not names:
-        loose = sum(_is_image(entry.name) for entry in _entries(folder))
+        loose = sum(is_image(entry.name) for entry in entries(folder))
         raise DataError(f"{folder}: found {loose:,} photos and no class folders; expected {EXPECTED}. "
                         "Sort the photos into a folder for each class.")  # fmt: skip
     return names
@@ -234,9 +207,7 @@ def _difference(found: Sequence[str], expected: Sequence[str]) -> str:
     return f"{len(found):,} class folders, " + " and ".join(some)
 
 
-def _images(
-    folder: Path, classes: Sequence[str], inside: dict[str, _Inside]
-) -> tuple[list[ImageFile], list[str]]:
+def _images(folder: Path, classes: Sequence[str], inside: dict[str, Inside]) -> tuple[list[ImageFile], list[str]]:
     """Return the image files of a split, class after class, and sentences on other files. DataError of a class without
     any."""
     images: list[ImageFile] = []
@@ -246,76 +217,10 @@ def _images(
         if not found.images:
             because = f" ({found.passed_over[0]})" if found.passed_over else ""
             raise DataError(f"{folder / name}: found a class without photos{because}; expected "
-                            f"{' '.join(sorted(SUFFIXES))} files. Fill the folder or remove the class from every split.")  # fmt: skip
+                            f"{' '.join(sorted(SUFFIXES))} files. Fill the folder or remove the class from every "
+                            "split.")  # fmt: skip
         if found.others:
             other_files.append(f"{found.others} files in {folder.name}/{name}/ that are not named as images")
         other_files += [f"{folder.name}/{name}/{text}" for text in found.passed_over]
         images += [ImageFile(os.path.join(name, path), label, *about) for path, *about in sorted(found.images)]
     return images, other_files
-
-
-@dataclass
-class _Inside:
-    """What lies below a class folder: image files as (path, bytes, time), how many `others`, what is passed over."""
-
-    images: list[tuple[str, int, int]] = field(default_factory=list)
-    others: int = 0
-    passed_over: list[str] = field(default_factory=list)
-
-
-def _walked(
-    where: Path, splits: dict[Split, Path], folders: dict[Split, list[str]]
-) -> dict[tuple[Split, str], _Inside]:
-    """Return what lies below each class folder of each split, however deep.
-
-    Each real folder is read once: links may lead back to it, or round in a circle. Where two ways lead to one, the way
-    without a link counts, then the first. DataError where a folder or a file cannot be read.
-    """
-    inside = {(split, name): _Inside() for split, names in folders.items() for name in names}
-    read = {_identity(folder) for folder in (where, *where.resolve().parents, *splits.values())}
-    todo: deque[tuple[Split, str, str]] = deque()
-    links: deque[tuple[Split, str, str]] = deque()
-    for split, name in inside:
-        (links if (splits[split] / name).is_symlink() else todo).append((split, name, ""))
-    while todo or links:
-        split, name, below = (todo or links).popleft()
-        folder, found = splits[split] / name / below, inside[split, name]
-        if (identity := _identity(folder)) in read:
-            found.passed_over.append(f"{below or '.'}/: a link to a folder that is read elsewhere")
-            continue
-        read.add(identity)
-        for entry in _entries(folder):
-            path = os.path.join(below, entry.name)
-            if entry.is_dir():
-                (links if entry.is_symlink() else todo).append((split, name, path))
-            elif not _is_image(entry.name):
-                found.others += 1
-            else:
-                _add(found, entry, path)
-    return inside
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    """Return what a real folder is known by, whatever way leads to it. DataError where it cannot be read."""
-    try:
-        status = folder.stat()
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-    return status.st_dev, status.st_ino
-
-
-def _add(found: _Inside, entry: os.DirEntry[str], path: str) -> None:
-    """Note an image file; one that is no file, or a link to nothing, is passed over."""
-    try:
-        status = entry.stat()
-    except FileNotFoundError:
-        found.passed_over.append(f"{path}: a link to a file that is not there")
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise _unreadable(entry.path, error) from error
-        found.passed_over.append(f"{path}: a link that leads round in a circle")
-    else:
-        if stat.S_ISREG(status.st_mode):
-            found.images.append((path, status.st_size, status.st_mtime_ns))
-        else:
-            found.passed_over.append(f"{path}: no file but a pipe, a socket or a device")

@@ -64,7 +64,8 @@ def load_photos(
     `kind` is a known set's, or `photos` for any other: `where` then names a folder (image folders, parquet, or a pack).
     `held_out`: so many of the training photos are kept from training, for tuning; `images`: so many of the rest are
     trained on. Both take from each class in proportion to its size, the first of each class in packed order. `classes`:
-    take these only, labelled in this order. `least`: so many classes there must be. Unusable photos are left out, and listed in the manifest.
+    take these only, labelled in this order. `least`: so many classes there must be. Unusable photos are left out, and
+    listed in the manifest.
 
     DataError where photos are missing, damaged or not the ones that they claim to be; ReproError of numbers that do not
     fit.

@@ -236,8 +236,9 @@ def _decode(packing: Packing, placement: Placement) -> list[Path]:
             shape = (len(placement.photos_of(split)), size, size, 3)
             np.lib.format.open_memmap(made / f"{split}.npy", "w+", np.uint8, shape)
     tasks = [
-        Decoding(chunk, mark, made, size, placement.digests[of], placement.rows[of], placement.in_test[of],
-                 packing.upright)
+        Decoding(
+            chunk, mark, made, size, placement.digests[of], placement.rows[of], placement.in_test[of], packing.upright
+        )
         for chunk, mark, of in zip(source.chunks, marks, placement.of_chunks(), strict=True)
     ]
     try:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from repro.data.known import EVALUATION, Known, Split, parquet_folders
+from repro.data.known import Known, Split
+from repro.data.layouts import EVALUATION, parquet_folders
 from repro.data.photos.chunks import EXPECTED, Chunk, Photo, Source
 from repro.data.photos.prepare import DAMAGED
 from repro.errors import DataError, harmless
@@ -20,7 +21,9 @@ from repro.errors import DataError, harmless
 IMAGE_COLUMNS = ("image", "img")
 LABELS = 1_000_000  # assumed: no set numbers its classes further; a label above is a damaged or a hostile one
 AT_ONCE = 64  # rows of photos that are read at a time
-MEMORY = 1_500_000_000  # bytes of the photos of one row group, as the file counts them (assumed: writers put 100 to 1,000 there)
+MEMORY = (
+    1_500_000_000  # bytes of one row group, as the file counts them (assumed: writers put 1,000 photos there)
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def files_by_split(folder: Path) -> dict[str, list[Path]]:
     if len(found) > 1:
         names = ", ".join(one.relative_to(folder).as_posix() for one in found)
         raise DataError(f"{folder}: found image parquet in {names}; expected one of them. Name the folder meant.")
-    files = next(iter(found.values()), {})
+    files: dict[str, list[Path]] = next(iter(found.values()), {})
     for split, paths in files.items():
         _check_whole(split, paths)
     return files
@@ -111,8 +114,8 @@ def _check_whole(split: str, paths: Sequence[Path]) -> None:
     if lacking or max(there) >= total:
         first = next((i for i in range(total) if i not in there), None)
         named = "" if first is None else f", number {first} first"
-        raise DataError(f"{where}: {lacking} of {total} {split} files are missing{named}; expected all of them. Get the "
-                        "files that are missing, or name those there are otherwise if a part is meant.")  # fmt: skip
+        raise DataError(f"{where}: {lacking} of {total} {split} files are missing{named}; expected all of them. Get "
+                        "them, or name those there are otherwise if a part is meant.")  # fmt: skip
     if len(numbered) > len(there):
         raise DataError(f"{where}: found two {split} files of one number; expected each once. Take one of them away.")
 
@@ -198,8 +201,8 @@ def _classes(splits: dict[Split, list[LabelledFile]], known: Known | None) -> Se
     highest = max((int(part.labels.max(initial=-1)) for part in parts), default=-1)
     if highest >= LABELS:
         part = next(part for part in parts if int(part.labels.max(initial=-1)) == highest)
-        raise DataError(f"{part.path}: found label {highest:,} in row {int(part.labels.argmax())}; expected labels below "
-                        f"{LABELS:,}. Get the file again, or mend its labels.")  # fmt: skip
+        raise DataError(f"{part.path}: found label {highest:,} in row {int(part.labels.argmax())}; expected labels "
+                        f"below {LABELS:,}. Get the file again, or mend its labels.")  # fmt: skip
     highest = max(int(part.labels.max(initial=-1)) for part in splits["train"])
     classes: Sequence[str] = (named[0].names if named else None) or (known.classes if known else _Numbers(highest + 1))
     if known is not None and len(classes) != len(known.classes):
@@ -230,11 +233,11 @@ def _check_every_class_is_there(
     paths = [part.path for part in parts]
     where = f"{paths[0].parent}/{{{','.join(path.name for path in paths)}}}" if len(paths) > 1 else f"{paths[0]}"
     if lacking := sorted(set(taken) - found):
-        raise DataError(f"{where}: found no photo of class {lacking[0]} ({harmless(names[lacking[0]])}); expected photos "
-                        f"of all {len(taken):,} classes in the {split} split. Get the files again.")  # fmt: skip
+        raise DataError(f"{where}: found no photo of class {lacking[0]} ({harmless(names[lacking[0]])}); expected "
+                        f"photos of all {len(taken):,} classes in the {split} split. Get the files again.")  # fmt: skip
     if more := sorted(found - set(taken)):
-        raise DataError(f"{where}: found photos of class {more[0]} ({harmless(names[more[0]])}), of which there is none "
-                        "to train on; expected the same classes in both splits. Get the files again.")  # fmt: skip
+        raise DataError(f"{where}: found photos of class {more[0]} ({harmless(names[more[0]])}), of which there is "
+                        "none to train on; expected the same classes in both splits. Get the files again.")  # fmt: skip
 
 
 def _labelled(path: Path) -> LabelledFile:
@@ -284,12 +287,14 @@ def _check_memory(path: Path, metadata: Any) -> None:
     """Refuse what would take memory out of proportion: rows and bytes as the file's own footer counts them."""
     size = path.stat().st_size
     if metadata.num_rows > 20 * size:  # a row of labels and empty photos compresses to no less than a bit or so
-        raise DataError(f"{path}: found {metadata.num_rows:,} rows in {size:,} bytes; expected a photo in each. Get the "
-                        "file again.")  # fmt: skip
+        raise DataError(f"{path}: found {metadata.num_rows:,} rows in {size:,} bytes; expected a photo in each. Get "
+                        "the file again.")  # fmt: skip
     for i in range(metadata.num_row_groups):
         if metadata.row_group(i).total_byte_size > MEMORY:
-            raise DataError(f"{path}: found a row group of {metadata.row_group(i).total_byte_size / 1e9:,.1f} GB; "
-                            f"expected {MEMORY / 1e9:.1f} GB at most. Write it with fewer rows in a group.")  # fmt: skip
+            raise DataError(
+                f"{path}: found a row group of {metadata.row_group(i).total_byte_size / 1e9:,.1f} GB; expected "
+                f"{MEMORY / 1e9:.1f} GB at most. Write it with fewer rows in a group."
+            )
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -26,7 +26,6 @@ from repro.errors import DataError
 from repro.files import write_whole, writing
 from repro.workers import Report, work_here, work_through
 
-
 MARKED = 32 + 4 + 32  # bytes that the first pass keeps of a photo
 
 
@@ -86,8 +85,8 @@ def _ignore(event: object) -> None:
 
 @dataclass(frozen=True)
 class Hashing:
-    """First pass: of every photo of a chunk its digest, its label and the sha256 of its bytes alone, uint8 [photos, 68],
-    in a `.npy` file."""
+    """First pass: of every photo of a chunk its digest, its label and the sha256 of its bytes alone, uint8
+    [photos, MARKED], in a `.npy` file."""
 
     chunk: Chunk
     mark: Path

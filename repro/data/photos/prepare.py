@@ -147,8 +147,8 @@ def _make_fit(image: Image.Image, short: int, *, turned: bool) -> None:
             return
         smaller = (width // 2, height // 2)
         if image.format not in ("JPEG", "MPO") or image.info.get("progressive") or min(smaller) < short:
-            raise Unusable(f"{width:,} x {height:,} pixels, which take {width * height * each / 1e6:,.0f} MB to decode; "
-                           f"expected {MEMORY / 1e6:,.0f} MB at most")  # fmt: skip
+            raise Unusable(f"{width:,} x {height:,} pixels, which take {width * height * each / 1e6:,.0f} MB to "
+                           f"decode; expected {MEMORY / 1e6:,.0f} MB at most")  # fmt: skip
         image.draft(None, smaller)
         if image.size == (width, height):
             raise Unusable(f"{width:,} x {height:,} pixels, too many to decode in {MEMORY / 1e6:,.0f} MB")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repro.data.known import EVALUATION, Known
+from repro.data.known import Known
+from repro.data.layouts import EVALUATION
 from repro.data.photos.chunks import EXPECTED, Source
 from repro.data.photos.folders import open_folders
 from repro.data.photos.parquet import files_by_split, open_parquet
