@@ -60,7 +60,7 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
     if name := weights.not_numbers(opened.tensors):
         raise RunError(f"{wish.weights}: {name} holds NaN or infinite values, from which nothing can be trained; get "
                        "weights of a training that did not diverge")  # fmt: skip
-    known = _config_of(wish.weights) if wish.weights else {}
+    known = config_of(wish.weights) if wish.weights else {}
     kind = wish.model.get("kind") or known.get("model", {}).get("kind")
     own = library.preparation(kind) if wish.weights and libraries.is_library_net(kind) else {}
     data = _data(wish, own | known.get("data", {}))
@@ -113,7 +113,7 @@ def _data(wish: Wish, known: dict[str, Any]) -> dict[str, Any]:
     return data | {"kind": "photos", "images": None}
 
 
-def _config_of(path: Path) -> dict[str, Any]:
+def config_of(path: Path) -> dict[str, Any]:
     """Return the configuration of the run that a file of weights is of; empty where it says nothing of one. DataError
     of one that is no configuration."""
     found: Any = starts.about_of(path).get("config")

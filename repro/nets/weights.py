@@ -11,6 +11,7 @@ Names are those of the net that the tensors are for: ours are `conv1.weight` to 
 from __future__ import annotations
 
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -61,10 +62,10 @@ def opened(path: Path) -> Weights:
         raise DataError(f"{path}: found an empty file; {EXPECTED}. Get the file again.")
     if start.startswith(b"\x93NUMPY"):
         return Weights(caffe.read(path))
-    if start.startswith(b"PK\x03\x04") or start.startswith(b"\x80") or start[257:262] == b"ustar":
-        return _of_torch(path)
     if start[8:9] == b"{" and 8 < int.from_bytes(start[:8], "little") + 8 <= path.stat().st_size:
         return _ours(path)
+    if start.startswith((b"PK\x03\x04", b"\x80")) or start[257:262] == b"ustar":
+        return _of_torch(path)
     raise DataError(f"{path}: {_told(path, start)}")
 
 
@@ -171,7 +172,9 @@ def _ours(path: Path) -> Weights:
 def _of_torch(path: Path) -> Weights:
     _check_zip(path)
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file, warnings.catch_warnings():  # by its path torch would read it by its suffix
+            warnings.simplefilter("ignore")  # of a pickle's version: what does not read is refused below
+            content: Any = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch reads with a parser of its own, which raises as a hostile file makes it
         raise DataError(f"{path}: {_refused(path, str(error) or type(error).__name__)}") from error
     where, state = _state_dict(content)

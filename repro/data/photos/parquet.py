@@ -21,9 +21,7 @@ from repro.errors import DataError, harmless
 IMAGE_COLUMNS = ("image", "img")
 LABELS = 1_000_000  # assumed: no set numbers its classes further; a label above is a damaged or a hostile one
 AT_ONCE = 64  # rows of photos that are read at a time
-MEMORY = (
-    1_500_000_000  # bytes of one row group, as the file counts them (assumed: writers put 1,000 photos there)
-)
+MEMORY = 1_500_000_000  # bytes of one row group, as the file counts them (assumed: writers put 1,000 photos there)
 
 
 @dataclass(frozen=True)

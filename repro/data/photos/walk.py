@@ -32,7 +32,14 @@ def _unreadable(path: Path | str, error: OSError) -> DataError:
 
 
 def subfolders(folder: Path) -> list[str]:
-    return [entry.name for entry in entries(folder) if entry.is_dir()]
+    return [entry.name for entry in entries(folder) if _is_folder(entry)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle, or one that may not be followed: no folder, in any case
+        return False
 
 
 def is_image(name: str) -> bool:
@@ -40,7 +47,7 @@ def is_image(name: str) -> bool:
 
 
 def has_photos(folder: Path) -> bool:
-    return any(is_image(entry.name) and not entry.is_dir() for entry in entries(folder))
+    return any(is_image(entry.name) and not _is_folder(entry) for entry in entries(folder))
 
 
 @dataclass
@@ -73,7 +80,7 @@ def walked(where: Path, splits: dict[Split, Path], folders: dict[Split, list[str
         read.add(identity)
         for entry in entries(folder):
             path = os.path.join(below, entry.name)
-            if entry.is_dir():
+            if _is_folder(entry):
                 (links if entry.is_symlink() else todo).append((split, name, path))
             elif not is_image(entry.name):
                 found.others += 1
