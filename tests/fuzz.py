@@ -225,8 +225,8 @@ def all_weights() -> st.SearchStrategy[bytes]:
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x/data.pkl", bytes(50_000_000))
-    hostile = [own_weights(deep("[")), own_weights(deep('{"config":')), own_weights('{"config": 3}'), own_weights("[1]"),
-               own_weights('{"config": {"data": 3, "model": []}}'), struct.pack("<Q", 2**40) + b"{}",
+    hostile = [own_weights(deep("[")), own_weights(deep('{"config":')), own_weights('{"config": 3}'),
+               own_weights("[1]"), own_weights('{"config": {"data": 3, "model": []}}'), struct.pack("<Q", 2**40) + b"{}",
                struct.pack("<Q", 2**63 - 1) + b"{" * 64, bomb.getvalue(),
                caffe()[:118 + 10] + pickle.PROTO + b"\5]r\xff\xff\xff\x7f.", pickle.dumps({"a": 1})]  # fmt: skip
     whole = [state_dict(), caffe(), own_weights("{}")]
@@ -291,8 +291,8 @@ def main() -> None:
     for kind in asked.kind or KINDS:
         tallies.append(tally := fuzz(kind, asked.examples))
         counts = [len(tally.tracebacks), len(tally.slow), len(tally.large), len(tally.outside)]
-        print(f"{kind:<12} {tally.tried:>7,} {tally.refused:>8,} {counts[0]:>11} {counts[1]:>9} {counts[2]:>12} {counts[3]:>8}",
-              flush=True)  # fmt: skip
+        begin = f"{kind:<12} {tally.tried:>7,} {tally.refused:>8,}"
+        print(f"{begin} {counts[0]:>11} {counts[1]:>9} {counts[2]:>12} {counts[3]:>8}", flush=True)
     for tally in tallies:
         for line in (*tally.failures, *tally.slow)[:10]:
             print(line.encode("ascii", "backslashreplace").decode())

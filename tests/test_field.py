@@ -425,7 +425,7 @@ def test_a_file_that_holds_no_weights_is_named_for_what_it_is(tmp_path, content,
 @pytest.mark.parametrize("thing", [argparse.Namespace(lr=0.1), np.float64(51.0)], ids=["Namespace", "scalar"])
 def test_an_object_among_the_tensors_is_named_and_not_made(tmp_path, net, thing):
     torch.save({"state_dict": net.state_dict(), "thing": thing}, tmp_path / "x.pth")
-    with pytest.raises(DataError, match="Namespace|scalar") as error:
+    with pytest.raises(DataError, match=r"Namespace|scalar") as error:
         weights.read(tmp_path / "x.pth")
     assert "\x1b" not in str(error.value)
     assert "['state_dict']" in str(error.value)
