@@ -226,7 +226,8 @@ def all_weights() -> st.SearchStrategy[bytes]:
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x/data.pkl", bytes(50_000_000))
     hostile = [own_weights(deep("[")), own_weights(deep('{"config":')), own_weights('{"config": 3}'),
-               own_weights("[1]"), own_weights('{"config": {"data": 3, "model": []}}'), struct.pack("<Q", 2**40) + b"{}",
+               own_weights("[1]"), own_weights('{"config": {"data": 3, "model": []}}'),
+               struct.pack("<Q", 2**40) + b"{}",
                struct.pack("<Q", 2**63 - 1) + b"{" * 64, bomb.getvalue(),
                caffe()[:118 + 10] + pickle.PROTO + b"\5]r\xff\xff\xff\x7f.", pickle.dumps({"a": 1})]  # fmt: skip
     whole = [state_dict(), caffe(), own_weights("{}")]
