@@ -141,7 +141,8 @@ def open_parquet(where: Path, files: dict[str, list[Path]], known: Known | None)
             listing.update(f"{split}\0{part.path.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
             listing.update(part.labels.tobytes())
         _check_every_class_is_there(split, parts, taken, everything)
-    unused = [harmless(everything[label]) for label in _others(len(everything), taken)]
+    named = () if isinstance(everything, _Numbers) else _others(len(everything), taken)
+    unused = [harmless(everything[label]) for label in named]
     if unused:
         more = f" and {len(unused) - 5:,} more" if len(unused) > 5 else ""
         passed_over.append(f"classes without photos: {', '.join(unused[:5])}{more}")
