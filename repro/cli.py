@@ -6,7 +6,9 @@ Nothing heavy is imported before a verb needs it: `--help`, `list` and `check` a
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
+import io
 import os
 import select
 import signal
@@ -17,8 +19,8 @@ from functools import partial
 from typing import NoReturn
 
 from repro import places, verbs, workers
-from repro.errors import MemoryLack, ReproError
-from repro.files import refused, writable_folder
+from repro.errors import MemoryLack, ReproError, harmless
+from repro.files import Unwritable, refused, writable_folder
 from repro.flags import parser, wish
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended: 128 + 2
@@ -66,6 +68,9 @@ def _leave_the_terminal() -> None:
 
 def _run(arguments: list[str] | None) -> int:
     """Run one command; its exit code, also where nobody reads what it prints."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where a terminal knows ASCII alone, other signs are written out
+            stream.reconfigure(errors="backslashreplace")
     gc.set_threshold(50_000)  # at 700 a quarter of `coverage` went into looking for garbage among claims and runs
     try:
         try:
@@ -76,6 +81,12 @@ def _run(arguments: list[str] | None) -> int:
         if not _unread():
             raise
         return UNREAD
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT) or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it fails once more at the end
+        print(f"the output could not be written: {error.strerror}; what is done is kept", file=sys.stderr)
+        return Unwritable.exit_code
 
 
 def _done(arguments: list[str] | None) -> int:
@@ -111,8 +122,8 @@ def _unread() -> bool:
 
 
 def _line(text: str) -> None:
-    """Print a line that is seen at once."""
-    print(text, flush=True)
+    """Print a line that is seen at once; names in it may come from anywhere."""
+    print(harmless(text, kept="\n"), flush=True)
 
 
 def _finetune(args: argparse.Namespace) -> int:
@@ -124,7 +135,7 @@ def _finetune(args: argparse.Namespace) -> int:
     writable_folder(asked_for.out)
     with display(_line) as show:
         outcome = finetune(asked_for, device_of(args.device), show)
-    print("\n".join(outcome.lines(places.relative_path(outcome.out))))
+    print(harmless("\n".join(outcome.lines(places.relative_path(outcome.out))), kept="\n"))
     return 0
 
 
@@ -175,7 +186,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _data(args: argparse.Namespace) -> int:
-    from repro.data.known import KNOWN, find
+    from repro.data.known import KNOWN, find, near
 
     if args.action == "get":
         if args.kind not in KNOWN:
@@ -185,8 +196,10 @@ def _data(args: argparse.Namespace) -> int:
         print(f"{args.kind}: {get(args.kind, places.roots(args.data)[0])}")
         return 0
     for kind, known in KNOWN.items():
-        where = str(find(kind, places.roots(args.data), places.cache()) or "not found")
-        print(f"{kind:<12} {known.title}\n{'':<12} {where}")
+        roots = places.roots(args.data)
+        where = str(find(kind, roots, places.cache()) or f"not found in {', '.join(map(str, roots))}")
+        for first, text in ((kind, known.title), ("", where), *(("", text) for text in near(kind, roots))):
+            print(f"{first:<12} {harmless(text)}")
     return 0
 
 

@@ -1,5 +1,10 @@
 """What a person can act on. `repro.cli` turns each class into one message and one exit code."""
 
+from __future__ import annotations
+
+import unicodedata
+from contextlib import suppress
+
 # Every exit code and when it is given: README and `--help` print this table. From 66 on they are those of sysexits.h
 # with the nearest meaning; 130 and 141 are what shells report of programs that SIGINT and SIGPIPE ended.
 CODES: dict[int, str] = {
@@ -17,11 +22,37 @@ CODES: dict[int, str] = {
     141: "the reader of the output closed it, as `head` does",
 }
 
+# Unicode categories of characters that are not drawn but obeyed, or that no file can hold: control characters, changes
+# of the direction of writing, halves of a surrogate pair, separators of lines and paragraphs.
+OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"  # of category Cf too, but parts of words of many languages, and of emoji
+
+
+def harmless(text: str, kept: str = "") -> str:
+    r"""Return `text` with every control character written out, as `\x1b`; those in `kept` stay.
+
+    Names of files, classes and keys come from anywhere: printed as they are, they could clear a terminal, or pass for
+    another name. Bytes of a file's name that are not UTF-8 are written out too, as `caf\xe9.jpg`.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    with suppress(UnicodeEncodeError):  # a surrogate that stands for no byte of a name; the line below writes it out
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(_written(c) if unicodedata.category(c) in OBEYED and c not in kept + JOINERS else c for c in text)
+
+
+def _written(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
 
 class ReproError(Exception):
     """A mistake or a lack that a person can mend: says what, where, what was expected, and the next command."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """Return the message, made harmless: it quotes names and values that others wrote."""
+        return harmless(super().__str__(), kept="\n")
 
 
 class DataError(ReproError):

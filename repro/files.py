@@ -3,14 +3,16 @@ and hold locks, so that two processes do not write the same."""
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from repro.errors import Busy, ReproError
+from repro.errors import Busy, ReproError, harmless
 
 # A file is called `.NAME.PROCESS.partial` while it is written; a killed process leaves it.
 PARTIAL = ".partial"
@@ -161,3 +163,32 @@ def is_locked(path: Path) -> bool:
             return False
     except Busy:
         return True
+
+
+FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of a formula
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Return rows as CSV that a spreadsheet only shows: text that it would compute gets an apostrophe before it.
+
+    Names of files, classes and arms come from anywhere. Control characters in them are written out; numbers stay.
+    """
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerows([_cell(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _cell(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = harmless(cell)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text == text.strip()

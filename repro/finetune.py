@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from repro import contents
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain, Start
@@ -27,7 +28,7 @@ from repro.engine.jobs import Job
 from repro.engine.provenance import provenance
 from repro.engine.setting import Setting
 from repro.engine.tensorboard import exported
-from repro.errors import ReproError, RunError
+from repro.errors import DataError, ReproError, RunError
 from repro.files import write_whole
 from repro.flags import Wish
 from repro.nets import libraries, library, tables, weights
@@ -44,7 +45,8 @@ DECAY = 0.0005  # §5
 HELD_OUT = 10  # assumed: every tenth training photo chooses the best epoch, so that none that measures does
 DROPS = (0.6, 0.85)  # assumed: of the epochs, after which rates fall by ten; about those of the claims on photos
 SIDE = 256 / 224  # §2 and §4.1: of the stored photo to the crop
-CROPPING = ("scale", "factor", "stored", "crop", "crops", "mirror", "mean", "colour")  # what a net is used to
+# What a net is used to.
+CROPPING = ("scale", "factor", "stored", "crop", "crops", "mirror", "mean", "colour", "constants")
 ANSWERS = "answers.npz"
 
 
@@ -54,13 +56,18 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
     DataError of photos or weights that are not there; ReproError where weights, layers and net do not fit; RunError
     where the device gives up.
     """
-    known = starts.about_of(wish.weights).get("config") if wish.weights else None
-    given = weights.read(wish.weights) if wish.weights else {}
-    data = _data(wish, known.get("data", {}) if known else {})
+    opened = weights.opened(wish.weights) if wish.weights else weights.Weights({})
+    if name := weights.not_numbers(opened.tensors):
+        raise RunError(f"{wish.weights}: {name} holds NaN or infinite values, from which nothing can be trained; get "
+                       "weights of a training that did not diverge")  # fmt: skip
+    known = config_of(wish.weights) if wish.weights else {}
+    kind = wish.model.get("kind") or known.get("model", {}).get("kind")
+    own = library.preparation(kind) if wish.weights and libraries.is_library_net(kind) else {}
+    data = _data(wish, own | known.get("data", {}))
     photos = _photos(wish, data, report)
     assert photos.manifest is not None, "photos of one's own come from a pack"
     data = data | {"content": photos.content, "held_out": len(photos.held_out) or None}
-    configs = _configs(wish, known.get("model", {}) if known else {}, RunData(**data), len(photos.classes))
+    configs = _configs(wish, known.get("model", {}), RunData(**data), len(photos.classes))
     settle_process(device)
     cropping = {name: data[name] for name in CROPPING if name in data and name not in ("stored", "crop")}
     batches = PhotoBatches(photos, device=device, size=data["crop"], **cropping)
@@ -69,10 +76,12 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
         report = exported(wish.tensorboard, setting.store, report)
     for config in configs.values():
         if config.start:  # before anything is trained
-            weights.put(_net(config, batches), given, afresh=config.start.afresh)
+            net = _net(config, batches)
+            opened = weights.fitted(net, opened, config.start.afresh)
+            weights.put(net, opened.tensors, afresh=config.start.afresh)
     tried = []
     for name, config in configs.items():
-        _train(config, f"{wish.data.name}, {name}", wish.epochs, setting, report, batches, given)
+        _train(config, f"{wish.data.name}, {name}", wish.epochs, setting, report, batches, opened.tensors)
         tried.append(_tried(name, config, setting, batches))
     tuning = FineTuning(
         where=str(wish.data),
@@ -82,6 +91,7 @@ def finetune(wish: Wish, device: str, report: Report) -> FineTuning:
         pixels=photos.test_x,
         photos={"trained on": len(photos.train), "held out": len(photos.held_out), "test": len(photos.test_y)},
         manifest=dict(photos.manifest),
+        notes=(*opened.notes, *_pixels(data, kind)),
         weights=wish.weights.name if wish.weights else None,
         tried=tuple(tried),
         provenance=setting.provenance,
@@ -99,8 +109,31 @@ def _data(wish: Wish, known: dict[str, Any]) -> dict[str, Any]:
     if wish.crop is not None:
         data |= {"crop": wish.crop, "stored": round(wish.crop * SIDE)}
     if wish.pixels is not None:
-        data["scale"] = wish.pixels
+        data |= {"scale": wish.pixels, "constants": None}
     return data | {"kind": "photos", "images": None}
+
+
+def config_of(path: Path) -> dict[str, Any]:
+    """Return the configuration of the run that a file of weights is of; empty where it says nothing of one. DataError
+    of one that is no configuration."""
+    found: Any = starts.about_of(path).get("config")
+    if found is None:
+        return {}
+    try:
+        RunConfig.model_validate(found)
+    except (ValidationError, RecursionError) as error:
+        raise DataError(f"{path}: found metadata that are not a run's configuration; expected those that `finetune` "
+                        "writes. Save the tensors without metadata.") from error  # fmt: skip
+    return dict(found)
+
+
+def _pixels(data: dict[str, Any], kind: str | None) -> list[str]:
+    """Return what the net reads, where that is not the usual, as a sentence."""
+    if not data.get("constants"):
+        return []
+    means, deviations = (", ".join(f"{value:g}" for value in data["constants"][i : i + 3]) for i in (0, 3))
+    return [f"pixels: (x / 255 - mean) / deviation as {kind} was published, mean {means}, deviation {deviations}, "
+            f"crops of {data['crop']} from {data['stored']}"]  # fmt: skip
 
 
 def _photos(wish: Wish, data: dict[str, Any], report: Report) -> Photos:
@@ -111,9 +144,7 @@ def _photos(wish: Wish, data: dict[str, Any], report: Report) -> Photos:
         report({"event": "pack", "run": "photos", "label": label, "done": done, "total": total})
 
     asked: dict[str, Any] = {"where": wish.data, "size": data["stored"], "cache": cache(), "progress": progress}
-    photos = load_photos("photos", **asked)
-    if len(photos.classes) < 2:
-        raise ReproError(f"{wish.data}: found photos of one class, {photos.classes[0]}; expected two classes or more")
+    photos = load_photos("photos", **asked, least=2)
     held_out = len(photos.train) // HELD_OUT
     return load_photos("photos", **asked, held_out=held_out) if held_out else photos
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import repro
 from repro.claim.scales import SCALE_NAMES
-from repro.data.known import find, how_to_get
+from repro.data.known import find, how_to_get, near
 from repro.errors import DataError, ReproError
 from repro.files import writable_folder
 
@@ -77,7 +77,13 @@ def cache() -> Path:
     """Where sets are packed once: REPRO_CACHE, else the user's cache folder."""
     if given := os.environ.get("REPRO_CACHE"):
         return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repro"
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "repro"
+    try:
+        return Path.home() / ".cache" / "repro"
+    except RuntimeError as error:  # no HOME, and a user whom the system does not know, as in containers
+        raise ReproError("no folder for packed data: this user has no home folder; set REPRO_CACHE to a folder that "
+                         "can be written") from error  # fmt: skip
 
 
 def shelf(name: str, given: Path | None, reference: bool) -> Path:
@@ -110,7 +116,8 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
     if asked:
         if not there[kinds[asked]]:
             kind = kinds[asked]
-            raise DataError(f"{file.id} at {asked} scale needs {kind}, which is not there: {how_to_get(kind)}")
+            nearly = "".join(f"; {text}" for text in near(kind, data))
+            raise DataError(f"{file.id} at {asked} scale needs {kind}, which is not there: {how_to_get(kind)}{nearly}")
         return asked, "asked for"
     missing: list[str] = []
     for scale in reversed(scales):
@@ -119,7 +126,8 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
             continue
         if there[kind] or scale == scales[0]:
             if missing:
-                return scale, f"no {' and no '.join(dict.fromkeys(missing))} found"
+                nearly = "".join(f"; {text}" for kind in dict.fromkeys(missing) for text in near(kind, data))
+                return scale, f"no {' and no '.join(dict.fromkeys(missing))} found{nearly}"
             if scale == scales[0] and len(scales) > 1:
                 return scale, f"{scales[1]} scale is not meant for {device}"
             return scale, f"{kind} found; {file.paper.largest_on(device, kind)} is the largest scale meant for {device}"

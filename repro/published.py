@@ -7,27 +7,29 @@ weights are the same, so a difference of more than a few photos has another caus
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from repro import contents
-from repro.data.known import EVALUATION, KNOWN, Known, find_source, how_to_get
+from repro.data.known import KNOWN, Known, find_source, how_to_get
+from repro.data.layouts import EVALUATION
+from repro.data.photos import prepare as photos_here
 from repro.data.photos.chunks import Chunk
 from repro.data.photos.sources import open_source
-from repro.errors import DataError, ReproError
+from repro.errors import DataError, ReproError, RunError
 from repro.nets import libraries, library, modules, weights
 from repro.workers import cores
 
 BATCH: Final = 64  # assumed: any gives the same counts
 CAFFE: Final = "bvlc_alexnet"
+LARGEST_INPUT: Final = 600  # assumed: the side of the largest photos that published nets resize to
 # models/bvlc_alexnet: 256 x 256 whatever the shape, the centre, less the mean colour of ILSVRC-2012's training photos
 CAFFE_SIDE, CAFFE_STORED, CAFFE_MEAN = 227, 256, (122.67891434, 116.66876762, 104.00698793)
 
@@ -38,7 +40,8 @@ Prepare = Callable[[Image.Image], torch.Tensor]
 class Counts:
     """Counts of right answers: of the photos read so far, so many right in one answer and in five.
 
-    `left_out`: photos that do not decode. `documented`: the publisher's (top-1, top-5) accuracy in percent.
+    `left_out`: photos that cannot be taken, with the reason. `turned`: by their EXIF orientation. `notes`: what was
+    taken off the file of weights. `documented`: the publisher's (top-1, top-5) accuracy in percent.
     """
 
     name: str  # of the net and its weights
@@ -49,6 +52,8 @@ class Counts:
     right5: int = 0
     left_out: tuple[str, ...] = ()
     documented: tuple[float, float] | None = None
+    turned: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:
@@ -80,7 +85,7 @@ def evaluate(
         raise ReproError(f"--model {model}: found a net that is trained here; expected torchvision:NAME, timm:NAME or "
                          f"{CAFFE}. Errors of runs stand in their records and pages.")  # fmt: skip
     file = file or _fetched(model)
-    tensors = weights.read(file)
+    given = weights.opened(file)
     chunks, classes = measuring(photos, roots)
     side = CAFFE_SIDE if model == CAFFE else 0
     net = modules.build(
@@ -89,27 +94,32 @@ def evaluate(
         image=(3, side, side),
         draw=lambda name: torch.Generator().manual_seed(0),
     )
-    heads = [head for head in library.HEADS if any(name.startswith(f"{head}.") for name in tensors)]
-    weights.put(net, tensors, afresh=heads)
+    given = weights.fitted(net, given)
+    heads = [head for head in library.HEADS if any(name.startswith(f"{head}.") for name in given.tensors)]
+    weights.put(net, given.tensors, afresh=heads)
     prepare, published, documented = preparation(model, net, file)
     if published and hasattr(net, "transform_input"):
         net.transform_input = True  # torchvision sets it with published weights: they were trained on other constants
     net.to(device).eval()
     readers = min(workers, len(chunks) - 1)  # processes that read; none for a few photos
     loader = DataLoader(
-        _Prepared(chunks, prepare),
+        _Prepared(chunks, prepare, upright=photos not in KNOWN, whole=model == CAFFE),
         batch_size=BATCH,
         num_workers=readers,
         collate_fn=list,
         multiprocessing_context="spawn" if readers else None,  # a process that has used a GPU cannot be forked
     )
-    counts = Counts(f"{model} with {published or file}", classes, sum(map(len, chunks)), documented=documented)
+    counts = Counts(f"{model} with {published or file}", classes, sum(map(len, chunks)), notes=given.notes,
+                    documented=documented)  # fmt: skip
     yield counts
     for batch in loader:
-        usable = [(x, y) for x, y, _ in batch if x is not None]
+        usable = [(x, y) for x, y, *_ in batch if x is not None]
         right1 = right5 = 0
         if usable:
             scores = _scores(net, torch.stack([x for x, _ in usable]).to(device))
+            if not bool(scores.isfinite().all()):
+                raise RunError(f"{file}: the answers are not numbers{_where_nan(given.tensors)}; no error can be "
+                               "measured. Get weights of a training that did not diverge.")  # fmt: skip
             y = torch.tensor([label for _, label in usable], device=device)
             best = scores.topk(min(5, classes), dim=1).indices == y[:, None]
             right1, right5 = int(best[:, 0].sum()), int(best.any(1).sum())
@@ -118,11 +128,13 @@ def evaluate(
             read=counts.read + len(batch),
             right1=counts.right1 + right1,
             right5=counts.right5 + right5,
-            left_out=(*counts.left_out, *(name for x, _, name in batch if x is None)),
+            left_out=(*counts.left_out, *(why for x, _, why, _ in batch if x is None)),
+            turned=counts.turned + sum(turned for *_, turned in batch),
         )
         yield counts
     if not counts.images:
-        raise DataError(f"{photos}: found no photo that decodes; expected some. Name another folder.")
+        because = f" ({counts.left_out[0]})" if counts.left_out else ""
+        raise DataError(f"{photos}: found no photo that can be taken{because}; expected some. Name another folder.")
 
 
 @torch.no_grad()
@@ -153,10 +165,17 @@ def lines(counts: Counts) -> list[str]:
         out.append(text)
     if counts.documented and counts.images != KNOWN["ilsvrc2012"].test:
         out.append(f"documented on the {KNOWN['ilsvrc2012'].test:,} validation photos of ILSVRC-2012, not on these")
+    if counts.turned:
+        out.append(f"{counts.turned:,} photos were turned upright, as their EXIF orientation says")
     if counts.left_out:
-        named = ", ".join(counts.left_out[:5])
-        out.append(f"{len(counts.left_out):,} photos do not decode and are left out: {named}")
-    return out
+        named = "; ".join(counts.left_out[:5])
+        out.append(f"{len(counts.left_out):,} photos are left out: {named}")
+    return [*out, *(f"weights: {note}" for note in counts.notes)]
+
+
+def _where_nan(tensors: Mapping[str, torch.Tensor]) -> str:
+    name = weights.not_numbers(tensors)
+    return f": {name} holds NaN or infinite values" if name else ""
 
 
 def _percent(share: float) -> str:
@@ -222,7 +241,8 @@ def _published(name: str, file: Path) -> Any:
     """Return torchvision's entry of the weights in a file, known by the start of its sha256; None of other weights."""
     import torchvision
 
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
     for entry in torchvision.models.get_model_weights(name):
         if (start := re.search(r"-([0-9a-f]{8,})\.pth$", entry.url)) and digest.startswith(start[1]):
             return entry
@@ -259,20 +279,24 @@ def _caffes(image: Image.Image) -> torch.Tensor:
 
 
 class _Prepared(IterableDataset):
-    """(prepared photo or None, label, name) of every photo; chunks are dealt out to the processes that read."""
+    """(prepared photo or None, label, name and why it is left out, turned) of every photo.
 
-    def __init__(self, chunks: Sequence[Chunk], prepare: Prepare) -> None:
-        self.chunks, self.prepare = chunks, prepare
+    Chunks are dealt out to the processes that read. `upright`: photos are turned as their EXIF orientation says;
+    `whole`: a photo far longer than wide is not cut to its middle, since the net sees all of it.
+    """
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor | None, int, str]]:
+    def __init__(self, chunks: Sequence[Chunk], prepare: Prepare, *, upright: bool, whole: bool) -> None:
+        self.chunks, self.prepare, self.upright, self.whole = chunks, prepare, upright, whole
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor | None, int, str, bool]]:
         here = get_worker_info()
         first, step = (here.id, here.num_workers) if here else (0, 1)
         for chunk in self.chunks[first::step]:
             for name, label, encoded in chunk.photos():
                 try:
-                    with Image.open(io.BytesIO(encoded)) as image:
-                        rgb = image.convert("RGB")
-                except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-                    yield None, label, name
-                else:
-                    yield self.prepare(rgb), label, name
+                    photo = photos_here.decoded(encoded, upright=self.upright, smallest=LARGEST_INPUT)
+                except photos_here.Unusable as error:
+                    yield None, label, f"{name} ({error})", False
+                    continue
+                rgb = photo.image if self.whole else photos_here.middle(photo.image)
+                yield self.prepare(rgb), label, name, photo.turned

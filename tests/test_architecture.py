@@ -62,6 +62,7 @@ FACT_MODULES = {
     "repro.nets.libraries": "tables",
     "repro.papers.alexnet2012.timm_nets": "papers with torch",
     "repro.data.known": "known",
+    "repro.data.layouts": "known",
     "repro.train.minibatches": "minibatches",
     "repro.store.rows": "rows",
     "repro.engine.events": "events",

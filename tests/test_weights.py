@@ -139,7 +139,7 @@ def test_a_pickle_that_asks_for_anything_but_arrays_is_refused(tmp_path, asked):
         ({"conv1": [np.zeros((3, 3, 3, 4), np.float32), np.zeros(3, np.float32)]}, "conv1: expected"),
         ({1: [np.zeros((3, 4), np.float32), np.zeros(4, np.float32)]}, "1: expected a layer named like"),
         ({"conv1": ["os", "system"]}, "conv1: expected"),
-        ([1, 2], "found list; expected a mapping"),
+        ([1, 2], "found list; expected the layout"),
     ],
 )
 def test_another_layout_is_refused_with_the_layer(tmp_path, layers, said):
@@ -193,7 +193,7 @@ class Harm:
 @pytest.mark.parametrize("content", [{"a": Harm()}, [1], {}, {"a": 3}])
 def test_a_file_that_is_no_state_dict_of_tensors_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "x.pth")
-    with pytest.raises(DataError, match=r"x.pth: .* state.dict"):
+    with pytest.raises(DataError, match=r"x.pth: found|x.pth: .* state.dict"):
         weights.read(tmp_path / "x.pth")
 
 

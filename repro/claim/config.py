@@ -61,6 +61,7 @@ class RunData(Section):
     held_out: int | None = later()
     classes: list[int] | None = later()  # of the set, in this order; None: all
     factor: float | None = later()
+    constants: list[float] | None = later()  # means, then deviations of R, G, B in 0..1, in place of the set's own
 
 
 class RunModel(Section):

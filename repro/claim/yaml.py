@@ -7,6 +7,7 @@ anchors, aliases, merge keys, tags and second documents are refused: nothing in 
 
 import math
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ Place = tuple[int, int]
 
 MOST_NODES = 10_000  # keys and values of a file (assumed: the longest has 800), so that checking ends within seconds
 DEEPEST = 50  # assumed: a claim nests four levels; the bound keeps hostile files from exhausting the stack
+LARGEST = 4_000_000  # bytes of a file (assumed: a claim has some thousand)
+LONGEST = 40  # assumed: signs of a whole number; of thousands Python writes none out again, so no message could
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def _integer(text: str) -> int:
+    if len(text) > LONGEST:
+        raise ValueError
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
     base = {"0o": 8, "0x": 16}.get(digits[:2], 10)
     return sign * int(digits[2:] if base != 10 else digits, base)
@@ -106,7 +111,12 @@ def read(path: str | Path) -> Document:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever, a device never end
+            raise ReproError(f"{path}: cannot be read: it is no file; expected a claim in a file of YAML")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ReproError(f"{path}: more than {LARGEST:,} bytes; expected a claim, which takes a few thousand")
     except FileNotFoundError:
         raise ReproError(f"{path}: no such file; `repro list` shows the claims") from None
     except OSError as error:

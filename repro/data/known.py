@@ -5,11 +5,13 @@ images are packed as they are, into one file.
 """
 
 import importlib.util
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from repro.data.layouts import PARQUET_PLACES, folders, inside, parquet_folders, split_of
 from repro.errors import ReproError
 
 Split = Literal["train", "test"]
@@ -160,8 +162,6 @@ KNOWN: dict[str, Known] = {
     )
 }  # fmt: skip
 
-TRAINING = ("train", "training")
-EVALUATION = ("test", "validation", "val", "valid")  # names of the split that measures, the first that has labels
 
 MANIFEST = "manifest.json"  # of packed photos
 OFFICIAL = "cifar-10-batches-py"  # the folder inside the official archive, and torchvision's name for it
@@ -189,8 +189,9 @@ def find(kind: str, roots: Sequence[Path], cache: Path | None = None) -> Path | 
     """Return where the set is: its packed file in `cache`, else in the first of `roots` that has it, else None.
 
     Photos are a folder: `ROOT/PLACE`, or a root of that name itself, with parquet files or a folder of training photos.
-    CIFAR-10 is a folder: `ROOT/cifar10` or `ROOT` itself with `train-*.parquet`, or `ROOT/cifar-10-batches-py` (also
-    one level down, in `ROOT/cifar10`). Digits is the file inside the installed scikit-learn, whatever the roots.
+    CIFAR-10 is a folder with `train-*.parquet` or the like (`parquet_folders`), or the official `cifar-10-batches-py`,
+    in a root or in a folder of the set's name in whatever spelling (`cifar10`, `CIFAR-10`, the hub's cache).
+    Digits is the file inside the installed scikit-learn, whatever the roots.
     Names alone are read: `repro.data.sets.load` checks what is inside.
     """
     known = of_kind(kind)
@@ -205,37 +206,78 @@ def find_source(kind: str, roots: Sequence[Path]) -> Path | None:
     """Return what `find` does without a cache."""
     known = of_kind(kind)
     if known.photos:
-        folders = [root / place for root in roots for place in known.places]
-        folders += [root for root in roots if root.resolve().name in known.places]
-        return next((folder for folder in folders if _has_photos(folder, known)), None)
+        at = [root / place for root in roots for place in known.places]
+        at += [root for root in roots if root.resolve().name in known.places]
+        return next((folder for folder in at if _has_photos(folder, known)), None)
     if kind == "digits":
         spec = importlib.util.find_spec("sklearn")  # found, not imported
         if spec is None or not spec.submodule_search_locations:
             return None
         path = Path(spec.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
         return path if path.is_file() else None
-    for root in roots:
-        for folder in (root / "cifar10", root):
-            if any(parquet_files(folder).values()):
-                return folder
-            if (folder / OFFICIAL).is_dir():
-                return folder / OFFICIAL
-        if root.name == OFFICIAL and root.is_dir():
-            return root
+    for folder in _cifar_folders(roots):
+        if folder.name == OFFICIAL and folder.is_dir():
+            return folder
+        if any(parquet_files(folder).values()):
+            return folder
     return None
 
 
+def _cifar_folders(roots: Sequence[Path]) -> Iterator[Path]:
+    """Yield where CIFAR-10 may lie: a root, folders of its name in it, and what the hub and archives put there."""
+    for root in roots:
+        hub = [folder for folder in folders(root / "hub") if _is_cifar(folder)]
+        for folder in (root / "cifar10", root, *(folder for folder in folders(root) if _is_cifar(folder)), *hub):
+            yield folder
+            yield from (folder / OFFICIAL, folder / OFFICIAL / OFFICIAL)
+
+
+def near(kind: str, roots: Sequence[Path]) -> list[str]:
+    """Return what lies in `roots` and is nearly CIFAR-10, a sentence each with what to do; nothing for other sets."""
+    out = []
+    searched = dict.fromkeys(_cifar_folders(roots)) if kind == "cifar10" else {}
+    for folder in searched:
+        for path in inside(folder):
+            if path.name in ARCHIVES:
+                out.append(f"{path}: the archive {ARCHIVES[path.name]}")
+            elif path.is_dir() and path.name in OTHER_FORMS:
+                out.append(f"{path}: {OTHER_FORMS[path.name]}")
+        if _is_cifar(folder) and len(several := parquet_folders(folder)) > 1:
+            names = ", ".join(one.name for one in several)
+            out.append(f"{folder}: parquet files in several folders ({names}); leave those of one")
+    return list(dict.fromkeys(out))
+
+
+OTHER_FORMS = {
+    "cifar-10-batches-bin": "the binary version, which is not read; get the python version or the parquet files",
+    "cifar-10-batches-mat": "the Matlab version, which is not read; get the python version or the parquet files",
+}
+ARCHIVES = {
+    "cifar-10-python.tar.gz": "of the python version; unpack it there",
+    "cifar-10-binary.tar.gz": "of the binary version, which is not read; get the python version",
+    "cifar-10-matlab.tar.gz": "of the Matlab version, which is not read; get the python version",
+}
+
+
+def _is_cifar(folder: Path) -> bool:
+    """Return whether a folder has the name of CIFAR-10, in whatever spelling: CIFAR-10, cifar_10, the hub's
+    datasets--uoft-cs--cifar10, cifar-10-batches-py."""
+    return re.search(r"(?<![a-z0-9])cifar[-_. ]*10(?![0-9])", folder.resolve().name.lower()) is not None
+
+
 def parquet_files(folder: Path) -> dict[Split, list[Path]]:
-    """Return the parquet files of each split by their names: `train-*.parquet`, `test-*.parquet`."""
-    return {split: sorted(folder.glob(f"{split}-*.parquet")) for split in SPLITS}
+    """Return the parquet files of CIFAR-10 by split. Only below a folder of its name further folders are searched."""
+    found = parquet_folders(folder, PARQUET_PLACES if _is_cifar(folder) else ("",))
+    files = next(iter(found.values())) if len(found) == 1 else {}
+    return {split: files.get(split, []) for split in SPLITS}
 
 
 def _has_photos(folder: Path, known: Known) -> bool:
     if known.split_off and folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir()):
         return True
-    return any((folder / name).is_dir() for name in TRAINING) or any(
-        parquet_files(place)["train"] for place in (folder, folder / "data")
-    )
+    if any(split_of(name.name) == "train" for name in folders(folder)):
+        return True
+    return any("train" in files for files in parquet_folders(folder).values())
 
 
 def how_to_get(kind: str) -> str:

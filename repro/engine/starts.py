@@ -43,12 +43,12 @@ def about_of(path: Path) -> About:
     """Return what a file that `saved` made says of itself, of a run's checkpoint its configuration; empty of others."""
     if path.name == CHECKPOINT and (run := Store(path.parent.parent).read(path.parent.name)) is not None:
         return {"config": run.config} if "model" in run.config else {}
-    if path.suffix != ".safetensors" or not path.is_file():
+    if not path.is_file():
         return {}
     try:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
-    except (SafetensorError, OSError, ValueError):
+    except (SafetensorError, OSError, ValueError, RecursionError, MemoryError):
         return {}
     return cast(About, about) if isinstance(about, dict) else {}
 

@@ -46,6 +46,28 @@ def build(kind: str, *, classes: int, side: int = 0, draw: Callable[[str], torch
     return net.to(memory_format=torch.channels_last)
 
 
+def preparation(kind: str) -> dict[str, Any]:
+    """Return how photos are prepared for the published weights of a library's net, as keyword arguments of
+    `repro.data.photos.crops`: `constants`, `crop` and `stored`; empty where the library says nothing of it."""
+    source, _, name = kind.partition(":")
+    if name not in libraries.names(source):
+        return {}  # whoever builds it says so
+    if source == "timm":
+        import timm
+
+        published = timm.get_pretrained_cfg(name)
+        if published is None:
+            return {}
+        mean, std, crop = published.mean, published.std, published.input_size[1]
+        stored = round(crop / published.crop_pct)
+    else:
+        import torchvision
+
+        own = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+        mean, std, crop, stored = own.mean, own.std, own.crop_size[0], own.resize_size[0]
+    return {"constants": [*mean, *std], "crop": crop, "stored": max(crop, stored)}
+
+
 def is_library(net: nn.Module) -> bool:
     """Return whether `build` made this net, so that it draws its own randomness."""
     return hasattr(net, _DRAWS)

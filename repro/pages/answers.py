@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ from PIL import Image
 
 from repro.claim.config import RunConfig
 from repro.draw.parts import Grid, Row
+from repro.files import csv_text
 from repro.store import rows as recorded
 
 WORST = 24  # mistakes with their photos
 PAIRS = 20
+TURNED = 5  # photos that were turned are named, the rest counted
 THUMBNAIL = 128  # pixels
 
 
@@ -56,6 +57,7 @@ class FineTuning:
     tried: tuple[TrainedNet, ...]
     provenance: recorded.Provenance
     out: Path
+    notes: tuple[str, ...] = ()  # on the weights and on what the net reads of a photo
 
     def wrong(self, net: TrainedNet) -> int | None:
         """Return how many test photos the net's best weights take for another class; None without such weights."""
@@ -74,11 +76,27 @@ class FineTuning:
         excluded = [f"{e['photo']} ({e['class']}, {e['split']}): {e['reason']}" for e in self.manifest["excluded"]]
         return [*excluded, *self.manifest["passed_over"]]
 
+    @property
+    def about_photos(self) -> list[str]:
+        """What a reader must know of the photos to believe the errors."""
+        turned, in_both, n = self.manifest.get("turned", []), self.manifest.get("in_both", 0), len(self.labels)
+        out = []
+        if in_both:
+            out.append(f"{in_both:,} of {n:,} test photos are, byte for byte, also among those trained on: the errors "
+                       "are too low")  # fmt: skip
+        if turned:
+            more = f" and {len(turned) - TURNED:,} more" if len(turned) > TURNED else ""
+            out.append(f"{len(turned):,} photos were turned upright, as their EXIF orientation says: "
+                       f"{', '.join(turned[:TURNED])}{more}")  # fmt: skip
+        return out
+
     def lines(self, out: str) -> list[str]:
         """Return the lines that a terminal prints at the end; `out`: the folder as the user named it."""
         not_used = len(self.left_out)
         return [
             *([f"not used of {self.where}: {not_used}; the page names each, with the reason"] * (not_used > 0)),
+            *self.notes,
+            *self.about_photos,
             *(f"{net.name}: {self.error(net)}" for net in self.tried),
             f"page: {out}/index.html; weights: {out}/best.safetensors and last.safetensors",
         ]
@@ -169,10 +187,10 @@ def _thumbnail(pixels: np.ndarray) -> str:
 
 def as_csv(tuning: FineTuning) -> str:
     """Return a line for each test photo: its file, its class, and each net's answer with its probability."""
-    out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
     nets = [net for net in tuning.tried if net.answers]
-    lines.writerow(["photo", "class", *(f"{t.name} {what}" for t in nets for what in ("said", "sure", "own class"))])
+    lines: list[list[object]] = [
+        ["photo", "class", *(f"{t.name} {what}" for t in nets for what in ("said", "sure", "own class"))]
+    ]
     for row, label in enumerate(tuning.labels.tolist()):
         cells = [
             cell
@@ -181,8 +199,8 @@ def as_csv(tuning: FineTuning) -> str:
                 tuning.classes[t.answers["said"][row]], f"{t.answers['sure'][row]:.4f}", f"{t.answers['own'][row]:.4f}",
             )
         ]  # fmt: skip
-        lines.writerow([tuning.names[row] if tuning.names else row, tuning.classes[label], *cells])
-    return out.getvalue()
+        lines.append([tuning.names[row] if tuning.names else row, tuning.classes[label], *cells])
+    return csv_text(lines)
 
 
 def percent(share: float) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from math import isfinite
 from typing import Any
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile
+from repro.files import csv_text
 from repro.pages import power
 from repro.pages.assumptions import decides
 from repro.pages.results import Results
@@ -152,23 +151,19 @@ def _evaluations(exhibit: Exhibit) -> dict[str, Any]:
 
 def rows_csv(exhibit: Exhibit) -> str:
     """Return a row for each run of each judgement; for a printed curve, a row for each point of each run."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
     if isinstance(exhibit.judgement.claim.rule, TraceRule):
-        out.writerow(POINTS)
-        out.writerows(_points(exhibit))
-        return text.getvalue()
-    out.writerow(COLUMNS)
+        return csv_text([POINTS, *_points(exhibit)])
+    rows: list[tuple[Any, ...]] = [COLUMNS]
     for judgement in (part for whole in (exhibit.judgement, *exhibit.alternatives) for part in whole.parts):
         under = ", ".join(filter(None, (judgement.alternative, judgement.comparison)))
         about = (exhibit.shelf, judgement.scale, under)
         for name, arm in judgement.arms.items():
             for rate in arm.tuning.rates if arm.tuning else ():
                 about_rate = (*about, name, "tuning", f"{rate.rate:g}")
-                out.writerows((*about_rate, *_cells(judgement.claim, o)) for o in rate.observations)
+                rows.extend((*about_rate, *_cells(judgement.claim, o)) for o in rate.observations)
             judging = (*about, name, "judging", "" if arm.rate is None else f"{arm.rate:g}")
-            out.writerows((*judging, *_cells(judgement.claim, o)) for o in arm.observations)
-    return text.getvalue()
+            rows.extend((*judging, *_cells(judgement.claim, o)) for o in arm.observations)
+    return csv_text(rows)
 
 
 def _cells(claim: Claim, observation: Observation) -> tuple[Any, ...]:

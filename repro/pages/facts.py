@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from math import isfinite, prod
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from repro.claim.counts import ListedNet, times, written
 from repro.claim.files import ExactFile
 from repro.draw.parts import Entry, Grid, Line
+from repro.files import csv_text
 from repro.nets import tables
 from repro.nets.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, SameMapNorm
 from repro.pages import prose
@@ -213,16 +212,14 @@ def _whole(file: ExactFile) -> dict[str, Any]:
 
 def _rows_csv(file: ExactFile) -> str:
     """Return a row for each fact."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow(COLUMNS)
+    rows: list[tuple[object, ...]] = [COLUMNS]
     for i, fact in enumerate(judged(file), start=1):
         printed, count = fact.fact.printed, fact.count
         values = (_plain(tuple(printed) if isinstance(printed, list) else printed), _plain(count.value))
         bounds = ("" if value is None else f"{value:.6g}" for value in (_finite(count.low), _finite(count.high)))
         section = fact.fact.section or file.claim.paper.section
-        out.writerow((i, section, fact.fact.says, *values, *bounds, count.unit, fact.word, count.arithmetic))
-    return text.getvalue()
+        rows.append((i, section, fact.fact.says, *values, *bounds, count.unit, fact.word, count.arithmetic))
+    return csv_text(rows)
 
 
 def _plain(value: Any) -> str:

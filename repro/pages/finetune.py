@@ -155,7 +155,7 @@ def _settings(tuning: FineTuning) -> Grid:
             "divided by ten after epochs": listed([str(drop) for drop in rule.drops]) or "never",
             "epochs, images an update": f"{len(tried.rows)}, {rule.batch}",
             "net": ", ".join([config.model.kind, *own, f"crops of {config.data.crop} px from {config.data.stored}"]),
-            "pixels": prose.SCALED[config.data.scale],
+            "pixels": "as the net was published" if config.data.constants else prose.SCALED[config.data.scale],
             "seed, run": f"{config.seed}, {config.id}",
         }
 
@@ -176,5 +176,5 @@ def _photos(tuning: FineTuning) -> list[str]:
     if manifest["split_off"]:
         out.append("The set has no split of its own: every fifth photo of each class measures, in the order of "
                    "content, so that the same photos are always divided alike.")  # fmt: skip
-    out += [f"{text[0].upper()}{text[1:]}." for text in manifest["deviations"]]
+    out += [f"{text[0].upper()}{text[1:]}." for text in (*manifest["deviations"], *tuning.about_photos, *tuning.notes)]
     return out

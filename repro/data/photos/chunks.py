@@ -32,8 +32,8 @@ class Chunk(Protocol):
 class Source:
     """Where photos come from.
 
-    `listing` changes when the names, sizes or labels of the files do. `passed_over`: sentences on what is there and not
-    used. `split_off`: there is no test split, so some photos of each class, by default every fifth, will be one.
+    `listing` changes when the names, sizes, times or labels of the files do. `passed_over`: sentences on what is there
+    and not used. `split_off`: there is no test split, so some photos of each class, by default every fifth, are one.
     """
 
     form: Form

@@ -46,6 +46,8 @@ class PhotoBatches:
            centre       every crop loses the mean image's centre, whatever its offset (source.md 1, 24)
     scale  raw, or standardised: then divided by the deviation of each channel about the mean image.
     factor multiplies the result
+    constants  means, then deviations of R, G and B on [0, 1], as published weights were trained on: (x / 255 - mean) /
+               deviation in place of `mean` and `scale`
 
     `resident`: whether the stored photos lie on the device: on the CPU the map itself does, and on a GPU a copy where
     it fits into half of the free memory; else they are streamed. Batches are the same bits either way. `components` are
@@ -64,6 +66,7 @@ class PhotoBatches:
         colour: Colour = "none",
         scale: Literal["raw", "standardised"] = "raw",
         factor: float = 1.0,
+        constants: Sequence[float] | None = None,
         resident: bool | None = None,
     ):
         height, width, channels = photos.sums.shape
@@ -79,10 +82,14 @@ class PhotoBatches:
         self.components: Components = components(photos.sums, photos.products, len(photos.train))
         self._photos, self._crops, self._mirror, self._colour = photos, crops, mirror, colour
         whole = torch.from_numpy(photos.sums).double().div(len(photos.train)).float()
+        if constants is not None:
+            whole = torch.tensor(constants[:3]).mul(255).expand(height, width, channels).contiguous()
         self._mean = whole.to(self.device)  # [h, w, 3]
         self._per_offset = mean == "per_offset"
         self._ways = both_ways(size).to(self.device)
         self._deviation = _deviation(photos).to(self.device) if scale == "standardised" else None
+        if constants is not None:
+            self._deviation = torch.tensor(constants[3:]).mul(255).to(self.device)
         if resident is None:
             resident = self.device.type != "cuda" or _fits(photos, self.device)
         self.resident = resident

@@ -35,6 +35,7 @@ class Placement:
     labels: np.ndarray
     in_test: np.ndarray
     rows: np.ndarray
+    in_both: int = 0  # photos that measure whose bytes are also those of one that is trained on
 
     def photos_of(self, split: Split) -> np.ndarray:
         """Return the photos of a split in the order of their rows: int64 [m]."""
@@ -60,6 +61,7 @@ class Decoded:
     modes: Counter[str]
     enlarged: int
     excluded: list[LeftOut]
+    turned: list[str]
 
 
 def finish(
@@ -99,7 +101,7 @@ def _read(marks: list[Path], placement: Placement) -> Decoded:
     """Add up what the marks of the second pass hold."""
     usable = np.ones(len(placement.labels), dtype=bool)
     sums, products = np.zeros((), dtype=np.int64), np.zeros((3, 3), dtype=np.int64)
-    pixels, excluded, enlarged = [], [], 0
+    pixels, excluded, turned, enlarged = [], [], [], 0
     modes: Counter[str] = Counter()
     for mark, of_chunk in zip(marks, placement.of_chunks(), strict=True):
         with np.load(mark) as done:
@@ -121,7 +123,8 @@ def _read(marks: list[Path], placement: Placement) -> Decoded:
             )
         modes.update(notes["modes"])
         enlarged += notes["enlarged"]
-    return Decoded(usable, np.concatenate(pixels), sums, products, modes, enlarged, excluded)
+        turned += notes["turned"]
+    return Decoded(usable, np.concatenate(pixels), sums, products, modes, enlarged, excluded, turned)
 
 
 def _check_every_class(source: Source, placement: Placement, decoded: Decoded, kept: Kept) -> None:
@@ -183,4 +186,6 @@ def _manifest(
         "excluded": sorted(decoded.excluded, key=lambda photo: (photo["split"], photo["photo"])),
         "passed_over": list(source.passed_over),
         "split_off": source.split_off,
+        "turned": decoded.turned,
+        "in_both": placement.in_both,
     }

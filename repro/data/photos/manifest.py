@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from repro.data.known import MANIFEST, Split
 from repro.data.photos.chunks import Form
@@ -34,6 +34,16 @@ class Manifest(TypedDict):
     excluded: list[LeftOut]
     passed_over: list[str]
     split_off: bool
+    turned: NotRequired[list[str]]  # photos that were turned upright; packs of earlier versions lack both
+    in_both: NotRequired[int]  # photos that measure whose bytes are also those of one that is trained on
+
+
+class OfSource(TypedDict):
+    """What the pack of one source has of that source alone: other folders may hold the same photos by other names."""
+
+    pack: str  # the name of the pack's folder
+    excluded: list[LeftOut]
+    turned: list[str]
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -10,7 +10,7 @@ import numpy as np
 
 from repro.data.known import MANIFEST, SPLITS, Known, find_source, how_to_get, of_kind, packed_photos
 from repro.data.photos.manifest import FORMAT, Manifest, read_manifest
-from repro.data.photos.packing import Progress, pack
+from repro.data.photos.packing import Progress, of_this_source, pack
 from repro.data.photos.prepare import channel_products
 from repro.data.photos.sources import open_source
 from repro.data.sets import Images
@@ -55,6 +55,7 @@ def load_photos(
     held_out: int = 0,
     classes: Sequence[int] | None = None,
     known: Known | None = None,
+    least: int = 1,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Photos:
@@ -63,7 +64,8 @@ def load_photos(
     `kind` is a known set's, or `photos` for any other: `where` then names a folder (image folders, parquet, or a pack).
     `held_out`: so many of the training photos are kept from training, for tuning; `images`: so many of the rest are
     trained on. Both take from each class in proportion to its size, the first of each class in packed order. `classes`:
-    take these only, labelled in this order. Unusable photos are left out, and listed in the manifest.
+    take these only, labelled in this order. `least`: so many classes there must be. Unusable photos are left out, and
+    listed in the manifest.
 
     DataError where photos are missing, damaged or not the ones that they claim to be; ReproError of numbers that do not
     fit.
@@ -75,10 +77,23 @@ def load_photos(
             folder = Path(where)
         else:
             source = open_source(Path(where))
+            _check_classes(source.classes, least, where)  # before anything is packed
             folder = pack(source, cache, kind=kind, size=size, workers=workers, progress=progress)
+            photos = open_pack(folder, size, images=images, held_out=held_out, classes=classes)
+            assert photos.manifest is not None
+            manifest = of_this_source(photos.manifest, source, cache, size)
+            names = source.classes if classes is None else tuple(source.classes[label] for label in classes)
+            return replace(photos, manifest=manifest, classes=names)
     else:
         folder = _known(known or of_kind(kind), size, cache, roots, workers, progress)
-    return open_pack(folder, size, images=images, held_out=held_out, classes=classes)
+    photos = open_pack(folder, size, images=images, held_out=held_out, classes=classes)
+    _check_classes(photos.classes, least, folder)
+    return photos
+
+
+def _check_classes(names: Sequence[str], least: int, where: str | Path) -> None:
+    if len(names) < least:
+        raise ReproError(f"{where}: found photos of one class, {names[0]}; expected two classes or more")
 
 
 def _known(

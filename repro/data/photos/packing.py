@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -26,8 +26,8 @@ from repro.data.photos import prepare
 from repro.data.photos.chunks import Source
 from repro.data.photos.digests import ascending, content, every_nth
 from repro.data.photos.finish import Placement, finish
-from repro.data.photos.manifest import FORMAT, read_manifest
-from repro.data.photos.passes import Changed, Decoding, Hashing, do_all
+from repro.data.photos.manifest import FORMAT, Manifest, OfSource, read_manifest
+from repro.data.photos.passes import MARKED, Changed, Decoding, Hashing, do_all
 from repro.errors import DataError
 from repro.files import PARTIAL, Unwritable, locked, rename, write_whole
 from repro.workers import WorkerEnded, cores
@@ -55,6 +55,11 @@ class Packing:
         """The folder that becomes the pack."""
         return self.part / "pack"
 
+    @property
+    def upright(self) -> bool:
+        """Whether photos are turned as their EXIF orientation says: one's own are, known sets are as they were used."""
+        return self.known is None
+
     def marks(self, name: str) -> list[Path]:
         """Return the mark of a pass for each chunk."""
         return [self.part / name.format(i) for i in range(len(self.source.chunks))]
@@ -75,22 +80,25 @@ def pack(
     `known`: hold the photos to this set. `workers`: processes, by default one for each core; 1 packs in this process.
     DataError where photos cannot be had, or are not what `known` says; unusable ones are left out and listed.
     """
-    name = f"{kind}-{size}-of-{hashlib.sha256(source.listing.encode()).hexdigest()[:16]}"
-    pointer, part = cache / f"{name}.pack", cache / f".{name}.part"
+    pointer = _pointer(source, cache, kind, size, known)
+    part = cache / f".{pointer.stem}.part"
     packing = Packing(source, part, kind, size, known, min(workers or cores(), len(source.chunks)),
                       progress or (lambda stage, done, total: None))  # fmt: skip
     try:
         with locked(part.with_suffix(".lock")):  # another process that packs the same is waited for
-            if pointer.is_file() and (cache / pointer.read_text() / MANIFEST).is_file():
-                return cache / pointer.read_text()
+            if of_source := _read_pointer(pointer):
+                return cache / of_source["pack"]
             _begin(packing)
             placement = _place(packing)
             marks = _decode(packing, placement)
-            finish(source, packing.made, kind, prepare.recipe(size), known, placement, marks)
-            target = cache / f"{kind}-{read_manifest(packing.made)['content']}-{size}"
-            if not (target / MANIFEST).is_file():  # else another container had the same photos
+            finish(source, packing.made, kind, prepare.recipe(size, upright=packing.upright), known, placement, marks)
+            manifest = read_manifest(packing.made)
+            turned = manifest.get("turned", [])
+            target = cache / f"{kind}-{manifest['content']}-{size}{'-upright' * bool(turned)}"
+            if not (target / MANIFEST).is_file():  # else another source had the same photos, perhaps by other names
                 rename(packing.made, target)
-            write_whole(pointer, target.name)
+            of_source = OfSource(pack=target.name, excluded=manifest["excluded"], turned=turned)
+            write_whole(pointer, json.dumps(of_source))
             shutil.rmtree(part)
             return target
     except (OSError, Unwritable) as error:
@@ -102,11 +110,39 @@ def pack(
                         "workers if memory is short: packing goes on where it stopped.") from error  # fmt: skip
 
 
+def of_this_source(manifest: Manifest, source: Source, cache: Path, size: int) -> Manifest:
+    """Return a pack's manifest with the names of `source`, from which it was packed or would have been: of classes, of
+    what is passed over, left out and turned."""
+    own = _read_pointer(_pointer(source, cache, manifest["kind"], size, None))
+    assert own is not None, "the source has been packed"
+    named = {"classes": list(source.classes), "passed_over": list(source.passed_over), "form": source.form,
+             "excluded": own["excluded"], "turned": own["turned"]}  # fmt: skip
+    return cast(Manifest, {**manifest, **named})
+
+
+def _pointer(source: Source, cache: Path, kind: str, size: int, known: Known | None) -> Path:
+    """Return the file that names the pack of a source at a size, once there is one, and what is the source's alone."""
+    way = "" if known else "upright"
+    digest = hashlib.sha256(f"{source.listing}{way}".encode()).hexdigest()[:16]
+    return cache / f"{kind}-{size}-of-{digest}.pack"
+
+
+def _read_pointer(pointer: Path) -> OfSource | None:
+    """Return what a pointer says; None where there is none, or one of an earlier version, or its pack is gone."""
+    try:
+        own: OfSource = json.loads(pointer.read_text())
+        name, _, _ = own["pack"], own["excluded"], own["turned"]
+        return own if (pointer.parent / name / MANIFEST).is_file() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _begin(packing: Packing) -> None:
     """Have a folder to work in: the one that an interrupted call left where its plan is the same, else an empty one."""
     plan: dict[str, Any] = {
         "format": FORMAT,
-        "recipe": prepare.recipe(packing.size),
+        "recipe": prepare.recipe(packing.size, upright=packing.upright),
+        "marked": MARKED,
         "listing": packing.source.listing,
         "chunks": [len(chunk) for chunk in packing.source.chunks],
     }
@@ -130,9 +166,10 @@ def _place(packing: Packing) -> Placement:
         for chunk, mark in zip(source.chunks, packing.marks("read-{:06}.npy"), strict=True)
     ]
     do_all(tasks, packing.workers, partial(packing.progress, "reading"))
-    of_chunks = [np.load(task.mark) for task in tasks]  # uint8 [m, 36]: digest and label
+    of_chunks = [np.load(task.mark) for task in tasks]  # uint8 [m, MARKED]: digest, label, sha256
     photos = np.concatenate(of_chunks)
-    digests, labels = photos[:, :32], photos[:, 32:].copy().view("<i4")[:, 0]
+    digests, labels = photos[:, :32], photos[:, 32:36].copy().view("<i4")[:, 0]
+    of_bytes = np.ascontiguousarray(photos[:, 36:]).view("V32")[:, 0]
     sizes = [len(of_chunk) for of_chunk in of_chunks]
     in_test = np.repeat([chunk.split == "test" for chunk in source.chunks], sizes)
     if source.split_off:
@@ -146,7 +183,9 @@ def _place(packing: Packing) -> Placement:
         photos_of = np.flatnonzero(members)
         rows[photos_of[ascending(digests[photos_of])]] = np.arange(len(photos_of))
     classes = source.classes or tuple(map(str, range(int(labels.max()) + 1)))
-    return Placement(classes, sizes, digests, labels, in_test, rows)
+    trained_on = {one.tobytes() for one in of_bytes[~in_test]}
+    in_both = sum(one.tobytes() in trained_on for one in of_bytes[in_test])
+    return Placement(classes, sizes, digests, labels, in_test, rows, in_both)
 
 
 def _check_that_every_class_measures(source: Source, labels: np.ndarray, in_test: np.ndarray, n: int) -> None:
@@ -186,7 +225,9 @@ def _decode(packing: Packing, placement: Placement) -> list[Path]:
             shape = (len(placement.photos_of(split)), size, size, 3)
             np.lib.format.open_memmap(made / f"{split}.npy", "w+", np.uint8, shape)
     tasks = [
-        Decoding(chunk, mark, made, size, placement.digests[of], placement.rows[of], placement.in_test[of])
+        Decoding(
+            chunk, mark, made, size, placement.digests[of], placement.rows[of], placement.in_test[of], packing.upright
+        )
         for chunk, mark, of in zip(source.chunks, marks, placement.of_chunks(), strict=True)
     ]
     try:

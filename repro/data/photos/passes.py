@@ -26,6 +26,8 @@ from repro.errors import DataError
 from repro.files import write_whole, writing
 from repro.workers import Report, work_here, work_through
 
+MARKED = 32 + 4 + 32  # bytes that the first pass keeps of a photo
+
 
 class Changed(DataError):
     """The source is not what it was in the first pass."""
@@ -83,7 +85,8 @@ def _ignore(event: object) -> None:
 
 @dataclass(frozen=True)
 class Hashing:
-    """First pass: the digest and the label of every photo of a chunk, uint8 [photos, 36], in a `.npy` file."""
+    """First pass: of every photo of a chunk its digest, its label and the sha256 of its bytes alone, uint8
+    [photos, MARKED], in a `.npy` file."""
 
     chunk: Chunk
     mark: Path
@@ -106,8 +109,8 @@ class Hashing:
             if label < 0 or (self.classes and label >= self.classes):
                 expected = f"0..{self.classes - 1}" if self.classes else "0 or above"
                 raise DataError(f"{name}: found label {label}; expected a label in {expected}. Mend the labels.")
-            out.append(digest(encoded, label) + label.to_bytes(4, "little"))
-        table = np.frombuffer(b"".join(out), np.uint8).reshape(len(out), 36)
+            out.append(digest(encoded, label) + label.to_bytes(4, "little") + hashlib.sha256(encoded).digest())
+        table = np.frombuffer(b"".join(out), np.uint8).reshape(len(out), MARKED)
         write_whole(self.mark, lambda file: np.save(file, table))
 
 
@@ -126,6 +129,7 @@ class Decoding:
     digests: np.ndarray
     rows: np.ndarray
     in_test: np.ndarray
+    upright: bool  # see `repro.data.photos.prepare.decoded`
 
     @property
     def id(self) -> str:
@@ -143,7 +147,7 @@ class Decoding:
         products = np.zeros((3, 3), dtype=np.int64)
         pixels = np.zeros((len(self.rows), 32), dtype=np.uint8)
         modes: Counter[str] = Counter()
-        enlarged, excluded, taken, name = 0, [], 0, ""
+        enlarged, excluded, turned, taken, name = 0, [], [], 0, ""
         shape = self.size * self.size * 3
         handles = {split: os.open(self.made / f"{split}.npy", os.O_RDWR) for split in SPLITS}
         # the length of the header, which is below a row's
@@ -155,7 +159,7 @@ class Decoding:
                     raise Changed(f"{name}: found other bytes than a moment ago; expected files that stay as they are "
                                   "while they are packed. Repeat the command once nothing writes them.")  # fmt: skip
                 try:
-                    photo = prepare.prepared(encoded, self.size)
+                    photo = prepare.prepared(encoded, self.size, upright=self.upright)
                 except prepare.Unusable as error:
                     excluded.append((i, name, str(error)))
                     continue
@@ -164,6 +168,8 @@ class Decoding:
                 pixels[i] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
                 modes[photo.mode] += 1
                 enlarged += photo.enlarged
+                if photo.turned:
+                    turned.append(name)
                 if split == "train":
                     sums += photo.pixels
                     products += prepare.channel_products(photo.pixels)
@@ -175,6 +181,6 @@ class Decoding:
         finally:
             for handle in handles.values():
                 os.close(handle)
-        notes = json.dumps({"excluded": excluded, "modes": modes, "enlarged": enlarged}).encode()
+        notes = json.dumps({"excluded": excluded, "modes": modes, "enlarged": enlarged, "turned": turned}).encode()
         as_array = np.frombuffer(notes, np.uint8)
         write_whole(self.mark, lambda file: np.savez(file, sums=sums, products=products, pixels=pixels, notes=as_array))

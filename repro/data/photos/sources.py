@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repro.data.known import EVALUATION, Known
+from repro.data.known import Known
+from repro.data.layouts import EVALUATION
 from repro.data.photos.chunks import EXPECTED, Source
 from repro.data.photos.folders import open_folders
 from repro.data.photos.parquet import files_by_split, open_parquet
@@ -19,10 +20,8 @@ def open_source(where: Path, known: Known | None = None, *, alone: bool = False)
     """
     if not where.is_dir():
         raise DataError(f"{where}: found no such folder; expected {EXPECTED}. Name the folder that holds them.")
-    for folder in (where, where / "data"):  # as published sets have it
-        files = files_by_split(folder)
-        if files and alone and "train" not in files:
+    if files := files_by_split(where):
+        if alone and "train" not in files:
             files = {"train": next(files[name] for name in EVALUATION if name in files)}
-        if files:
-            return open_parquet(where, files, known)
-    return open_folders(where, known)
+        return open_parquet(where, files, known)
+    return open_folders(where, known, alone=alone)
