@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "claim": FACTS,
     "papers": FACTS | {"claim"},
     "papers with torch": FACTS | {"claim", "papers", "nets", "data", "train"},
-    "store": {"errors", "files", "claim", "rows"},
+    "store": {"errors", "files", "claim", "rows", "known", "minibatches"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
     # A paper's own questions, which `contents` alone may import, and evaluations, which the engine loads by name.

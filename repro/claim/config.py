@@ -194,7 +194,12 @@ def addressed(config: BaseModel) -> str:
 
 def canonical(config: BaseModel) -> str:
     """A validated configuration as JSON: keys sorted, no space."""
-    return json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return canonical_json(config.model_dump(mode="json"))
+
+
+def canonical_json(data: object) -> str:
+    """Return plain data as JSON: keys sorted, no space."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
 def hashed(text: str) -> str:

@@ -33,7 +33,8 @@ def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
 def behind(table: Table, ids: set[str]) -> set[str]:
     """These runs and those whose weights they started from."""
     starts = [table[run].started_from for run in ids]
-    earlier = {RunConfig.model_validate(config).id for config in starts if config} & table.keys()
+    earlier = {RunConfig.model_validate(config).id for config in starts if config}
+    earlier = {run for run in earlier if run in table}
     return ids | behind(table, earlier) if earlier else ids
 
 

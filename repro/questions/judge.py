@@ -171,7 +171,7 @@ def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
 def _judge(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
     """Return a trial judged. `claim`: the trial's, perhaps with another confidence of the rule."""
     evidence = claim.rule.evidence(trial, claim, scale, to_do)
-    ids = claim.rule.run_ids(trial, evidence) & trial.table.keys()
+    ids = {run_id for run_id in claim.rule.run_ids(trial, evidence) if run_id in trial.table}
     return Judgement(claim, scale, alternative, verdict(evidence), evidence, trial.arms, to_do, tuple(sorted(ids)))
 
 
