@@ -18,6 +18,7 @@ from repro import places, verbs
 from repro.errors import ReproError
 from repro.flags import parser, wish
 
+VIOLATED = 8  # of an audit
 UNREAD = 141  # what a shell reports of a program that SIGPIPE ended: 128 + 13
 
 
@@ -89,13 +90,18 @@ def _list(args: argparse.Namespace) -> int:
 
 def _coverage(args: argparse.Namespace) -> int:
     from repro.contents import load_valid
+    from repro.pages import damage
     from repro.pages.coverage import lines
     from repro.questions.coverage import coverage
+    from repro.store import without_damage
 
-    runs, reference = {verbs.shelf(args): verbs.store(args).table()}, verbs.reference(args)
+    table, reference = verbs.store(args).table(), verbs.reference(args)
     files, invalid = load_valid(places.claims())
-    other = reference.recorded() if reference else None
-    print("\n".join(lines(coverage(verbs.catalogue(), files, runs, invalid, other))))
+    other, shelf = reference.recorded() if reference else None, verbs.shelf(args)
+    covered = without_damage(
+        table, lambda table: lines(coverage(verbs.catalogue(), files, {shelf: table}, invalid, other))
+    )
+    print("\n".join([*covered, *damage.lines(table.damaged)]))
     return 0
 
 
@@ -140,8 +146,19 @@ def _data(args: argparse.Namespace) -> int:
 
 
 def _gc(args: argparse.Namespace) -> int:
-    print(f"{verbs.store(args).remove_checkpoints() / 1e6:.1f} MB freed")
+    from repro.pages import damage
+
+    store = verbs.store(args)
+    print(f"{store.remove_checkpoints() / 1e6:.1f} MB freed")
+    for line in damage.lines(store.table().damaged_so_far):
+        print(line)
     return 0
+
+
+def _audit(args: argparse.Namespace) -> int:
+    lines, clean = verbs.audit(args)
+    print("\n".join(lines))
+    return 0 if clean else VIOLATED
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -185,6 +202,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": partial(verbs.report, say=_line),
     "data": _data,
     "gc": _gc,
+    "audit": _audit,
     "evaluate": _evaluate,
     "doctor": _doctor,
 }

@@ -155,7 +155,8 @@ examples:
 A CLAIM is an id (as `list` prints it), a file, or a folder of files.
 
 exit codes: 0 done, whatever the verdict; 2 wrong usage or a mistake in a claim; 3 data missing; 4 a run failed;
-130 interrupted (the same command continues); 141 the output was closed (as in `repro list | head -1`)
+8 an audit found a violation; 130 interrupted (the same command continues); 141 the output was closed (as in
+`repro list | head -1`)
 """
 
 
@@ -219,6 +220,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("kind", nargs="?", help="data set: cifar10")
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
     sub = verb("gc", "delete the checkpoints of finished runs; a run that must be longer is then trained again")
+    shelf(sub)
+    sub = verb("audit", "recompute everything that runs record twice, and name what does not agree")
+    sub.add_argument("runs_or_run", nargs="?", type=Path, metavar="RUN|DIR",
+                     help="an id, a run's folder, or a folder of runs (default: all of your runs)")  # fmt: skip
     shelf(sub)
     sub = verb("evaluate", "measure the test error of published weights, and compare it with the documented one")
     sub.add_argument("photos", metavar="PHOTOS", help="a known set, such as ilsvrc2012, or a folder of photos")

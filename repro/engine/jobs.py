@@ -11,8 +11,8 @@ from repro.claim.evaluation import Evaluation
 from repro.claim.files import ClaimFile
 from repro.questions.levels import Goal
 from repro.questions.observations import Want
-from repro.questions.plan import wanted
-from repro.store import DamagedRun, Table, damaged_in
+from repro.questions.plan import damaged_by, wanted
+from repro.store import DamagedRun, Table, without_damage
 from repro.store.rows import Row
 
 Planned = Callable[[Table], list[Want]]  # the runs that something wants next, from the table of runs so far
@@ -61,7 +61,7 @@ def jobs(
     `device`: see `wanted`; `more`: what is wanted beside claims, and before them.
     """
     wants: dict[str, list[Want]] = {}
-    for want in _wants(claims, table, device, more):
+    for want in without_damage(table, lambda table: list(_wants(claims, table, device, more))):
         if not damaged_by(want, table):
             wants.setdefault(want.config.id, []).append(want)
     return [
@@ -82,12 +82,6 @@ def left_out(
     """Return the damaged runs that are wanted next, by id: they are trained again once their folders are removed."""
     every = (damaged_by(want, table) for want in _wants(claims, table, device, more))
     return {damage.violation.run: damage for damage in every if damage}
-
-
-def damaged_by(want: Want, table: Table) -> DamagedRun | None:
-    """Return what is wrong with a wanted run, or with its wanted evaluation; None of sound ones."""
-    ids = [want.config.id, *([want.evaluation.id] if want.evaluation else [])]
-    return next((damage for run_id in ids if (damage := damaged_in(table, run_id))), None)
 
 
 def _wants(

@@ -43,6 +43,7 @@ def write(
     assert len(runs) == 1, f"one shelf, not {', '.join(runs)}"
     ((shelf, table),) = runs.items()
     trials = Trials.from_runs(table)
+    damaged = trials.table.damaged if isinstance(trials.table, Table) else {}
     mine = [file for file in claims if only is None or file.id in only]
     names = ["index.html", *(f"{file.id}.html" for file in mine)]
     before = [(out / name).read_text() for name in names if (out / name).is_file()]
@@ -72,12 +73,12 @@ def write(
             differences = fidelity.page(on_record.differences, on_record)
             files["fidelity.html"] = templates.get_template("fidelity.html").render(differences)
     if only is None:
-        files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS))
+        files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS, damaged))
         exhibits = {id: shown for id, (shown,) in found.items()}
         files[results.NAME] = results_of(shelf, every, exhibits, trials).text()
         files[results.SCHEMA] = results.schema()
     there = {*files, *(path.name for path in out.glob("*.html"))}
-    listed = index.page(ordered, found, exact, rows, reference) | {"there": there}
+    listed = index.page(ordered, found, exact, rows, reference, damaged) | {"there": there}
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
         _renew(out / name, content.encode())

@@ -14,6 +14,7 @@ from repro.questions.cases import Word
 from repro.questions.coverage import command
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import SCALES, complete, judge, judgements
+from repro.questions.mixture import behind, mixture
 from repro.questions.trial import Trials
 from repro.store import Table
 
@@ -80,6 +81,7 @@ class Box:
     command: str  # what is still to be done, or nothing
     page: str = ""  # of the reference runs next to runs of the user's own: their page in the project
     href: str = ""  # that page, where it is there
+    mixed: str = ""  # what differs between the runs behind the verdict: numerics, devices, changed sources
 
 
 def box(shown: Exhibit, reference: AtScale | None) -> Box:
@@ -113,6 +115,7 @@ def box(shown: Exhibit, reference: AtScale | None) -> Box:
         tuple(facts),
         smoke,
         to_do,
+        mixed=mixture(shown.table, behind(shown.table, set(shown.judgement.run_ids))) if shown.complete else "",
     )
 
 

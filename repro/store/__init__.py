@@ -10,9 +10,21 @@ twice.
 """
 
 from repro.store.damage import DamagedRun
-from repro.store.runs import CHECKPOINT, KEPT, Run, array
+from repro.store.runs import CHECKPOINT, KEPT, Run, answers, array
 from repro.store.shelf import Store
-from repro.store.table import Table, damaged_in
+from repro.store.table import Table, damaged_in, without_damage
 from repro.store.writing import OpenRun
 
-__all__ = ["CHECKPOINT", "KEPT", "DamagedRun", "OpenRun", "Run", "Store", "Table", "array", "damaged_in"]
+__all__ = [
+    "CHECKPOINT",
+    "KEPT",
+    "DamagedRun",
+    "OpenRun",
+    "Run",
+    "Store",
+    "Table",
+    "answers",
+    "array",
+    "damaged_in",
+    "without_damage",
+]

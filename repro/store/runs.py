@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from pydantic_core import from_json  # the same values as json.loads, in a third of the time
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 CHECKPOINT = "checkpoint.safetensors"
+Value = TypeVar("Value")
 KEPT = "weights-{}.safetensors"  # after so many epochs, for runs that start from them
 
 
@@ -86,13 +87,15 @@ class Run:
 
     @property
     def values(self) -> dict[str, float]:
-        """What an evaluation measured, by name; empty before that, and of others."""
-        return self.result["values"] if self.result and self.result["status"] == "looked at" else {}
+        """What an evaluation measured, by name; empty before that, and of others. DamagedRun where a name is not there
+        that is asked for."""
+        return _Named(self, self.result["values"] if self.result and self.result["status"] == "looked at" else {})
 
     @property
     def curves(self) -> dict[str, list[float]]:
-        """What an evaluation measured step by step, lists of one length by name; empty before that, and of others."""
-        return self.result["curves"] if self.result and self.result["status"] == "looked at" else {}
+        """What an evaluation measured step by step, lists of one length by name; empty before that, and of others.
+        DamagedRun where a name is not there that is asked for."""
+        return _Named(self, self.result["curves"] if self.result and self.result["status"] == "looked at" else {})
 
     def array(self, name: str) -> np.ndarray:
         """Return an array that an evaluation keeps beside its values."""
@@ -126,6 +129,18 @@ class Run:
     def kept(self, epoch: int) -> bool:
         """Return whether its weights after an epoch are there, for others to start from."""
         return (self.path / KEPT.format(epoch)).is_file()
+
+
+class _Named(dict[str, Value]):
+    """Values of an evaluation by name; one that is not there means a damaged run."""
+
+    def __init__(self, run: Run, values: Mapping[str, Value]) -> None:
+        super().__init__(values)
+        self._run = run
+
+    def __missing__(self, name: str) -> NoReturn:
+        violation = Violation(self._run.id, RESULT, "values", brief(sorted(self)), f"{name} too")
+        raise DamagedRun(self._run.path, violation)
 
 
 def read_run(folder: Path) -> Run | None:
@@ -170,6 +185,16 @@ def array(folder: Path, name: str) -> np.ndarray:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise _damaged(path, "the file", str(error), "a numpy array") from None
+
+
+def answers(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return what an evaluation in ten views keeps: the softmax outputs [photos, classes] and the labels, int [photos].
+    DamagedRun where the two do not fit."""
+    shares, labels = array(folder, "shares"), array(folder, "labels")
+    fits = shares.ndim == 2 and labels.shape == shares.shape[:1] and labels.dtype.kind in "iu" and labels.size
+    if not fits or shares.dtype.kind != "f" or not (labels.min() >= 0 and labels.max() < shares.shape[1]):
+        raise _damaged(folder / "shares.npy", "shape", brief(shares.shape), f"answers for the {labels.shape} labels")
+    return shares, labels
 
 
 def _read_object(path: Path, *keys: str) -> dict[str, Any] | None:  # JSON, before it has a type of `repro.store.rows`

@@ -6,11 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from repro.store.damage import RESULT, ROWS, DamagedRun, Violation
 from repro.store.runs import Run
 
+T = TypeVar("T")
 # Bytes of a training's first row: they hold its seconds to the last digit, which no two runs have in common (assumed).
 _HEAD = 300
 # Nor have two seeds the first epoch's loss in common: at least ten digits of it (assumed).
@@ -47,6 +48,15 @@ class Table(dict[str, Run]):
     def headers(self) -> Collection[Run]:
         """Return all runs whose rows may still turn out damaged: for what needs no row."""
         return list(super().values())
+
+    def leave_out(self, damage: DamagedRun) -> bool:
+        """Leave out a run that turned out damaged when more than its rows was read; return whether it was there."""
+        run = super().get(damage.violation.run)
+        if run is None or run.path != damage.folder:
+            return False
+        self._damaged[run.id] = damage
+        del self[run.id]
+        return True
 
     def where(self, kept: Callable[[Run], bool]) -> Table:
         """Return the table of the runs for which `kept` holds, by what stands in no row. It knows the same damage."""
@@ -131,6 +141,16 @@ class Table(dict[str, Run]):
         """Return all sound runs with their ids."""
         self._check_all()
         return super().items()
+
+
+def without_damage(table: Table, work: Callable[[Table], T]) -> T:
+    """Return what `work` makes of a table; where a run turns out damaged on the way, that of the table without it."""
+    while True:
+        try:
+            return work(table)
+        except DamagedRun as damage:
+            if not (isinstance(table, Table) and table.leave_out(damage)):
+                raise
 
 
 def damaged_in(table: Mapping[str, Run], run_id: str) -> DamagedRun | None:
