@@ -24,6 +24,7 @@ from repro.files import Unwritable, refused, writable_folder
 from repro.flags import parser, wish
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended: 128 + 2
+VIOLATED = 65  # of an audit
 UNREAD = 141  # what a shell reports of a program that SIGPIPE ended: 128 + 13
 
 
@@ -151,13 +152,18 @@ def _list(args: argparse.Namespace) -> int:
 
 def _coverage(args: argparse.Namespace) -> int:
     from repro.contents import load_valid
+    from repro.pages import damage
     from repro.pages.coverage import lines
     from repro.questions.coverage import coverage
+    from repro.store import without_damage
 
-    runs, reference = {verbs.shelf(args): verbs.store(args).table()}, verbs.reference(args)
+    table, reference = verbs.store(args).table(), verbs.reference(args)
     files, invalid = load_valid(places.claims())
-    other = reference.recorded() if reference else None
-    print("\n".join(lines(coverage(verbs.catalogue(), files, runs, invalid, other))))
+    other, shelf = reference.recorded() if reference else None, verbs.shelf(args)
+    covered = without_damage(
+        table, lambda table: lines(coverage(verbs.catalogue(), files, {shelf: table}, invalid, other))
+    )
+    print("\n".join([*covered, *damage.lines(table.damaged)]))
     return 0
 
 
@@ -204,14 +210,25 @@ def _data(args: argparse.Namespace) -> int:
 
 
 def _gc(args: argparse.Namespace) -> int:
+    from repro.pages import damage
+
+    found = verbs.store(args)
     if args.dry_run:
-        files = verbs.store(args).checkpoints()
+        files = found.checkpoints()
         for path, size in files.items():
             print(f"{size / 1e6:10.1f} MB  {places.relative_path(path)}")
         print(f"{sum(files.values()) / 1e6:.1f} MB would be freed; nothing was deleted")
-        return 0
-    print(f"{verbs.store(args).remove_checkpoints() / 1e6:.1f} MB freed")
+    else:
+        print(f"{found.remove_checkpoints() / 1e6:.1f} MB freed")
+    for line in damage.lines(found.table().damaged_so_far):
+        print(line)
     return 0
+
+
+def _audit(args: argparse.Namespace) -> int:
+    lines, clean = verbs.audit(args)
+    print("\n".join(lines))
+    return 0 if clean else VIOLATED
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -273,6 +290,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": partial(verbs.report, say=_line),
     "data": _data,
     "gc": _gc,
+    "audit": _audit,
     "export": _export,
     "import": _import,
     "evaluate": _evaluate,

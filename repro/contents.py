@@ -61,6 +61,8 @@ KINDS = Kinds(
 # The modules that compute evaluations of trained nets, each with its own by kind: those of any net, and papers' own.
 # They need torch, so the engine loads them by name.
 EVALUATIONS = ("repro.train.evaluations", *_own("evaluations"))
+# By the kind of a paper's own evaluation, how its values follow from one another: an audit holds them against it.
+RECOMPUTED = {kind: f for name in _own("recomputed") for kind, f in import_module(name).RECOMPUTED.items()}
 # Every table of cases, in the order of legends.
 CASES: tuple[tuple[Case | FactCase, ...], ...] = (
     EFFECT,

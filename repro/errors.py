@@ -5,13 +5,14 @@ from __future__ import annotations
 import unicodedata
 from contextlib import suppress
 
-# Every exit code and when it is given: README and `--help` print this table. From 66 on they are those of sysexits.h
+# Every exit code and when it is given: README and `--help` print this table. From 65 on they are those of sysexits.h
 # with the nearest meaning; 130 and 141 are what shells report of programs that SIGINT and SIGPIPE ended.
 CODES: dict[int, str] = {
     0: "done, whatever the verdict",
     2: "wrong usage, a mistake in a claim, or a damaged file",
     3: "data are missing or damaged",
     4: "a run, a check or a measurement failed; the others are done",
+    65: "an audit found a violation",
     66: "the folder of runs or pages vanished while the command worked in it",
     70: "a worker process was killed",
     71: "memory ran out",

@@ -222,6 +222,10 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("gc", "delete the checkpoints of finished runs; a run that must be longer is then trained again")
     sub.add_argument("--dry-run", action="store_true", help="only list the files and their size")
     shelf(sub)
+    sub = verb("audit", "recompute everything that runs record twice, and name what does not agree")
+    sub.add_argument("runs_or_run", nargs="?", type=Path, metavar="RUN|DIR",
+                     help="an id, a run's folder, or a folder of runs (default: all of your runs)")  # fmt: skip
+    shelf(sub)
     sub = verb("export", "pack runs, without checkpoints, into one archive that can be verified")
     sub.add_argument("file", type=Path, metavar="FILE", help="the archive to write, a zip file")
     sub.add_argument("ids", nargs="*", metavar="RUN", help="ids of runs (default: all that are finished)")

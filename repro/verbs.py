@@ -126,6 +126,33 @@ def report(args: argparse.Namespace, say: Say) -> int:
     return 0
 
 
+def audit(args: argparse.Namespace) -> tuple[list[str], bool]:
+    """Return the lines of an audit of a shelf, or of one run of it, and whether nothing is wrong."""
+    from repro.contents import RECOMPUTED
+    from repro.store import Store
+    from repro.store.audit import audit
+
+    shelf, only, given = store(args), None, args.runs_or_run
+    if given is not None and (given / "run.json").is_file():
+        shelf, only = Store(given.resolve().parent), given.resolve().name
+    elif given is not None and given.is_dir():
+        shelf = Store(given)
+    elif given is not None:
+        only = str(given)
+        if not (shelf.root / only / "run.json").is_file():
+            raise ReproError(
+                f"audit {given}: expected a run of {places.relative_path(shelf.root)}, a run's folder, or a folder of "
+                "runs; --runs DIR names another shelf"
+            )
+    table = shelf.table()
+    violations = list(audit(table, RECOMPUTED, only))
+    count = 1 if only else len(table) + len(table.damaged)
+    runs = len({violation.run for violation in violations})
+    audited = f"{count} run{'s' * (count != 1)} of {places.relative_path(shelf.root)} audited"
+    wrong = f"{len(violations)} violation{'s' * (len(violations) != 1)} in {runs} run{'s' * (runs != 1)}"
+    return [*map(str, violations), f"{audited}: {wrong if violations else 'no violation'}"], not violations
+
+
 def plan(args: argparse.Namespace, say: Say) -> int:
     """Say what `run` would train, and how long it takes on this machine."""
     from repro.claim.files import split
@@ -138,14 +165,16 @@ def plan(args: argparse.Namespace, say: Say) -> int:
         return 0
     from repro.engine import jobs
     from repro.engine.provenance import device_name
-    from repro.engine.setting import standing
-    from repro.pages import power
+    from repro.pages import damage, power
+    from repro.store import without_damage
 
     setting, workers = _setting(args)
     claims = _scaled(files, args, setting, say)
-    finished, runs, device = standing(setting), setting.store.table(), device_name(setting.provenance)
-    resumable = sum(run.resumable for run_id, run in runs.items() if run_id not in finished)
-    say(f"on the shelf {places.relative_path(setting.store.root)}: {len(finished)} finished, {resumable} resumable")
+    runs, device = setting.store.table(), device_name(setting.provenance)
+    finished = runs.where(setting.stands)
+    resumable = sum(run.resumable for run in runs.headers() if not setting.stands(run))
+    root = places.relative_path(setting.store.root)
+    say(f"on the shelf {root}: {len(finished.headers())} finished, {resumable} resumable")
     for file, scale in claims:
         if file.undecided(scale):
             say(f"{file.id}: no run is planned: the base of its {scale} scale is not chosen yet; see plan --base")
@@ -154,7 +183,9 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     for line in jobs.lines(jobs.jobs(claims, finished, device, _more(args)), runs, device):
         say(line)
     _estimate(claims, setting, workers, _more(args), say)
-    say("\n".join(power.lines(claims, shelf(args), runs, reference(args))))
+    say("\n".join(without_damage(runs, lambda runs: power.lines(claims, shelf(args), runs, reference(args)))))
+    for line in damage.lines(runs.damaged_so_far):
+        say(line)
     say("more runs follow from these: learning rates are chosen first, then judged")
     return 0
 
@@ -218,12 +249,19 @@ def _estimate(
 ) -> int:
     """How many runs are to be trained next; says so, and how long it takes at most."""
     from repro.engine.execute import remaining
+    from repro.engine.jobs import left_out
+    from repro.engine.provenance import device_name
+    from repro.engine.setting import standing
 
     runs, seconds = remaining(claims, setting, workers, more)
     each = seconds / workers
     at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
     found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
-    say(found if runs else "nothing to train: every planned run is finished")
+    if not runs:
+        damaged = left_out(claims, standing(setting), device_name(setting.provenance), more)
+        found = "nothing to train: every planned run is finished"
+        found += f", or damaged and left out: {', '.join(sorted(damaged))}" if damaged else ""
+    say(found)
     return runs
 
 
@@ -231,28 +269,38 @@ def _judged(
     files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str], say: Say, only: bool = False
 ) -> dict[str, Word]:
     """Pages for all the project's claims, or `only` these; a line for each of `done`, by scale; the words of these."""
-    from repro.pages import results, write
+    from repro.pages import damage, results, write
     from repro.questions.judge import verdict_line
     from repro.questions.trial import Trials
+    from repro.store import without_damage
 
     folder = out(args)
     here = {file.path.resolve() for file in files}
     others = sorted({path.resolve() for path in places.claims().glob("*.yaml")} - here)
     every = [*files, *(load(others) if others else [])]
-    trials, theirs = Trials(store(args).table()), reference(args)
+    table, theirs = store(args).table(), reference(args)
     project = "../.." if args.reference else None  # reports/reference
     ids = {file.id for file in files} if only else None
-    write(every, {shelf(args): trials}, folder, catalogue(), ids, theirs, project)
-    words = {}
-    if done:
-        say("")
-        theirs = theirs or results.read(folder / results.NAME)
-    for file in (file for file in files if file.id in done):
-        text, words[file.id] = verdict_line(file, done[file.id], trials, theirs.line(file) if theirs else "")
-        say(text)
-    if args.reference and args.out is None:  # pages for a look leave README as it is
-        from repro.pages.readme import renew
 
-        renew(places.home(), every, trials)
+    def judged(table: Table) -> dict[str, tuple[str, Word]]:
+        trials = Trials(table)
+        write(every, {shelf(args): trials}, folder, catalogue(), ids, theirs, project)
+        on_record = theirs or results.read(folder / results.NAME) if done else None
+        if args.reference and args.out is None:  # pages for a look leave README as it is
+            from repro.pages.readme import renew
+
+            renew(places.home(), every, trials)
+        return {
+            file.id: verdict_line(file, done[file.id], trials, on_record.line(file) if on_record else "")
+            for file in files
+            if file.id in done
+        }
+
+    verdicts = without_damage(table, judged)
+    for text in ([""] if done else []) + [text for text, _ in verdicts.values()]:
+        say(text)
+    for line in damage.lines(table.damaged):
+        say(line)
+    words = {claim: word for claim, (_, word) in verdicts.items()}
     say(f"\nreport: {places.relative_path(folder / 'index.html')}")
     return words

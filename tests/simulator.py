@@ -151,8 +151,8 @@ def _write(store: Store, want: Want, curve: Curve, every_update: bool) -> None:
         run.finish(result)
     if want.evaluation and result["status"] == "reached":
         with store.begin(want.evaluation, PROVENANCE) as evaluation:
-            values = {"values": views(rows[-1]), "curves": {}, "seconds": 1.0}
-            evaluation.finish({"status": "looked at", "epoch": rows[-1]["epoch"], "seconds": 0.0} | values)
+            values = {"values": views(rows[-1]), "curves": {}, "seconds": own(want.evaluation)}
+            evaluation.finish({"status": "looked at", "epoch": rows[-1]["epoch"]} | values)
 
 
 def play(
@@ -189,6 +189,12 @@ def observed(*values: float | str | None, limit: int = 150) -> tuple[Observation
     return tuple(out)
 
 
+def own(config: RunConfig | Evaluation) -> float:
+    """A factor next to 1 that is this run's alone: on a shelf two runs that measure the same to the last digit are
+    copies."""
+    return 1 + int(config.id[:6], 16) * 1e-12
+
+
 def _row(want: Want, curve: Curve, epoch: int, every_update: bool) -> dict:
     """An epoch of a run on whole images. Its running error is the curve's where the claim reads it: in the middle of
     the epoch, as a mean of a straight line is, or at its end."""
@@ -209,9 +215,9 @@ def _row(want: Want, curve: Curve, epoch: int, every_update: bool) -> dict:
     running = curve(config, epoch - 0.5) if middle and value is not None else error
     return {
         "epoch": epoch,
-        "update": epoch * UPDATES,
+        "update": epoch * UPDATES if value is not None else (epoch - 1) * UPDATES + 6,
         "train_error": running,
-        "train_loss": 2.5 * running,
+        "train_loss": 2.5 * running * own(config),
         "test_error": None if value is None else error,
         "test_loss": None if value is None else 2.5 * error,
         "seconds": 2.0,
@@ -243,9 +249,9 @@ def _photo_row(config: RunConfig, curve: Curve, epoch: int) -> dict:
     value = curve(config, epoch) if diverged is None else None
     row = {
         "epoch": epoch,
-        "update": first + many,
+        "update": first + many if diverged is None else diverged - 1,
         "train_error": 1.0 if value is None else 0.9 * value,
-        "train_loss": 2.5 if value is None else 2.25 * value,
+        "train_loss": (2.5 if value is None else 2.25 * value) * own(config),
         "test_error": value,
         "test_loss": None if value is None else 2.5 * value,
         "seconds": 2.0,

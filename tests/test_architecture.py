@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "claim": FACTS,
     "papers": FACTS | {"claim"},
     "papers with torch": FACTS | {"claim", "papers", "nets", "data", "train"},
-    "store": {"errors", "files", "claim", "rows"},
+    "store": {"errors", "files", "claim", "rows", "known", "minibatches"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
     # A paper's own questions, which `contents` alone may import, and evaluations, which the engine loads by name.
@@ -106,6 +107,7 @@ def imports_of(source: str, module: str, package: bool = False) -> Iterator[tupl
             yield str(node.args[0].value), node.lineno
 
 
+@cache  # many modules lead to the same ones
 def imports(module: str) -> set[tuple[str, int]]:
     file = SOURCES[module]
     return set(imports_of(file.read_text(), module, package=file.name == "__init__.py"))

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from error_rates import observed
 from scipy.stats import t as student
+from simulator import PROVENANCE, own
 
 from repro.claim.files import ClaimFile, SpecError, run_config
 from repro.contents import load
-from repro.errors import ReproError
 from repro.questions import ensembles
 from repro.questions.judge import judge
 from repro.questions.statistics import ensemble, exact_interval, mcnemar
-from repro.store import Run, Store
+from repro.store import DamagedRun, Run, Store, without_damage
 
 CLAIMS = Path(__file__).parent.parent / "claims"
 
@@ -95,16 +95,24 @@ def shelf(root: Path, file: ClaimFile, scale: str, photos: int = 200) -> dict[st
         assert evaluation is not None
         shares = 0.25 * np.eye(10)[labels] + np.random.default_rng(seed).dirichlet(np.ones(10), photos)
         shares = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
-        row = {"diverged": None, "train_loss": 1.0, "test_error": 0.5, "seconds": 1.0, "update": 1}
-        rows = [row | {"epoch": epoch} for epoch in range(1, claim.train.epochs + 1)]
-        with store.begin(config, {"numerics": 1}) as run:
+        row = {
+            "diverged": None,
+            "train_loss": own(config),
+            "train_error": 0.5,
+            "test_error": 0.5,
+            "seconds": 1.0,
+            "updates": [],
+        }
+        rows = [row | {"epoch": epoch, "update": epoch} for epoch in range(1, claim.train.epochs + 1)]
+        with store.begin(config, PROVENANCE) as run:
             run.write("metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows).encode())
-            run.finish({"status": "reached", "epoch": claim.train.epochs, "update": 1})
-        with store.begin(evaluation, {"numerics": 1}) as run:
+            run.finish({"status": "reached", "epoch": claim.train.epochs, "update": claim.train.epochs})
+        with store.begin(evaluation, PROVENANCE) as run:
             for name, array in (("shares", shares), ("labels", labels.astype(np.uint16))):
                 np.save(run.path / f"{name}.npy", array)
             values = {"views_error": ensembles.error(shares, labels, 1), "views_top5": 0.0}
-            run.finish({"status": "looked at", "epoch": claim.train.epochs, "values": values})
+            rest = {"curves": {}, "seconds": own(evaluation)}
+            run.finish({"status": "looked at", "epoch": claim.train.epochs, "values": values} | rest)
     return store.table()
 
 
@@ -132,8 +140,11 @@ def test_answers_for_other_photos_are_not_averaged(of_five, tmp_path):
     table = shelf(tmp_path, of_five, "small")
     one = next(run for run in table.values() if run.is_evaluation)
     np.save(one.path / "labels.npy", np.zeros(200, np.uint16))
-    with pytest.raises(ReproError, match="answers for other photos"):
+    with pytest.raises(DamagedRun) as damage:
         judge(of_five, "small", table)
+    assert (damage.value.violation.file, damage.value.violation.value) == ("labels.npy", "other photos")
+    without = without_damage(table, lambda table: judge(of_five, "small", table))
+    assert without.verdict.word == "not run"
 
 
 def test_an_ensemble_needs_a_seed_to_leave_out_and_ten_views(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from simulator import own
 
 from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
@@ -55,15 +56,16 @@ def shelf(
             config = run_config(claim, "net", seed=seed)
             evaluation = claim.measure.evaluation_of(claim, config, claim.train.epochs)
             assert evaluation is not None
-            row = {"diverged": None, "test_error": 0.5, "train_error": 0.4, "train_loss": 1.0, "seconds": 1.0}
-            rows = [row | {"epoch": epoch, "updates": []} for epoch in range(1, claim.train.epochs + 1)]
+            row = {"diverged": None, "test_error": 0.5, "train_error": 0.4, "seconds": 1.0, "updates": []}
+            row["train_loss"] = own(config)
+            rows = [row | {"epoch": epoch, "update": epoch} for epoch in range(1, claim.train.epochs + 1)]
             with store.begin(config, SESSION) as run:
                 run.write("metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows).encode())
-                run.finish({"status": "reached", "epoch": claim.train.epochs, "update": 1})
+                run.finish({"status": "reached", "epoch": claim.train.epochs, "update": claim.train.epochs})
             with store.begin(evaluation, SESSION) as run:
                 for array, content in arrays.items():
                     np.save(run.path / f"{array}.npy", content)
-                results = {"values": values(seed), "curves": curves or {}, "seconds": 60.0}
+                results = {"values": values(seed), "curves": curves or {}, "seconds": 60 * own(evaluation)}
                 run.finish({"status": "looked at", "epoch": claim.train.epochs, **results})
     return store.table()
 

@@ -373,7 +373,6 @@ def test_a_run_killed_between_its_last_epoch_and_its_result_is_finished(setting,
     [
         (CHECKPOINT, b"not a checkpoint", r"checkpoint\.safetensors: not a checkpoint of this run .*from its start"),
         (CHECKPOINT, safetensors.torch.save({"epoch": torch.tensor(1)}), r"not a checkpoint of this run \('weight\."),
-        ("metrics.jsonl", b"", r"metrics\.jsonl: 0 epochs; expected 4, where the checkpoint beside it stands; "),
     ],
 )
 def test_a_damaged_checkpoint_is_named_and_its_run_trained_from_its_start(setting, tmp_path, name, content, message):
@@ -386,6 +385,17 @@ def test_a_damaged_checkpoint_is_named_and_its_run_trained_from_its_start(settin
     assert len(failures) == 2  # one for each run: neither stops the other
     assert all(re.search(message, why) for why in failures)
     assert all(len(run.epochs) == 5 for run in setting.store.table().values())
+
+
+def test_a_run_whose_rows_are_gone_is_left_out_and_the_others_go_on(setting, tmp_path):
+    execute(claim(tmp_path), setting, workers=1, report=silent)
+    first, *others = setting.store.table()
+    (setting.store.root / first / "metrics.jsonl").write_bytes(b"")
+    longer = claim(tmp_path, {"epochs: 4,": "epochs: 5,"})
+    assert execute(longer, setting, workers=1, report=silent) == len(others)
+    assert list(setting.store.table().damaged) == [first]
+    assert {len(setting.store.read(run).epochs) for run in others} == {5}
+    assert (setting.store.root / first / CHECKPOINT).is_file(), "nothing of a damaged run is removed"
 
 
 # Killed and interrupted: real processes

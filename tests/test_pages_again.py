@@ -118,8 +118,9 @@ def another_session(place: Place) -> None:
 
 
 def a_failure(place: Place) -> None:
-    (run_of(place) / "metrics.jsonl").unlink()
-    (run_of(place) / "result.json").write_text('{"status": "failed", "why": "out of memory"}')
+    run = run_of(place)
+    (run / "metrics.jsonl").unlink()
+    (run / "result.json").write_text('{"status": "failed", "why": "out of memory"}')
 
 
 def words_of_the_page(place: Place) -> None:

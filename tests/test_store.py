@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import ForwardRef, Literal, NotRequired, Union, get_args, get_origin, is_typeddict
 
 import pytest
+from simulator import PROVENANCE as HERE
 
 from repro.claim.config import RunConfig, RunData, RunModel, RunTrain
 from repro.errors import Busy, ReproError
 from repro.files import Unwritable, is_locked
-from repro.store import CHECKPOINT, Store, rows
+from repro.store import CHECKPOINT, DamagedRun, Store, rows
 from repro.store.writing import being_written, complete_all
 
-HERE = {"numerics": 1, "commit": "a", "device": "cpu"}
 CONFIG = RunConfig(
     data=RunData(kind="digits", content="0", images=None, scale="raw"),
     model=RunModel(kind="cuda_convnet_19pct", activation="relu", width=1.0, init="he"),
@@ -33,7 +33,8 @@ REACHED = {"status": "reached", "epoch": 2, "update": 20}
 
 
 def row(epoch: int) -> dict:
-    return {"epoch": epoch, "train_error": 0.5, "diverged": None}
+    about = {"epoch": epoch, "update": 10 * epoch, "train_error": 0.5, "train_loss": 1.0, "seconds": 1.0}
+    return about | {"updates": [], "diverged": None}
 
 
 @pytest.fixture
@@ -308,28 +309,27 @@ def test_where_the_file_system_has_no_locks_nothing_is_written(store, code, monk
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "key", "expected"),
     [
-        ("run.json", "{", r"run\.json: not JSON"),
-        ("run.json", "[]", r"run\.json: expected an object with config, sessions"),
-        ("run.json", '{"config": {}}', r"run\.json: expected an object with config, sessions"),
-        ("result.json", "", r"result\.json: not JSON"),
-        ("result.json", "\0\0\0", r"result\.json: not JSON"),
-        ("metrics.jsonl", '{"epoch": 1}\n{"epo\n', r"metrics\.jsonl: line 2 is not JSON"),
-        ("metrics.jsonl", '{"epoch": 1}\n{"epoch": 3}\n', r"metrics\.jsonl: line 2 is not the row of epoch 2"),
-        ("metrics.jsonl", "7\n", r"metrics\.jsonl: line 1 is not the row of epoch 1"),
+        ("run.json", "{", "the file", "JSON"),
+        ("run.json", "[]", "the file", "an object with config, sessions"),
+        ("run.json", '{"config": {}}', "the file", "an object with config, sessions"),
+        ("result.json", "", "the file", "JSON"),
+        ("result.json", "\0\0\0", "the file", "JSON"),
+        ("metrics.jsonl", f'{json.dumps(row(1))}\n{{"epo\n', "line 2", "JSON"),
+        ("metrics.jsonl", f"{json.dumps(row(1))}\n{json.dumps(row(3))}\n", "line 2", "the row of epoch 2"),
+        ("metrics.jsonl", "7\n", "line 1", "the row of epoch 1"),
+        ("metrics.jsonl", b"\xff\xfe\n", "the file", "JSON"),
     ],
 )
-def test_a_damaged_file_is_named_with_the_next_step(store, folder, name, content, told):
-    (folder / name).write_text(content)
-    with pytest.raises(ReproError, match=rf"{folder}/{told}.*; remove the folder {folder} to train the run again"):
-        _ = store.table()[CONFIG.id].epochs
-
-
-def test_bytes_that_are_no_text_are_named(store, folder):
-    (folder / "metrics.jsonl").write_bytes(b"\xff\xfe\n")
-    with pytest.raises(ReproError, match=r"metrics\.jsonl: not text"):
-        _ = store.table()[CONFIG.id].epochs
+def test_a_damaged_file_is_named_with_the_next_step(store, folder, name, content, key, expected):
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DamagedRun, match=f"; remove the folder {folder} to train the run again") as damage:
+        _ = store.read(CONFIG.id).epochs
+    assert (damage.value.violation.file, damage.value.violation.key) == (name, key)
+    assert damage.value.violation.expected == expected
+    table = store.table()
+    assert (CONFIG.id in table, list(table), list(table.damaged)) == (False, [], [CONFIG.id])
 
 
 def test_a_shelf_that_cannot_be_written_is_named(tmp_path):

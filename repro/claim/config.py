@@ -203,7 +203,12 @@ def addressed(config: BaseModel) -> str:
 
 def canonical(config: BaseModel) -> str:
     """Return a validated configuration as JSON with sorted keys and no spaces."""
-    return json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return canonical_json(config.model_dump(mode="json"))
+
+
+def canonical_json(data: object) -> str:
+    """Return plain data as JSON with sorted keys and no spaces."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
 def hashed(text: str) -> str:

@@ -12,6 +12,7 @@ from repro import places
 from repro.data.known import KNOWN, find
 from repro.doctor import canary, checks
 from repro.engine.provenance import provenance
+from repro.pages import damage
 from repro.pages import doctor as page
 from repro.store import Store
 
@@ -52,7 +53,9 @@ def lines(store: Store, roots: tuple[Path, ...], cache: Path) -> list[str]:
     made = provenance("cuda" if torch.cuda.is_available() else "cpu")
     out = [f"{key:<12} {value}" for key, value in made.items()]
     out += [f"data         {kind}: {find(kind, roots, cache) or 'not found'}" for kind in KNOWN]
-    out.append(f"runs         {len(store.table())} on {places.relative_path(store.root)}")
+    runs = store.table()
+    out.append(f"runs         {len(runs)} on {places.relative_path(store.root)}")
+    out += damage.lines(runs.damaged)
     lacking = find("cifar10", roots, cache) is None
     command = "data get cifar10 --data data" if lacking else "run relu_speedup"
     return [*out, f"next         python -m repro {command}"]

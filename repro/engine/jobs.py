@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -11,8 +11,8 @@ from repro.claim.evaluation import Evaluation
 from repro.claim.files import ClaimFile
 from repro.questions.levels import Goal
 from repro.questions.observations import Want
-from repro.questions.plan import wanted
-from repro.store import Table
+from repro.questions.plan import damaged_by, wanted
+from repro.store import DamagedRun, Table, without_damage
 from repro.store.rows import Row
 
 Planned = Callable[[Table], list[Want]]  # the runs that something wants next, from the table of runs so far
@@ -56,14 +56,14 @@ class Job:
 def jobs(
     claims: list[tuple[ClaimFile, str]], table: Table, device: str | None = None, more: Planned | None = None
 ) -> list[Job]:
-    """Return what is to be trained next, each run once, however many claims want it.
+    """Return what is to be trained next, each run once, however many claims want it; damaged runs are left out.
 
     `device`: see `wanted`; `more`: what is wanted beside claims, and before them.
     """
     wants: dict[str, list[Want]] = {}
-    asked = [more(table)] if more else []
-    for want in chain(*asked, *(wanted(file, scale, table, device=device) for file, scale in claims)):
-        wants.setdefault(want.config.id, []).append(want)
+    for want in without_damage(table, lambda table: list(_wants(claims, table, device, more))):
+        if not damaged_by(want, table):
+            wants.setdefault(want.config.id, []).append(want)
     return [
         Job(
             same[0].config,
@@ -74,6 +74,21 @@ def jobs(
         )
         for same in wants.values()
     ]
+
+
+def left_out(
+    claims: list[tuple[ClaimFile, str]], table: Table, device: str | None = None, more: Planned | None = None
+) -> dict[str, DamagedRun]:
+    """Return the damaged runs that are wanted next, by id: they are trained again once their folders are removed."""
+    every = (damaged_by(want, table) for want in _wants(claims, table, device, more))
+    return {damage.violation.run: damage for damage in every if damage}
+
+
+def _wants(
+    claims: list[tuple[ClaimFile, str]], table: Table, device: str | None, more: Planned | None
+) -> Iterator[Want]:
+    asked = [more(table)] if more else []
+    return chain(*asked, *(wanted(file, scale, table, device=device) for file, scale in claims))
 
 
 def lines(planned: list[Job], runs: Table, device: str) -> list[str]:

@@ -51,7 +51,7 @@ class Setting:
 
 def standing(setting: Setting) -> Table:
     """Return the runs of the shelf that need no more training for what they show."""
-    return {run_id: run for run_id, run in setting.store.table().items() if setting.stands(run)}
+    return setting.store.table().where(setting.stands)
 
 
 def arms_of(config: RunConfig | TimingConfig) -> list[RunConfig]:

@@ -50,6 +50,7 @@ def write(
     assert len(runs) == 1, f"one shelf, not {', '.join(runs)}"
     ((shelf, table),) = runs.items()
     trials = Trials.from_runs(table)
+    damaged = trials.table.damaged if isinstance(trials.table, Table) else {}
     claims = sorted(claims, key=lambda file: file.id)
     trained, exact = split(claims)
     mine = {file.id for file in claims if only is None or file.id in only}
@@ -71,11 +72,11 @@ def write(
     if paper and facts_on_source:  # with every page, since any may cite it
         files |= _source_pages(paper, facts_on_source, templates)
     if only is None:
-        files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS))
+        files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS, damaged))
         files[results.NAME] = results_of(shelf, claims, exhibits, trials).text()
         files[results.SCHEMA] = results.schema()
     there = {*files, *(path.name for path in out.glob("*.html"))}
-    listed = index.page(trained, exhibits, exact, rows, reference) | {"there": there}
+    listed = index.page(trained, exhibits, exact, rows, reference, damaged) | {"there": there}
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
         _renew(out / name, content.encode())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from repro.claim.paper import Paper
-from repro.pages import prose
+from repro.pages import damage, prose
 from repro.pages.view import MARKS
 from repro.questions.coverage import WORKS, Covered, Missing, State, summary
+from repro.store import DamagedRun
 
 SCALES = ("smoke", "small", "medium", "paper")
 _WIDE = 22  # characters of a column of states
@@ -86,15 +87,17 @@ def _distinct(states: Sequence[State]) -> list[State]:
     return out
 
 
-def page(rows: Sequence[Covered], papers: Sequence[Paper]) -> dict[str, Any]:
-    """Return everything that templates/coverage.html prints: the rows by paper and part of its catalogue."""
+def page(rows: Sequence[Covered], papers: Sequence[Paper], damaged: Mapping[str, DamagedRun]) -> dict[str, Any]:
+    """Return everything that templates/coverage.html prints: the rows by paper and part of its catalogue, and the
+    damaged runs."""
     titles = {paper.id: f"{paper.title}, {paper.year}" for paper in papers}
     parts = []
     for (paper, part), own in groupby(rows, key=lambda row: (row.entry.paper, row.entry.part)):
         parts.append({"title": part.title, "paper": titles[paper], "rows": [_row(row) for row in own]})
     covered = {row.entry.paper for row in rows}
     on_trial = prose.on_trial([paper for paper in papers if paper.id in covered])
-    return {"on_trial": on_trial, "scales": SCALES, "parts": parts, "summary": summary(rows)}
+    head = {"on_trial": on_trial, "scales": SCALES, "parts": parts, "summary": summary(rows)}
+    return head | {"damaged": damage.section(damaged)}
 
 
 def _row(row: Covered) -> dict[str, Any]:

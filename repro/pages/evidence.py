@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from repro.claim.config import RunConfig
 from repro.draw.parts import Grid, Section
 from repro.nets import libraries
 from repro.pages import bases, prose
 from repro.questions.exhibit import Exhibit
+from repro.questions.mixture import behind
 from repro.questions.units import listed
 from repro.store import Table
 from repro.train.minibatches import NUMERICS
@@ -28,13 +28,6 @@ def cost(table: Table, ids: set[str]) -> tuple[int, int, float]:
     runs = [run for i in sorted(ids) if not (run := table[i]).is_evaluation]
     seconds = sum(row["seconds"] for run in runs for row in run.epochs)
     return len(runs), sum(len(run.epochs) for run in runs), seconds + sum(run.seconds_timed for run in runs)
-
-
-def behind(table: Table, ids: set[str]) -> set[str]:
-    """Return these runs and those whose weights they started from."""
-    starts = [table[run].started_from for run in ids]
-    earlier = {RunConfig.model_validate(config).id for config in starts if config} & table.keys()
-    return ids | behind(table, earlier) if earlier else ids
 
 
 def _made(exhibit: Exhibit) -> Section:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.draw import charts
 from repro.draw.parts import Entry, Line
-from repro.pages import facts, multiplicity, prose, records
+from repro.pages import damage, facts, multiplicity, prose, records
 from repro.pages.results import AtScale, Results
 from repro.pages.view import MARKS, command, next_scale
 from repro.questions.cases import GROUPS, Word
 from repro.questions.coverage import Covered, summary
 from repro.questions.exhibit import Exhibit, axis, interval_words, row
 from repro.questions.facts import judge_facts
+from repro.store import DamagedRun
 
 
 def page(
@@ -24,11 +25,12 @@ def page(
     exact: Sequence[ExactFile],
     rows: Sequence[Covered],
     reference: Results | None,
+    damaged: Mapping[str, DamagedRun],
 ) -> dict[str, Any]:
     """Return everything that templates/index.html prints.
 
     `exhibits`: the trained claims by id. `rows`: of the catalogue. `reference`: the results of the reference runs,
-    next to runs of the user's own.
+    next to runs of the user's own. `damaged`: runs by id.
     """
     theirs = {file.id: result.speaking for file in files if reference and (result := reference.of(file))}
     entries = {file.id: _entry(exhibits[file.id], exhibits, theirs.get(file.id)) for file in files}
@@ -54,6 +56,7 @@ def page(
         "summary": f"{many}. Verdicts: {', '.join(counted)}." if entries else "No claim was given.",
         "missing": missing,
         "coverage": summary(rows),
+        "damaged": damage.section(damaged),
         "many": multiplicity.section(judged),
         "legend": [(word, MARKS[word], meaning) for word, meaning in prose.legend()],
     }

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from repro.claim.catalogue import Entry
 from repro.claim.files import AnyFile, ClaimFile
 from repro.errors import ReproError
-from repro.pages.evidence import behind, hours
+from repro.pages.evidence import hours
 from repro.pages.view import next_scale, show
 from repro.questions import bases
 from repro.questions.coverage import Cost, coverage
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete, judge
+from repro.questions.mixture import behind
 from repro.questions.trial import Trials
 from repro.store import Table
 

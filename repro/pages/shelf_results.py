@@ -12,7 +12,7 @@ from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.pages import power
 from repro.pages.assumptions import change, turning
 from repro.pages.belief import belief
-from repro.pages.evidence import behind, hours
+from repro.pages.evidence import hours
 from repro.pages.prose import set_after
 from repro.pages.results import (
     FORMAT,
@@ -28,10 +28,11 @@ from repro.pages.results import (
     Results,
     Spread,
 )
-from repro.questions.coverage import device_of, recorded
+from repro.questions.coverage import recorded
 from repro.questions.exhibit import Exhibit
 from repro.questions.facts import judge_facts, judged
 from repro.questions.judge import Judgement, complete, judge
+from repro.questions.mixture import behind, device_of
 from repro.questions.others import sizes
 from repro.questions.trial import Trials
 

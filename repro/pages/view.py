@@ -14,6 +14,7 @@ from repro.questions.cases import Word
 from repro.questions.coverage import command
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import SCALES, complete, judge, judgements
+from repro.questions.mixture import behind, mixture
 from repro.questions.trial import Trials
 from repro.store import Table
 
@@ -83,6 +84,7 @@ class Box:
     depends: str = ""  # which choices change the verdict; empty where none does
     could_not: str = ""  # what these runs could not have told; empty where they could
     needs: tuple[str, ...] = ()  # the data and the time that the command takes
+    mixed: str = ""  # what differs between the runs behind the verdict: numerics, devices, changed sources
 
 
 def box(exhibit: Exhibit, reference: AtScale | None) -> Box:
@@ -118,6 +120,7 @@ def box(exhibit: Exhibit, reference: AtScale | None) -> Box:
         tuple(facts),
         smoke,
         to_do,
+        mixed=mixture(exhibit.table, behind(exhibit.table, set(exhibit.judgement.run_ids))) if exhibit.complete else "",
     )
 
 

@@ -20,6 +20,7 @@ from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.questions import bases
 from repro.questions.facts import judge_facts
 from repro.questions.judge import SCALES, Judgement, judge
+from repro.questions.mixture import device_of
 from repro.questions.observations import Want
 from repro.questions.plan import wanted
 from repro.questions.trial import Trials
@@ -260,8 +261,3 @@ def _seconds(run: Run) -> float | None:
     if not kept:  # asked of every run of a shelf, whose rows would take gigabytes
         del run.__dict__["epochs"]
     return median(seconds) if seconds else None
-
-
-def device_of(session: Mapping[str, Any]) -> str:
-    """Return the processor or GPU of a session, without its features."""
-    return str(session["processor"] if session["device"] == "cpu" else session["device"]).partition(" (")[0]

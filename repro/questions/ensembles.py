@@ -14,7 +14,6 @@ from pydantic import Field
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.scalars import Fraction, Name, Share
-from repro.errors import ReproError
 from repro.questions.arms import OneArm
 from repro.questions.base import Claim
 from repro.questions.effect_rule import Directed, Least
@@ -23,7 +22,9 @@ from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, Sampling, ensemble, student
 from repro.questions.units import DIFFERENCE, VALUE, Unit, seed_list
-from repro.store import Run, Table, array
+from repro.store import DamagedRun, Run, Table
+from repro.store import answers as answers_of
+from repro.store.damage import Violation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,13 +143,13 @@ def _errors(paths: tuple[Path, ...], size: int, answers: int) -> dict[Members, f
     """Return the error of each net alone and of every ensemble."""
     import numpy as np  # only an ensemble pays for it
 
-    labels, *others = (array(path, "labels") for path in paths)
-    for path, other in zip(paths[1:], others, strict=True):
-        if not np.array_equal(labels, other):
-            raise ReproError(
-                f"{path}: answers for other photos than {paths[0]}; remove one of them to evaluate its run again"
-            )
-    shares = [array(path, "shares").astype(np.float32) for path in paths]
+    every = [answers_of(path) for path in paths]
+    shape, labels = every[0][0].shape, every[0][1]
+    for path, (own, other) in zip(paths, every, strict=True):
+        if own.shape != shape or not np.array_equal(labels, other):
+            expected = f"those of {paths[0].name}: nets that are averaged answer for the same photos"
+            raise DamagedRun(path, Violation(path.name, "labels.npy", "labels", "other photos", expected))
+    shares = [own.astype(np.float32) for own, _ in every]
     ensembles = [*((i,) for i in range(len(paths))), *combinations(range(len(paths)), size)]
     return {members: error(np.sum([shares[i] for i in members], 0), labels, answers) for members in ensembles}
 

@@ -15,8 +15,9 @@ from repro.questions.base import Claim
 from repro.questions.cases import WORST, Word
 from repro.questions.evidence import Evidence
 from repro.questions.facts import judge_facts
+from repro.questions.mixture import behind, mixture
 from repro.questions.observations import Arm, Want
-from repro.questions.plan import wanted
+from repro.questions.plan import damaged_by, wanted
 from repro.questions.statistics import Effect
 from repro.questions.trial import Trial, Trials
 from repro.questions.verdict import Verdict, verdict
@@ -117,7 +118,7 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
         least = replace(least, verdict=replace(least.verdict, why=why))
     elif wants and least.verdict.word == "not run":
         there = {run for part in parts for run in part.run_ids if not table[run].is_evaluation}
-        why = _still_to_do(compared[None].claim, wants, len(there))
+        why = _still_to_do(compared[None].claim, wants, len(there)) + _damaged(wants, table)
         least = replace(least, verdict=replace(least.verdict, why=why))
     if len(parts) == 1:
         return replace(least, to_do=len(wants))
@@ -134,6 +135,12 @@ def _still_to_do(claim: Claim, wants: list[Want], there: int) -> str:
     if any(want.weights for want in wants):
         why += ", then those that start from their weights"
     return f"{why}; {there} {'is' if there == 1 else 'are'} there" if there else why
+
+
+def _damaged(wants: list[Want], table: Table) -> str:
+    """Return which wanted runs are damaged, in words; nothing where none is."""
+    ids = sorted({damage.violation.run for want in wants if (damage := damaged_by(want, table))})
+    return f"; damaged and left out: {', '.join(ids)}" if ids else ""
 
 
 AGAINST = ("refuted", "disagrees at small scale", "disagrees at medium scale")
@@ -171,7 +178,7 @@ def _weakest(least: Judgement, parts: list[Judgement]) -> Verdict:
 def _judge(trial: Trial, claim: Claim, scale: str, alternative: str | None, to_do: int) -> Judgement:
     """Return a trial judged. `claim`: the trial's, perhaps with another confidence of the rule."""
     evidence = claim.rule.evidence(trial, claim, scale, to_do)
-    ids = claim.rule.run_ids(trial, evidence) & trial.table.keys()
+    ids = {run_id for run_id in claim.rule.run_ids(trial, evidence) if run_id in trial.table}
     return Judgement(claim, scale, alternative, verdict(evidence), evidence, trial.arms, to_do, tuple(sorted(ids)))
 
 
@@ -199,10 +206,13 @@ def verdict_line(file: AnyFile, scale: str, runs: Table | Trials, reference: str
     if isinstance(file, ExactFile):
         counted = judge_facts(file)
         return f"{file.id}, {scale}: {counted.word.upper()}. {counted.sentence} ({counted.why})", counted.word
-    judged = judge(file, scale, runs)
+    trials = Trials.from_runs(runs)
+    judged = judge(file, scale, trials)
     result = judged.verdict
     text = f"{result.word.upper()}. {result.sentence} ({result.why})"
     if scale == "smoke":
         works = "the machinery works here" if complete(judged) else f"{result.word.upper()} ({result.why})"
         text = f"{works}. The reference verdict: {reference}"
+    if complete(judged) and (mixed := mixture(trials.table, behind(trials.table, set(judged.run_ids)))):
+        text += f" {mixed}"
     return f"{file.id}, {scale} scale: {text}", result.word

@@ -8,7 +8,7 @@ from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile
 from repro.questions.observations import Want
 from repro.questions.trial import Trials
-from repro.store import Table
+from repro.store import DamagedRun, Table, damaged_in
 
 
 def wanted(
@@ -42,6 +42,12 @@ def wanted(
                     wants.append(replace(want, label=f"{file.id}{f' ({under})' if under else ''}: {want.label}"))
     table = trials.table
     return [_first(want, table) for want in wants if not want.satisfied_in(table)]
+
+
+def damaged_by(want: Want, table: Table) -> DamagedRun | None:
+    """Return what is wrong with a wanted run, or with its wanted evaluation; None of sound ones."""
+    ids = [want.config.id, *([want.evaluation.id] if want.evaluation else [])]
+    return next((damage for run_id in ids if (damage := damaged_in(table, run_id))), None)
 
 
 def _first(want: Want, table: Table) -> Want:

@@ -139,7 +139,7 @@ class RunMeasure(Measure):
         if prefix.goal.hopeless(prefix.rows):  # it was not trained on, and has no net at the horizon
             ended = prefix.rows[-1]["epoch"]
             return Observation(prefix.config.seed, prefix.config.id, None, ended, "not started", prefix.limit)
-        if (run := table.get(evaluation.id)) is None:
+        if (run := table.get(evaluation.id)) is None or run.result is None:
             return prefix.observation("missing")
         if run.failed:
             return prefix.observation("failed", evaluation=run.id)

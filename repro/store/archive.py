@@ -22,7 +22,8 @@ from typing import IO, Any
 from repro.claim.config import hashed
 from repro.errors import ReproError
 from repro.files import write_whole
-from repro.store.runs import Table, read_run
+from repro.store.runs import read_run
+from repro.store.table import Table
 from repro.store.writing import held
 
 MANIFEST = "manifest.json"

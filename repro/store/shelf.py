@@ -8,8 +8,10 @@ from pathlib import Path
 
 from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
+from repro.store.damage import DamagedRun
 from repro.store.rows import Provenance
-from repro.store.runs import CHECKPOINT, KEPT, Run, Table, read_run
+from repro.store.runs import CHECKPOINT, KEPT, Run, read_run
+from repro.store.table import Table
 from repro.store.writing import OpenRun, opened
 
 
@@ -20,14 +22,25 @@ class Store:
     root: Path
 
     def table(self) -> Table:
-        """Return all runs of the shelf, by id, in order of id."""
-        if not self.root.is_dir():
-            return {}
-        folders = sorted(path for path in self.root.iterdir() if path.is_dir())
-        return {path.name: run for path in folders if (run := read_run(path)) is not None}
+        """Return all runs of the shelf, by id, in order of id; the damaged are kept aside."""
+        runs: dict[str, Run] = {}
+        damaged: dict[str, DamagedRun] = {}
+        for folder in self.folders():
+            try:
+                run = read_run(folder)
+            except DamagedRun as damage:
+                damaged[folder.name] = damage
+                continue
+            if run is not None:
+                runs[run.id] = run
+        return Table(runs, damaged)
+
+    def folders(self) -> list[Path]:
+        """Return the folders of the shelf, in order of their names; empty where it is not there."""
+        return sorted(path for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
 
     def read(self, run_id: str) -> Run | None:
-        """Return one run, or None where it was never begun."""
+        """Return one run, or None where it was never begun. DamagedRun where it cannot be believed."""
         return read_run(self.root / run_id)
 
     def begin(
@@ -38,7 +51,7 @@ class Store:
 
     def checkpoints(self) -> dict[Path, int]:
         """Return the checkpoints and kept weights of all runs that have stopped, with their sizes in bytes."""
-        stopped = [run.path for run in self.table().values() if run.result is not None]
+        stopped = [run.path for run in self.table().headers() if run.result is not None]
         files = [path for folder in stopped for path in (folder / CHECKPOINT, *folder.glob(KEPT.format("*")))]
         return {path: path.stat().st_size for path in files if path.is_file()}
 

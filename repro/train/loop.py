@@ -19,13 +19,12 @@ from repro.data.photos.crops import PhotoBatches
 from repro.nets import library, modules
 from repro.store.rows import Half, Row, Tests
 from repro.train import sgd, testing
-from repro.train.minibatches import RECORDED, batch_sizes, is_tested
+from repro.train.minibatches import EVERY_NTH, RECORDED, batch_sizes, is_tested
 from repro.train.order import permutation
 from repro.train.schedule import Schedule
 from repro.train.seeds import generator
 from repro.train.step import Step, logits_of
 
-EVERY_NTH = 50  # update after the first `RECORDED` is recorded (DESIGN: a run)
 # Keyword arguments from a configuration, of various types; the functions that take them declare each type.
 Options = Mapping[str, Any]
 SCHEDULE = (

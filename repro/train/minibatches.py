@@ -6,7 +6,8 @@ from __future__ import annotations
 # 2: dropout masks come from packed bits, drawn for a whole epoch.
 NUMERICS = 2
 
-RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded, later ones sparsely
+RECORDED = 2000  # DESIGN, a run: each of the first 2,000 updates is recorded
+EVERY_NTH = 50  # DESIGN, a run: of later updates every 50th is recorded
 TESTED = 5  # DESIGN, a run: epochs from one test to the next, after the first few
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from repro.draw.parts import Part, Picture
 from repro.draw.pictures import data_uri
 from repro.questions.evaluation_sections import PageParts, table_of_seeds
-from repro.store import Run
+from repro.store import DamagedRun, Run
+from repro.store.damage import Violation
 
 GREY, GAP, TOWER_GAP = 128, 1, 5  # the background; pixels between kernels; pixels between towers
 FAINT = 0.25  # contrast of kernels that are mostly noise
@@ -37,7 +38,11 @@ def page_parts(runs: Mapping[int, Run]) -> PageParts:
 def picture(seed: int, run: Run) -> Picture:
     """Draw all kernels of one net, tower 1 above tower 2, each at full contrast, or faint if it is mostly noise."""
     kernels = run.array("kernels").astype(np.float64)
-    learned = run.array("new") >= run.options["new"]
+    new = run.array("new")
+    if kernels.ndim != 4 or kernels.shape[1] != 3 or new.shape != kernels.shape[:1]:
+        expected = f"[kernels, 3, height, width], with one number in new.npy for each, which has {new.shape}"
+        raise DamagedRun(run.path, Violation(run.id, "kernels.npy", "shape", str(kernels.shape), expected))
+    learned = new >= run.options["new"]
     pixels = arrange(kernels, learned)
     values = run.values
     alt = (
