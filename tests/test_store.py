@@ -18,7 +18,7 @@ from repro.claim.config import RunConfig, RunData, RunModel, RunTrain
 from repro.errors import Busy, ReproError
 from repro.files import Unwritable, is_locked
 from repro.store import CHECKPOINT, DamagedRun, Store, rows
-from repro.store.writing import being_written, complete_all
+from repro.store.writing import being_written
 
 CONFIG = RunConfig(
     data=RunData(kind="digits", content="0", images=None, scale="raw"),
@@ -151,7 +151,7 @@ def test_a_run_that_goes_on_keeps_its_result_and_every_file_until_it_has_stopped
     assert contents(folder) == finished  # killed here
     with store.begin(CONFIG, HERE | {"commit": "c"}) as run:
         assert (run.rows(), (run.path / CHECKPOINT).read_bytes()) == ([row(1)], b"state of epoch 1"), "went on"
-        run.finish(REACHED | {"epoch": 1})
+        run.finish(REACHED | {"epoch": 1, "update": 10})
     assert being_written(folder) == folder
     assert not (folder / "next").exists()
     assert contents(folder).keys() == finished.keys() - {"correct.npy"}, "its bits were of an epoch that is no more"
@@ -170,7 +170,7 @@ def test_a_result_of_other_numerics_stays_until_the_new_one_is_complete(store, f
         assert run.rows() == [row(1), row(2)], "what the other arithmetic began is of no use"
     with store.begin(CONFIG, moved) as run:
         run.append(row(1))
-        run.finish(REACHED | {"epoch": 1})
+        run.finish(REACHED | {"epoch": 1, "update": 10})
     assert (store.read(CONFIG.id).epochs, store.read(CONFIG.id).sessions) == ([row(1)], [moved])
     assert sorted(contents(folder)) == ["metrics.jsonl", "result.json", "run.json"]
 
@@ -215,10 +215,10 @@ def test_a_process_killed_while_a_result_is_replaced_leaves_the_rest_to_the_next
         run.write(CHECKPOINT, b"state of epoch 3")
         for name in ("replace", "unlink", "rmdir"):
             counted(name)
-        run.finish(REACHED | {"epoch": 3})
+        run.finish(REACHED | {"epoch": 3, "update": 30})
     monkeypatch.undo()
     assert moment <= operations, "there is no such moment: take it out of the list"
-    complete_all(store.root)
+    store.table()
     run = store.read(CONFIG.id)
     if moment == 1:  # before it had a result
         assert contents(folder) == finished

@@ -21,7 +21,7 @@ from repro.engine.training import has_all, train_twice
 from repro.files import is_locked
 from repro.store import CHECKPOINT
 from repro.store.runs import read_rows
-from repro.store.writing import LOCK, being_written, complete_all
+from repro.store.writing import LOCK, being_written
 from repro.workers import work_here, work_through
 
 AGAIN = 0.2  # seconds between two looks at the locks of other commands; assumed
@@ -44,7 +44,6 @@ def execute(
     is to be done. Events of one run come in order, the last is `finish`. Errors: ReproError where arms do not start
     alike or a net cannot be built, DataError where a set is missing, both before any training.
     """
-    complete_all(setting.store.root)
     rounds = _Rounds(claims, setting, more, budget)
     if not (first := rounds.wanted()):
         return 0

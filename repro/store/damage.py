@@ -21,6 +21,7 @@ from repro.errors import ReproError
 from repro.store import rows as types
 
 RUN, ROWS, RESULT = "run.json", "metrics.jsonl", "result.json"
+NEXT = "next"  # the folder inside a run's that takes its place once it has a result: see `writing`
 
 # Of a recorded configuration, by a key that only this kind has.
 _MODELS: Final[dict[str, type[BaseModel]]] = {"timed": TimingConfig, "look": Evaluation, "train": RunConfig}
@@ -56,7 +57,10 @@ class DamagedRun(ReproError):
 
     def __init__(self, folder: Path, violation: Violation) -> None:
         found = f"{violation.key}: found {violation.value}; expected {violation.expected}"
-        super().__init__(f"{folder / violation.file}: {found}; remove the folder {folder} to train the run again")
+        again = f"remove the folder {folder} to train the run again"
+        if (folder / NEXT / RESULT).is_file():
+            again = "another command is replacing the run: repeat this one when that has ended"
+        super().__init__(f"{folder / violation.file}: {found}; {again}")
         self.folder, self.violation = folder, violation
 
     def __reduce__(self) -> tuple[Any, ...]:

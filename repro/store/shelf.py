@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
+from repro.files import Unwritable
 from repro.store.damage import DamagedRun
 from repro.store.rows import Provenance
 from repro.store.runs import CHECKPOINT, KEPT, Run, read_run
 from repro.store.table import Table
-from repro.store.writing import OpenRun, opened
+from repro.store.writing import OpenRun, complete_all, opened
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,12 @@ class Store:
     root: Path
 
     def table(self) -> Table:
-        """Return all runs of the shelf, by id, in order of id; the damaged are kept aside."""
+        """Return all runs of the shelf, by id, in order of id; the damaged are kept aside.
+
+        A run that a killed process was about to replace is replaced first.
+        """
+        with suppress(Unwritable):  # of a disk that can only be read
+            complete_all(self.root)
         runs: dict[str, Run] = {}
         damaged: dict[str, DamagedRun] = {}
         for folder in self.folders():

@@ -19,10 +19,11 @@ from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
 from repro.errors import Busy
 from repro.files import PARTIAL, locked, rename, write_whole, writing
+from repro.store.damage import NEXT
 from repro.store.rows import Provenance, Result, Row
 from repro.store.runs import Run, read_rows, read_run
 
-LOCK, NEXT = "lock", "next"
+LOCK = "lock"
 
 
 @dataclass(frozen=True)
