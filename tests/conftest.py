@@ -18,8 +18,8 @@ def change_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]
 
     def forget() -> None:
         resolve._run.cache_clear()
-        nets._FOUND.clear()
-        arms._FOUND.clear()
+        nets._CACHE.clear()
+        arms._CACHE.clear()
 
     def change(kind: str, **what: Any) -> None:
         monkeypatch.setitem(KNOWN, kind, replace(KNOWN[kind], **what))

@@ -89,7 +89,7 @@ def looked_at(evaluation: Evaluation, values: dict, failed: str | None = None) -
     """An evaluation that found these values, as a store would read it."""
     result: dict = {"status": "failed", "why": failed}
     if not failed:
-        result = {"status": "looked at", "epoch": evaluation.epoch, "values": values, "seconds": 0.0}
+        result = {"status": "looked at", "epoch": evaluation.epoch, "values": values, "curves": {}, "seconds": 0.0}
     return Run(evaluation.id, Path(), evaluation.model_dump(), [PROVENANCE], result)
 
 
