@@ -148,7 +148,7 @@ class Command:
         return self.log.read_text().splitlines() if self.log.exists() else []
 
     def did(self) -> str:
-        """Where what the plan says was done: `kill 123 worker os.rename /runs/...`; empty where it did not come so far."""
+        """Where what the plan says was done: `kill 123 worker os.rename /runs/...`; empty where it was not."""
         return next((line for line in self.lines() if line.split()[1] == str(self.pid)), "")
 
     def operations(self) -> int:
@@ -325,7 +325,7 @@ class Drill:
     """Disturbs commands, in folders of their own, and counts what became of them."""
 
     def __init__(self, server: Server, names: tuple[str, ...] = tuple(COMMANDS)) -> None:
-        self.server = server
+        self.server, self.verbose = server, False
         self.tallies = {name: Tally(name) for name in SCENARIOS}
         self.wholes: dict[str, Whole] = {}
         for name in names:
@@ -350,6 +350,8 @@ class Drill:
         did = command.did()
         out, errors = command.printed()
         about = f"{did or 'undisturbed'}: code {code}: {errors.strip()[-600:]}"
+        if self.verbose:
+            print(f"{tally.scenario}: {about}", flush=True)
         if code not in (allowed if did or command.disturbed else {0}):
             tally.wrong("wrong codes", f"expected {sorted(allowed)}: {about}")
         elif code > 0 and not errors.strip() and code != 141:
@@ -365,7 +367,7 @@ class Drill:
         command, whole = self.begin(name, place), self.wholes[name]
         self.ended(tally, command, {0}, results(place))
         done = [line for line in command.lines() if not line.startswith("result ")]
-        differ = [path for path in _different(store(place), whole.store)]
+        differ = _different(store(place), whole.store)
         names, torn = pages(place)
         if differ or torn or names != whole.pages:
             about = [*differ, *torn, *sorted(set(names) ^ set(whole.pages))]
@@ -572,15 +574,18 @@ def main() -> None:
     options.add_argument("--tries", type=int, help="of each other scenario (default: a fiftieth of the kills)")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--only", default="", metavar="NAME", help="only scenarios whose name has this in it")
+    options.add_argument("--verbose", action="store_true", help="print what became of each command")
     options.add_argument("--write", action="store_true", help="write the table into tests/README.md")
     asked = options.parse_args()
     with served() as server:
         drill = Drill(server)
+        drill.verbose = asked.verbose
         tallies = drilled(drill, asked.kills, asked.tries or max(1, asked.kills // 50), asked.seed, asked.only)
     lines = table(("scenario", *COLUMNS), [tally.row() for tally in tallies])
     print("\n".join(lines))
     for tally in tallies:
-        print("\n".join(tally.notes[:10]))
+        for note in tally.notes[:10]:
+            print(note)
     if asked.write and not asked.only:
         renew("faults", f"python -m tests.faults --kills {asked.kills} --seed {asked.seed}", lines)
     sys.exit(any(tally.failed for tally in tallies))

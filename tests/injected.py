@@ -65,8 +65,8 @@ class Watch:
         number = os.lseek(self.counter, 0, os.SEEK_CUR)
         if self.at == 0 or number < self.at:
             return
-        if self.do == "vanish" and os.path.isdir(self.vanishes):
-            self.at = number  # the first operation from there on at which it is there
+        if self.do == "vanish":  # the first operation from there on at which it is there
+            self.at = number if os.path.isdir(self.vanishes) else number + 1
         if number == self.at:
             self.note(f"{self.do} {os.getsid(0)} {self.role} {name} {path[len(self.folder) :]}")
         if number == self.at or self.do in ("full", "read-only"):
