@@ -101,7 +101,7 @@ def refused(path: Path | str, error: OSError) -> Unwritable:
         kind = Unwritable
         advice = (
             "a file stands in a folder's place, or a folder in a file's; what is done is kept: name another folder "
-            f"(--runs, --out) or move it away, {again}"
+            f"(--runs, --out, or REPRO_CACHE for packed data) or move it away, {again}"
         )
     else:
         kind = Unwritable

@@ -50,9 +50,9 @@ class WorkerEnded(RunError):
 
     exit_code = 70
 
-    def __init__(self, job: Job, how: str) -> None:
+    def __init__(self, label: str, how: str) -> None:
         super().__init__(
-            f"{job.label}: its worker process was ended {how}; what is done is kept: run the same command again, with "
+            f"{label}: its worker process was ended {how}; what is done is kept: run the same command again, with "
             "fewer --workers if memory is short"
         )
         self.how = how
@@ -140,7 +140,7 @@ def work_through(plan: Plan, work: Work, workers: int, report: Report) -> Genera
                     elif isinstance(message, _Stopped):
                         job = crew.busy.pop(ready)
                         if not asked():
-                            raise WorkerEnded(job, "by a signal")
+                            raise WorkerEnded(job.label, "by a signal")
                     else:
                         report(message)
     finally:
@@ -289,4 +289,4 @@ def _end_with_parent() -> None:
 def _ended(process: BaseProcess, job: Job) -> WorkerEnded:
     _join([process])
     code = process.exitcode or 0
-    return WorkerEnded(job, f"by signal {-code} (out of memory?)" if code < 0 else f"with exit code {code}")
+    return WorkerEnded(job.label, f"by signal {-code} (out of memory?)" if code < 0 else f"with exit code {code}")

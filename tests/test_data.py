@@ -21,6 +21,7 @@ from repro.data.batches import Batches
 from repro.data.known import KNOWN, OFFICIAL, find, packed
 from repro.data.sets import Images, get, load
 from repro.errors import DataError, ReproError
+from repro.files import Unwritable
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +173,9 @@ def test_processes_that_pack_at_once_leave_one_whole_file(small, tmp_path):
 
 def test_a_cache_that_cannot_be_written_is_named(small, tmp_path):
     (tmp_path / "cache").write_text("a file where a folder is wanted")
-    with pytest.raises(DataError, match=r"cache/cifar10-.*: the packed cifar10 could not be written: .*cache"):
+    with pytest.raises(Unwritable, match=r"cache/cifar10-.*: cannot be written.*REPRO_CACHE") as error:
         load_small(small, as_parquet(small, tmp_path), tmp_path / "cache")
+    assert error.value.exit_code == 73
 
 
 # Subsets

@@ -1,5 +1,6 @@
 """Packing: one identity whatever the container, whole or not at all, resumed after a kill, unusable photos listed."""
 
+import errno
 import hashlib
 import io
 import json
@@ -13,6 +14,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,12 +34,14 @@ from small_photos import (
 )
 
 from repro.data.known import KNOWN, Known, find, how_to_get
-from repro.data.photos import prepare
+from repro.data.photos import packing, prepare
 from repro.data.photos.digests import digest
 from repro.data.photos.maps import load_photos, open_pack
 from repro.data.photos.packing import pack
 from repro.data.photos.sources import open_source
 from repro.errors import DataError, ReproError
+from repro.files import DiskFull, Unwritable
+from repro.workers import WorkerEnded
 
 PHOTOS = make()
 PACK = ["manifest.json", "test.npy", "test_labels.npy", "train.npy", "train_labels.npy",
@@ -314,10 +318,9 @@ def test_a_packing_process_that_is_killed_is_told_with_the_next_step_and_packing
             time.sleep(0.001)
         os.kill(processes[0].pid, signal.SIGKILL)
 
-    with pytest.raises(
-        DataError, match=r"cache: a process that packed photos was ended by signal 9 .*Repeat the command"
-    ):
+    with pytest.raises(WorkerEnded, match=r"cache: photos .* by signal 9 .*run the same command again") as error:
         pack(source, tmp_path / "cache", kind="photos", size=SIZE, workers=2, progress=kill)
+    assert error.value.exit_code == 70
     assert multiprocessing.active_children() == []
     resumed = pack(source, tmp_path / "cache", kind="photos", size=SIZE, workers=1)
     undisturbed = pack(source, tmp_path / "whole", kind="photos", size=SIZE, workers=1)
@@ -377,7 +380,28 @@ def test_processes_that_pack_at_once_leave_one_pack(tmp_path):
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "cache").write_text("a file where a folder is wanted")
-    with pytest.raises(DataError, match=r"cache: photos could not be packed at 16: .*Free some room"):
+    with pytest.raises(Unwritable, match=r"cache.*REPRO_CACHE") as error:
+        load(as_folders(PHOTOS, tmp_path / "photos"), tmp_path / "cache")
+    assert error.value.exit_code == 73
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 74), (errno.EROFS, 73)])
+@pytest.mark.parametrize("at", ["open_memmap", "ascending"])
+def test_a_disk_that_refuses_a_pack_has_the_code_of_a_disk(tmp_path, monkeypatch, number, code, at):
+    """Not that of missing data: its maps, or anything else on the way."""
+
+    def refuse(*given: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(*((np.lib.format, at) if at == "open_memmap" else (packing, at)), refuse)
+    with pytest.raises(Unwritable) as error:
+        load(as_folders(PHOTOS, tmp_path / "photos"), tmp_path / "cache")
+    assert error.value.exit_code == code
+
+
+def test_a_disk_without_room_for_the_pack_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    with pytest.raises(DiskFull, match=r"cache: found 0\.0 GB free; expected 0\.0 GB"):
         load(as_folders(PHOTOS, tmp_path / "photos"), tmp_path / "cache")
 
 

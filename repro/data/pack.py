@@ -9,8 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from repro.data.known import SPLITS, Known, Split
-from repro.errors import DataError
-from repro.files import Unwritable, write_whole
+from repro.files import write_whole, writing
 
 # split name -> (pixels uint8 [n, 3, h, w], labels int64 [n])
 Splits = dict[Split, tuple[np.ndarray, np.ndarray]]
@@ -51,18 +50,18 @@ def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[order], y[order]
 
 
-def write(path: Path, splits: Splits, known: Known) -> None:
-    """Write a packed set so that it is there whole or not at all, also when two processes pack at once."""
+def write(path: Path, splits: Splits) -> None:
+    """Write a packed set so that it is there whole or not at all, also when two processes pack at once.
+
+    Unwritable where the system refuses.
+    """
     tensors = {}
     for split, (x, y) in splits.items():
         tensors[f"{split}_x"] = torch.from_numpy(np.ascontiguousarray(x))
         tensors[f"{split}_y"] = torch.from_numpy(y.astype(np.uint8))
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, save(tensors))  # no metadata: its order is random, and the same set shall be the same bytes
-    except (OSError, Unwritable) as error:
-        raise DataError(f"{path}: the packed {known.kind} could not be written: {error.__cause__ or error}. "
-                        "Free some room, or name another cache folder.") from error  # fmt: skip
+    write_whole(path, save(tensors))  # no metadata: its order is random, and the same set shall be the same bytes
 
 
 def read(path: Path, known: Known) -> Splits:

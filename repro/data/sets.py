@@ -48,7 +48,7 @@ def load(
             damage = f" The packed file is damaged: {error}."
     if splits is None:
         splits = _read_source(kind, roots, known, damage)
-        pack.write(path, splits, known)
+        pack.write(path, splits)
     (train_x, train_y), (test_x, test_y) = splits["train"], splits["test"]
     if images is not None:
         chosen = stratified(train_y, images, known)

@@ -29,7 +29,7 @@ from repro.data.photos.finish import Placement, finish
 from repro.data.photos.manifest import FORMAT, Manifest, OfSource, read_manifest
 from repro.data.photos.passes import MARKED, Changed, Decoding, Hashing, do_all
 from repro.errors import DataError
-from repro.files import PARTIAL, Unwritable, locked, rename, write_whole
+from repro.files import PARTIAL, DiskFull, locked, refused, rename, write_whole
 from repro.workers import WorkerEnded, cores
 
 EVERY = 5  # assumed: where no split measures and the set says nothing of it, every fifth photo of a class does
@@ -79,6 +79,7 @@ def pack(
 
     `known`: hold the photos to this set. `workers`: processes, by default one for each core; 1 packs in this process.
     DataError where photos cannot be had, or are not what `known` says; unusable ones are left out and listed.
+    Unwritable where the cache cannot be written, WorkerEnded where a process was killed: packing goes on from there.
     """
     pointer = _pointer(source, cache, kind, size, known)
     part = cache / f".{pointer.stem}.part"
@@ -101,13 +102,10 @@ def pack(
             write_whole(pointer, json.dumps(of_source))
             shutil.rmtree(part)
             return target
-    except (OSError, Unwritable) as error:
-        why = error.__cause__ or error
-        raise DataError(f"{cache}: {kind} could not be packed at {size}: {why}. Free some room, or name another "
-                        "cache folder, and repeat the command: packing goes on from there.") from error  # fmt: skip
+    except OSError as error:
+        raise refused(error.filename or cache, error) from error
     except WorkerEnded as error:
-        raise DataError(f"{cache}: a process that packed {kind} was ended {error.how}. Repeat the command, with fewer "
-                        "workers if memory is short: packing goes on where it stopped.") from error  # fmt: skip
+        raise WorkerEnded(f"{cache}: {kind} are being packed", error.how) from error
 
 
 def of_this_source(manifest: Manifest, source: Source, cache: Path, size: int) -> Manifest:
@@ -241,5 +239,5 @@ def _decode(packing: Packing, placement: Placement) -> list[Path]:
 def _check_room(folder: Path, wanted: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < wanted:
-        raise DataError(f"{folder.parent}: found {free / 1e9:.1f} GB free; expected {wanted / 1e9:.1f} GB for packed "
-                        "photos. Free some room, or name another cache folder.")  # fmt: skip
+        raise DiskFull(f"{folder.parent}: found {free / 1e9:.1f} GB free; expected {wanted / 1e9:.1f} GB for packed "
+                       "photos. Free some room, or set REPRO_CACHE to another folder.")  # fmt: skip
