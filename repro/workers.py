@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
@@ -196,6 +197,7 @@ class _Crew:
         context = multiprocessing.get_context("spawn")  # a process that has used a GPU cannot be forked
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(self.work, theirs), daemon=True)
+        resource_tracker.ensure_running()  # its start unblocks SIGINT and SIGTERM again
         with _one_thread(), _deaf():
             process.start()
             self.processes[ours] = process

@@ -516,7 +516,8 @@ def close_pipe(drill: Drill, tally: Tally, name: str, do: str, chance: random.Ra
 
 
 CODES_OF = {
-    "kill": {KILLED, 70}, "SIGINT": {130}, "SIGINT twice": {130}, "SIGTERM": {130}, "SIGHUP": {130}, "stop": {130},
+    "kill": {KILLED, 70}, "SIGINT": {130}, "SIGINT twice": {130, -signal.SIGINT}, "SIGTERM": {130}, "SIGHUP": {130},
+    "stop": {130, -signal.SIGINT},  # whoever is in a hurry ends a process that has said all
     "full": {74}, "read-only": {73}, "vanish": {66}, "memory": {0, 71},
 }  # fmt: skip
 

@@ -143,6 +143,31 @@ def test_an_end_cannot_be_asked_for_where_nothing_has_steps():
     assert not asked()
 
 
+SPAWN = """\
+import signal
+from multiprocessing import util
+from repro import workers
+
+spawn = util.spawnv_passfds
+
+def noted(path, args, handles):
+    if any("spawn_main" in str(arg) for arg in args):
+        print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+    return spawn(path, args, handles)
+
+util.spawnv_passfds = noted
+crew = workers._Crew(print, 2)
+crew._hire(), crew._hire()
+crew.end()
+"""
+
+
+def test_no_worker_hears_a_signal_before_it_asks_to():
+    """The first one did: while it imported torch, a Ctrl-C ended it with a traceback."""
+    done = subprocess.run([sys.executable, "-c", SPAWN], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{sorted(workers.SIGNALS)}\n" * 2
+
+
 STEPS = """\
 import sys
 from repro import cli, workers
