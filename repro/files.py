@@ -109,6 +109,11 @@ def refused(path: Path | str, error: OSError) -> Unwritable:
     return kind(f"{path}: cannot be written ({error.strerror or error}); {advice}")
 
 
+def gone(path: Path) -> Unwritable:
+    """Return what to raise where a folder that was there is there no more: Vanished."""
+    return refused(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+
+
 def writable_folder(path: Path) -> Path:
     """Return a path that is a folder or can become one. Unwritable where a file stands there or above it."""
     for part in (path, *path.parents):

@@ -29,7 +29,7 @@ from repro.engine.provenance import provenance
 from repro.engine.setting import Setting
 from repro.engine.tensorboard import exported
 from repro.errors import DataError, ReproError, RunError
-from repro.files import write_whole
+from repro.files import gone, write_whole
 from repro.flags import Wish
 from repro.nets import libraries, library, tables, weights
 from repro.pages.answers import FineTuning, TrainedNet
@@ -236,7 +236,8 @@ def _train(
 def _tried(name: str, config: RunConfig, setting: Setting, batches: PhotoBatches) -> TrainedNet:
     """Return a finished run with what its best weights answer to every test photo."""
     run = setting.store.read(config.id)
-    assert run is not None
+    if run is None:  # its disk may be gone
+        raise gone(setting.store.root / config.id)
     path, best = run.path / ANSWERS, starts.best_epoch(run.epochs)
     answers = _read(path) if best else {}
     if best and (not answers or int(answers["epoch"]) != best):

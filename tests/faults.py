@@ -465,7 +465,11 @@ def disturb(drill: Drill, tally: Tally, name: str, do: str, chance: random.Rando
         for _ in range(2):  # the second says what the first one's line asks for
             command.signal_group(signal.SIGINT)
             command.sleep(1)
-    drill.ended(tally, command, CODES_OF[do], set())
+    command.end()
+    allowed = CODES_OF[do]
+    if do == "vanish" and not command.did().rpartition(" ")[2].startswith("/" + str(runs.relative_to(place))):
+        allowed = {0, 66}  # it has read all that it needs of the store
+    drill.ended(tally, command, allowed, set())
     if do == "kill" and command.did():
         tally.add("kills")
     gone = runs.with_name("runs-gone")

@@ -329,6 +329,28 @@ def test_a_folder_of_runs_that_vanishes_is_named_and_the_same_command_trains_it_
     assert execute(claims, setting, workers=1, report=silent) == 2
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_a_folder_of_runs_that_vanishes_between_two_runs_is_not_made_again_and_filled(setting, tmp_path, before):
+    """A disk that is gone leaves the folder that it was mounted at. Nothing was said, and what was there was lost."""
+    if before:
+        execute(claim(tmp_path), setting, workers=1, report=silent)
+    claims = claim(tmp_path, {"seeds: [0]": "seeds: [0, 1]"})
+    finished = []
+
+    def move_at_first_finish(event: dict) -> None:
+        if event["event"] == "finish":
+            finished.append(event["run"])
+            if len(finished) == 1:
+                setting.store.root.rename(tmp_path / "gone")
+
+    with pytest.raises(Vanished):
+        execute(claims, setting, workers=1, report=move_at_first_finish)
+    assert len(finished) == 1
+    shutil.rmtree(setting.store.root, ignore_errors=True)
+    (tmp_path / "gone").rename(setting.store.root)
+    assert execute(claims, setting, workers=1, report=silent) == (1 if before else 3)
+
+
 def test_a_run_that_fails_twice_is_recorded_as_failed_and_others_go_on(setting, tmp_path, failing):
     claims = claim(tmp_path)
     failing(2)

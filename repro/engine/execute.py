@@ -18,7 +18,7 @@ from repro.engine.probe import seconds_of
 from repro.engine.provenance import device_name
 from repro.engine.setting import Setting, arms_of, standing
 from repro.engine.training import has_all, train_twice
-from repro.files import is_locked
+from repro.files import gone, is_locked
 from repro.store import CHECKPOINT
 from repro.store.runs import read_rows
 from repro.store.writing import LOCK, being_written
@@ -68,6 +68,7 @@ class _Rounds:
         self.table = standing(setting)
         # of the table as it then is
         self.wanted = partial(jobs, claims, self.table, device_name(setting.provenance), more)
+        self.first = next(iter(self.table), None)  # a run that is there as long as the shelf is
         self.evaluations: dict[str, set[str]] = {}  # of every run that was worked on
         self.trained: set[str] = set()
         self.failed: set[str] = set()
@@ -109,10 +110,18 @@ class _Rounds:
         return both
 
     def take_up_all(self, ended: Generator[str]) -> None:
-        """Put each run that has ended, failed ones too, and its evaluations that have a result into the table."""
+        """Put each run that has ended, failed ones too, and its evaluations that have a result into the table.
+
+        Vanished where a run is there no more: another folder may have come into the place of a shelf whose disk is
+        gone, and be filled for hours.
+        """
         with closing(ended):
-            for run_id in ended:
-                for each in {run_id, *self.evaluations[run_id]} if run_id not in self.busy else ():
+            for run_id in (run_id for run_id in ended if run_id not in self.busy):
+                self.first = self.first or run_id
+                for folder in (self.setting.store.root / each for each in (self.first, run_id)):
+                    if not folder.is_dir():
+                        raise gone(folder)
+                for each in {run_id, *self.evaluations[run_id]}:
                     run = self.setting.store.read(each)
                     if run is not None and run.result is not None:
                         self.table[each] = run

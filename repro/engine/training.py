@@ -24,6 +24,7 @@ from repro.engine.events import OfRun, Report, epoch_ended
 from repro.engine.jobs import Job
 from repro.engine.setting import Setting, batches
 from repro.errors import Busy, DamagedRun
+from repro.files import gone
 from repro.nets.libraries import is_library_net
 from repro.questions.levels import goal_of
 from repro.store import CHECKPOINT, OpenRun, Run
@@ -117,7 +118,8 @@ def train(
             if recorded is None or not (setting.stands(recorded) and has_all(recorded, job)):
                 _train(job, start(), open_run(setting.store.root / job.id, config, session), setting, evaluator)
                 recorded = setting.store.read(job.id)
-        assert recorded is not None
+        if recorded is None:  # its disk may be gone
+            raise gone(setting.store.root / job.id)
         for evaluation in evaluator.left(job.evaluations):  # what the run was past, or on record before
             if not goal_of(config, evaluation.epoch).lost(recorded.epochs):
                 evaluator.return_to(evaluation, recorded, start)
