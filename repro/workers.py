@@ -47,16 +47,17 @@ Work = Callable[[Any, Report], None]
 
 
 class WorkerEnded(RunError):
-    """A worker process ended before its job was done. `how`: `by signal 9 (out of memory?)`, `with exit code 1`."""
+    """A worker process ended before its job was done. `how`: `by signal 9 (out of memory?)`, `with exit code 1`; `job`:
+    the id of the job."""
 
     exit_code = 70
 
-    def __init__(self, label: str, how: str) -> None:
+    def __init__(self, label: str, how: str, job: str = "") -> None:
         super().__init__(
             f"{label}: its worker process was ended {how}; what is done is kept: run the same command again, with "
             "fewer --workers if memory is short"
         )
-        self.how = how
+        self.label, self.how, self.job = label, how, job
 
 
 def cores() -> int:
@@ -141,7 +142,7 @@ def work_through(plan: Plan, work: Work, workers: int, report: Report) -> Genera
                     elif isinstance(message, _Stopped):
                         job = crew.busy.pop(ready)
                         if not asked():
-                            raise WorkerEnded(job.label, "by a signal")
+                            raise WorkerEnded(job.label, "by a signal", job.id)
                     else:
                         report(message)
     finally:
@@ -291,4 +292,5 @@ def _end_with_parent() -> None:
 def _ended(process: BaseProcess, job: Job) -> WorkerEnded:
     _join([process])
     code = process.exitcode or 0
-    return WorkerEnded(job.label, f"by signal {-code} (out of memory?)" if code < 0 else f"with exit code {code}")
+    how = f"by signal {-code} (out of memory?)" if code < 0 else f"with exit code {code}"
+    return WorkerEnded(job.label, how, job.id)

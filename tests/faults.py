@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from repro.files import PARTIAL
 from tests.injected import VARIABLE
 from tests.small_photos import as_folders, make
 from tests.written import renew, table
@@ -239,11 +240,14 @@ PAGES = ("pages", "tuned/index.html", "tuned/static")  # what is made of the sto
 
 
 def store(place: Path) -> dict[str, Any]:
-    """Everything that a command leaves but locks and pages, without seconds, load and provenance."""
+    """Everything that a command leaves but locks, pages, and half-written files outside of runs, which nothing reads;
+    without seconds, load and provenance."""
     out: dict[str, Any] = {}
     for path in sorted(place.rglob("*")):
         name = str(path.relative_to(place))
         if not path.is_file() or name.startswith(PAGES) or path.name == "lock" or path.suffix == ".lock":
+            continue
+        if path.name.endswith(PARTIAL) and "runs" not in path.relative_to(place).parts:
             continue
         if path.name == "run.json":
             out[name] = json.loads(path.read_text())["config"]
@@ -265,7 +269,7 @@ def pages(place: Path) -> tuple[list[str], list[str]]:
     names, torn = [], []
     for path in sorted(place.rglob("*")):
         name = str(path.relative_to(place))
-        if not path.is_file() or not name.startswith(PAGES):
+        if not path.is_file() or not name.startswith(PAGES) or name.endswith(PARTIAL):
             continue
         names.append(name)
         text = path.read_bytes().rstrip()
@@ -395,7 +399,7 @@ def kill_at_operations(drill: Drill, tally: Tally, name: str, kills: int, chance
             do = "SIGINT" if chance.random() < CTRL_C else "kill"
             before = results(place)
             command = drill.begin(name, place, {"at": chance.randint(1, max(left, 1)), "do": do})
-            drill.ended(tally, command, CODES_OF[do], before)
+            drill.ended(tally, command, codes_of(do, name, command), before)
             left -= command.operations()
             did = command.did()
             if did.startswith("kill"):
@@ -465,11 +469,7 @@ def disturb(drill: Drill, tally: Tally, name: str, do: str, chance: random.Rando
         for _ in range(2):  # the second says what the first one's line asks for
             command.signal_group(signal.SIGINT)
             command.sleep(1)
-    command.end()
-    allowed = CODES_OF[do]
-    if do == "vanish" and not command.did().rpartition(" ")[2].startswith("/" + str(runs.relative_to(place))):
-        allowed = {0, 66}  # it has read all that it needs of the store
-    drill.ended(tally, command, allowed, set())
+    drill.ended(tally, command, codes_of(do, name, command), set())
     if do == "kill" and command.did():
         tally.add("kills")
     gone = runs.with_name("runs-gone")
@@ -519,8 +519,19 @@ def close_pipe(drill: Drill, tally: Tally, name: str, do: str, chance: random.Ra
     drill.finish(tally, name, place)
 
 
+def codes_of(do: str, name: str, command: Command) -> set[int]:
+    """The codes that a command may end with to which this was done, once it has ended."""
+    command.end()
+    did = command.did()
+    if do == "kill":  # a run whose worker is killed is tried again, packing is not
+        return {KILLED} if " main " in did else {0} if name == "two workers" else {70}
+    if do == "vanish" and not did.rpartition(" ")[2].startswith(("/runs/", "/tuned/runs/")):
+        return {0, 66}  # it had read all that it needed of the store
+    return CODES_OF[do]
+
+
 CODES_OF = {
-    "kill": {KILLED, 70}, "SIGINT": {130}, "SIGINT twice": {130, -signal.SIGINT}, "SIGTERM": {130}, "SIGHUP": {130},
+    "SIGINT": {130}, "SIGINT twice": {130, -signal.SIGINT}, "SIGTERM": {130}, "SIGHUP": {130},
     "stop": {130, -signal.SIGINT},  # whoever is in a hurry ends a process that has said all
     "full": {74}, "read-only": {73}, "vanish": {66}, "memory": {0, 71},
 }  # fmt: skip

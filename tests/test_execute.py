@@ -551,21 +551,46 @@ def test_ctrl_c_ends_the_workers_and_leaves_runs_that_go_on(setting, tmp_path, u
     goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)
 
 
-def test_a_worker_ended_from_outside_is_told_with_the_next_step(setting, tmp_path, uninterrupted):
+def kill_the_worker() -> None:
+    (worker,) = multiprocessing.active_children()
+    os.kill(worker.pid, signal.SIGKILL)
+
+
+def test_a_run_whose_worker_is_killed_is_tried_again_once_the_others_are_done(setting, tmp_path):
+    claims = claim(tmp_path, {"seeds: [0]": "seeds: [0, 1]"})
+    events: list[dict] = []
+
+    def kill_at_the_first(event: dict) -> None:
+        events.append(event)
+        if len(events) == 1:
+            for worker in multiprocessing.active_children():
+                os.kill(worker.pid, signal.SIGKILL)
+
+    assert execute(claims, setting, workers=2, report=kill_at_the_first) == 4
+    (told,) = [event for event in events if event["event"] == "failed"]
+    assert told["attempt"] == 1
+    assert "signal 9" in told["why"]
+    finished = [event["run"] for event in events if event["event"] == "finish"]
+    assert len(finished) == len(set(finished)) == 4
+    assert finished[-1] == told["run"]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_is_killed_twice_is_told_with_the_next_step(setting, tmp_path, uninterrupted):
     killed = []
 
     def kill_when_it_trains(event: dict) -> None:
-        if trains(tmp_path) and not killed:
-            (worker,) = multiprocessing.active_children()
-            killed.append(worker.pid)
-            os.kill(worker.pid, signal.SIGKILL)
+        begun = len(killed) + 1 if event["event"] == "epoch" and trains(tmp_path) else 0
+        if begun == 1 or (begun == 2 and event["epoch"] > killed[0] + 1):
+            kill_the_worker()
+            killed.append(event["epoch"])
 
     often = replace(setting, checkpoint_seconds=0.1)
     told = r"ours, seed 0: its worker process was ended by signal 9 .*run the same command again, with fewer"
     with pytest.raises(RunError, match=told) as error:
         execute(claim(tmp_path, LONG), often, workers=2, report=kill_when_it_trains)
     assert error.value.exit_code == 70
-    assert len(killed) == 1
+    assert len(killed) == 2
     assert multiprocessing.active_children() == []
     goes_on_as_if_nothing_had_been(tmp_path, setting, uninterrupted)
 

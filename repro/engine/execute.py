@@ -22,7 +22,7 @@ from repro.files import gone, is_locked
 from repro.store import CHECKPOINT
 from repro.store.runs import read_rows
 from repro.store.writing import LOCK, being_written
-from repro.workers import work_here, work_through
+from repro.workers import WorkerEnded, work_here, work_through
 
 AGAIN = 0.2  # seconds between two looks at the locks of other commands; assumed
 
@@ -41,8 +41,9 @@ def execute(
 
     `more`: what is wanted beside claims. `budget`: no run begins that cannot end in its time. A run that failed under
     an earlier command is tried again. A run that another command trains is left to it, and waited for once nothing else
-    is to be done. Events of one run come in order, the last is `finish`. Errors: ReproError where arms do not start
-    alike or a net cannot be built, DataError where a set is missing, both before any training.
+    is to be done. A run whose worker is killed is tried once more when all others are done. Events of one run come in
+    order, the last is `finish`. Errors: ReproError where arms do not start alike or a net cannot be built,
+    DataError where a set is missing, both before any training; WorkerEnded where a run's worker was killed twice.
     """
     rounds = _Rounds(claims, setting, more, budget)
     if not (first := rounds.wanted()):
@@ -51,11 +52,16 @@ def execute(
     work, report = partial(train_twice, setting), rounds.watching(budget.watching(report) if budget else report)
     while True:
         plan = rounds.plan
-        rounds.take_up_all(work_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report))
+        ended = work_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report)
+        if not rounds.take_up_all(ended, report):
+            continue  # with new workers
         while job := next(rounds.plan(alone=True), None):  # now that nothing is trained beside it: a process of its own
-            rounds.take_up_all(work_through(iter([[job], []]).__next__, work, 1, report))
-        if not rounds.waited():
-            return len(rounds.trained)
+            rounds.take_up_all(work_through(iter([[job], []]).__next__, work, 1, report), report)
+        if rounds.tries_again() or rounds.waited():
+            continue
+        if rounds.lost:
+            raise rounds.lost[0]
+        return len(rounds.trained)
 
 
 class _Rounds:
@@ -73,6 +79,9 @@ class _Rounds:
         self.trained: set[str] = set()
         self.failed: set[str] = set()
         self.busy: set[str] = set()  # runs that another command was met at
+        self.killed: set[str] = set()  # runs whose worker was killed, which wait until all others are done
+        self.again: set[str] = set()  # those of them that were tried once more
+        self.lost: list[WorkerEnded] = []  # and whose worker was killed then, too
 
     def plan(self, alone: bool = False) -> Iterator[Job]:
         """Yield what is to be begun next, in its order; with `alone` the timings, else the trainings.
@@ -84,7 +93,7 @@ class _Rounds:
         left = self.wanted()
         while left:
             job = left.pop(0)
-            if job.alone != alone or job.id in begun | self.failed or self._is_held(job):
+            if job.alone != alone or job.id in begun | self.failed | self.killed or self._is_held(job):
                 continue
             if job.id not in done and self._is_done(job):
                 done.add(job.id)
@@ -109,12 +118,34 @@ class _Rounds:
 
         return both
 
-    def take_up_all(self, ended: Generator[str]) -> None:
-        """Put each run that has ended, failed ones too, and its evaluations that have a result into the table.
+    def take_up_all(self, ended: Generator[str], report: Report) -> bool:
+        """Put each run that has ended, failed ones too, and its evaluations that have a result into the table; return
+        False where a worker was killed, and others are left.
 
         Vanished where a run is there no more: another folder may have come into the place of a shelf whose disk is
         gone, and be filled for hours.
         """
+        try:
+            self._take_up(ended)
+        except WorkerEnded as error:
+            if error.job in self.again:
+                self.failed.add(error.job)
+                self.lost.append(error)
+            else:
+                self.killed.add(error.job)
+            why = f"its worker process was ended {error.how}"
+            attempt = 2 if error.job in self.again else 1
+            report({"event": "failed", "run": error.job, "label": error.label, "attempt": attempt, "why": why})
+            return False
+        return True
+
+    def tries_again(self) -> bool:
+        """Let runs whose workers were killed be planned once more; return False where there are none."""
+        waiting, self.killed = self.killed, set()
+        self.again |= waiting
+        return bool(waiting)
+
+    def _take_up(self, ended: Generator[str]) -> None:
         with closing(ended):
             for run_id in (run_id for run_id in ended if run_id not in self.busy):
                 self.first = self.first or run_id
