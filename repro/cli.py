@@ -83,11 +83,16 @@ def _run(arguments: list[str] | None) -> int:
             raise
         return UNREAD
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT) or error.filename is not None:
+        if not _of_the_output(error):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it fails once more at the end
         print(f"the output could not be written: {error.strerror}; what is done is kept", file=sys.stderr)
-        return Unwritable.exit_code
+        return refused("the output", error).exit_code
+
+
+def _of_the_output(error: OSError) -> bool:
+    """Whether it was a printed line that the system refused: files that cannot be written have names."""
+    return error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT) and error.filename is None
 
 
 def _done(arguments: list[str] | None) -> int:
@@ -105,6 +110,8 @@ def _done(arguments: list[str] | None) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:  # of a file or folder that no reader and no writer expected to be refused
+        if _of_the_output(error):
+            raise
         failure = refused(error.filename or "a file", error)
     print(failure, file=sys.stderr)
     return failure.exit_code
