@@ -11,6 +11,7 @@ import argparse
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,13 +60,21 @@ def copies(shelf: Path) -> Iterator[tuple[Path, str, dict[str, Any]]]:
 
 
 def make_store(shelf: Path, runs: int, root: Path) -> None:
-    """Write a store of so many runs: rows and arrays are links to the recorded files, which nothing changes."""
-    for folder, run_id, about in islice(copies(shelf), runs):
+    """Write a store of so many runs. Arrays are links to the recorded files, which nothing changes; first rows and
+    results get seconds and losses of their own, for copies of measurements are damaged runs."""
+    for number, (folder, run_id, about) in enumerate(islice(copies(shelf), runs), start=1):
         (root / run_id).mkdir(parents=True)
         (root / run_id / "run.json").write_text(json.dumps(about, indent=1))
         for file in folder.iterdir():
-            if file.name not in ("run.json", "lock"):
+            if file.suffix in (".json", ".jsonl") and file.name != "run.json":
+                (root / run_id / file.name).write_text(_own(file.read_text(), number))
+            elif file.suffix == ".npy":
                 _link(file, root / run_id / file.name)
+
+
+def _own(text: str, number: int) -> str:
+    """Return a run's rows or result in which the first seconds and the first loss are nobody else's."""
+    return re.sub(r'("(?:seconds|train_loss)":\s*\d+\.\d{6})\d*', rf"\g<1>{number:06d}1", text, count=2)
 
 
 def _link(source: Path, target: Path) -> None:

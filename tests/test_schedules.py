@@ -265,7 +265,7 @@ CONFIGS = {
 }
 LATER = {
     "data": {"stored": 96, "crop": 80, "crops": "paper", "mirror": True, "mean": "centre", "colour": "none",
-             "held_out": 96, "factor": 8.0, "classes": [1, 2]},
+             "held_out": 96, "factor": 8.0, "classes": [1, 2], "constants": [0.5] * 6},
     "train": {"drops": [3], "plateau": 5, "colour_until": 7, "freeze": {"conv1": 9}, "fold_in": 2,
               "layer_lr": {"conv1": 2.0}},
 }  # fmt: skip

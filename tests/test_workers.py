@@ -63,7 +63,7 @@ def add(job: Sum, report) -> None:
         until(lambda: "T" in states(os.getppid()))
     if job.end == "error once another stops":
         raise DataError("no such number")
-    report({"sum": job.one + job.other, "threads": os.environ["OMP_NUM_THREADS"]})
+    report({"sum": job.one + job.other, "threads": os.environ.get("OMP_NUM_THREADS")})
 
 
 def through(jobs: list[Sum], workers: int, report) -> list[str]:

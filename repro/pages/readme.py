@@ -8,14 +8,14 @@ from pathlib import Path
 
 from repro.claim.files import AnyFile, split
 from repro.contents import catalogue
-from repro.errors import ReproError
+from repro.errors import CODES, ReproError
 from repro.files import write_whole
 from repro.pages import facts, newcomers, opening, prose, records, speed
 from repro.pages.view import show
 from repro.questions.trial import Trials
 from repro.store import Table
 
-OPENING, RESULTS, SPEED, WORDS = "opening", "results", "speed", "words"
+OPENING, RESULTS, SPEED, WORDS, EXITS = "opening", "results", "speed", "words", "codes"
 PICTURE, EXPECTED, DIFFERENCES = "picture", "expected", "differences"
 
 
@@ -29,6 +29,7 @@ def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
     update(readme, results(claims, runs))
     update(readme, speed.tables(home), SPEED)
     update(readme, words(), WORDS)
+    update(readme, exit_codes(), EXITS)
 
 
 def first_screen(readme: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> dict[str, str]:
@@ -45,6 +46,14 @@ def words() -> str:
     """Return a markdown table of every word with its cases, as the table that decides has them."""
     lines = [f"| `{word}` | {when} |" for word, when in prose.legend()]
     return "\n".join(["| verdict | when |", "|---|---|", *lines]) + "\n"
+
+
+def exit_codes() -> str:
+    """Return a markdown table of every exit code."""
+    return (
+        "\n".join(["| exit code | when |", "|---:|---|", *(f"| {code} | {when} |" for code, when in CODES.items())])
+        + "\n"
+    )
 
 
 def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:

@@ -120,7 +120,7 @@ def box(exhibit: Exhibit, reference: AtScale | None) -> Box:
         tuple(facts),
         smoke,
         to_do,
-        mixed=mixture(exhibit.table, behind(exhibit.table, set(exhibit.judgement.run_ids))) if exhibit.complete else "",
+        mixed=mixture(exhibit.table, behind(exhibit.table, set(exhibit.judgement.run_ids))) if exhibit.speaks else "",
     )
 
 

@@ -213,6 +213,6 @@ def verdict_line(file: AnyFile, scale: str, runs: Table | Trials, reference: str
     if scale == "smoke":
         works = "the machinery works here" if complete(judged) else f"{result.word.upper()} ({result.why})"
         text = f"{works}. The reference verdict: {reference}"
-    if complete(judged) and (mixed := mixture(trials.table, behind(trials.table, set(judged.run_ids)))):
+    elif complete(judged) and (mixed := mixture(trials.table, behind(trials.table, set(judged.run_ids)))):
         text += f" {mixed}"
     return f"{file.id}, {scale} scale: {text}", result.word

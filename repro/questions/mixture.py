@@ -27,9 +27,10 @@ def mixture(table: Table, ids: Collection[str]) -> str:
     changed = sum(not session["clean"] for session in sessions)
     mixed = [f"with numerics versions {listed(numerics)}"] if len(numerics) > 1 else []
     mixed += [f"on different devices ({', '.join(devices)})"] if len(devices) > 1 else []
+    out = [f"The runs behind this verdict were made {listed(mixed)}."] if mixed else []
     if changed:
-        mixed.append(f"{changed} of {len(sessions)} sessions from sources that differ from their commit")
-    return f"The runs behind this verdict were made {listed(mixed)}." if mixed else ""
+        out.append(f"In {changed} of their {len(sessions)} sessions the sources differed from the recorded commit.")
+    return " ".join(out)
 
 
 def device_of(session: Mapping[str, Any]) -> str:

@@ -41,11 +41,17 @@ class Run:
 
     @cached_property
     def damage(self) -> DamagedRun | None:
-        """What is wrong with its rows; None of a sound run. What stands in no row is checked when a run is read."""
+        """What is wrong with its rows; None of a sound run. What stands in no row is checked when a run is read.
+
+        The rows are not kept: those of 10,000 runs take gigabytes.
+        """
+        kept = "epochs" in self.__dict__
         try:
             _ = self.epochs
         except DamagedRun as damage:
             return damage
+        if not kept:
+            del self.__dict__["epochs"]
         return None
 
     def series(self, metric: str) -> list[tuple[int, float]]:
