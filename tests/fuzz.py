@@ -35,9 +35,10 @@ from repro.engine import starts
 from repro.errors import ReproError
 from repro.nets import weights
 from repro.store import Store
+from tests import written
 
 ROOT = Path(__file__).parent.parent
-SECONDS, MEGABYTES = 1.0, 500.0  # issue 15: what an input may take
+SECONDS, MEGABYTES = 1.0, 500.0  # assumed: what an input may take
 
 
 @dataclass
@@ -51,6 +52,11 @@ class Tally:
     slow: list[str] = field(default_factory=list)
     large: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+
+    @property
+    def counted(self) -> tuple[list[str], ...]:
+        """The four lists, in the order of the table."""
+        return self.tracebacks, self.slow, self.large, self.outside
 
     @property
     def failures(self) -> list[str]:
@@ -286,17 +292,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=500, metavar="N", help="inputs of each kind")
     parser.add_argument("--kind", choices=KINDS, action="append", help="this kind alone")
+    parser.add_argument("--write", action="store_true", help="write the table into tests/README.md")
     asked = parser.parse_args()
-    tallies = []
-    print(f"{'':<12} {'tried':>7} {'refused':>8} {'tracebacks':>11} {'over 1 s':>9} {'over 500 MB':>12} {'outside':>8}")
-    for kind in asked.kind or KINDS:
-        tallies.append(tally := fuzz(kind, asked.examples))
-        counts = [len(tally.tracebacks), len(tally.slow), len(tally.large), len(tally.outside)]
-        begin = f"{kind:<12} {tally.tried:>7,} {tally.refused:>8,}"
-        print(f"{begin} {counts[0]:>11} {counts[1]:>9} {counts[2]:>12} {counts[3]:>8}", flush=True)
+    tallies = [fuzz(kind, asked.examples) for kind in asked.kind or KINDS]
+    head = ("what is read", "tried", "refused", "tracebacks", "over 1 s", "over 500 MB", "written elsewhere")
+    rows = [
+        (tally.kind, f"{tally.tried:,}", f"{tally.refused:,}", *map(str, map(len, tally.counted))) for tally in tallies
+    ]
+    lines = written.table(head, rows)
+    print("\n".join(lines))
     for tally in tallies:
         for line in (*tally.failures, *tally.slow)[:10]:
             print(line.encode("ascii", "backslashreplace").decode())
+    if asked.write and not asked.kind:
+        written.renew("fuzz", f"python -m tests.fuzz --examples {asked.examples}", lines)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 
 from repro.claim.config import hashed
 from repro.places import clone
+from tests import written
 
 RUNS = 10_000
 KEYS = 20_000
@@ -125,6 +126,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--runs", type=int, default=RUNS)
     options.add_argument("--only", default="", help="only commands whose line has this in it")
+    options.add_argument("--write", action="store_true", help="write the table into tests/README.md")
     args = options.parse_args()
     home = clone()
     assert home is not None, "a maintainers' command, for a clone"
@@ -152,18 +154,21 @@ def main() -> None:
                 commands[f"plan of {name}"] = ("plan", path, *same[2:]), QUICK, same
             else:
                 commands[f"check of {name}"] = ("check", path), QUICK, version
+        rows = []
         for name, (words, limit, start) in commands.items():
             if args.only in name:
                 code, seconds, megabytes, errors = measured(*words)
                 _, first_seconds, first_megabytes, _ = measured(*start)
-                print(
-                    f"{name:<30} exit {code}  {seconds:6.2f} s CPU, {seconds - first_seconds:6.2f} beyond its start "
-                    f"(limit {limit:g})  {megabytes:5.0f} MB, {megabytes - first_megabytes:5.0f} beyond its start "
-                    f"(limit {MEGABYTES:g})",
-                    flush=True,
-                )
+                beyond = f"{seconds - first_seconds:.1f}", f"{limit:g}"
+                memory = f"{megabytes:.0f}", f"{megabytes - first_megabytes:.0f}", f"{MEGABYTES:g}"
+                rows.append((name, str(code), f"{seconds:.1f}", *beyond, *memory))
                 if code not in (0, 2):
                     print(errors)
+    head = ("command", "exit", "s CPU", "beyond its start", "limit", "MB", "beyond its start", "limit")
+    lines = written.table(head, rows)
+    print("\n".join(lines))
+    if args.write and not args.only:
+        written.renew("load", f"python -m tests.load --runs {args.runs}", lines)
 
 
 if __name__ == "__main__":

@@ -229,6 +229,14 @@ def test_a_file_that_is_not_there_or_not_readable_is_told(tmp_path, name, conten
         weights.read(tmp_path / name)
 
 
+def test_an_archive_that_claims_to_span_several_disks_is_told(tmp_path):
+    end = b"PK\x05\x06" + bytes(18)  # an empty archive, its end as in the format's specification
+    locator = b"PK\x06\x07" + bytes(12) + (2).to_bytes(4, "little")  # of the end of a large one, on two disks
+    (tmp_path / "x.pth").write_bytes(locator + end)
+    with pytest.raises(DataError, match="x.pth"):
+        weights.read(tmp_path / "x.pth")
+
+
 def test_layers_that_start_afresh_keep_their_values_whatever_the_file_says_of_them():
     theirs, ours = net(CAFFE, seed=1, classes=7), net(CAFFE, seed=2)
     before = {name: p.detach().clone() for name, p in ours.named_parameters()}

@@ -210,9 +210,9 @@ def _refused(path: Path, message: str) -> str:
 
 def _check_zip(path: Path) -> None:
     """Refuse an archive that would unpack to more than it holds: torch writes tensors as they are, uncompressed."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):  # which itself refuses an archive that claims to span several disks
+            return
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
