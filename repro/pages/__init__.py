@@ -76,7 +76,7 @@ def write(
         files[results.NAME] = results_of(shelf, claims, exhibits, trials).text()
         files[results.SCHEMA] = results.schema()
     there = {*files, *(path.name for path in out.glob("*.html"))}
-    listed = index.page(trained, exhibits, exact, rows, reference, damaged) | {"there": there}
+    listed = index.page(trained, exhibits, exact, rows, reference, damaged, trials) | {"there": there}
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
         _renew(out / name, content.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from repro.claim.files import ClaimFile
@@ -127,12 +128,16 @@ def _apart(base: Judgement, other: Judgement) -> bool:
     return base.effect.high < other.effect.low or other.effect.high < base.effect.low
 
 
-def _judged(exhibit: Exhibit) -> list[Judgement]:
-    """Return the alternatives that were judged and ask the claim's own question; empty where it is not judged."""
-    if not exhibit.speaks:
+def judged_alternatives(file: ClaimFile, base: Judgement, others: Sequence[Judgement]) -> list[Judgement]:
+    """Return the alternatives that were judged and ask the claim's own question; empty where `base` is not judged."""
+    if not complete(base) or base.scale == "smoke":
         return []
-    own = (j for j in exhibit.alternatives if not asks_otherwise(exhibit.file, str(j.alternative)))
+    own = (other for other in others if not asks_otherwise(file, str(other.alternative)))
     return [judgement for judgement in own if complete(judgement)]
+
+
+def _judged(exhibit: Exhibit) -> list[Judgement]:
+    return judged_alternatives(exhibit.file, exhibit.judgement, exhibit.alternatives)
 
 
 def turning(exhibit: Exhibit) -> str:
