@@ -198,7 +198,7 @@ def test_in_a_new_folder_the_index_links_to_the_pages_that_are_there(made, tmp_p
     names = set(made.write(out, only={"speed"}))
     assert names == {
         "speed.html", "speed.json", "speed.csv", "index.html", "source.html", "fidelity.html", "static/page.css",
-        "static/page.js", "static/vega.js",
+        "static/page.js", "static/index.js", "static/vega.js",
     }  # fmt: skip
     index = Page(out / "index.html")
     assert "conv_share" in index.text

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.draw import forest
@@ -24,24 +24,28 @@ from repro.questions.trial import Trials
 from repro.questions.units import listed
 from repro.store import DamagedRun
 
-# What each group is called on the page, and in a sentence with its number.
-TITLES: dict[Group, tuple[str, str]] = {
-    "holds": ("Holds", "{n} hold{s}"),
-    "direction holds": ("Holds in direction", "{n} hold{s} in direction"),
-    "another size or number": ("Holds with another size", "{n} hold{s} with another size"),
-    "does not hold": ("Does not hold", "{n} do{es} not hold"),
-    "open": ("Open", "{n} stay{s} open"),
-    "agrees below paper scale": ("In smaller experiments: agrees", "{n} agree{s}"),
-    "open below paper scale": ("In smaller experiments: open", "{n} stay{s} open"),
-    "disagrees below paper scale": ("In smaller experiments: disagrees", "{n} do{es} not agree"),
-    "facts": ("Counted, nothing trained", ""),
-    "not judged here": ("Not judged on this machine", ""),
-    "not run": ("Not run yet", ""),
+# What each group is called on the page.
+TITLES: dict[Group, str] = {
+    "holds": "Holds",
+    "direction holds": "Holds in direction",
+    "another size or number": "Holds with another size",
+    "does not hold": "Does not hold",
+    "open": "Open",
+    "agrees below paper scale": "In smaller experiments: agrees",
+    "open below paper scale": "In smaller experiments: open",
+    "disagrees below paper scale": "In smaller experiments: disagrees",
+    "facts": "Counted, nothing trained",
+    "not judged here": "Not judged on this machine",
+    "not run": "Not run yet",
 }
-BELOW: tuple[Group, ...] = ("agrees below paper scale", "disagrees below paper scale", "open below paper scale")
-FULL: tuple[Group, ...] = ("holds", "direction holds", "another size or number", "does not hold", "open")
-
-Of = Literal["reference", "yours"]
+# What is said of those at paper scale, with their number.
+SENTENCES: dict[Group, str] = {
+    "holds": "{n} hold{s} as printed",
+    "direction holds": "{n} hold{s} in direction",
+    "another size or number": "{n} hold{s} with another size",
+    "does not hold": "{n} do{es} not hold",
+}
+UNDECIDED: tuple[Group, ...] = ("open", "open below paper scale", "not judged here")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Entry:
     grade: str
     lines: tuple[Line, ...]  # the first decides the group
     drawing: str  # SVG of its effect as a share of the paper's, or of its facts
+    share: bool  # it is the former
     undrawn: str  # why there is none
     command: str  # what is still to be done; empty where it has a verdict
 
@@ -110,10 +115,10 @@ def page(
     return {
         "on_trial": prose.on_trial(papers),
         "answer": answer(entries, [judge_facts(file).word for file in exact]),
-        "findings": [finding for file in files for finding in _findings(exhibits[file.id], titles, trials)],
+        "findings": _findings([exhibits[file.id] for file in files], titles, trials),
         "papers": [(paper, _groups(entry for entry in entries if own[entry.id] is paper)) for paper in papers],
         "choices": {
-            "group": [TITLES[group][0] for group in TITLES if any(entry.group == group for entry in entries)],
+            "group": [TITLES[group] for group in TITLES if any(entry.group == group for entry in entries)],
             "section": list(dict.fromkeys(entry.section for entry in entries)),
             "grade": sorted({entry.grade for entry in entries if entry.grade}),
         },
@@ -127,37 +132,32 @@ def page(
 
 
 def answer(entries: Sequence[Entry], counted: Sequence[Word]) -> str:
-    """Return what became of all statements, in a sentence. `counted`: the words of those that nothing is trained for."""
+    """Return what became of all statements, in a sentence. `counted`: the words of those that need no training."""
     many = Counter(entry.group for entry in entries)
     if not entries:
         return "No claim was given."
-    parts = []
-    if full := [_said(group, many[group]) for group in FULL if many[group]]:
-        parts.append(f"as the paper made them, {listed(full)}")
-    if below := [_said(group, many[group]) for group in BELOW if many[group]]:
-        parts.append(f"in smaller experiments, {listed(below)}")
+    parts = [_number(text, many[group]) for group, text in SENTENCES.items() if many[group]]
+    agree, disagree = many["agrees below paper scale"], many["disagrees below paper scale"]
+    if agree or disagree:
+        words = [f"{agree} agree{'s' * (agree == 1)}"] * bool(agree)
+        words += [f"{disagree} disagree{'s' * (disagree == 1)}"] * bool(disagree)
+        parts.append(f"{' and '.join(words)} in smaller experiments")
     if counted:
-        words = Counter(counted)
-        names: list[tuple[Word, str]] = [("true as printed", "{n} {be} true"), ("true in part", "{n} {be} true in part"),
-                                         ("false as printed", "{n} {be} false"), ("inconclusive", "{n} cannot be shown")]  # fmt: skip
-        told = [_number(text, words[word]) for word, text in names if words[word]]
-        parts.append(f"of {len(counted)} that are counted, {listed(told)}")
-    if many["not judged here"]:
-        parts.append(f"{many['not judged here']} cannot be judged on this machine")
-    n = len(entries)
-    left = many["not run"]
-    head = f"Of {n} measurable statement{'s' * (n != 1)}, {n - left or 'none'} {'has' if n - left == 1 else 'have'} been tested"
-    text = f"{head}: {'; '.join(parts)}" if parts else head
-    return f"{text}; {left} {'has' if left == 1 else 'have'} not been run." if left else f"{text}."
-
-
-def _said(group: Group, n: int) -> str:
-    return _number(TITLES[group][1], n)
+        wrong = sum(word in ("true in part", "false as printed") for word in counted)
+        whole = (
+            f"the {len(counted)} that need only counting" if len(counted) > 1 else "the one that needs only counting"
+        )
+        parts.append(f"{wrong or 'none'} of the {whole} contain{'s' * (wrong == 1)} an error")
+    if left := sum(many[group] for group in UNDECIDED):
+        parts.append(_number("{n} stay{s} open", left))
+    n, tested = len(entries), len(entries) - many["not run"]
+    has = "has" if tested == 1 else "have"
+    head = f"Of {n} measurable statement{'s' * (n != 1)}, {tested or 'none'} {has} been tested"
+    return f"{head}: {listed(parts)}." if parts else f"{head}."
 
 
 def _number(text: str, n: int) -> str:
-    one = n == 1
-    return text.format(n=n, s="s" * one, es="es" * one, be="is" if one else "are")
+    return text.format(n=n, s="s" * (n == 1), es="es" * (n == 1))
 
 
 def _groups(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
@@ -165,7 +165,7 @@ def _groups(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
     of_group: dict[Group, list[Entry]] = {group: [] for group in TITLES}
     for entry in entries:
         of_group[entry.group].append(entry)
-    return [(TITLES[group][0], rows) for group, rows in of_group.items() if rows]
+    return [(TITLES[group], rows) for group, rows in of_group.items() if rows]
 
 
 def _place(section: str) -> tuple[int, ...]:
@@ -195,6 +195,7 @@ def _entry(exhibit: Exhibit, titles: Mapping[str, str], reference: AtScale | Non
         (exhibit.judgement.verdict.grade if exhibit.speaks else reference.grade if reference else None) or "",
         tuple(lines),
         forest.drawing(drawn, label) if drawn else "",
+        drawn is not None,
         "" if drawn or GROUPS[word] == "not run" else _undrawn(exhibit),
         "" if exhibit.speaks or reference else command(file, next_scale(exhibit)),
     )
@@ -222,10 +223,15 @@ def _drawn(exhibit: Exhibit, reference: AtScale | None) -> tuple[forest.Shares |
 
 
 def _undrawn(exhibit: Exhibit) -> str:
-    rule = exhibit.judgement.claim.rule
-    if rule.number is None:
-        return "The paper prints no number."
-    return "The paper says that there is no effect." if not rule.side else "Not a share of one number."
+    """Return why there is no share of a number of the paper."""
+    asks = exhibit.judgement.claim.rule.asks
+    if asks == "no effect":
+        return "the paper says: no effect"
+    if asks == "number":
+        return "a value or a curve, no effect"
+    if exhibit.file.claim.rule.number is None:
+        return "no single number to compare with"
+    return "the paper’s number is for paper scale"
 
 
 def _line(exhibit: Exhibit) -> Line:
@@ -260,12 +266,19 @@ def _counted(file: ExactFile, titles: Mapping[str, str]) -> Entry:
     says = file.claim.paper.says
     return Entry(
         file.id, file.claim.paper.section, titles.get(file.id, says), says, context, "facts", verdict.grade or "",
-        (line,), forest.dots(kinds, line.finding), "", "",
+        (line,), forest.dots(kinds, line.finding), False, "", "",
     )  # fmt: skip
 
 
-def _findings(exhibit: Exhibit, titles: Mapping[str, str], trials: Trials) -> list[Finding]:
-    """Return the highest scale at which the claim's verdict turns on an assumption; none where it turns on none."""
+def _findings(exhibits: Iterable[Exhibit], titles: Mapping[str, str], trials: Trials) -> list[Finding]:
+    """Return the verdicts that another choice turns into another word, the best founded first."""
+    found = [(e.judgement.verdict.grade or "Z", not finding.nobody, finding)
+             for e in exhibits if (finding := _finding(e, titles, trials))]  # fmt: skip
+    return [finding for *_, finding in sorted(found, key=lambda each: (*each[:2], each[2].id))]
+
+
+def _finding(exhibit: Exhibit, titles: Mapping[str, str], trials: Trials) -> Finding | None:
+    """Return what another choice does to a claim at the highest scale where it changes the word."""
     file = exhibit.file
     whats = {name: assumption.what for assumption in file.claim.assumptions for name in assumption.alternatives}
     for scale, base in exhibit.scales.items():
@@ -273,29 +286,31 @@ def _findings(exhibit: Exhibit, titles: Mapping[str, str], trials: Trials) -> li
             continue
         others = exhibit.alternatives if scale == exhibit.scale else ()
         others = others or tuple(judge(file, scale, trials, name) for name in file.alternatives_at(scale))
-        turned = [other for other in judged_alternatives(file, base, others) if decides(base, other)]
+        turned = [
+            other
+            for other in judged_alternatives(file, base, others)
+            if decides(base, other) and other.verdict.word != base.verdict.word
+        ]
         if not turned:
             continue
         named = [str(other.alternative) for other in turned]
         texts = [
-            f"{other.estimate_words} with {settings.in_words(file.claim.alternatives[name], file.claim)}, where the "
-            f"verdict is “{other.verdict.word}”"
+            f"{other.estimate_words} with another ({settings.in_words(file.claim.alternatives[name], file.claim)}): "
+            f"{other.verdict.word}"
             for name, other in zip(named, turned, strict=True)
         ]
-        result = exhibit.judgement
+        result, nobody = exhibit.judgement, file.claim.paper.nobody
+        open_ = listed(list(dict.fromkeys(whats[name] for name in named)))
         at = "" if result.verdict.word.endswith(" scale") else f" at {result.scale} scale"
-        nobody = file.claim.paper.nobody
-        return [
-            Finding(
-                file.id,
-                titles.get(file.id, file.claim.paper.says),
-                f"{_capital(result.verdict.word)}{at}: {result.estimate_words}.",
-                f"But the size depends on {listed(list(dict.fromkeys(whats[name] for name in named)))}, which the paper "
-                f"leaves open: at {scale} scale it is {base.estimate_words} with our choice, and {listed(texts)}.",
-                f"Nobody, as far as we found, {nobody.has}." if nobody else "",
-            )
-        ]
-    return []
+        return Finding(
+            file.id,
+            titles.get(file.id, file.claim.paper.says),
+            f"{_capital(result.verdict.word)}{at}: {result.estimate_words}.",
+            f"But the paper leaves the {open_} open, and the effect turns on it: at {scale} scale it is "
+            f"{base.estimate_words} with our choice and {listed(texts)}.",
+            f"Nobody, as far as we found, {nobody.has}." if nobody else "",
+        )
+    return None
 
 
 def _ids(exhibit: Exhibit) -> set[str]:
