@@ -11,11 +11,11 @@ from typing import Literal
 from repro.draw.axes import log_ticks
 from repro.draw.svg import (
     ACCENT,
+    ARMS,
     GROUND,
     INK,
     MUTED,
     PLAIN,
-    SECOND,
     Drawing,
     Spec,
     chart,
@@ -26,9 +26,9 @@ from repro.draw.svg import (
     number,
 )
 
-STROKES = (INK, SECOND, MUTED, INK)  # of arms in their order; as in the paper's Figure 1: solid, then dashed
 Scale = Literal["log", "linear"]
-DASHES = ((1, 0), (5, 3), (2, 2), (8, 2, 2, 2))
+DASHES = ((1, 0), (5, 3), (2, 2), (8, 2, 2, 2))  # of arms; as in the paper's Figure 1: solid, then dashed
+IN_A_LINE = 40  # letters of arms' names in one line of a legend; assumed: what 342 pixels hold
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,17 @@ class Mark:
 
 
 def by_arm(arms: Sequence[str]) -> Spec:
-    """Return the colour and the dash of every arm."""
-    colors = [STROKES[i % len(STROKES)] for i in range(len(arms))]
+    """Return the colour and the dash of every arm, with a legend above the drawing where there are several."""
+    colors = [ARMS[i % len(ARMS)] for i in range(len(arms))]
     dashes = [list(DASHES[i % len(DASHES)]) for i in range(len(arms))]
+    legend: Spec = {
+        "title": None, "orient": "top", "direction": "horizontal", "symbolType": "stroke", "symbolStrokeWidth": 2,
+        "symbolSize": 500, "symbolOpacity": 1, "labelColor": INK, "labelFontSize": 12, "labelLimit": 320, "offset": 6,
+        "columns": len(arms) if sum(map(len, arms)) <= IN_A_LINE else 1,
+    }  # fmt: skip
     return {
-        channel: name("arm") | {"scale": {"domain": list(arms), "range": values}, "legend": None}
+        channel: name("arm")
+        | {"scale": {"domain": list(arms), "range": values}, "legend": legend if len(arms) > 1 else None}
         for channel, values in (("color", colors), ("strokeDash", dashes))
     }
 

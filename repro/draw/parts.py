@@ -30,6 +30,7 @@ class Figure:
     caption: str
     note: str = ""
     choice: tuple[str, tuple[tuple[str, str], ...]] | None = None
+    data: str = ""  # the file that holds what is drawn; empty: the page's own
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,16 @@ KINDS: dict[FactWord, str] = {"true as printed": "true", "false as printed": "fa
 COLUMNS = ("fact", "section", "says", "printed", "found", "low", "high", "unit", "verdict", "arithmetic")
 
 
-def files(file: ExactFile, environment: jinja2.Environment, project: str | None = None) -> dict[str, str]:
-    """Return the page of a claim, and the same as JSON and CSV, by name."""
+def files(
+    file: ExactFile,
+    environment: jinja2.Environment,
+    project: str | None = None,
+    nearby: tuple[str, str] = ("", ""),
+) -> dict[str, str]:
+    """Return the page of a claim, and the same as JSON and CSV, by name. `nearby`: the claims before and after it."""
+    page = _page(file, project) | {"nearby": nearby}
     return {
-        f"{file.id}.html": environment.get_template("facts.html").render(_page(file, project)),
+        f"{file.id}.html": environment.get_template("facts.html").render(page),
         f"{file.id}.json": json.dumps(_whole(file), indent=1, allow_nan=False) + "\n",
         f"{file.id}.csv": _rows_csv(file),
     }

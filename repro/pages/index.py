@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.draw import forest
 from repro.draw.axes import Row
-from repro.pages import damage, facts, multiplicity, prose, records, settings
-from repro.pages.assumptions import decides, judged_alternatives
+from repro.pages import damage, facts, multiplicity, prose, records
+from repro.pages.findings import findings
 from repro.pages.results import AtScale, Results
 from repro.pages.view import MARKS, command, next_scale
 from repro.questions.cases import GROUPS, Group, Word
 from repro.questions.coverage import Covered, summary
 from repro.questions.exhibit import Exhibit, row
 from repro.questions.facts import judge_facts
-from repro.questions.judge import judge
 from repro.questions.trial import Trials
 from repro.questions.units import listed
 from repro.store import DamagedRun
@@ -77,17 +76,6 @@ class Entry:
     command: str  # what is still to be done; empty where it has a verdict
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A verdict that turns on something the paper leaves open."""
-
-    id: str
-    title: str
-    result: str
-    turn: str
-    nobody: str
-
-
 def page(
     files: Sequence[ClaimFile],
     exhibits: dict[str, Exhibit],
@@ -106,8 +94,8 @@ def page(
     theirs = {file.id: result.speaking for file in files if reference and (result := reference.of(file))}
     entries = [_entry(exhibits[file.id], titles, theirs.get(file.id)) for file in files]
     entries += [_counted(file, titles) for file in exact]
-    order = {covered.entry.id: i for i, covered in enumerate(rows)}
-    entries.sort(key=lambda entry: (_place(entry.section), order.get(entry.id, len(order)), entry.id))
+    places = {id: place for place, id in enumerate(order(files, exact, rows))}
+    entries.sort(key=lambda entry: places[entry.id])
     every: list[AnyFile] = [*files, *exact]
     papers = sorted({file.paper.id: file.paper for file in every}.values(), key=lambda paper: paper.id)
     own = {file.id: file.paper for file in every}
@@ -115,13 +103,14 @@ def page(
     return {
         "on_trial": prose.on_trial(papers),
         "answer": answer(entries, [judge_facts(file).word for file in exact]),
-        "findings": _findings([exhibits[file.id] for file in files], titles, trials),
+        "findings": findings([exhibits[file.id] for file in files], trials),
         "papers": [(paper, _groups(entry for entry in entries if own[entry.id] is paper)) for paper in papers],
         "choices": {
             "group": [TITLES[group] for group in TITLES if any(entry.group == group for entry in entries)],
             "section": list(dict.fromkeys(entry.section for entry in entries)),
             "grade": sorted({entry.grade for entry in entries if entry.grade}),
         },
+        "titles": titles | {file.id: file.claim.paper.says for file in files if file.id not in titles},
         "places": forest.PLACES,
         "coverage": summary(rows),
         "damaged": damage.section(damaged),
@@ -129,6 +118,21 @@ def page(
         "shared": _shared(exhibits),
         "legend": [(word, MARKS[word], meaning) for word, meaning in prose.legend()],
     }
+
+
+def order(files: Sequence[ClaimFile], exact: Sequence[ExactFile], rows: Sequence[Covered]) -> list[str]:
+    """Return the ids of claims, paper by paper, in the order of their sections and then of the catalogue."""
+    row_of = {covered.entry.id: place for place, covered in enumerate(rows)}
+    every: list[AnyFile] = [*files, *exact]
+    every.sort(key=lambda f: (f.paper.id, _place(f.claim.paper.section), row_of.get(f.id, len(row_of)), f.id))
+    return [file.id for file in every]
+
+
+def nearby(order: Sequence[str], id: str, there: Collection[str]) -> tuple[str, str]:
+    """Return the ids of the claims before and after one, of those that have a page; empty where there is none."""
+    paged = [each for each in order if each == id or f"{each}.html" in there]
+    at = paged.index(id)
+    return paged[at - 1] if at else "", paged[at + 1] if at + 1 < len(paged) else ""
 
 
 def answer(entries: Sequence[Entry], counted: Sequence[Word]) -> str:
@@ -268,49 +272,6 @@ def _counted(file: ExactFile, titles: Mapping[str, str]) -> Entry:
         file.id, file.claim.paper.section, titles.get(file.id, says), says, context, "facts", verdict.grade or "",
         (line,), forest.dots(kinds, line.finding), False, "", "",
     )  # fmt: skip
-
-
-def _findings(exhibits: Iterable[Exhibit], titles: Mapping[str, str], trials: Trials) -> list[Finding]:
-    """Return the verdicts that another choice turns into another word, the best founded first."""
-    found = [(e.judgement.verdict.grade or "Z", not finding.nobody, finding)
-             for e in exhibits if (finding := _finding(e, titles, trials))]  # fmt: skip
-    return [finding for *_, finding in sorted(found, key=lambda each: (*each[:2], each[2].id))]
-
-
-def _finding(exhibit: Exhibit, titles: Mapping[str, str], trials: Trials) -> Finding | None:
-    """Return what another choice does to a claim at the highest scale where it changes the word."""
-    file = exhibit.file
-    whats = {name: assumption.what for assumption in file.claim.assumptions for name in assumption.alternatives}
-    for scale, base in exhibit.scales.items():
-        if scale == "smoke" or not base.run_ids:
-            continue
-        others = exhibit.alternatives if scale == exhibit.scale else ()
-        others = others or tuple(judge(file, scale, trials, name) for name in file.alternatives_at(scale))
-        turned = [
-            other
-            for other in judged_alternatives(file, base, others)
-            if decides(base, other) and other.verdict.word != base.verdict.word
-        ]
-        if not turned:
-            continue
-        named = [str(other.alternative) for other in turned]
-        texts = [
-            f"{other.estimate_words} with another ({settings.in_words(file.claim.alternatives[name], file.claim)}): "
-            f"{other.verdict.word}"
-            for name, other in zip(named, turned, strict=True)
-        ]
-        result, nobody = exhibit.judgement, file.claim.paper.nobody
-        open_ = listed(list(dict.fromkeys(whats[name] for name in named)))
-        at = "" if result.verdict.word.endswith(" scale") else f" at {result.scale} scale"
-        return Finding(
-            file.id,
-            titles.get(file.id, file.claim.paper.says),
-            f"{_capital(result.verdict.word)}{at}: {result.estimate_words}.",
-            f"But the paper leaves the {open_} open, and the effect turns on it: at {scale} scale it is "
-            f"{base.estimate_words} with our choice and {listed(texts)}.",
-            f"Nobody, as far as we found, {nobody.has}." if nobody else "",
-        )
-    return None
 
 
 def _ids(exhibit: Exhibit) -> set[str]:
