@@ -66,9 +66,8 @@ def write(
     there = {f"{id}.html" for id in order if id in mine} | {path.name for path in out.glob("*.html")}
     for file in (file for file in trained if file.id in mine):
         theirs = f"reference/{file.id}.html"
-        page = claim.page(
-            file, exhibits, trials, missing[file.id], reference, theirs if (out / theirs).is_file() else ""
-        )
+        href = theirs if (out / theirs).is_file() else ""
+        page = claim.page(file, exhibits, trials, missing[file.id], reference, href)
         page |= {"origins": origins(file, project, exhibits[file.id]), "nearby": nearby(order, file.id, there)}
         files[f"{file.id}.html"] = templates.get_template("claim.html").render(page)
         files |= _data(file, exhibits[file.id], reference)

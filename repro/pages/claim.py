@@ -35,8 +35,9 @@ def page(
 ) -> dict[str, Any]:
     """Return everything that templates/claim.html prints.
 
-    `exhibits`: all claims by id. `trials`: those that they are of. `missing`: by scale. `reference`: the results of the reference runs, next to runs of
-    the user's own. `href`: the page of these reference runs; empty where it is not there.
+    `exhibits`: all claims by id. `trials`: those that they are of. `missing`: by scale. `reference`: the results of
+    the reference runs, next to runs of the user's own. `href`: the page of these reference runs; empty where it is not
+    there.
     """
     exhibit = exhibits[file.id]
     theirs = reference.of(file) if reference else None

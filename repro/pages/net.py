@@ -109,11 +109,12 @@ def _layers(through: Through) -> dict[str, Through]:
 
 
 def _layer(name: str, by_arm: Mapping[str, Through | None], widest: int) -> Layer:
-    words = {arm: _words(through) if through else {} for arm, through in by_arm.items()}
-    keys = list(dict.fromkeys(key for own in words.values() for key in own))
-    parts = []
+    """Return a layer from the rows that each arm has of it; None for an arm without it."""
+    words = [_words(through) for through in by_arm.values() if through]
+    keys = list(dict.fromkeys(key for own in words for key in own))
+    parts = [Part("not in every arm", True)] * (len(words) < len(by_arm))
     for key in keys:
-        texts = list(dict.fromkeys(own.get(key, NONE) for own in words.values()))
+        texts = list(dict.fromkeys(own.get(key, NONE) for own in words))
         if key[0] in ("bias", "std") and len(texts) == 1:
             continue  # a detail, unless arms differ in it
         parts.append(Part(" / ".join(texts), len(texts) > 1))
