@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from statistics import fmean
 from typing import Literal
 
@@ -68,9 +69,9 @@ def by_arm(arms: Sequence[str]) -> Spec:
 
 def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], bottom: float, top: float) -> Spec:
     """Return an axis with ticks at round values and at the levels, which are bold; True marks a level of the paper."""
-    step, form = (0.2, "'~%'") if metric.endswith("error") else (0.5, "'.4~g'")
+    step, form = (0.2, "'~%'") if not metric.endswith("loss") else (0.5, "'.4~g'")
     step /= next((by for by in (1, 2, 4, 10) if top - bottom >= 3 * step / by), 20)
-    rounds = [tick for i in range(int(top / step) + 1) if (tick := round(i * step, 9)) >= bottom]
+    rounds = [tick for i in range(ceil(bottom / step), int(top / step) + 1) if (tick := round(i * step, 9)) >= bottom]
     ticks = [tick for tick in rounds if all(abs(tick - level) > 0.3 * step or tick == level for level, _ in levels)]
     tests = [(f"datum.value == {level}", ACCENT if paper else INK) for level, paper in levels]
     return {
@@ -88,9 +89,9 @@ def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], bottom: float, to
 class Learning:
     """Learning curves with the marks on them.
 
-    `metric`: of the values, which are fractions where its name ends in `error`. `levels`: the judged one first, each
-    with whether it is the paper's own and not the judged one. `averaged`: as `means` gives it, drawn thicker than the
-    seeds. `ours`, `paper`: the means of our times, and the paper's times.
+    `metric`: of the values, which are losses where its name ends in `loss`, else fractions. `levels`: the judged one
+    first, each with whether it is the paper's own and not the judged one. `averaged`: as `means` gives it, drawn
+    thicker than the seeds. `ours`, `paper`: the means of our times, and the paper's times.
     """
 
     curves: Sequence[Curve]
@@ -149,7 +150,8 @@ class Learning:
             top = most * 1.03
             return 0.0 if least < 0.6 * top else 0.95 * min(least, *(level for level, _ in self.levels)), top
         most = max(row["value"] for row in self.rows if row["epoch"] >= self.times[0])
-        return max(0.0, least - 0.06 * (most - least)), 1.03 * most
+        below = least - 0.06 * (most - least)
+        return below if least < 0 else max(0.0, below), 1.03 * most  # a gap may be negative
 
 
 def learning(id: str, title: str, alt_text: str, drawn: Learning, scale: Scale = "log") -> Drawing:
@@ -206,7 +208,7 @@ def _lines(drawn: Learning, low: float, hover: bool) -> list[Spec]:
     if drawn.averaged:
         layers.append(layer(drawn.averaged, "line", PLACE | style, strokeWidth=2, opacity=1))
     if hover:
-        form = ".2%" if drawn.metric.endswith("error") else ".3f"
+        form = ".2%" if not drawn.metric.endswith("loss") else ".3f"
         value = number("value") | {"format": form, "title": drawn.metric_name}
         when = number("epoch") | {"format": ".4~g", "title": drawn.unit.removesuffix("s")}
         tip = PLACE | {"tooltip": [name("arm"), name("seed"), when, value]}

@@ -9,9 +9,13 @@ from repro.claim.files import ClaimFile
 from repro.pages import prose, settings
 from repro.pages.results import AtScale
 from repro.pages.view import MARKS
+from repro.questions.cases import GROUPS, Group
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete
 from repro.questions.units import listed, times
+
+
+AGAINST: tuple[Group, ...] = ("does not hold", "disagrees below paper scale")
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,12 @@ def asks_otherwise(file: ClaimFile, name: str) -> bool:
 
 
 def decides(base: Judgement, other: Judgement) -> bool:
-    """Return whether an alternative's verdict is another word or another direction."""
-    if base.verdict.word == "not comparable":
+    """Return whether an alternative's verdict is another word or another direction.
+
+    Of two effects that are too small for the sentence the direction says nothing.
+    """
+    same = other.verdict.word == base.verdict.word
+    if base.verdict.word == "not comparable" or (same and GROUPS[base.verdict.word] in AGAINST):
         return False
     return other.verdict.word != base.verdict.word or prose.direction(other) != prose.direction(base)
 
