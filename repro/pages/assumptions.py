@@ -14,7 +14,6 @@ from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete
 from repro.questions.units import listed, times
 
-
 AGAINST: tuple[Group, ...] = ("does not hold", "disagrees below paper scale")
 
 
