@@ -618,8 +618,8 @@ def test_the_same_stands_beside_the_page_as_data(name, pages):
 
 def test_the_index_lists_exact_claims_among_the_others(pages, tmp_path):
     index = (pages / "index.html").read_text()
-    assert index.count('<circle class="true"') == sum(numbers(file).get("true as printed", 0) for file in FILES.values())
-    assert index.count('class="cross"') == sum(numbers(file).get("false as printed", 0) for file in FILES.values())
+    for mark, word in (('<circle class="true"', "true as printed"), ('class="cross"', "false as printed")):
+        assert index.count(mark) == sum(numbers(file).get(word, 0) for file in FILES.values())
     assert index.count('data-grade="exact"') == len(FILES)
     everything = [load(path) for path in sorted(CLAIMS.glob("*.yaml"))]
     trained, exact = split(everything)
@@ -627,7 +627,9 @@ def test_the_index_lists_exact_claims_among_the_others(pages, tmp_path):
     index = (tmp_path / "index.html").read_text()
     assert all(index.count(f'href="{file.id}.html"') == 1 for file in everything)
     for file in exact:
-        assert (tmp_path / f"{file.id}.html").read_bytes() == (pages / f"{file.id}.html").read_bytes()
+        here, alone = (re.sub(r"(?s)<nav class=.nearby.*?</nav>", "", (folder / f"{file.id}.html").read_text())
+                       for folder in (tmp_path, pages))  # fmt: skip
+        assert here == alone
     assert trained
 
 
