@@ -174,8 +174,7 @@ def test_the_index_of_own_runs_counts_the_reference_verdicts(shelves):
     text = Page(shelves.own / "index.html").text
     small = shelves.results.of(shelves.file).speaking
     assert f"{small.word} {small.found}" in text
-    assert "agrees below paper scale (1)" in text
-    assert "Every claim has a verdict above smoke scale." in text
+    assert "1 agrees in smaller experiments" in text
 
 
 def test_where_the_user_has_run_nothing_the_reference_verdict_stands_alone(shelves, tmp_path):

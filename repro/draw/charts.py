@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isinf
 
-from repro.draw.axes import LETTER, Axis, Marks, Row, Span, domain, log_ticks, spanned
+from repro.draw.axes import LETTER, Axis, Marks, Row, Span, log_ticks, spanned
 from repro.draw.svg import (
     ACCENT,
     GROUND,
@@ -196,19 +196,3 @@ def _marks(each: Marks, at: float, low: float, high: float) -> list[Spec]:
         on = {"x": number("x"), "y": {"value": at}}
         out.append(layer([{"x": min(max(place, low), high)}], "point", on, **style))
     return out
-
-
-def small(id: str, alt_text: str, axis: Axis, row: Row) -> Drawing:
-    """Return an effect's interval for a line of text: 240 pixels wide, without words and axis."""
-    low, high = domain(axis, [row])
-    tall: Spec = {"y": {"value": 0}, "y2": {"value": 26}}
-    none, stated = ([x for x in (place,) if x is not None] for place in (axis.none, axis.paper))
-    layers = [
-        layer([{"x": max(axis.band[0], low), "end": min(axis.band[1], high)}], "rect", ACROSS | tall, color=TINT),
-        *(layer([{"x": x}], "rule", {"x": number("x"), **tall}, color=MUTED, strokeDash=[2, 2]) for x in none),
-        *(layer([{"x": x}], "rule", {"x": number("x"), **tall}, color=ACCENT, strokeWidth=1.5) for x in stated),
-        *_row(replace(row, seeds={}), 13, 0, low, high, hover=False),
-    ]
-    x = {"scale": {"type": axis.kind, "domain": [low, high], "nice": False}, "axis": None}
-    drawn = chart(layers, x, {"scale": None, "axis": None}, 240, 26) | {"padding": 0, "autosize": "none"}
-    return Drawing(id, "The interval", alt_text, {"wide": drawn}, {})

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from statistics import fmean
 from typing import Literal
 
 from repro.draw.axes import log_ticks
 from repro.draw.svg import (
     ACCENT,
+    ARMS,
     GROUND,
     INK,
     MUTED,
     PLAIN,
-    SECOND,
     Drawing,
     Spec,
     chart,
@@ -26,9 +27,9 @@ from repro.draw.svg import (
     number,
 )
 
-STROKES = (INK, SECOND, MUTED, INK)  # of arms in their order; as in the paper's Figure 1: solid, then dashed
 Scale = Literal["log", "linear"]
-DASHES = ((1, 0), (5, 3), (2, 2), (8, 2, 2, 2))
+DASHES = ((1, 0), (5, 3), (2, 2), (8, 2, 2, 2))  # of arms; as in the paper's Figure 1: solid, then dashed
+IN_A_LINE = 40  # letters of arms' names in one line of a legend; assumed: what 342 pixels hold
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,26 @@ class Mark:
 
 
 def by_arm(arms: Sequence[str]) -> Spec:
-    """Return the colour and the dash of every arm."""
-    colors = [STROKES[i % len(STROKES)] for i in range(len(arms))]
+    """Return the colour and the dash of every arm, with a legend above the drawing where there are several."""
+    colors = [ARMS[i % len(ARMS)] for i in range(len(arms))]
     dashes = [list(DASHES[i % len(DASHES)]) for i in range(len(arms))]
+    legend: Spec = {
+        "title": None, "orient": "top", "direction": "horizontal", "symbolType": "stroke", "symbolStrokeWidth": 2,
+        "symbolSize": 500, "symbolOpacity": 1, "labelColor": INK, "labelFontSize": 12, "labelLimit": 320, "offset": 6,
+        "columns": len(arms) if sum(map(len, arms)) <= IN_A_LINE else 1,
+    }  # fmt: skip
     return {
-        channel: name("arm") | {"scale": {"domain": list(arms), "range": values}, "legend": None}
+        channel: name("arm")
+        | {"scale": {"domain": list(arms), "range": values}, "legend": legend if len(arms) > 1 else None}
         for channel, values in (("color", colors), ("strokeDash", dashes))
     }
 
 
 def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], bottom: float, top: float) -> Spec:
     """Return an axis with ticks at round values and at the levels, which are bold; True marks a level of the paper."""
-    step, form = (0.2, "'~%'") if metric.endswith("error") else (0.5, "'.4~g'")
+    step, form = (0.2, "'~%'") if not metric.endswith("loss") else (0.5, "'.4~g'")
     step /= next((by for by in (1, 2, 4, 10) if top - bottom >= 3 * step / by), 20)
-    rounds = [tick for i in range(int(top / step) + 1) if (tick := round(i * step, 9)) >= bottom]
+    rounds = [tick for i in range(ceil(bottom / step), int(top / step) + 1) if (tick := round(i * step, 9)) >= bottom]
     ticks = [tick for tick in rounds if all(abs(tick - level) > 0.3 * step or tick == level for level, _ in levels)]
     tests = [(f"datum.value == {level}", ACCENT if paper else INK) for level, paper in levels]
     return {
@@ -82,9 +89,9 @@ def _y_axis(metric: str, levels: Sequence[tuple[float, bool]], bottom: float, to
 class Learning:
     """Learning curves with the marks on them.
 
-    `metric`: of the values, which are fractions where its name ends in `error`. `levels`: the judged one first, each
-    with whether it is the paper's own and not the judged one. `averaged`: as `means` gives it, drawn thicker than the
-    seeds. `ours`, `paper`: the means of our times, and the paper's times.
+    `metric`: of the values, which are losses where its name ends in `loss`, else fractions. `levels`: the judged one
+    first, each with whether it is the paper's own and not the judged one. `averaged`: as `means` gives it, drawn
+    thicker than the seeds. `ours`, `paper`: the means of our times, and the paper's times.
     """
 
     curves: Sequence[Curve]
@@ -143,7 +150,8 @@ class Learning:
             top = most * 1.03
             return 0.0 if least < 0.6 * top else 0.95 * min(least, *(level for level, _ in self.levels)), top
         most = max(row["value"] for row in self.rows if row["epoch"] >= self.times[0])
-        return max(0.0, least - 0.06 * (most - least)), 1.03 * most
+        below = least - 0.06 * (most - least)
+        return below if least < 0 else max(0.0, below), 1.03 * most  # a gap may be negative
 
 
 def learning(id: str, title: str, alt_text: str, drawn: Learning, scale: Scale = "log") -> Drawing:
@@ -200,7 +208,7 @@ def _lines(drawn: Learning, low: float, hover: bool) -> list[Spec]:
     if drawn.averaged:
         layers.append(layer(drawn.averaged, "line", PLACE | style, strokeWidth=2, opacity=1))
     if hover:
-        form = ".2%" if drawn.metric.endswith("error") else ".3f"
+        form = ".2%" if not drawn.metric.endswith("loss") else ".3f"
         value = number("value") | {"format": form, "title": drawn.metric_name}
         when = number("epoch") | {"format": ".4~g", "title": drawn.unit.removesuffix("s")}
         tip = PLACE | {"tooltip": [name("arm"), name("seed"), when, value]}

@@ -1,4 +1,4 @@
-"""What pages are made of: headings, figures, pictures, tables, and the rows of the index."""
+"""What pages are made of: headings, figures, pictures and tables."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Figure:
     caption: str
     note: str = ""
     choice: tuple[str, tuple[tuple[str, str], ...]] | None = None
+    data: str = ""  # the file that holds what is drawn; empty: the page's own
 
 
 @dataclass(frozen=True)
@@ -55,30 +56,3 @@ class Section:
     title: str
     text: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
-
-
-@dataclass(frozen=True)
-class Line:
-    """A verdict on one claim in the index; `speaks`: it says something of the sentence."""
-
-    mark: str
-    headline: str
-    finding: str
-    drawing: Drawing | None
-    facts: tuple[str, ...]
-    speaks: bool
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One claim in the index."""
-
-    id: str
-    href: str
-    section: str
-    says: str
-    paper: str
-    notes: str
-    others: str
-    lines: tuple[Line, ...]
-    shares: tuple[str, ...]

@@ -21,6 +21,7 @@ from typing import Any
 VEGA_LITE = "6.1"  # the version in whose terms the charts are written
 WIDE, NARROW = 720, 342  # CSS pixels: the text column, and a 390 px screen less its margins
 INK, SECOND, MUTED, FAINT = "var(--ink)", "var(--second)", "var(--muted)", "var(--faint)"
+ARMS = (INK, "var(--arm-2)", "var(--arm-3)", "var(--arm-4)")  # the lines of arms, in their order
 ACCENT, TINT, GROUND = "var(--accent)", "var(--tint)", "var(--ground)"  # ink: what was measured; accent: the paper
 PLAIN = "format(datum.value, '~g')"  # an axis label as the number is; Vega writes 0.001 as 1m
 # The first is bundled with vl-convert and as wide as the next two: texts are measured alike everywhere.

@@ -15,6 +15,7 @@ from repro.contents import PAPERS
 from repro.files import write_whole
 from repro.pages import claim, coverage, facts, fidelity, index, results, source
 from repro.pages.export import rows_csv, whole
+from repro.pages.index import nearby
 from repro.pages.origins import origins
 from repro.pages.results import Results
 from repro.pages.shelf_results import results_of
@@ -61,14 +62,17 @@ def write(
     rows = covered(entries, claims, {shelf: trials}, other=reference.recorded() if reference else None)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
     files = static(out)
+    order = index.order(trained, exact, rows)
+    there = {f"{id}.html" for id in order if id in mine} | {path.name for path in out.glob("*.html")}
     for file in (file for file in trained if file.id in mine):
         theirs = f"reference/{file.id}.html"
-        page = claim.page(file, exhibits, missing[file.id], reference, theirs if (out / theirs).is_file() else "")
-        page |= {"origins": origins(file, project, exhibits[file.id])}
+        href = theirs if (out / theirs).is_file() else ""
+        page = claim.page(file, exhibits, trials, missing[file.id], reference, href)
+        page |= {"origins": origins(file, project, exhibits[file.id]), "nearby": nearby(order, file.id, there)}
         files[f"{file.id}.html"] = templates.get_template("claim.html").render(page)
         files |= _data(file, exhibits[file.id], reference)
     for counted in (file for file in exact if file.id in mine):
-        files |= facts.files(counted, templates, project)
+        files |= facts.files(counted, templates, project, nearby(order, counted.id, there))
     if paper and facts_on_source:  # with every page, since any may cite it
         files |= _source_pages(paper, facts_on_source, templates)
     if only is None:
@@ -76,7 +80,7 @@ def write(
         files[results.NAME] = results_of(shelf, claims, exhibits, trials).text()
         files[results.SCHEMA] = results.schema()
     there = {*files, *(path.name for path in out.glob("*.html"))}
-    listed = index.page(trained, exhibits, exact, rows, reference, damaged) | {"there": there}
+    listed = index.page(trained, exhibits, exact, rows, reference, damaged, trials) | {"there": there}
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
         _renew(out / name, content.encode())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from repro.claim.files import ClaimFile
 from repro.pages import prose, settings
 from repro.pages.results import AtScale
 from repro.pages.view import MARKS
+from repro.questions.cases import GROUPS, Group
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete
 from repro.questions.units import listed, times
+
+AGAINST: tuple[Group, ...] = ("does not hold", "disagrees below paper scale")
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,12 @@ def asks_otherwise(file: ClaimFile, name: str) -> bool:
 
 
 def decides(base: Judgement, other: Judgement) -> bool:
-    """Return whether an alternative's verdict is another word or another direction."""
-    if base.verdict.word == "not comparable":
+    """Return whether an alternative's verdict is another word or another direction.
+
+    Of two effects that are too small for the sentence the direction says nothing.
+    """
+    same = other.verdict.word == base.verdict.word
+    if base.verdict.word == "not comparable" or (same and GROUPS[base.verdict.word] in AGAINST):
         return False
     return other.verdict.word != base.verdict.word or prose.direction(other) != prose.direction(base)
 
@@ -127,12 +135,16 @@ def _apart(base: Judgement, other: Judgement) -> bool:
     return base.effect.high < other.effect.low or other.effect.high < base.effect.low
 
 
-def _judged(exhibit: Exhibit) -> list[Judgement]:
-    """Return the alternatives that were judged and ask the claim's own question; empty where it is not judged."""
-    if not exhibit.speaks:
+def judged_alternatives(file: ClaimFile, base: Judgement, others: Sequence[Judgement]) -> list[Judgement]:
+    """Return the alternatives that were judged and ask the claim's own question; empty where `base` is not judged."""
+    if not complete(base) or base.scale == "smoke":
         return []
-    own = (j for j in exhibit.alternatives if not asks_otherwise(exhibit.file, str(j.alternative)))
+    own = (other for other in others if not asks_otherwise(file, str(other.alternative)))
     return [judgement for judgement in own if complete(judgement)]
+
+
+def _judged(exhibit: Exhibit) -> list[Judgement]:
+    return judged_alternatives(exhibit.file, exhibit.judgement, exhibit.alternatives)
 
 
 def turning(exhibit: Exhibit) -> str:

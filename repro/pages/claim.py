@@ -10,9 +10,10 @@ from repro.claim.files import ClaimFile
 from repro.claim.model import Revision
 from repro.draw import charts
 from repro.draw.parts import Figure, Section
-from repro.pages import coverage, power, prose, records, settings
+from repro.pages import coverage, net, power, prose, records, settings
 from repro.pages.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.pages.evidence import sections
+from repro.pages.findings import finding
 from repro.pages.results import AtScale, ClaimResult, Results
 from repro.pages.view import MARKS, Box, box, command, next_scale, reference_box
 from repro.questions.cases import WORST
@@ -20,16 +21,23 @@ from repro.questions.coverage import Missing
 from repro.questions.exhibit import Exhibit, axis, row
 from repro.questions.judge import Judgement
 from repro.questions.sections import effect
+from repro.questions.trial import Trials
 from repro.questions.units import listed
 
 
 def page(
-    file: ClaimFile, exhibits: dict[str, Exhibit], missing: dict[str, Missing], reference: Results | None, href: str
+    file: ClaimFile,
+    exhibits: dict[str, Exhibit],
+    trials: Trials,
+    missing: dict[str, Missing],
+    reference: Results | None,
+    href: str,
 ) -> dict[str, Any]:
     """Return everything that templates/claim.html prints.
 
-    `exhibits`: all claims by id. `missing`: by scale. `reference`: the results of the reference runs, next to runs of
-    the user's own. `href`: the page of these reference runs; empty where it is not there.
+    `exhibits`: all claims by id. `trials`: those that they are of. `missing`: by scale. `reference`: the results of
+    the reference runs, next to runs of the user's own. `href`: the page of these reference runs; empty where it is not
+    there.
     """
     exhibit = exhibits[file.id]
     theirs = reference.of(file) if reference else None
@@ -37,6 +45,7 @@ def page(
     evidence = sections(exhibit) if exhibit.measured else []
     others = records.others(file, exhibits, reference)
     outlook = power.section(exhibit, theirs.at(exhibit.scale) if theirs else None)
+    decides, cite = _decides(exhibit, trials), _cite(exhibit, verdict)
     return {
         **_sentence(file),
         "boxes": _boxes(exhibit, missing, verdict, href),
@@ -44,7 +53,10 @@ def page(
         "record": records.on_record(file, exhibits, reference),
         "others": others,
         "sections": evidence,
-        "contents": _contents(evidence, others, outlook),
+        "contents": _contents(evidence, decides, others, outlook, cite is not None),
+        "decides": decides,
+        "net": net.picture(file, exhibit.judgement.claim, exhibit.scale, exhibit.judgement.alternative),
+        "cite": cite,
         "assumptions": assumptions(exhibit, verdict),
         "deciding": deciding(exhibit, verdict),
         "forest": _forest(exhibit),
@@ -85,11 +97,51 @@ def _boxes(exhibit: Exhibit, missing: dict[str, Missing], reference: AtScale | N
     return boxes
 
 
+def _decides(exhibit: Exhibit, trials: Trials) -> list[str]:
+    """Return which choices change the verdict, here or at another scale, in paragraphs; empty where none does."""
+    turned = finding(exhibit, trials)
+    out = [f"{text[0].upper()}{text[1:]}"] if (text := turning(exhibit)) else []
+    if turned and turned.scale != exhibit.scale:
+        out.append(turned.turn.removeprefix("But ").capitalize())
+    return out
+
+
+def _cite(exhibit: Exhibit, reference: AtScale | None) -> tuple[str, str] | None:
+    """Return the verdict as a sentence to cite, and as an entry of a bibliography; None where nothing was judged."""
+    file, judgement = exhibit.file, exhibit.judgement
+    if exhibit.speaks:
+        word, at, effect = judgement.verdict.word, exhibit.scale, judgement.estimate_words
+        whose = "the project's reference runs" if exhibit.shelf == "reference" else "runs of our own"
+    elif reference:
+        word, at, effect, whose = reference.word, reference.scale, reference.found, "the project's reference runs"
+    else:
+        return None
+    scale = "" if word.endswith("scale") else f" at {at} scale"
+    text = (
+        f"repro, claim {file.id}, version {file.claim.version} ({file.paper.authors} {file.paper.year}, "
+        f"{prose.section(file)}): {word}{scale}, {effect}; {whose}."
+    )
+    entry = (
+        f"@misc{{repro-{file.id}-{file.claim.version},\n"
+        f"  author = {{{{the repro authors}}}},\n"
+        f"  title = {{repro: claim {file.id}, version {file.claim.version}}},\n"
+        f"  note = {{{word}{scale}, {effect}; {whose}; a sentence of {file.paper.authors} ({file.paper.year})}},\n"
+        "}"
+    )
+    return text, entry
+
+
 def _contents(
-    evidence: Sequence[Section], others: records.Others | None, outlook: power.PowerSection | None
+    evidence: Sequence[Section],
+    decides: Sequence[str],
+    others: records.Others | None,
+    outlook: power.PowerSection | None,
+    cited: bool,
 ) -> list[tuple[str, str]]:
     """Return title and anchor of every section of the page, in order."""
     return [
+        ("What is compared", "compared"),
+        *([("What the verdict depends on", "decides")] if decides else []),
         *((section.title, section.id) for section in evidence),
         *([("What others measured", "others")] if others else []),
         ("What the paper leaves open", "assumptions"),
@@ -97,6 +149,7 @@ def _contents(
         ("How it is judged", "rule"),
         *([(outlook.title, "power")] if outlook else []),
         ("Run it yourself", "again"),
+        *[("Cite this result", "cite")] * cited,
         ("Where this comes from", "origins"),
     ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.claim.counts import ListedNet, times, written
 from repro.claim.files import ExactFile
-from repro.draw.parts import Entry, Grid, Line
+from repro.draw.parts import Grid
 from repro.files import csv_text
 from repro.nets import tables
 from repro.nets.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, SameMapNorm
@@ -23,32 +23,34 @@ if TYPE_CHECKING:
     import jinja2
 
 SHORT: dict[FactWord, str] = {"true as printed": "true", "false as printed": "false", "inconclusive": "not shown"}
+# How each is drawn: see `repro.draw.forest.dots`.
+KINDS: dict[FactWord, str] = {"true as printed": "true", "false as printed": "false", "inconclusive": "open"}
 COLUMNS = ("fact", "section", "says", "printed", "found", "low", "high", "unit", "verdict", "arithmetic")
 
 
-def files(file: ExactFile, environment: jinja2.Environment, project: str | None = None) -> dict[str, str]:
-    """Return the page of a claim, and the same as JSON and CSV, by name."""
+def files(
+    file: ExactFile,
+    environment: jinja2.Environment,
+    project: str | None = None,
+    nearby: tuple[str, str] = ("", ""),
+) -> dict[str, str]:
+    """Return the page of a claim, and the same as JSON and CSV, by name. `nearby`: the claims before and after it."""
+    page = _page(file, project) | {"nearby": nearby}
     return {
-        f"{file.id}.html": environment.get_template("facts.html").render(_page(file, project)),
+        f"{file.id}.html": environment.get_template("facts.html").render(page),
         f"{file.id}.json": json.dumps(_whole(file), indent=1, allow_nan=False) + "\n",
         f"{file.id}.csv": _rows_csv(file),
     }
 
 
-def entry(file: ExactFile) -> Entry:
-    """Return the claim as the index has it."""
-    verdict, counts = judge_facts(file), words(judged(file))
-    line = Line(
-        mark=MARKS[verdict.word],
-        headline=verdict.word,
-        finding=_numbers(counts),
-        drawing=None,
-        facts=("counted, no training", f"grade {verdict.grade}"),
-        speaks=True,
-    )
-    return Entry(
-        file.id, f"{file.id}.html", prose.section(file), file.claim.paper.says, _many(counts), "", "", (line,), ()
-    )
+def numbers(file: ExactFile) -> dict[FactWord, int]:
+    """Return how many facts of a claim are true, false or not shown."""
+    return words(judged(file))
+
+
+def in_words(file: ExactFile) -> str:
+    """Return `2 false, 16 true`."""
+    return _numbers(numbers(file))
 
 
 def cells(file: ExactFile) -> tuple[str, ...]:

@@ -38,12 +38,14 @@ def _setting(key: str, value: Any, claim: Claim) -> str:
     if key == "arms":
         overrides = {arm["label"]: {k: v for k, v in arm.items() if k != "label"} for arm in value.values()}
         return "; ".join(f"{label}: {in_words(over, claim) or 'nothing'}" for label, over in overrides.items())
-    return f"{key} {_value(value)}"
+    return f"{key} {in_short(value)}"
 
 
-def _value(value: Any) -> str:
+def in_short(value: Any) -> str:
+    """Return a setting's value in words."""
     if isinstance(value, dict):
-        inside = [f"{key} ({_value(v)})" if isinstance(v, dict) else f"{key} {_value(v)}" for key, v in value.items()]
+        words = {key: (in_short(v), isinstance(v, dict)) for key, v in value.items()}
+        inside = [f"{key} ({text})" if nested else f"{key} {text}" for key, (text, nested) in words.items()]
         return ", ".join(inside) or "none"
     if isinstance(value, list):
         return listed([str(v) for v in value]) or "none"
@@ -67,7 +69,9 @@ def at_scale(file: ClaimFile, scale: str) -> str:
         return ""
     here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))
     return "; ".join(
-        f"{key} {_value(here[key])} in place of {_value(paper.get(key))}" for key in here if here[key] != paper.get(key)
+        f"{key} {in_short(value)} in place of {in_short(paper.get(key))}"
+        for key, value in here.items()
+        if value != paper.get(key)
     )
 
 

@@ -66,6 +66,7 @@ def static(out: Path) -> dict[str, str]:
     return {
         "static/page.css": _stylesheet(),
         "static/page.js": (HERE / "static" / "page.js").read_text(),
+        "static/index.js": (HERE / "static" / "index.js").read_text(),
         "static/vega.js": svg.bundle(vega.read_text() if vega.is_file() else ""),
     }
 

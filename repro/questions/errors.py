@@ -17,11 +17,11 @@ from repro.questions.arms import OneArm, TwoArms
 from repro.questions.base import Claim
 from repro.questions.effect_rule import Least
 from repro.questions.levels import Level
-from repro.questions.observations import Arm, fixed_error
+from repro.questions.observations import Arm, fixed_error, has_fixed_error
 from repro.questions.run_measure import RunMeasure
 from repro.questions.statistics import Effect, difference, mean_of
 from repro.questions.units import DIFFERENCE, VALUE, Unit, listed
-from repro.store import Table
+from repro.store import Run, Table
 from repro.store.rows import Row
 from repro.train.minibatches import is_tested
 
@@ -49,8 +49,6 @@ class FinalValue(RunMeasure):
     names: ClassVar = {
         "views_error": "test error in ten views",
         "views_top5": "top-5 test error in ten views",
-        "fixed_error": "training error in test mode",
-        "gap": "test error minus training error",
         "shifted_error": "test error under shifts of colour",
         "shifted_rise": "rise of the test error under shifts of colour",
     }
@@ -90,7 +88,15 @@ class FinalValue(RunMeasure):
     def followed(self) -> str:
         if self.metric == "views_top5":
             return "test_top5"
-        return self.metric if self.metric in ("test_error", "test_top5") else "test_error"
+        return self.metric if self.metric in ("test_top5", "fixed_error", "gap") else "test_error"
+
+    def series(self, run: Run) -> list[tuple[int, float]]:
+        if self.followed() not in ("fixed_error", "gap"):
+            return super().series(run)
+        tested = dict(run.series("test_error"))
+        rows = [row for row in run.epochs if row["epoch"] in tested and has_fixed_error(row)]
+        trained = {row["epoch"]: fixed_error(row) for row in rows}
+        return [(at, tested[at] - value if self.metric == "gap" else value) for at, value in trained.items()]
 
     def measured(self, claim: Claim) -> str:
         goal = self.goal(claim)

@@ -118,7 +118,8 @@ def _curve(claim: Claim, measure: RunMeasure, arm: Arm, observation: Observation
     points, hit = measure.curve(claim, observation, run)
     if measure.level_of(claim) is None:
         metric = "loss" if measure.followed().endswith("loss") else "error"
-        points = [(0.0, chance(metric, len(classes(claim.data)))), *points]
+        start = 0.0 if measure.followed() == "gap" else chance(metric, len(classes(claim.data)))
+        points = [(0.0, start), *points]
     else:
         points = [points[i] for i in _thinned(len(points))]
     return Curve(claim.label(arm.name), observation.seed, tuple(points), hit)

@@ -29,6 +29,8 @@ SERIES = {
     "held_out_error": "held-out error",
     "test_error": "test error",
     "test_top5": "top-5 test error",
+    "fixed_error": "training error in test mode",
+    "gap": "test error minus training error",
 }
 
 

@@ -123,6 +123,11 @@ def geometric_mean(values: list[float]) -> float:
     return exp(fsum(map(log, values)) / len(values))
 
 
+def has_fixed_error(row: Row) -> bool:
+    """Return whether a row has the error on the fixed training photos."""
+    return "fixed_error" in row or any("fixed_error" in half for half in row.get("halves", [])[-1:])
+
+
 def fixed_error(row: Row) -> float:
     """Return the error on the fixed training photos, in test mode, after the epoch of a row that has it."""
     half = row["halves"][-1]  # runs of before the schedule of tests have it there

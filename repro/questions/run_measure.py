@@ -153,12 +153,15 @@ class RunMeasure(Measure):
         """Return the metric of the learning curves: the measure's own, where runs record it over time."""
         return self.metric
 
+    def series(self, run: Run) -> list[tuple[int, float]]:
+        """Return (epoch, value) of what is followed, of the epochs that have it."""
+        return run.series(self.followed())
+
     def curve(self, claim: Claim, observation: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
         """Return a run's curve as far as it is judged, and the point at which its value is read, if there is one."""
         each, level = self.per_epoch(claim)[1], self.level_of(claim)
         if level is None:
-            series = run.series(self.followed())
-            return [(float(epoch), value) for epoch, value in series if epoch <= observation.horizon], None
+            return [(float(epoch), value) for epoch, value in self.series(run) if epoch <= observation.horizon], None
         points = [(each * time, value) for time, value in level.points(run.epochs[: ceil(observation.horizon)])]
         if observation.value is None:
             return points, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 from statistics import fmean
 
@@ -14,7 +15,7 @@ from repro.questions.evaluation_sections import section as evaluations
 from repro.questions.exhibit import Exhibit, axis, interval_words, row
 from repro.questions.judged_runs import judged_runs
 from repro.questions.learning import learning
-from repro.questions.observations import Rate, Tuning
+from repro.questions.observations import Tuning
 from repro.questions.tuning import NEAR, SLOWER
 from repro.questions.units import RATIO, listed, times
 
@@ -128,8 +129,8 @@ def _tuning(exhibit: Exhibit) -> Section:
         "diverged."
     )
     figure = Figure(drawing, "The learning rate of each arm, tuned independently.", note)
-    grids = tuple(_rates(claim, f"{name}: {aim}, by rate", tuning.rates) for name, tuning in tunings.items())
-    return Section(f"{exhibit.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
+    grid = _rates(claim, f"{aim[0].upper()}{aim[1:]}, by arm, rate and tuning seed", tunings)
+    return Section(f"{exhibit.shelf}-tuning", "Learning rates", tuple(text), (figure, grid))
 
 
 def _tuned(name: str, tuning: Tuning, each: float) -> rates.Tuned:
@@ -165,17 +166,18 @@ def _learned(exhibit: Exhibit) -> Section:
     )
 
 
-def _rates(claim: Claim, caption: str, tried: tuple[Rate, ...]) -> Grid:
-    """Return a table of an arm's rates: each tuning seed's time, their mean, and what became of the rate."""
-    seeds = sorted({o.seed for rate in tried for o in rate.observations})
+def _rates(claim: Claim, caption: str, tunings: Mapping[str, Tuning]) -> Grid:
+    """Return a table of every arm's rates: each tuning seed's time, their mean, and what became of the rate."""
+    tried = [(name, rate) for name, tuning in tunings.items() for rate in tuning.rates]
+    seeds = sorted({o.seed for _, rate in tried for o in rate.observations})
     rows = []
-    for rate in tried:
+    for name, rate in tried:
         times_by_seed = {o.seed: claim.measure.observed(claim, o) for o in rate.observations}
         middle = claim.measure.written(claim, rate.mean) if rate.mean is not None else "–"
-        rows.append((f"{rate.rate:g}", *(times_by_seed.get(seed, "–") for seed in seeds), middle, rate.state))
-    head = ("rate", *(f"seed {seed}" for seed in seeds), "geometric mean", "state")
-    chosen = frozenset(i for i, rate in enumerate(tried) if rate.state == "chosen")
-    return Grid(caption, head, tuple(rows), numbers=frozenset(range(1, len(seeds) + 2)), strong=chosen)
+        rows.append((name, f"{rate.rate:g}", *(times_by_seed.get(seed, "–") for seed in seeds), middle, rate.state))
+    head = ("arm", "rate", *(f"seed {seed}" for seed in seeds), "geometric mean", "state")
+    chosen = frozenset(i for i, (_, rate) in enumerate(tried) if rate.state == "chosen")
+    return Grid(caption, head, tuple(rows), numbers=frozenset(range(1, len(seeds) + 3)), strong=chosen)
 
 
 def _positive(exhibit: Exhibit) -> Section | None:
