@@ -14,11 +14,13 @@ from repro.claim.sources import Source
 from repro.contents import PAPERS
 from repro.files import write_whole
 from repro.pages import claim, coverage, facts, fidelity, index, results, source
+from repro.pages import runs as run_pages
 from repro.pages.export import rows_csv, whole
 from repro.pages.origins import origins
 from repro.pages.results import Results
 from repro.pages.shelf_results import results_of
-from repro.pages.typeset import environment, static
+from repro.pages.typeset import RUN, environment, static
+from repro.pages.uses import cited, uses
 from repro.pages.view import show
 from repro.questions.coverage import coverage as covered
 from repro.questions.exhibit import Exhibit
@@ -38,7 +40,7 @@ def write(
     reference: Results | None = None,
     project: str | None = None,
 ) -> list[Path]:
-    """Write the pages of claims with their JSON and CSV into the folder `out`, and return the paths of all files.
+    """Write the pages of claims, with their JSON and CSV, and of their runs into the folder `out`; return all paths.
 
     `runs`: one shelf by its name, `yours` or `reference`. `entries`: the rows of the catalogue, whose coverage has a
     page. `only`: ids of the claims whose pages are made, with the index, which names all claims, alone; None:
@@ -56,8 +58,9 @@ def write(
     mine = {file.id for file in claims if only is None or file.id in only}
     paper = next((file.paper for file in claims if file.paper.source), None)  # one paper has its source on record
     facts_on_source = sources.read(paper.source) if paper and paper.source else None
-    templates = environment(_earlier(out, mine), facts_on_source)
     exhibits = {file.id: show(file, shelf, trials) for file in trained}
+    used = uses(list(exhibits.values()))
+    templates = environment(_earlier(out, mine), facts_on_source, used)
     rows = covered(entries, claims, {shelf: trials}, other=reference.recorded() if reference else None)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
     files = static(out)
@@ -69,6 +72,10 @@ def write(
         files |= _data(file, exhibits[file.id], reference)
     for counted in (file for file in exact if file.id in mine):
         files |= facts.files(counted, templates, project)
+    ids = sorted({run for file in trained if file.id in mine for run in cited(exhibits[file.id])})
+    files |= run_pages.files(
+        shelf, trials.table, used, ids, environment((), facts_on_source, used, run_pages.UP), project
+    )
     if paper and facts_on_source:  # with every page, since any may cite it
         files |= _source_pages(paper, facts_on_source, templates)
     if only is None:
@@ -80,6 +87,10 @@ def write(
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
         _renew(out / name, content.encode())
+    if only is None:
+        for path in (out / run_pages.FOLDER).glob("*.html"):
+            if f"{run_pages.FOLDER}/{path.name}" not in files and RUN.fullmatch(path.stem):
+                path.unlink()  # of a run that is gone
     return [out / name for name in files]
 
 

@@ -38,12 +38,15 @@ def _setting(key: str, value: Any, claim: Claim) -> str:
     if key == "arms":
         overrides = {arm["label"]: {k: v for k, v in arm.items() if k != "label"} for arm in value.values()}
         return "; ".join(f"{label}: {in_words(over, claim) or 'nothing'}" for label, over in overrides.items())
-    return f"{key} {_value(value)}"
+    return f"{key} {in_short(value)}"
 
 
-def _value(value: Any) -> str:
+def in_short(value: Any) -> str:
+    """Return a setting's value in words."""
     if isinstance(value, dict):
-        inside = [f"{key} ({_value(v)})" if isinstance(v, dict) else f"{key} {_value(v)}" for key, v in value.items()]
+        inside = [
+            f"{key} ({in_short(v)})" if isinstance(v, dict) else f"{key} {in_short(v)}" for key, v in value.items()
+        ]
         return ", ".join(inside) or "none"
     if isinstance(value, list):
         return listed([str(v) for v in value]) or "none"
@@ -67,7 +70,9 @@ def at_scale(file: ClaimFile, scale: str) -> str:
         return ""
     here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))
     return "; ".join(
-        f"{key} {_value(here[key])} in place of {_value(paper.get(key))}" for key in here if here[key] != paper.get(key)
+        f"{key} {in_short(here[key])} in place of {in_short(paper.get(key))}"
+        for key in here
+        if here[key] != paper.get(key)
     )
 
 
