@@ -13,7 +13,7 @@ from repro.claim.paper import Paper
 from repro.claim.sources import Source
 from repro.contents import PAPERS
 from repro.files import write_whole
-from repro.pages import claim, coverage, facts, fidelity, index, results, source
+from repro.pages import claim, coverage, facts, fidelity, index, nets, results, source
 from repro.pages import runs as run_pages
 from repro.pages.export import rows_csv, whole
 from repro.pages.origins import origins
@@ -60,7 +60,11 @@ def write(
     facts_on_source = sources.read(paper.source) if paper and paper.source else None
     exhibits = {file.id: show(file, shelf, trials) for file in trained}
     used = uses(list(exhibits.values()))
-    templates = environment(_earlier(out, mine), facts_on_source, used)
+    ids = sorted({run for file in trained if file.id in mine for run in cited(exhibits[file.id])})
+    linked = {run for run in used if run in ids or (out / run_pages.FOLDER / f"{run}.html").is_file()}
+    templates = environment(_earlier(out, mine), facts_on_source, linked)
+    with_nets = next((file.paper for file in claims if len(file.paper.listed) > 1), None)  # one paper has several
+    templates.globals["nets"] = nets.NAME if with_nets and (only is None or (out / nets.NAME).is_file()) else ""
     rows = covered(entries, claims, {shelf: trials}, other=reference.recorded() if reference else None)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
     files = static(out)
@@ -72,12 +76,13 @@ def write(
         files |= _data(file, exhibits[file.id], reference)
     for counted in (file for file in exact if file.id in mine):
         files |= facts.files(counted, templates, project)
-    ids = sorted({run for file in trained if file.id in mine for run in cited(exhibits[file.id])})
-    files |= run_pages.files(
-        shelf, trials.table, used, ids, environment((), facts_on_source, used, run_pages.UP), project
-    )
+    below = environment((), facts_on_source, linked, run_pages.UP)
+    below.globals["there"] = {*files, *(path.name for path in out.glob("*.html"))}
+    files |= run_pages.files(shelf, trials.table, used, ids, below, project)
     if paper and facts_on_source:  # with every page, since any may cite it
         files |= _source_pages(paper, facts_on_source, templates)
+    if with_nets and only is None:
+        files[nets.NAME] = templates.get_template("nets.html").render(nets.page(with_nets, exhibits, exact, used))
     if only is None:
         files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS, damaged))
         files[results.NAME] = results_of(shelf, claims, exhibits, trials).text()
