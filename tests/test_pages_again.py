@@ -196,7 +196,9 @@ def test_the_page_of_one_claim_is_written_with_the_index_alone(made, place, tmp_
 def test_in_a_new_folder_the_index_links_to_the_pages_that_are_there(made, tmp_path):
     out = beside_the_bundle(made.out, tmp_path / "new")
     names = set(made.write(out, only={"speed"}))
-    assert names == {
+    runs = set(re.findall("runs/[0-9a-f]{16}.html", (out / "speed.html").read_text()))
+    assert runs
+    assert names == runs | {
         "speed.html", "speed.json", "speed.csv", "index.html", "source.html", "fidelity.html", "static/page.css",
         "static/page.js", "static/index.js", "static/vega.js",
     }  # fmt: skip

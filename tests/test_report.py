@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -212,15 +213,20 @@ def test_pages_name_no_place_on_this_machine_and_no_address(stores, pages):
             assert not re.search(rb"https?://|//cdn|@import", loaded), name
 
 
+@cache
+def anchors(path: Path) -> list[str]:
+    return Page(path).ids
+
+
 def test_everything_that_a_page_refers_to_lies_beside_it(pages):
-    for path in pages.glob("*.html"):
+    for path in pages.rglob("*.html"):
         page = Page(path)
         for target in page.refers:
             name, _, place = target.partition("#")
             if name and not name.startswith(("https://", "data:,")):
-                assert (pages / name).is_file(), (path.name, target)
+                assert (path.parent / name).is_file(), (path.name, target)
             if place:
-                assert place in (Page(pages / name) if name else page).ids, (path.name, target)
+                assert place in anchors(path.parent / name if name else path), (path.name, target)
     assert set(re.findall(r"url\((\w+:[^,]*),", (pages / "static/page.css").read_text())) == {"data:font/woff2;base64"}
 
 
@@ -228,6 +234,65 @@ def test_a_page_has_at_most_300_kB_beside_the_bundle(pages):
     style = (pages / "static/page.css").stat().st_size + (pages / "static/page.js").stat().st_size
     for path in pages.glob("*.html"):
         assert path.stat().st_size + style < 300_000, path.name
+    for path in pages.glob("runs/*.html"):
+        assert path.stat().st_size < 40_000, path.name
+
+
+# Runs
+
+
+def test_every_id_of_a_run_is_a_link_to_its_page(stores, pages):
+    table = stores["paper"].table()
+    named = set()
+    for path in pages.rglob("*.html"):
+        text = re.sub(r'<script type="application/json".*?</script>|<title>.*?</title>', "", path.read_text())
+        links = dict(re.findall(r'<a class="run" href="([^"]*)">([0-9a-f]{16})</a>', text))
+        assert all((path.parent / target).resolve() == pages / "runs" / f"{id}.html" for target, id in links.items())
+        unlinked = re.sub(r"<a [^>]*>.*?</a>|<p class=\"eyebrow\">.*?</p>", "", text)
+        assert not [id for id in re.findall(r"\b[0-9a-f]{16}\b", unlinked) if id in table and id != path.stem], (
+            path.name
+        )
+        named |= set(links.values())
+    assert named == {path.stem for path in pages.glob("runs/*.html")} <= table.keys()
+
+
+def test_a_run_says_which_claims_use_it_how_it_went_and_what_differs_from_the_recipe(stores, pages):
+    rows = csv.DictReader((pages / "speed.csv").read_text().splitlines())
+    judged = {(row["arm"], row["seed"], row["use"], row["alternative"]): row["run"] for row in rows}
+    id = judged["tanh", "0", "judging", ""]
+    page = Page(pages / "runs" / f"{id}.html")
+    assert "../speed.html" in page.refers
+    # tanh falls from 0.9 by 0.2 / 6 an epoch
+    assert "judges the arm “tanh units” (epochs to 25 % running training error: 19.50)" in page.text
+    epochs = len(stores["paper"].table()[id].epochs)
+    assert f"{epochs} epochs in " in page.text
+    marked = re.findall(r'<tr class="strong"><th scope="row">(.*?)</th>', (pages / f"runs/{id}.html").read_text())
+    assert {"model.activation", "train.lr", "train.weight_decay"} <= set(marked)
+    assert not {"train.batch", "train.momentum", "seed"} & set(marked)
+
+
+HOSTILE = "<img src=x>{{ 7 * 7 }}</title>\"'&"
+
+
+def test_what_a_run_says_cannot_become_markup(pages, tmp_path):
+    label = json.dumps(HOSTILE)
+    text = SPEED.replace("label: ReLUs", f"label: {label}").replace("alternatives: [he]", "alternatives: []")
+    file = claim(tmp_path, text)
+    store = fill(tmp_path / "runs", file, "small", ratio_of(4.0))
+    for path in store.root.glob("*/run.json"):
+        record = json.loads(path.read_text())
+        for session in record["sessions"]:
+            session |= {name: HOSTILE for name, value in session.items() if isinstance(value, str) and name != "device"}
+        path.write_text(json.dumps(record))
+    out = beside_the_bundle(pages, tmp_path / "out")
+    write([file], {"reference": store.table()}, out, project="../..")
+    hostile = list(out.glob("runs/*.html"))
+    assert hostile
+    for path in hostile:
+        page = Page(path)
+        assert not page.count("img")
+        assert not page.count("script")
+        assert HOSTILE.replace("'", "’") in page.text or HOSTILE in page.text
 
 
 # What is said
@@ -465,7 +530,7 @@ def test_the_table_of_the_readme_comes_from_the_reference_runs(stores, tmp_path)
 
 
 def test_headings_are_in_order_and_tables_and_drawings_have_names(pages):
-    for path in pages.glob("*.html"):
+    for path in pages.rglob("*.html"):
         page = Page(path)
         assert page.headings[0] == 1
         assert all(after <= before + 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
@@ -521,11 +586,12 @@ def opened(browser, path: Path, **options):
     return page, complaints, requests
 
 
-@pytest.mark.parametrize("name", ["index", "speed", "cifar_trace", "fidelity"])
+@pytest.mark.parametrize("name", ["index", "speed", "cifar_trace", "fidelity", "runs/*"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_a_page_opens_from_disk_without_complaint_or_network(chromium, pages, name, width, scheme):
     view = {"width": width, "height": 900}
-    page, complaints, requests = opened(chromium, pages / f"{name}.html", viewport=view, color_scheme=scheme)
+    path = min(pages.glob(f"{name}.html"))
+    page, complaints, requests = opened(chromium, path, viewport=view, color_scheme=scheme)
     charts = page.locator(".chart").count()
     if charts:
         page.wait_for_function(f"document.querySelectorAll('.live:not([hidden]) svg').length === {charts}")

@@ -13,13 +13,15 @@ from repro.claim.paper import Paper
 from repro.claim.sources import Source
 from repro.contents import PAPERS
 from repro.files import write_whole
-from repro.pages import claim, coverage, facts, fidelity, index, results, source
+from repro.pages import claim, coverage, facts, fidelity, index, nets, results, source
+from repro.pages import runs as run_pages
 from repro.pages.export import rows_csv, whole
 from repro.pages.index import nearby
 from repro.pages.origins import origins
 from repro.pages.results import Results
 from repro.pages.shelf_results import results_of
-from repro.pages.typeset import environment, static
+from repro.pages.typeset import RUN, environment, static
+from repro.pages.uses import cited, uses
 from repro.pages.view import show
 from repro.questions.coverage import coverage as covered
 from repro.questions.exhibit import Exhibit
@@ -39,7 +41,7 @@ def write(
     reference: Results | None = None,
     project: str | None = None,
 ) -> list[Path]:
-    """Write the pages of claims with their JSON and CSV into the folder `out`, and return the paths of all files.
+    """Write the pages of claims, with their JSON and CSV, and of their runs into the folder `out`; return all paths.
 
     `runs`: one shelf by its name, `yours` or `reference`. `entries`: the rows of the catalogue, whose coverage has a
     page. `only`: ids of the claims whose pages are made, with the index, which names all claims, alone; None:
@@ -57,8 +59,13 @@ def write(
     mine = {file.id for file in claims if only is None or file.id in only}
     paper = next((file.paper for file in claims if file.paper.source), None)  # one paper has its source on record
     facts_on_source = sources.read(paper.source) if paper and paper.source else None
-    templates = environment(_earlier(out, mine), facts_on_source)
     exhibits = {file.id: show(file, shelf, trials) for file in trained}
+    used = uses(list(exhibits.values()))
+    ids = sorted({run for file in trained if file.id in mine for run in cited(exhibits[file.id])})
+    linked = {run for run in used if run in ids or (out / run_pages.FOLDER / f"{run}.html").is_file()}
+    templates = environment(_earlier(out, mine), facts_on_source, linked)
+    with_nets = next((file.paper for file in claims if len(file.paper.listed) > 1), None)  # one paper has several
+    templates.globals["nets"] = nets.NAME if with_nets and (only is None or (out / nets.NAME).is_file()) else ""
     rows = covered(entries, claims, {shelf: trials}, other=reference.recorded() if reference else None)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
     files = static(out)
@@ -73,8 +80,13 @@ def write(
         files |= _data(file, exhibits[file.id], reference)
     for counted in (file for file in exact if file.id in mine):
         files |= facts.files(counted, templates, project, nearby(order, counted.id, there))
+    below = environment((), facts_on_source, linked, run_pages.UP)
+    below.globals["there"] = {*files, *(path.name for path in out.glob("*.html"))}
+    files |= run_pages.files(shelf, trials.table, used, ids, below, project)
     if paper and facts_on_source:  # with every page, since any may cite it
         files |= _source_pages(paper, facts_on_source, templates)
+    if with_nets and only is None:
+        files[nets.NAME] = templates.get_template("nets.html").render(nets.page(with_nets, exhibits, exact, used))
     if only is None:
         files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS, damaged))
         files[results.NAME] = results_of(shelf, claims, exhibits, trials).text()
@@ -84,6 +96,10 @@ def write(
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
         _renew(out / name, content.encode())
+    if only is None:
+        for path in (out / run_pages.FOLDER).glob("*.html"):
+            if f"{run_pages.FOLDER}/{path.name}" not in files and RUN.fullmatch(path.stem):
+                path.unlink()  # of a run that is gone
     return [out / name for name in files]
 
 

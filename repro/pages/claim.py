@@ -10,7 +10,7 @@ from repro.claim.files import ClaimFile
 from repro.claim.model import Revision
 from repro.draw import charts
 from repro.draw.parts import Figure, Section
-from repro.pages import coverage, net, power, prose, records, settings
+from repro.pages import coverage, net_picture, power, prose, records, settings
 from repro.pages.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.pages.evidence import sections
 from repro.pages.findings import finding
@@ -55,7 +55,7 @@ def page(
         "sections": evidence,
         "contents": _contents(evidence, decides, others, outlook, cite is not None),
         "decides": decides,
-        "net": net.picture(file, exhibit.judgement.claim, exhibit.scale, exhibit.judgement.alternative),
+        "net": net_picture.picture(file, exhibit.judgement.claim, exhibit.scale, exhibit.judgement.alternative),
         "cite": cite,
         "assumptions": assumptions(exhibit, verdict),
         "deciding": deciding(exhibit, verdict),

@@ -14,7 +14,7 @@ from repro.questions.units import listed
 from repro.store import Table
 from repro.train.minibatches import NUMERICS
 
-_ABOUT = ("made in", "commit of the code", "device", "system", "versions", "version of the numerics")
+ABOUT = ("made in", "commit of the code", "device", "system", "versions", "version of the numerics")
 
 
 def sections(exhibit: Exhibit) -> list[Section]:
@@ -43,8 +43,8 @@ def _made(exhibit: Exhibit) -> Section:
         ]
         setups.update({tuple(sorted(session.items())) for session in sessions})
     ordered = sorted(setups.items(), key=lambda setup: (-setup[1], repr(setup[0])))
-    columns = [_setup(dict(session), runs) for session, runs in ordered]
-    head, *rows = ((name, *(column[i] for column in columns)) for i, name in enumerate(_ABOUT))
+    columns = [setup(dict(session), runs) for session, runs in ordered]
+    head, *rows = ((name, *(column[i] for column in columns)) for i, name in enumerate(ABOUT))
     text = [f"This verdict rests on {_cost(exhibit.table, base)}: {_hours(exhibit.table, base)}."]
     if every != base:
         text.append(f"With the alternatives: {_cost(exhibit.table, every)}.")
@@ -85,8 +85,8 @@ def _in_parts(table: Table, ids: set[str]) -> list[str]:
     ]
 
 
-def _setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
-    """Return one machine and its software, in the order of `_ABOUT`."""
+def setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:
+    """Return one machine and its software, in the order of `ABOUT`."""
     threads, commit = session["threads"], session["commit"]
     device = session["processor"] if session["device"] == "cpu" else session["device"]
     named = {name: session[name.lower()] for name in ("repro", "Python", "torch", "numpy", "CUDA")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +25,35 @@ TYPE = (
     (re.compile(r"(?<=\b[np]) = (?=[\d.])"), "\u00a0=\u00a0"),
     (re.compile(r"(\btop|ILSVRC|#[\w-]*\d)-(?=\w)"), "\\1-\u2060"),  # no line ends within a name
 )
+RUN = re.compile(r"\b[0-9a-f]{16}\b")  # a run's id
 LINK = re.compile(r"\[([^\]]+)\]\((https://[^)\s]+)\)")
 
 
-def environment(before: Sequence[str], source: Source | None = None) -> jinja2.Environment:
+def environment(
+    before: Sequence[str], source: Source | None = None, runs: Collection[str] = (), up: str = ""
+) -> jinja2.Environment:
     """Return the templates of all pages.
 
     `before`: the pages there already, from which unchanged drawings are taken. `source`: what citations of source.md
-    link to, on the page beside; None leaves them as text.
+    link to; None leaves them as text. `runs`: ids of the runs that have a page. `up`: the way from the page to the
+    folder of the claims' pages: empty, or `../`.
     """
     import jinja2
+    import markupsafe
 
     def put(value: Any) -> Any:
         """Set a text and link its citations."""
         if not isinstance(value, str) or hasattr(value, "__html__"):
             return value
-        return _cited(value, source) if source and sources.NAME in value else _set(value)
+        return _cited(value, source, up) if source and sources.NAME in value else _set(value)
+
+    def link_runs(value: Any) -> Any:
+        """Set a text and link the ids of runs that have a page."""
+        link = markupsafe.Markup('<a class="run" href="{}runs/{}.html">{}</a>')
+        text = str(markupsafe.escape(put(value)))
+        return markupsafe.Markup(
+            RUN.sub(lambda found: link.format(up, found[0], found[0]) if found[0] in runs else found[0], text)
+        )
 
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -50,11 +63,12 @@ def environment(before: Sequence[str], source: Source | None = None) -> jinja2.E
         lstrip_blocks=True,
         finalize=put,
     )
-    templates.globals["still"] = svg.Stills(before)
+    templates.globals |= {"still": svg.Stills(before), "up": up}
     templates.filters |= {
         "unbroken": _unbroken,
         "coded": lambda text: _coded(put(text), _unbroken),
         "named": lambda text: _coded(put(text)),
+        "runs": link_runs,
         "linked": lambda text: _linked(text, put),
     }
     return templates
@@ -78,17 +92,17 @@ def _set(text: str) -> str:
     return text
 
 
-def _cited(text: str, source: Source) -> markupsafe.Markup:
+def _cited(text: str, source: Source, up: str) -> markupsafe.Markup:
     """Return a text whose citations of source.md are links to their rows; a citation of no row stays as it is."""
     import markupsafe
 
-    link = markupsafe.Markup('<a href="source.html{}">{}</a>')
+    link = markupsafe.Markup('<a href="{}source.html{}">{}</a>')
     parts: list[str] = []
     end = 0
     for cited in sources.citations(text, source):
         words = _set(text[cited.start : cited.end])
         place = f"#{cited.anchor}" if cited.anchor else ""
-        parts += [_set(text[end : cited.start]), words if cited.anchor is None else link.format(place, words)]
+        parts += [_set(text[end : cited.start]), words if cited.anchor is None else link.format(up, place, words)]
         end = cited.end
     return markupsafe.Markup("").join([*parts, _set(text[end:])])
 

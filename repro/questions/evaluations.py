@@ -47,6 +47,7 @@ class EvaluationMeasure(RunMeasure):
     judged_by: ClassVar[tuple[str, ...]] = ("change", "difference")
     is_evaluation: ClassVar = True
     ending: ClassVar = ", points"
+    pictured: ClassVar = False  # whether its page parts are pictures that redo a figure of the paper
     described: ClassVar[str]  # how the evaluation is made; its options in braces
 
     @property

@@ -154,13 +154,13 @@ QUANTITIES: Final[tuple[type[Quantity], ...]] = (
 # The nets whose layers a page may show, line under line.
 LISTED: Final = {
     "paper": ListedNet("2012, as printed", alexnet.PAPER, IMAGE),
-    "source": ListedNet("2012", alexnet.SOURCE, IMAGE),
+    "source": ListedNet("2012, as released", alexnet.SOURCE, IMAGE),
     "torchvision": ListedNet(
         "torchvision",
         alexnet.TORCHVISION,
         IMAGE,
         floor,
         remark="What the name `alexnet` means in torchvision is a later variant of the net of 2012, with one tower and "
-        "fewer kernels. Here it stands line under line with it.",
+        "fewer kernels.",
     ),
 }

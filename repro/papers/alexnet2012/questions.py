@@ -65,6 +65,7 @@ class KernelsMeasure(OfAlexNet):
     )
 
     judged_by: ClassVar[tuple[str, ...]] = ("count",)
+    pictured: ClassVar = True
     ending: ClassVar = ""
     names: ClassVar = {"kernels.p": "p of the towers' difference in colour"}
     described: ClassVar = (
