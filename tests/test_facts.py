@@ -618,8 +618,8 @@ def test_the_same_stands_beside_the_page_as_data(name, pages):
 
 def test_the_index_lists_exact_claims_among_the_others(pages, tmp_path):
     index = (pages / "index.html").read_text()
-    for mark, word in (('<circle class="true"', "true as printed"), ('class="cross"', "false as printed")):
-        assert index.count(mark) == sum(numbers(file).get(word, 0) for file in FILES.values())
+    for mark, name in (('<circle class="true"', "true as printed"), ('class="cross"', "false as printed")):
+        assert index.count(mark) == sum(numbers(file).get(name, 0) for file in FILES.values())
     assert index.count('data-grade="exact"') == len(FILES)
     everything = [load(path) for path in sorted(CLAIMS.glob("*.yaml"))]
     trained, exact = split(everything)
