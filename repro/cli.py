@@ -141,7 +141,9 @@ def _finetune(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    files = sorted(verbs.load(args.claims), key=lambda file: file.paper.id)  # the order within a paper stays
+    files = sorted(
+        verbs.load(args.claims, args.section), key=lambda file: file.paper.id
+    )  # the order within a paper stays
     for i, file in enumerate(files):
         if i == 0 or file.paper is not files[i - 1].paper:
             print(f"{file.paper.authors}, {file.paper.title}, {file.paper.year} ({file.paper.id})")
@@ -171,7 +173,7 @@ def _show(args: argparse.Namespace) -> int:
     from repro.claim.files import ExactFile, sources
     from repro.questions.facts import lines
 
-    (file,) = verbs.load([args.claim])
+    file = verbs.one(args.claim)
     for flag in ("alternative", "arm") if isinstance(file, ExactFile) else ("scale", "alternative", "arm"):
         name, names = getattr(args, flag), getattr(file.claim, f"{flag}s", ())
         if flag == "arm" and not isinstance(file, ExactFile):  # a scale and an alternative may have arms of their own
@@ -187,7 +189,7 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    print(f"{len(verbs.load(args.claims))} claim(s), no mistakes")
+    print(f"{len(verbs.load(args.claims, args.section))} claim(s), no mistakes")
     return 0
 
 

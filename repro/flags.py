@@ -18,6 +18,12 @@ def shelf(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--reference", action="store_true", help="for maintainers: work on the reference shelf")
 
 
+def selection(sub: argparse.ArgumentParser, default: str = "default: the project's claims") -> None:
+    """Which claims."""
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help=default)
+    sub.add_argument("--section", metavar="N", help="only claims whose sentence stands in this section of the paper")
+
+
 def out(sub: argparse.ArgumentParser) -> None:
     """Where to write."""
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the pages (default: reports/)")
@@ -148,12 +154,13 @@ def wish(args: argparse.Namespace) -> Wish:
 EXAMPLES = """\
 examples:
   python -m repro run relu_speedup                 train, judge and report at the scale that suits this machine
+  python -m repro run 'relu*' --section 3.1         the same for all claims whose id and section match
   python -m repro smoke                            run every claim on a few digits to test the installation
   python -m repro plan relu_speedup --scale paper  show what that would train here, and how long it would take
   python -m repro show relu_speedup --scale small  show every setting and where it comes from
   python -m repro report                           write the pages again from the existing runs
 
-A CLAIM is an id (as `list` prints it), a file, or a folder of files.
+A CLAIM is an id (as `list` prints it), a pattern of ids in quotes, a file, or a folder of files.
 
 exit codes:
 """ + "".join(f"  {code:>3}  {meaning}\n" for code, meaning in CODES.items())
@@ -179,7 +186,7 @@ def parser() -> argparse.ArgumentParser:
     run = verb("run", "train the missing runs of claims, judge the claims and write their pages")
     plan = verb("plan", "show what `run` would train, and how long it would take on this machine")
     for sub in (run, plan):
-        sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="ids, files, or folders of files")
+        selection(sub, "ids, patterns of ids, files, or folders of files")
         sub.add_argument("--base", action="store_true", help="train the candidates for the base of small scale first")
         sub.add_argument(
             "--scale", choices=SCALES, help="size of the experiment (default: the largest that suits this machine)"
@@ -192,25 +199,25 @@ def parser() -> argparse.ArgumentParser:
     )
     out(run)
     sub = verb("smoke", "test the installation: run every claim on a few digits, in minutes on two cores")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    selection(sub)
     machine(sub)
     sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
     out(sub)
     sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False)
     finetuning(verb("finetune", "fine-tune the net on your photos, and train the same net from scratch to compare"))
     sub = verb("list", "list the claims")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    selection(sub)
     sub = verb("coverage", "show the state of every sentence's claim, what is missing, and the command for it")
     shelf(sub)
     sub = verb("show", "print all settings of a claim and where each comes from")
-    sub.add_argument("claim", type=Path, metavar="CLAIM", help="an id, or a file")
+    sub.add_argument("claim", type=Path, metavar="CLAIM", help="an id, a pattern that one id matches, or a file")
     sub.add_argument("--scale", choices=SCALES, help="show the settings at this scale")
     sub.add_argument("--arm", help="show the settings of this arm")
     sub.add_argument("--alternative", help="show the settings under this alternative")
     sub = verb("check", "check claim files without data or training; list every mistake with its line")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    selection(sub)
     sub = verb("report", "write the pages from the existing runs")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    selection(sub)
     shelf(sub)
     out(sub)
     sub = verb("data", "download a data set, or list where known data sets were found")

@@ -7,6 +7,8 @@ package, and runs and reports go below the current folder.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,6 +135,26 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
             return scale, f"{kind} found; {file.paper.largest_on(device, kind)} is the largest scale meant for {device}"
         missing.append(kind)
     return scales[0], f"no other scale is meant for {device}"
+
+
+def claims_named(given: Sequence[Path]) -> list[Path]:
+    """Return the files and folders of claims that are named by ids, patterns of ids (`relu*`), files and folders.
+
+    Each is returned once, in the order of the names. Errors as `claim` has them; ReproError of a pattern that no id
+    matches.
+    """
+    ids = {path.stem: path for path in sorted(claims().glob("*.yaml"))}
+    found: list[Path] = []
+    for name in given:
+        pattern = str(name)
+        if name.exists() or not set("*?[") & set(pattern):
+            found.append(claim(name))
+            continue
+        matching = [path for id, path in ids.items() if fnmatchcase(id, pattern)]
+        if not matching:
+            raise ReproError(f"{pattern}: no claim's id matches this pattern; `repro list` shows the claims")
+        found += matching
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def claim(given: Path) -> Path:

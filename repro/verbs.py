@@ -29,11 +29,26 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def load(paths: Sequence[Path]) -> list[AnyFile]:
-    """Return claims named by ids, files and folders, or the project's."""
+def load(named: Sequence[Path], section: str | None = None) -> list[AnyFile]:
+    """Return the claims named by ids, patterns, files and folders, or the project's; of these those of a section."""
+    from repro.claim.selection import of_section
     from repro.contents import load_all
 
-    return load_all([places.claim(path) for path in paths] or [places.claims()])
+    files = load_all(places.claims_named(named) or [places.claims()])
+    return of_section(files, section) if section else files
+
+
+def asked_for(args: argparse.Namespace) -> list[AnyFile]:
+    """Return the claims that a command names, by names, by section or both; an empty list if it names none."""
+    return load(args.claims, args.section) if args.claims or args.section else []
+
+
+def one(named: Path) -> AnyFile:
+    """Return the claim that a name means. ReproError of a pattern or folder that means several."""
+    files = load([named])
+    if len(files) > 1:
+        raise ReproError(f"{named}: found {len(files)} claims, {', '.join(file.id for file in files)}; expected one")
+    return files[0]
 
 
 def catalogue() -> list[Entry]:
@@ -73,7 +88,7 @@ def run(args: argparse.Namespace, say: Say) -> int:
     from repro.claim.files import split
 
     store(args), out(args)  # where they cannot be, this refuses before anything is done
-    files, exact = split(load(args.claims) if args.claims else [])
+    files, exact = split(asked_for(args))
     done = {file.id: "counted" for file in exact}
     if files or not exact:  # else nothing is trained, and torch not loaded
         from repro.engine import budget
@@ -107,7 +122,7 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
 
     begun = monotonic()
     store(args), out(args)
-    files, exact = split(load(args.claims))
+    files, exact = split(load(args.claims, args.section))
     setting, workers = _setting(args)
     say(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count, with {workers} worker(s)")
     with display(say, brief=True) as show:
@@ -122,7 +137,7 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
 
 def report(args: argparse.Namespace, say: Say) -> int:
     """Write the pages from the runs there are."""
-    _judged(load(args.claims), args, {}, say, only=bool(args.claims))
+    _judged(load(args.claims, args.section), args, {}, say, only=bool(args.claims or args.section))
     return 0
 
 
@@ -158,7 +173,7 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     from repro.claim.files import split
 
     store(args)
-    files, exact = split(load(args.claims) if args.claims else [])
+    files, exact = split(asked_for(args))
     for fact in exact:
         say(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
     if exact and not files and not args.base:
@@ -211,7 +226,10 @@ def _scaled(
 ) -> list[tuple[ClaimFile, str]]:
     """Each claim with its scale, which a line says."""
     if not files and not args.base:
-        raise ReproError(f"{args.verb}: nothing is named; expected ids of claims, files or folders, or --base")
+        raise ReproError(
+            f"{args.verb}: nothing is named; expected ids of claims, files or folders, a pattern of ids, --section, or "
+            "--base"
+        )
     chosen = []
     for file in [file.with_seeds(args.seeds) if args.seeds else file for file in files]:
         scale, why = places.fitting_scale(file, args.scale, setting.device, setting.roots)

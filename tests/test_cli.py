@@ -202,10 +202,10 @@ def test_help_list_and_check_do_not_import_torch():
 def test_the_flags_of_every_verb_are_these():
     """A flag is a promise: whoever changes one changes this list, the README and the changelog."""
     places = ["--data", "--reference", "--runs"]
-    choice = ["--device", "--scale", "--seeds", "--workers"]
+    choice = ["--device", "--scale", "--section", "--seeds", "--workers"]
     expected = {
         "run": sorted([*places, *choice, "--base", "--budget", "--out"]),
-        "smoke": ["--device", "--out", "--runs", "--workers"],
+        "smoke": ["--device", "--out", "--runs", "--section", "--workers"],
         "plan": sorted([*places, *choice, "--base"]),
         "finetune": sorted(
             [
@@ -229,11 +229,11 @@ def test_the_flags_of_every_verb_are_these():
                 "--width",
             ]
         ),
-        "list": [],
+        "list": ["--section"],
         "coverage": ["--reference", "--runs"],
         "show": ["--alternative", "--arm", "--scale"],
-        "check": [],
-        "report": ["--out", "--reference", "--runs"],
+        "check": ["--section"],
+        "report": ["--out", "--reference", "--runs", "--section"],
         "data": ["--data"],
         "evaluate": ["--data", "--device", "--model", "--weights"],
         "gc": ["--dry-run", "--reference", "--runs"],
