@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import repro
+from repro.completion import IDS, SHELLS
 from repro.errors import CODES
 from repro.places import SCALES
 
@@ -22,6 +23,29 @@ def selection(sub: argparse.ArgumentParser, default: str = "default: the project
     """Which claims."""
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help=default)
     sub.add_argument("--section", metavar="N", help="only claims whose sentence stands in this section of the paper")
+
+
+def files_for_ci(sub: argparse.ArgumentParser) -> None:
+    """What a CI reads."""
+    sub.add_argument("--junit", type=Path, metavar="FILE", help="also write the verdicts as JUnit XML")
+    sub.add_argument("--summary", type=Path, metavar="FILE", help="also write the verdicts as a table in Markdown")
+    sub.add_argument("--quiet", action="store_true", help="print verdicts and what went wrong only")
+
+
+def failing(sub: argparse.ArgumentParser) -> None:
+    """Which verdicts fail the command."""
+    sub.add_argument(
+        "--fail-on",
+        type=lambda text: tuple(filter(None, map(str.strip, text.split(",")))),
+        default=(),
+        metavar="WORD[,WORD...]",
+        help="exit with code 5 if a verdict is one of these words, such as refuted; with 4 on error in any case",
+    )
+
+
+def as_json(sub: argparse.ArgumentParser) -> None:
+    """For programs."""
+    sub.add_argument("--json", action="store_true", help="print JSON, whose keys docs/json.md explains")
 
 
 def out(sub: argparse.ArgumentParser) -> None:
@@ -198,17 +222,26 @@ def parser() -> argparse.ArgumentParser:
         "--budget", metavar="TIME", help="start no run that cannot finish within this time, such as 2h or 90m"
     )
     out(run)
+    failing(run)
+    files_for_ci(run)
+    as_json(plan)
     sub = verb("smoke", "test the installation: run every claim on a few digits, in minutes on two cores")
     selection(sub)
     machine(sub)
     sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
     out(sub)
-    sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False)
+    files_for_ci(sub)
+    sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False, fail_on=())
     finetuning(verb("finetune", "fine-tune the net on your photos, and train the same net from scratch to compare"))
     sub = verb("list", "list the claims")
     selection(sub)
+    as_json(sub)
     sub = verb("coverage", "show the state of every sentence's claim, what is missing, and the command for it")
+    sub.add_argument(
+        "--missing", action="store_true", help="print every scale, and the command and cost of every missing verdict"
+    )
     shelf(sub)
+    as_json(sub)
     sub = verb("show", "print all settings of a claim and where each comes from")
     sub.add_argument("claim", type=Path, metavar="CLAIM", help="an id, a pattern that one id matches, or a file")
     sub.add_argument("--scale", choices=SCALES, help="show the settings at this scale")
@@ -218,8 +251,11 @@ def parser() -> argparse.ArgumentParser:
     selection(sub)
     sub = verb("report", "write the pages from the existing runs")
     selection(sub)
+    sub.add_argument("--open", action="store_true", help="open the page in a browser")
     shelf(sub)
     out(sub)
+    failing(sub)
+    files_for_ci(sub)
     sub = verb("data", "download a data set, or list where known data sets were found")
     sub.add_argument(
         "action", choices=("get", "list"), help="get: download a set; list: show which sets were found, and where"
@@ -254,4 +290,9 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="folder for the page and JSON of --device (default: reports/doctor)"
     )
     where(sub)
+    as_json(sub)
+    sub = verb("completion", "print the completion of this command line for a shell")
+    sub.add_argument(
+        "shell", choices=(*SHELLS, IDS), help=f"a shell; {IDS}: the claims' ids, which completions ask for"
+    )
     return top

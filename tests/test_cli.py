@@ -202,11 +202,12 @@ def test_help_list_and_check_do_not_import_torch():
 def test_the_flags_of_every_verb_are_these():
     """A flag is a promise: whoever changes one changes this list, the README and the changelog."""
     places = ["--data", "--reference", "--runs"]
+    for_ci = ["--junit", "--quiet", "--summary"]
     choice = ["--device", "--scale", "--section", "--seeds", "--workers"]
     expected = {
-        "run": sorted([*places, *choice, "--base", "--budget", "--out"]),
-        "smoke": ["--device", "--out", "--runs", "--section", "--workers"],
-        "plan": sorted([*places, *choice, "--base"]),
+        "run": sorted([*places, *choice, *for_ci, "--base", "--budget", "--fail-on", "--out"]),
+        "smoke": sorted([*for_ci, "--device", "--out", "--runs", "--section", "--workers"]),
+        "plan": sorted([*places, *choice, "--base", "--json"]),
         "finetune": sorted(
             [
                 "--afresh",
@@ -229,18 +230,19 @@ def test_the_flags_of_every_verb_are_these():
                 "--width",
             ]
         ),
-        "list": ["--section"],
-        "coverage": ["--reference", "--runs"],
+        "list": ["--json", "--section"],
+        "coverage": ["--json", "--missing", "--reference", "--runs"],
         "show": ["--alternative", "--arm", "--scale"],
         "check": ["--section"],
-        "report": ["--out", "--reference", "--runs", "--section"],
+        "report": sorted([*for_ci, "--fail-on", "--open", "--out", "--reference", "--runs", "--section"]),
         "data": ["--data"],
         "evaluate": ["--data", "--device", "--model", "--weights"],
         "gc": ["--dry-run", "--reference", "--runs"],
         "audit": ["--reference", "--runs"],
         "export": ["--reference", "--runs"],
         "import": ["--runs"],
-        "doctor": sorted([*places, "--canary", "--device", "--out"]),
+        "doctor": sorted([*places, "--canary", "--device", "--json", "--out"]),
+        "completion": [],
     }
     verbs = next(action for action in cli.parser()._actions if action.dest == "verb").choices
     assert isinstance(verbs, dict)

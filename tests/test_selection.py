@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import places, verbs
+from repro import asked, places
 from repro.claim.selection import stands_in
 from repro.errors import ReproError
 
@@ -15,7 +15,7 @@ IDS = {path.stem for path in (ROOT / "claims").glob("*.yaml")}
 
 
 def ids(*names: str, section: str | None = None) -> list[str]:
-    return [file.id for file in verbs.load([Path(name) for name in names], section)]
+    return [file.id for file in asked.load([Path(name) for name in names], section)]
 
 
 def test_a_pattern_names_every_claim_whose_id_matches_once():
@@ -67,7 +67,7 @@ def test_a_section_selects_among_the_claims_that_are_named():
 
 
 def test_a_command_for_one_claim_refuses_several():
-    assert verbs.one(Path("relu_s*")).id == "relu_speedup"
+    assert asked.one(Path("relu_s*")).id == "relu_speedup"
     for several in ("relu*", str(ROOT / "claims")):
         with pytest.raises(ReproError):
-            verbs.one(Path(several))
+            asked.one(Path(several))
