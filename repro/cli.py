@@ -141,7 +141,7 @@ def _finetune(args: argparse.Namespace) -> int:
 
 
 def _data(args: argparse.Namespace) -> int:
-    from repro.data.known import KNOWN, find, near
+    from repro.data.known import KNOWN, find, near, what_to_fetch
 
     if args.action == "get":
         if args.kind not in KNOWN:
@@ -152,8 +152,9 @@ def _data(args: argparse.Namespace) -> int:
         return 0
     for kind, known in KNOWN.items():
         roots = places.roots(args.data)
-        where = str(find(kind, roots, places.cache()) or f"not found in {', '.join(map(str, roots))}")
-        for first, text in ((kind, known.title), ("", where), *(("", text) for text in near(kind, roots))):
+        there = find(kind, roots, places.cache())
+        where = [str(there)] if there else [f"not found in {', '.join(map(str, roots))}", what_to_fetch(kind)]
+        for first, text in ((kind, known.title), *(("", text) for text in (*where, *near(kind, roots)))):
             print(f"{first:<12} {harmless(text)}")
     return 0
 

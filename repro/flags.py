@@ -181,7 +181,7 @@ examples:
   python -m repro run 'relu*' --section 3.1         the same for all claims whose id and section match
   python -m repro smoke                            run every claim on a few digits to test the installation
   python -m repro plan relu_speedup --scale paper  show what that would train here, and how long it would take
-  python -m repro show relu_speedup --scale small  show every setting and where it comes from
+  python -m repro show relu_speedup --scale small  show what differs from the paper's recipe, and where it comes from
   python -m repro report                           write the pages again from the existing runs
 
 A CLAIM is an id (as `list` prints it), a pattern of ids in quotes, a file, or a folder of files.
@@ -242,8 +242,9 @@ def parser() -> argparse.ArgumentParser:
     )
     shelf(sub)
     as_json(sub)
-    sub = verb("show", "print all settings of a claim and where each comes from")
+    sub = verb("show", "print the settings in which a claim differs from its paper's recipe, and where each comes from")
     sub.add_argument("claim", type=Path, metavar="CLAIM", help="an id, a pattern that one id matches, or a file")
+    sub.add_argument("--all", action="store_true", help="print those of the recipe and defaults too")
     sub.add_argument("--scale", choices=SCALES, help="show the settings at this scale")
     sub.add_argument("--arm", help="show the settings of this arm")
     sub.add_argument("--alternative", help="show the settings under this alternative")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import repro
 from repro.claim.scales import SCALE_NAMES
-from repro.data.known import find, how_to_get, near
+from repro.data.known import find, near, what_to_fetch
 from repro.errors import DataError, ReproError
 from repro.files import writable_folder
 
@@ -119,7 +119,9 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
         if not there[kinds[asked]]:
             kind = kinds[asked]
             nearly = "".join(f"; {text}" for text in near(kind, data))
-            raise DataError(f"{file.id} at {asked} scale needs {kind}, which is not there: {how_to_get(kind)}{nearly}")
+            raise DataError(
+                f"{file.id} at {asked} scale needs {kind}, which is not there: {what_to_fetch(kind)}{nearly}"
+            )
         return asked, "asked for"
     missing: list[str] = []
     for scale in reversed(scales):
@@ -135,6 +137,13 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
             return scale, f"{kind} found; {file.paper.largest_on(device, kind)} is the largest scale meant for {device}"
         missing.append(kind)
     return scales[0], f"no other scale is meant for {device}"
+
+
+def missing(file: ClaimFile, scale: str, data: tuple[Path, ...]) -> list[str]:
+    """Return the sets of a claim's scales above `scale` that are not there, by kind."""
+    above = [other for other in SCALES[SCALES.index(scale) + 1 :] if other in file.claim.scales]
+    kinds = dict.fromkeys(file.at(other).data.kind for other in above)
+    return [kind for kind in kinds if find(kind, data, cache()) is None]
 
 
 def claims_named(given: Sequence[Path]) -> list[Path]:

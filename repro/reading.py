@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from repro import asked, completion, places
@@ -54,7 +55,7 @@ def coverage(args: argparse.Namespace) -> list[str]:
 
 
 def show(args: argparse.Namespace) -> list[str]:
-    """Return the settings of a claim."""
+    """Return the settings of a claim in which it differs from its paper's recipe; all of them with --all."""
     from repro.claim.files import ExactFile, sources
     from repro.questions.facts import lines
 
@@ -67,10 +68,18 @@ def show(args: argparse.Namespace) -> list[str]:
             raise ReproError(f"--{flag} {name}: {file.path} has {', '.join(names) or 'none'}")
     if isinstance(file, ExactFile):
         return lines(file)
-    return [
-        f"{key:<24} {value!s:<44} {source}"
-        for key, value, source in sources(file, args.scale, args.alternative, args.arm)
-    ]
+    recipe = {key: setting.value for key, setting in file.paper.recipe.items()}
+    every = sources(file, args.scale, args.alternative, args.arm)
+    shown = every if args.all else [row for row in every if _differs(*row, recipe)]
+    out = [f"{key:<24} {value!s:<44} {source}" for key, value, source in shown]
+    if rest := len(every) - len(shown):
+        out.append(f"{rest} more settings are the recipe of {file.paper.id} or defaults; --all prints them too")
+    return out
+
+
+def _differs(key: str, value: object, source: str, recipe: Mapping[str, object]) -> bool:
+    """Return whether a setting is neither a default nor what the paper's recipe says."""
+    return not source.startswith(("default: ", "recipe of ")) and not (key in recipe and recipe[key] == value)
 
 
 def check(args: argparse.Namespace) -> list[str]:

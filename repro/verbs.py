@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from repro import asked, places, reporting
 from repro.asked import Say
+from repro.data.known import what_to_fetch
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace, say: Say) -> int:
     files, exact = split(asked.named(args))
     done = {file.id: "counted" for file in exact}
     if files or not exact:  # else nothing is trained, and torch not loaded
+        note(f"{len(files)} claim(s) to train, {len(exact)} to count; loading PyTorch")
         from repro.engine import budget
         from repro.engine.execute import execute
         from repro.progress import display
@@ -42,12 +44,18 @@ def run(args: argparse.Namespace, say: Say) -> int:
         setting, workers = _setting(args)
         claims = _scaled(files, args, setting, note)
         more, limit = _more(args), budget.Budget(time, setting.device) if time else None
-        if _estimate(claims, setting, workers, more, note):
-            with display(say, brief=args.quiet) as show:
-                trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
+        runs, seconds = _estimate(claims, setting, workers, more, note)
+        if runs:
+            with display(say, quiet=args.quiet, estimate=seconds) as show:
+                trained = execute(
+                    claims, setting, workers=workers, report=show, more=more, budget=limit, planned=show.planned
+                )
             note(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
-            if limit and _estimate(
-                claims, setting, workers, more, note, "left, because they cannot finish in the given time"
+            if (
+                limit
+                and _estimate(
+                    claims, setting, workers, more, note, "left, because they cannot finish in the given time"
+                )[0]
             ):
                 say(f"continue with: python -m repro {shlex.join(sys.argv[1:])}")
         if args.base:
@@ -69,8 +77,9 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
     from repro.progress import display
 
     setting, workers = _setting(args)
-    with display(say, brief=True) as show:
-        execute([(file, args.scale) for file in files], setting, workers=workers, report=show)
+    with display(say, brief=True, quiet=args.quiet) as show:
+        claims = [(file, args.scale) for file in files]
+        execute(claims, setting, workers=workers, report=show, planned=show.planned)
 
     def closing(outcomes: Sequence[Outcome]) -> str:
         wrong = [outcome.id for outcome in outcomes if outcome.word in ("error", "not run")]
@@ -203,6 +212,10 @@ def _scaled(
         others = ", ".join(s for s in file.claim.scales if s != scale)
         say(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}")
         chosen.append((file, scale))
+    if not args.scale:
+        lacking = [kind for file, scale in chosen for kind in places.missing(file, scale, setting.roots)]
+        for kind in dict.fromkeys(lacking):
+            say(f"for a larger scale: {what_to_fetch(kind)}")
     return chosen
 
 
@@ -235,8 +248,8 @@ def _estimate(
     more: Planned | None,
     say: Say,
     what: str = "to train in this round",
-) -> int:
-    """How many runs are to be trained next; says so, and how long it takes at most."""
+) -> tuple[int, float]:
+    """Say how many runs are to be trained next, and how long they take at most; return both."""
     from repro.engine.execute import remaining
     from repro.engine.jobs import left_out
     from repro.engine.provenance import device_name
@@ -251,4 +264,4 @@ def _estimate(
         found = "nothing to train: every planned run is finished"
         found += f", or damaged and left out: {', '.join(sorted(damaged))}" if damaged else ""
     say(found)
-    return runs
+    return runs, each

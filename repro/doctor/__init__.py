@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from repro import places
-from repro.data.known import KNOWN, find, how_to_get
+from repro.data.known import KNOWN, find, what_to_fetch
 from repro.doctor import canary, checks
 from repro.documents import Diagnosis, FoundSet
 from repro.engine.provenance import provenance
@@ -65,7 +65,7 @@ def diagnosis(store: Store, roots: tuple[Path, ...], cache: Path) -> Diagnosis:
     runs, sets = store.table(), []
     for kind in KNOWN:
         path = find(kind, roots, cache)
-        sets.append(FoundSet(kind=kind, path=str(path) if path else None, to_get=None if path else how_to_get(kind)))
+        sets.append(FoundSet(kind=kind, path=str(path) if path else None, to_get=None if path else what_to_fetch(kind)))
     return Diagnosis(
         machine=provenance("cuda" if torch.cuda.is_available() else "cpu"),
         data=sets,
