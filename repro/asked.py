@@ -24,8 +24,13 @@ def load(names: Sequence[Path], section: str | None = None) -> list[AnyFile]:
     from repro.claim.selection import of_section
     from repro.contents import load_all
 
-    files = load_all(places.claims_named(names) or [places.claims()])
+    files = load_all(paths(names))
     return of_section(files, section) if section else files
+
+
+def paths(names: Sequence[Path]) -> list[Path]:
+    """Return the files and folders of the claims that are named; the project's folder where none is."""
+    return places.claims_named(names) or [places.claims()]
 
 
 def named(args: argparse.Namespace) -> list[AnyFile]:

@@ -249,6 +249,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "coverage": partial(_read, reading.coverage),
     "show": partial(_read, reading.show),
     "check": partial(_read, reading.check),
+    "new-claim": partial(verbs.new_claim, say=_line),
     "report": partial(reporting.report, say=_line),
     "data": _data,
     "gc": _gc,

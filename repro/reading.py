@@ -83,8 +83,16 @@ def _differs(key: str, value: object, source: str, recipe: Mapping[str, object])
 
 
 def check(args: argparse.Namespace) -> list[str]:
-    """Return that claims have no mistakes. ReproError with all of them."""
-    return [f"{len(asked.load(args.claims, args.section))} claim(s), no mistakes"]
+    """Return that claims have no mistakes, and advice on them. ReproError with all mistakes and the same advice."""
+    from repro.contents import advice, advice_unloaded
+
+    try:
+        files = asked.load(args.claims, args.section)
+    except ReproError as error:
+        if not (lines := advice_unloaded(asked.paths(args.claims))):
+            raise
+        raise ReproError("\n".join([str(error), *lines])) from None
+    return [f"{len(files)} claim(s), no mistakes", *advice(files)]
 
 
 def complete(args: argparse.Namespace) -> list[str]:

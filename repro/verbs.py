@@ -6,10 +6,12 @@ Nothing heavy is imported before a verb needs it.
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from math import ceil
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -90,6 +92,29 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
     outcomes = reporting.judged([*exact, *files], args, done, say, closing=closing)
     say(closing(outcomes))
     return 4 if {outcome.word for outcome in outcomes} & {"error", "not run"} else 0
+
+
+def new_claim(args: argparse.Namespace, say: Say) -> int:
+    """Write a claim's file to begin with. ReproError of an id that is none, or that is taken."""
+    from repro.claim.template import nearest_claim, template
+    from repro.contents import KINDS, load_valid
+    from repro.files import writable_folder, write_whole
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", args.id):
+        raise ReproError(f"new-claim {args.id}: expected an id of small letters, digits and _, such as relu_speedup")
+    path = writable_folder(places.claims() if places.clone() else Path("claims")) / f"{args.id}.yaml"
+    if path.exists():
+        raise ReproError(f"{places.relative_path(path)}: is there already; expected an id that no claim has")
+    files, _ = load_valid(places.claims())
+    like = asked.one(args.like) if args.like else nearest_claim(args.id, files)
+    model = KINDS.claim if hasattr(like.claim, "arms") else KINDS.exact
+    descriptions = {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
+    entry = next((entry for entry in asked.catalogue() if entry.id == args.id), None)
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, template(args.id, like, descriptions, entry))
+    shown = places.relative_path(path)
+    say(f"{shown}: made from {like.id}, with a comment above each key; edit it, then: python -m repro check {shown}")
+    return 0
 
 
 def audit(args: argparse.Namespace) -> tuple[list[str], bool]:

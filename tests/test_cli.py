@@ -241,6 +241,7 @@ def test_the_flags_of_every_verb_are_these():
         "coverage": ["--json", "--missing", "--reference", "--runs"],
         "show": ["--all", "--alternative", "--arm", "--scale"],
         "check": ["--section"],
+        "new-claim": ["--like"],
         "report": sorted([*for_ci, "--fail-on", "--open", "--out", "--reference", "--runs", "--section"]),
         "data": ["--data"],
         "evaluate": ["--data", "--device", "--model", "--weights"],
