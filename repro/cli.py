@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
-from repro import places, verbs, workers
+from repro import asked, places, reading, reporting, verbs, workers
 from repro.errors import MemoryLack, ReproError, harmless
 from repro.files import Unwritable, refused, writable_folder
 from repro.flags import parser, wish
@@ -147,59 +147,8 @@ def _finetune(args: argparse.Namespace) -> int:
     return 0
 
 
-def _list(args: argparse.Namespace) -> int:
-    files = sorted(verbs.load(args.claims), key=lambda file: file.paper.id)  # the order within a paper stays
-    for i, file in enumerate(files):
-        if i == 0 or file.paper is not files[i - 1].paper:
-            print(f"{file.paper.authors}, {file.paper.title}, {file.paper.year} ({file.paper.id})")
-        scales = ", ".join(getattr(file.claim, "scales", ["exact"]))
-        print(f"  {file.id:<24} §{file.claim.paper.section:<5} {scales:<27} {file.claim.question}")
-    return 0
-
-
-def _coverage(args: argparse.Namespace) -> int:
-    from repro.contents import load_valid
-    from repro.pages import damage
-    from repro.pages.coverage import lines
-    from repro.questions.coverage import coverage
-    from repro.store import without_damage
-
-    table, reference = verbs.store(args).table(), verbs.reference(args)
-    files, invalid = load_valid(places.claims())
-    other, shelf = reference.recorded() if reference else None, verbs.shelf(args)
-    covered = without_damage(
-        table, lambda table: lines(coverage(verbs.catalogue(), files, {shelf: table}, invalid, other))
-    )
-    print("\n".join([*covered, *damage.lines(table.damaged)]))
-    return 0
-
-
-def _show(args: argparse.Namespace) -> int:
-    from repro.claim.files import ExactFile, sources
-    from repro.questions.facts import lines
-
-    (file,) = verbs.load([args.claim])
-    for flag in ("alternative", "arm") if isinstance(file, ExactFile) else ("scale", "alternative", "arm"):
-        name, names = getattr(args, flag), getattr(file.claim, f"{flag}s", ())
-        if flag == "arm" and not isinstance(file, ExactFile):  # a scale and an alternative may have arms of their own
-            names = file.at(args.scale, args.alternative).arms
-        if name is not None and name not in names:
-            raise ReproError(f"--{flag} {name}: {file.path} has {', '.join(names) or 'none'}")
-    if isinstance(file, ExactFile):
-        print("\n".join(lines(file)))
-        return 0
-    for key, value, source in sources(file, args.scale, args.alternative, args.arm):
-        print(f"{key:<24} {value!s:<44} {source}")
-    return 0
-
-
-def _check(args: argparse.Namespace) -> int:
-    print(f"{len(verbs.load(args.claims))} claim(s), no mistakes")
-    return 0
-
-
 def _data(args: argparse.Namespace) -> int:
-    from repro.data.known import KNOWN, find, near
+    from repro.data.known import KNOWN, find, near, what_to_fetch
 
     if args.action == "get":
         if args.kind not in KNOWN:
@@ -210,8 +159,9 @@ def _data(args: argparse.Namespace) -> int:
         return 0
     for kind, known in KNOWN.items():
         roots = places.roots(args.data)
-        where = str(find(kind, roots, places.cache()) or f"not found in {', '.join(map(str, roots))}")
-        for first, text in ((kind, known.title), ("", where), *(("", text) for text in near(kind, roots))):
+        there = find(kind, roots, places.cache())
+        where = [str(there)] if there else [f"not found in {', '.join(map(str, roots))}", what_to_fetch(kind)]
+        for first, text in ((kind, known.title), *(("", text) for text in (*where, *near(kind, roots)))):
             print(f"{first:<12} {harmless(text)}")
     return 0
 
@@ -219,7 +169,7 @@ def _data(args: argparse.Namespace) -> int:
 def _gc(args: argparse.Namespace) -> int:
     from repro.pages import damage
 
-    found = verbs.store(args)
+    found = asked.store(args)
     if args.dry_run:
         files = found.checkpoints()
         for path, size in files.items():
@@ -241,7 +191,7 @@ def _audit(args: argparse.Namespace) -> int:
 def _export(args: argparse.Namespace) -> int:
     from repro.store.archive import export
 
-    count = export(verbs.store(args).table(), args.file, args.ids)
+    count = export(asked.store(args).table(), args.file, args.ids)
     print(f"{args.file}: {count} run(s); elsewhere `repro import {args.file.name}` adds them")
     return 0
 
@@ -249,7 +199,7 @@ def _export(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     from repro.store.archive import import_runs
 
-    imported = import_runs(args.file, verbs.store(args).root)
+    imported = import_runs(args.file, asked.store(args).root)
     print(
         f"{len(imported.added)} run(s) added, {len(imported.kept)} were there and stay; `repro report` writes the pages"
     )
@@ -271,8 +221,15 @@ def _doctor(args: argparse.Namespace) -> int:
     from repro.doctor import Examination, lines
     from repro.engine.provenance import device_of
 
+    if args.json and (args.canary or args.device):
+        raise ReproError("doctor --json: is for `doctor` alone; --device writes its JSON to --out")
+    if args.json:
+        from repro.doctor import diagnosis
+
+        print(diagnosis(asked.store(args), places.roots(args.data), places.cache()).text())
+        return 0
     if not args.canary and not args.device:
-        print("\n".join(lines(verbs.store(args), places.roots(args.data), places.cache())))
+        print("\n".join(lines(asked.store(args), places.roots(args.data), places.cache())))
         return 0
     examination = Examination()
     out = writable_folder(args.out or places.shelf("reports", None, False) / "doctor") if args.device else None
@@ -285,16 +242,22 @@ def _doctor(args: argparse.Namespace) -> int:
     return 0 if examination.passed else 4
 
 
+def _read(verb: Callable[[argparse.Namespace], list[str]], args: argparse.Namespace) -> int:
+    print("\n".join(verb(args)))
+    return 0
+
+
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": partial(verbs.run, say=_line),
     "smoke": partial(verbs.smoke, say=_line),
     "plan": partial(verbs.plan, say=_line),
     "finetune": _finetune,
-    "list": _list,
-    "coverage": _coverage,
-    "show": _show,
-    "check": _check,
-    "report": partial(verbs.report, say=_line),
+    "list": partial(_read, reading.claims),
+    "coverage": partial(_read, reading.coverage),
+    "show": partial(_read, reading.show),
+    "check": partial(_read, reading.check),
+    "new-claim": partial(verbs.new_claim, say=_line),
+    "report": partial(reporting.report, say=_line),
     "data": _data,
     "gc": _gc,
     "audit": _audit,
@@ -302,4 +265,5 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "import": _import,
     "evaluate": _evaluate,
     "doctor": _doctor,
+    "completion": partial(_read, reading.complete),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +14,14 @@ from repro import papers
 from repro.claim import files
 from repro.claim.catalogue import Entry
 from repro.claim.catalogue import catalogue as rows_of
-from repro.claim.files import AnyFile
+from repro.claim.files import AnyFile, ClaimFile
 from repro.claim.kinds import Kinds
 from repro.claim.paper import Paper
+from repro.claim.yaml import read
+from repro.errors import ReproError
 from repro.nets import tables
 from repro.questions import counted, curve, ensembles, errors, evaluations, order, ratio, shares, speed, times
+from repro.questions.advice import advice as advice_on
 from repro.questions.cases import BELOW, EFFECT, NO_EFFECT, VALUES, Case
 from repro.questions.facts import FACTS, FactCase
 
@@ -82,6 +86,21 @@ def catalogue() -> list[Entry]:
 def load(path: Path) -> AnyFile:
     """Return one claim, read and checked; see `repro.claim.files.load`."""
     return files.load(path, KINDS)
+
+
+def advice(claims: Sequence[AnyFile]) -> list[str]:
+    """Return advice on claims, a line each."""
+    return [line for file in claims if isinstance(file, ClaimFile) for line in advice_on(file.document, KINDS.rules)]
+
+
+def advice_unloaded(paths: Sequence[Path]) -> list[str]:
+    """Return the same on files and folders whose claims may have mistakes."""
+    inside = [path for given in paths for path in (sorted(given.glob("*.yaml")) if given.is_dir() else [given])]
+    out = []
+    for path in inside:
+        with suppress(ReproError):  # not YAML, which loading says
+            out += advice_on(read(path), KINDS.rules)
+    return out
 
 
 def load_all(paths: list[Path]) -> list[AnyFile]:

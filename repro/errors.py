@@ -12,6 +12,7 @@ CODES: dict[int, str] = {
     2: "wrong usage, a mistake in a claim, or a damaged file",
     3: "data are missing or damaged",
     4: "a run, a check or a measurement failed; the others are done",
+    5: "a verdict is one of the words given with `--fail-on`",
     65: "an audit found a violation",
     66: "the folder of runs or pages vanished while the command worked in it",
     70: "a worker process was killed",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import repro
+from repro.completion import IDS, SHELLS
 from repro.errors import CODES
 from repro.places import SCALES
 
@@ -16,6 +17,35 @@ def shelf(sub: argparse.ArgumentParser) -> None:
     """Which runs."""
     sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
     sub.add_argument("--reference", action="store_true", help="for maintainers: work on the reference shelf")
+
+
+def selection(sub: argparse.ArgumentParser, default: str = "default: the project's claims") -> None:
+    """Which claims."""
+    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help=default)
+    sub.add_argument("--section", metavar="N", help="only claims whose sentence stands in this section of the paper")
+
+
+def files_for_ci(sub: argparse.ArgumentParser) -> None:
+    """What a CI reads."""
+    sub.add_argument("--junit", type=Path, metavar="FILE", help="also write the verdicts as JUnit XML")
+    sub.add_argument("--summary", type=Path, metavar="FILE", help="also write the verdicts as a table in Markdown")
+    sub.add_argument("--quiet", action="store_true", help="print verdicts and what went wrong only")
+
+
+def failing(sub: argparse.ArgumentParser) -> None:
+    """Which verdicts fail the command."""
+    sub.add_argument(
+        "--fail-on",
+        type=lambda text: tuple(filter(None, map(str.strip, text.split(",")))),
+        default=(),
+        metavar="WORD[,WORD...]",
+        help="exit with code 5 if a verdict is one of these words, such as refuted; with 4 on error in any case",
+    )
+
+
+def as_json(sub: argparse.ArgumentParser) -> None:
+    """For programs."""
+    sub.add_argument("--json", action="store_true", help="print JSON, whose keys docs/json.md explains")
 
 
 def out(sub: argparse.ArgumentParser) -> None:
@@ -148,12 +178,13 @@ def wish(args: argparse.Namespace) -> Wish:
 EXAMPLES = """\
 examples:
   python -m repro run relu_speedup                 train, judge and report at the scale that suits this machine
+  python -m repro run 'relu*' --section 3.1         the same for all claims whose id and section match
   python -m repro smoke                            run every claim on a few digits to test the installation
   python -m repro plan relu_speedup --scale paper  show what that would train here, and how long it would take
-  python -m repro show relu_speedup --scale small  show every setting and where it comes from
+  python -m repro show relu_speedup --scale small  show what differs from the paper's recipe, and where it comes from
   python -m repro report                           write the pages again from the existing runs
 
-A CLAIM is an id (as `list` prints it), a file, or a folder of files.
+A CLAIM is an id (as `list` prints it), a pattern of ids in quotes, a file, or a folder of files.
 
 exit codes:
 """ + "".join(f"  {code:>3}  {meaning}\n" for code, meaning in CODES.items())
@@ -179,7 +210,7 @@ def parser() -> argparse.ArgumentParser:
     run = verb("run", "train the missing runs of claims, judge the claims and write their pages")
     plan = verb("plan", "show what `run` would train, and how long it would take on this machine")
     for sub in (run, plan):
-        sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="ids, files, or folders of files")
+        selection(sub, "ids, patterns of ids, files, or folders of files")
         sub.add_argument("--base", action="store_true", help="train the candidates for the base of small scale first")
         sub.add_argument(
             "--scale", choices=SCALES, help="size of the experiment (default: the largest that suits this machine)"
@@ -191,28 +222,44 @@ def parser() -> argparse.ArgumentParser:
         "--budget", metavar="TIME", help="start no run that cannot finish within this time, such as 2h or 90m"
     )
     out(run)
+    failing(run)
+    files_for_ci(run)
+    as_json(plan)
     sub = verb("smoke", "test the installation: run every claim on a few digits, in minutes on two cores")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    selection(sub)
     machine(sub)
     sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
     out(sub)
-    sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False)
+    files_for_ci(sub)
+    sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False, fail_on=())
     finetuning(verb("finetune", "fine-tune the net on your photos, and train the same net from scratch to compare"))
     sub = verb("list", "list the claims")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    selection(sub)
+    as_json(sub)
     sub = verb("coverage", "show the state of every sentence's claim, what is missing, and the command for it")
+    sub.add_argument(
+        "--missing", action="store_true", help="print every scale, and the command and cost of every missing verdict"
+    )
     shelf(sub)
-    sub = verb("show", "print all settings of a claim and where each comes from")
-    sub.add_argument("claim", type=Path, metavar="CLAIM", help="an id, or a file")
+    as_json(sub)
+    sub = verb("show", "print the settings in which a claim differs from its paper's recipe, and where each comes from")
+    sub.add_argument("claim", type=Path, metavar="CLAIM", help="an id, a pattern that one id matches, or a file")
+    sub.add_argument("--all", action="store_true", help="print those of the recipe and defaults too")
     sub.add_argument("--scale", choices=SCALES, help="show the settings at this scale")
     sub.add_argument("--arm", help="show the settings of this arm")
     sub.add_argument("--alternative", help="show the settings under this alternative")
-    sub = verb("check", "check claim files without data or training; list every mistake with its line")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    sub = verb("check", "check claim files without data or training; list every mistake with its line, and give advice")
+    selection(sub)
+    sub = verb("new-claim", "write a claim's file to begin with, from the nearest claim, with a comment above each key")
+    sub.add_argument("id", metavar="ID", help="the new claim's id, which is its file's name in claims/")
+    sub.add_argument("--like", type=Path, metavar="CLAIM", help="begin with this claim instead of the nearest")
     sub = verb("report", "write the pages from the existing runs")
-    sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")
+    selection(sub)
+    sub.add_argument("--open", action="store_true", help="open the page in a browser")
     shelf(sub)
     out(sub)
+    failing(sub)
+    files_for_ci(sub)
     sub = verb("data", "download a data set, or list where known data sets were found")
     sub.add_argument(
         "action", choices=("get", "list"), help="get: download a set; list: show which sets were found, and where"
@@ -247,4 +294,9 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="folder for the page and JSON of --device (default: reports/doctor)"
     )
     where(sub)
+    as_json(sub)
+    sub = verb("completion", "print the completion of this command line for a shell")
+    sub.add_argument(
+        "shell", choices=(*SHELLS, IDS), help=f"a shell; {IDS}: the claims' ids, which completions ask for"
+    )
     return top

@@ -7,12 +7,14 @@ package, and runs and reports go below the current folder.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import repro
 from repro.claim.scales import SCALE_NAMES
-from repro.data.known import find, how_to_get, near
+from repro.data.known import find, near, what_to_fetch
 from repro.errors import DataError, ReproError
 from repro.files import writable_folder
 
@@ -117,7 +119,9 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
         if not there[kinds[asked]]:
             kind = kinds[asked]
             nearly = "".join(f"; {text}" for text in near(kind, data))
-            raise DataError(f"{file.id} at {asked} scale needs {kind}, which is not there: {how_to_get(kind)}{nearly}")
+            raise DataError(
+                f"{file.id} at {asked} scale needs {kind}, which is not there: {what_to_fetch(kind)}{nearly}"
+            )
         return asked, "asked for"
     missing: list[str] = []
     for scale in reversed(scales):
@@ -133,6 +137,33 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
             return scale, f"{kind} found; {file.paper.largest_on(device, kind)} is the largest scale meant for {device}"
         missing.append(kind)
     return scales[0], f"no other scale is meant for {device}"
+
+
+def missing(file: ClaimFile, scale: str, data: tuple[Path, ...]) -> list[str]:
+    """Return the sets of a claim's scales above `scale` that are not there, by kind."""
+    above = [other for other in SCALES[SCALES.index(scale) + 1 :] if other in file.claim.scales]
+    kinds = dict.fromkeys(file.at(other).data.kind for other in above)
+    return [kind for kind in kinds if find(kind, data, cache()) is None]
+
+
+def claims_named(given: Sequence[Path]) -> list[Path]:
+    """Return the files and folders of claims that are named by ids, patterns of ids (`relu*`), files and folders.
+
+    Each is returned once, in the order of the names. Errors as `claim` has them; ReproError of a pattern that no id
+    matches.
+    """
+    ids = {path.stem: path for path in sorted(claims().glob("*.yaml"))}
+    found: list[Path] = []
+    for name in given:
+        pattern = str(name)
+        if name.exists() or not set("*?[") & set(pattern):
+            found.append(claim(name))
+            continue
+        matching = [path for id, path in ids.items() if fnmatchcase(id, pattern)]
+        if not matching:
+            raise ReproError(f"{pattern}: no claim's id matches this pattern; `repro list` shows the claims")
+        found += matching
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def claim(given: Path) -> Path:

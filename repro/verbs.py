@@ -6,123 +6,114 @@ Nothing heavy is imported before a verb needs it.
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from repro import places
+from repro import asked, places, reporting
+from repro.asked import Say
+from repro.data.known import what_to_fetch
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
-    from repro.claim.catalogue import Entry
-    from repro.claim.files import AnyFile, ClaimFile
+    from repro.claim.files import ClaimFile
     from repro.engine.jobs import Planned
     from repro.engine.setting import Setting
-    from repro.pages.results import Results
-    from repro.questions.cases import Word
-    from repro.store import Store, Table
-
-Say = Callable[[str], None]
-
-
-def load(paths: Sequence[Path]) -> list[AnyFile]:
-    """Return claims named by ids, files and folders, or the project's."""
-    from repro.contents import load_all
-
-    return load_all([places.claim(path) for path in paths] or [places.claims()])
-
-
-def catalogue() -> list[Entry]:
-    """Return the rows of the papers' catalogues."""
-    from repro import contents
-
-    return contents.catalogue()
-
-
-def store(args: argparse.Namespace) -> Store:
-    """Return the shelf that runs are kept on. ReproError of the reference shelf where there is no clone."""
-    from repro.store import Store
-
-    return Store(places.shelf("runs", args.runs, args.reference))
-
-
-def out(args: argparse.Namespace) -> Path:
-    """Return the folder that pages go to. ReproError of the reference pages where there is no clone."""
-    return places.shelf("reports", args.out, args.reference)
-
-
-def shelf(args: argparse.Namespace) -> str:
-    """Return the name of the shelf that is worked on."""
-    return "reference" if args.reference else "yours"
-
-
-def reference(args: argparse.Namespace) -> Results | None:
-    """Return the results of the reference runs, next to which the user's own stand; None where these are worked on."""
-    from repro.pages import results
-
-    place = None if args.reference else places.reference_results()
-    return results.read(place) if place else None
+    from repro.pages.outcomes import Outcome
+    from repro.store import Table
 
 
 def run(args: argparse.Namespace, say: Say) -> int:
-    """Train what claims want and lack, judge them and write their pages; 4 where one could not be measured."""
+    """Train what claims want and lack, judge them and write their pages; return the exit code."""
     from repro.claim.files import split
 
-    store(args), out(args)  # where they cannot be, this refuses before anything is done
-    files, exact = split(load(args.claims) if args.claims else [])
+    note = asked.notes(args, say)
+    reporting.check(args)  # what cannot be in the end is refused before anything is done
+    files, exact = split(asked.named(args))
     done = {file.id: "counted" for file in exact}
     if files or not exact:  # else nothing is trained, and torch not loaded
+        note(f"{len(files)} claim(s) to train, {len(exact)} to count; loading PyTorch")
         from repro.engine import budget
         from repro.engine.execute import execute
         from repro.progress import display
 
         time = budget.seconds(args.budget) if args.budget else None
         setting, workers = _setting(args)
-        claims = _scaled(files, args, setting, say)
+        claims = _scaled(files, args, setting, note)
         more, limit = _more(args), budget.Budget(time, setting.device) if time else None
-        if _estimate(claims, setting, workers, more, say):
-            with display(say) as show:
-                trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
-            say(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
-            if limit and _estimate(
-                claims, setting, workers, more, say, "left, because they cannot finish in the given time"
+        runs, seconds = _estimate(claims, setting, workers, more, note)
+        if runs:
+            with display(say, quiet=args.quiet, estimate=seconds) as show:
+                trained = execute(
+                    claims, setting, workers=workers, report=show, more=more, budget=limit, planned=show.planned
+                )
+            note(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
+            if (
+                limit
+                and _estimate(
+                    claims, setting, workers, more, note, "left, because they cannot finish in the given time"
+                )[0]
             ):
                 say(f"continue with: python -m repro {shlex.join(sys.argv[1:])}")
         if args.base:
             say("\n" + "\n".join(_bases(setting.store.table())))
         files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}
-    return 4 if "error" in _judged([*exact, *files], args, done, say).values() else 0
+    return reporting.failure(reporting.judged([*exact, *files], args, done, say), args)
 
 
 def smoke(args: argparse.Namespace, say: Say) -> int:
     """Take every claim through training, verdict and page on a few digits, or count it; 4 where one of them fails."""
     from repro.claim.files import split
+
+    begun = monotonic()
+    reporting.check(args)
+    files, exact = split(asked.load(args.claims, args.section))
+    asked.notes(args, say)(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count; loading PyTorch")
     from repro.engine.execute import execute
     from repro.pages.prose import duration
     from repro.progress import display
 
-    begun = monotonic()
-    store(args), out(args)
-    files, exact = split(load(args.claims))
     setting, workers = _setting(args)
-    say(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count, with {workers} worker(s)")
-    with display(say, brief=True) as show:
-        execute([(file, args.scale) for file in files], setting, workers=workers, report=show)
+    with display(say, brief=True, quiet=args.quiet) as show:
+        claims = [(file, args.scale) for file in files]
+        execute(claims, setting, workers=workers, report=show, planned=show.planned)
+
+    def closing(outcomes: Sequence[Outcome]) -> str:
+        wrong = [outcome.id for outcome in outcomes if outcome.word in ("error", "not run")]
+        state = f"{len(wrong)} could not be measured ({', '.join(wrong)})" if wrong else "the machinery works here"
+        return f"{len(outcomes)} claim{'s' * (len(outcomes) != 1)}: {state}, in {duration(monotonic() - begun)}"
+
     done = {file.id: args.scale for file in files} | {file.id: "counted" for file in exact}
-    words = _judged([*exact, *files], args, done, say)
-    wrong = [id for id, word in words.items() if word in ("error", "not run")]
-    state = f"{len(wrong)} could not be measured ({', '.join(wrong)})" if wrong else "the machinery works here"
-    say(f"{len(words)} claim{'s' * (len(words) != 1)}: {state}, in {duration(monotonic() - begun)}")
-    return 4 if wrong else 0
+    outcomes = reporting.judged([*exact, *files], args, done, say, closing=closing)
+    say(closing(outcomes))
+    return 4 if {outcome.word for outcome in outcomes} & {"error", "not run"} else 0
 
 
-def report(args: argparse.Namespace, say: Say) -> int:
-    """Write the pages from the runs there are."""
-    _judged(load(args.claims), args, {}, say, only=bool(args.claims))
+def new_claim(args: argparse.Namespace, say: Say) -> int:
+    """Write a claim's file to begin with. ReproError of an id that is none, or that is taken."""
+    from repro.claim.template import nearest_claim, template
+    from repro.contents import KINDS, load_valid
+    from repro.files import writable_folder, write_whole
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", args.id):
+        raise ReproError(f"new-claim {args.id}: expected an id of small letters, digits and _, such as relu_speedup")
+    path = writable_folder(places.claims() if places.clone() else Path("claims")) / f"{args.id}.yaml"
+    if path.exists():
+        raise ReproError(f"{places.relative_path(path)}: is there already; expected an id that no claim has")
+    files, _ = load_valid(places.claims())
+    like = asked.one(args.like) if args.like else nearest_claim(args.id, files)
+    model = KINDS.claim if hasattr(like.claim, "arms") else KINDS.exact
+    descriptions = {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
+    entry = next((entry for entry in asked.catalogue() if entry.id == args.id), None)
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, template(args.id, like, descriptions, entry))
+    shown = places.relative_path(path)
+    say(f"{shown}: made from {like.id}, with a comment above each key; edit it, then: python -m repro check {shown}")
     return 0
 
 
@@ -132,7 +123,7 @@ def audit(args: argparse.Namespace) -> tuple[list[str], bool]:
     from repro.store import Store
     from repro.store.audit import audit
 
-    shelf, only, given = store(args), None, args.runs_or_run
+    shelf, only, given = asked.store(args), None, args.runs_or_run
     if given is not None and (given / "run.json").is_file():
         shelf, only = Store(given.resolve().parent), given.resolve().name
     elif given is not None and given.is_dir():
@@ -157,11 +148,12 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     """Say what `run` would train, and how long it takes on this machine."""
     from repro.claim.files import split
 
-    store(args)
-    files, exact = split(load(args.claims) if args.claims else [])
+    asked.store(args)
+    files, exact = split(asked.named(args))
+    note: Say = (lambda text: None) if args.json else say
     for fact in exact:
-        say(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
-    if exact and not files and not args.base:
+        note(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
+    if exact and not files and not args.base and not args.json:
         return 0
     from repro.engine import jobs
     from repro.engine.provenance import device_name
@@ -169,10 +161,30 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     from repro.store import without_damage
 
     setting, workers = _setting(args)
-    claims = _scaled(files, args, setting, say)
+    claims = _scaled(files, args, setting, note) if files or not exact else []
     runs, device = setting.store.table(), device_name(setting.provenance)
     finished = runs.where(setting.stands)
     resumable = sum(run.resumable for run in runs.headers() if not setting.stands(run))
+    planned = jobs.jobs(claims, finished, device, _more(args))
+    if args.json:
+        from repro import documents
+        from repro.engine.execute import remaining
+
+        chosen = [(file.id, "exact", "nothing is to be trained") for file in exact]
+        chosen += [(file.id, scale, _fitting(file, args, setting)[1]) for file, scale in claims]
+        document = documents.Planned(
+            claims=[documents.PlannedClaim(id=id, scale=scale, why=why) for id, scale, why in chosen],
+            shelf=str(setting.store.root),
+            finished=len(finished.headers()),
+            resumable=resumable,
+            runs=documents.planned_runs(planned, runs),
+            seconds=remaining(claims, setting, workers, _more(args))[1] / workers,
+            workers=workers,
+            device=device,
+            damaged=list(runs.damaged),
+        )
+        say(document.text())
+        return 0
     root = places.relative_path(setting.store.root)
     say(f"on the shelf {root}: {len(finished.headers())} finished, {resumable} resumable")
     for file, scale in claims:
@@ -180,10 +192,14 @@ def plan(args: argparse.Namespace, say: Say) -> int:
             say(f"{file.id}: no run is planned: the base of its {scale} scale is not chosen yet; see plan --base")
     if args.base:
         say("\n".join(_bases(finished)))
-    for line in jobs.lines(jobs.jobs(claims, finished, device, _more(args)), runs, device):
+    for line in jobs.lines(planned, runs, device):
         say(line)
     _estimate(claims, setting, workers, _more(args), say)
-    say("\n".join(without_damage(runs, lambda runs: power.lines(claims, shelf(args), runs, reference(args)))))
+    say(
+        "\n".join(
+            without_damage(runs, lambda runs: power.lines(claims, asked.shelf(args), runs, asked.reference(args)))
+        )
+    )
     for line in damage.lines(runs.damaged_so_far):
         say(line)
     say("more runs follow from these: learning rates are chosen first, then judged")
@@ -202,7 +218,7 @@ def _setting(args: argparse.Namespace) -> tuple[Setting, int]:
         raise ReproError("--reference: this repro was not imported from a clone; there `pip install -e .` makes it so")
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
-    setting = Setting(store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
+    setting = Setting(asked.store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
     return setting, args.workers or (1 if device == "cuda" else cores())
 
 
@@ -211,14 +227,25 @@ def _scaled(
 ) -> list[tuple[ClaimFile, str]]:
     """Each claim with its scale, which a line says."""
     if not files and not args.base:
-        raise ReproError(f"{args.verb}: nothing is named; expected ids of claims, files or folders, or --base")
+        raise ReproError(
+            f"{args.verb}: nothing is named; expected ids of claims, files or folders, a pattern of ids, --section, or "
+            "--base"
+        )
     chosen = []
     for file in [file.with_seeds(args.seeds) if args.seeds else file for file in files]:
-        scale, why = places.fitting_scale(file, args.scale, setting.device, setting.roots)
+        scale, why = _fitting(file, args, setting)
         others = ", ".join(s for s in file.claim.scales if s != scale)
         say(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}")
         chosen.append((file, scale))
+    if not args.scale:
+        lacking = [kind for file, scale in chosen for kind in places.missing(file, scale, setting.roots)]
+        for kind in dict.fromkeys(lacking):
+            say(f"for a larger scale: {what_to_fetch(kind)}")
     return chosen
+
+
+def _fitting(file: ClaimFile, args: argparse.Namespace, setting: Setting) -> tuple[str, str]:
+    return places.fitting_scale(file, args.scale, setting.device, setting.roots)
 
 
 def _more(args: argparse.Namespace) -> Planned | None:
@@ -246,8 +273,8 @@ def _estimate(
     more: Planned | None,
     say: Say,
     what: str = "to train in this round",
-) -> int:
-    """How many runs are to be trained next; says so, and how long it takes at most."""
+) -> tuple[int, float]:
+    """Say how many runs are to be trained next, and how long they take at most; return both."""
     from repro.engine.execute import remaining
     from repro.engine.jobs import left_out
     from repro.engine.provenance import device_name
@@ -262,45 +289,4 @@ def _estimate(
         found = "nothing to train: every planned run is finished"
         found += f", or damaged and left out: {', '.join(sorted(damaged))}" if damaged else ""
     say(found)
-    return runs
-
-
-def _judged(
-    files: Sequence[AnyFile], args: argparse.Namespace, done: dict[str, str], say: Say, only: bool = False
-) -> dict[str, Word]:
-    """Pages for all the project's claims, or `only` these; a line for each of `done`, by scale; the words of these."""
-    from repro.pages import damage, results, write
-    from repro.questions.judge import verdict_line
-    from repro.questions.trial import Trials
-    from repro.store import without_damage
-
-    folder = out(args)
-    here = {file.path.resolve() for file in files}
-    others = sorted({path.resolve() for path in places.claims().glob("*.yaml")} - here)
-    every = [*files, *(load(others) if others else [])]
-    table, theirs = store(args).table(), reference(args)
-    project = "../.." if args.reference else None  # reports/reference
-    ids = {file.id for file in files} if only else None
-
-    def judged(table: Table) -> dict[str, tuple[str, Word]]:
-        trials = Trials(table)
-        write(every, {shelf(args): trials}, folder, catalogue(), ids, theirs, project)
-        on_record = theirs or results.read(folder / results.NAME) if done else None
-        if args.reference and args.out is None:  # pages for a look leave README as it is
-            from repro.pages.readme import renew
-
-            renew(places.home(), every, trials)
-        return {
-            file.id: verdict_line(file, done[file.id], trials, on_record.line(file) if on_record else "")
-            for file in files
-            if file.id in done
-        }
-
-    verdicts = without_damage(table, judged)
-    for text in ([""] if done else []) + [text for text, _ in verdicts.values()]:
-        say(text)
-    for line in damage.lines(table.damaged):
-        say(line)
-    words = {claim: word for claim, (_, word) in verdicts.items()}
-    say(f"\nreport: {places.relative_path(folder / 'index.html')}")
-    return words
+    return runs, each

@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "paper_evaluations": {"errors", "papers", "nets", "data", "train"},
     "contents": FACTS | {"claim", "papers", "paper_questions", "questions"},
     "pages": JUDGING | {"contents"},
+    "documents": {"claim", "questions", "store", "engine"},
     "nets": {"errors", "tables"},
     "data": {"errors", "files", "workers", "known"},
     "train": FACTS | {"nets", "data"},
@@ -48,11 +49,18 @@ MAY_IMPORT = {
     # What has runs and pages of its own, beside those of claims.
     "finetune": ENGINE | {"pages", "flags"},
     "published": ENGINE | {"pages"},
-    "doctor": ENGINE | {"pages"},
-    "flags": {"errors", "places"},
+    "doctor": ENGINE | {"pages", "documents"},
+    "flags": {"errors", "places", "completion"},
+    "completion": set(),
     "progress": {"events"},
-    "verbs": ENGINE | {"pages", "progress"},
-    "cli": ENGINE | {"pages", "doctor", "published", "finetune", "flags", "progress", "verbs"},
+    # What the command line does, verb by verb.
+    "asked": JUDGING | {"contents", "places", "pages"},
+    "reading": JUDGING | {"asked", "completion", "contents", "documents", "flags", "pages", "places"},
+    "reporting": JUDGING | {"asked", "contents", "documents", "pages", "places"},
+    "verbs": ENGINE | {"asked", "documents", "pages", "progress", "reporting"},
+    "cli": ENGINE
+    | {"asked", "doctor", "finetune", "flags", "pages", "progress", "published", "reading", "reporting"}
+    | {"verbs"},
     "__main__": {"cli"},
     "__init__": set(),
 }

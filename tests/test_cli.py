@@ -66,11 +66,12 @@ def test_a_second_identical_run_trains_nothing_and_writes_the_same_bytes(smoke):
     assert contents(home) == before
 
 
-def test_every_epoch_is_one_plain_line_where_there_is_no_terminal(smoke):
-    _, done = smoke
-    lines = [line for line in done.stdout.splitlines() if " epoch " in line and "loss" in line]
-    assert lines
+def test_every_run_is_one_plain_line_where_there_is_no_terminal(smoke):
+    home, done = smoke
+    lines = [line for line in done.stdout.splitlines() if ", training error " in line]
+    assert len(lines) == len(list((home / "runs").glob("*/result.json")))
     assert not [line for line in lines if "\x1b" in line or "\r" in line]
+    assert lines[-1].endswith(f"({len(lines)} of {len(lines)} runs)")
 
 
 def test_a_store_reports_the_same_bytes_in_a_folder_without_data_and_a_process_without_torch(smoke, tmp_path):
@@ -130,10 +131,9 @@ def test_interrupting_exits_with_130_and_the_same_command_finishes(tmp_path):
         # a shell that starts the tests in the background has them ignore Ctrl-C
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if " epoch " in line:
-            break
+    while not any(path.stat().st_size for path in (tmp_path / "runs").rglob("metrics.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.05)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -177,15 +177,22 @@ def test_all_mistakes_of_a_file_come_at_once_with_their_lines(tmp_path):
     assert any("train.momentun: not a known key; did you mean momentum?" in line for line in lines)
 
 
-def test_show_says_where_every_value_comes_from():
-    done = repro("show", RELU, "--scale", "smoke", "--arm", "tanh")
-    assert done.returncode == 0, done.stderr
+def test_show_says_where_every_value_comes_from_and_without_all_what_differs_from_the_recipe():
+    words = ("show", RELU, "--scale", "smoke", "--arm", "tanh")
+    done, brief = repro(*words, "--all"), repro(*words)
+    assert (done.returncode, brief.returncode) == (0, 0), done.stderr + brief.stderr
     source = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert "arm tanh" in source["model.activation"]
     assert "alexnet2012" in source["data.kind"]
     assert "relu_speedup.yaml:" in source["measure.level"]
     assert "§5" in source["train.momentum"] or "relu_speedup.yaml:" in source["train.momentum"]
     assert "source.md" in source["train.bias_lr"]
+    *lines, last = brief.stdout.splitlines()
+    assert set(lines) < set(done.stdout.splitlines())
+    assert last.startswith(f"{len(source) - len(lines)} ")
+    differs = {line.split()[0] for line in lines}
+    assert {"model.kind", "model.activation", "data.kind", "measure.level", "train.weight_decay"} <= differs
+    assert not {"train.momentum", "train.batch", "train.bias_lr", "data.mirror", "precision"} & differs
 
 
 def test_help_list_and_check_do_not_import_torch():
@@ -202,11 +209,12 @@ def test_help_list_and_check_do_not_import_torch():
 def test_the_flags_of_every_verb_are_these():
     """A flag is a promise: whoever changes one changes this list, the README and the changelog."""
     places = ["--data", "--reference", "--runs"]
-    choice = ["--device", "--scale", "--seeds", "--workers"]
+    for_ci = ["--junit", "--quiet", "--summary"]
+    choice = ["--device", "--scale", "--section", "--seeds", "--workers"]
     expected = {
-        "run": sorted([*places, *choice, "--base", "--budget", "--out"]),
-        "smoke": ["--device", "--out", "--runs", "--workers"],
-        "plan": sorted([*places, *choice, "--base"]),
+        "run": sorted([*places, *choice, *for_ci, "--base", "--budget", "--fail-on", "--out"]),
+        "smoke": sorted([*for_ci, "--device", "--out", "--runs", "--section", "--workers"]),
+        "plan": sorted([*places, *choice, "--base", "--json"]),
         "finetune": sorted(
             [
                 "--afresh",
@@ -229,18 +237,20 @@ def test_the_flags_of_every_verb_are_these():
                 "--width",
             ]
         ),
-        "list": [],
-        "coverage": ["--reference", "--runs"],
-        "show": ["--alternative", "--arm", "--scale"],
-        "check": [],
-        "report": ["--out", "--reference", "--runs"],
+        "list": ["--json", "--section"],
+        "coverage": ["--json", "--missing", "--reference", "--runs"],
+        "show": ["--all", "--alternative", "--arm", "--scale"],
+        "check": ["--section"],
+        "new-claim": ["--like"],
+        "report": sorted([*for_ci, "--fail-on", "--open", "--out", "--reference", "--runs", "--section"]),
         "data": ["--data"],
         "evaluate": ["--data", "--device", "--model", "--weights"],
         "gc": ["--dry-run", "--reference", "--runs"],
         "audit": ["--reference", "--runs"],
         "export": ["--reference", "--runs"],
         "import": ["--runs"],
-        "doctor": sorted([*places, "--canary", "--device", "--out"]),
+        "doctor": sorted([*places, "--canary", "--device", "--json", "--out"]),
+        "completion": [],
     }
     verbs = next(action for action in cli.parser()._actions if action.dest == "verb").choices
     assert isinstance(verbs, dict)
@@ -271,8 +281,13 @@ def test_doctor_names_versions_device_and_the_next_command(tmp_path):
 def test_data_list_says_of_every_known_set_where_it_is_or_that_it_is_not_there(tmp_path):
     done = repro("data", "list", "--data", tmp_path, REPRO_CACHE=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert [line.split()[0] for line in lines[::2]] == list(KNOWN)
-    found = dict(zip(KNOWN, lines[1::2], strict=True))
-    assert found.pop("digits").endswith("digits.csv.gz")
-    assert {" ".join(line.split()[:3]) for line in found.values()} == {"not found in"}
+    found: dict[str, list[str]] = {}
+    for line in done.stdout.splitlines():
+        kind = line[:12].strip() or list(found)[-1]
+        found.setdefault(kind, []).append(line[13:])
+    assert list(found) == list(KNOWN)
+    assert found.pop("digits")[1].endswith("digits.csv.gz")
+    for kind, (_, where, fetch) in found.items():
+        assert where.startswith("not found in ")
+        assert KNOWN[kind].size in fetch
+        assert KNOWN[kind].home in fetch

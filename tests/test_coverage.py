@@ -17,12 +17,12 @@ from repro.claim.files import ClaimFile
 from repro.contents import PAPERS, catalogue, load, load_valid
 from repro.errors import ReproError
 from repro.pages import write
-from repro.pages.coverage import cost, lines
+from repro.pages.coverage import cost, lines, overview
 from repro.pages.shelf_results import results_of
 from repro.pages.view import show
 from repro.questions.coverage import OWN, Covered, Recorded, coverage, summary
 from repro.questions.trial import Trials
-from repro.store import Table
+from repro.store import Store, Table
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = catalogue()
@@ -172,9 +172,19 @@ def test_the_page_has_every_row_with_its_state_and_the_commands(speed, tmp_path)
     assert 'href="coverage.html"' in (tmp_path / "out" / "index.html").read_text()
 
 
+def test_without_missing_every_row_stands_once_by_its_verdict_and_all_fits_one_screen():
+    table = Store(ROOT / "runs" / "reference").table()
+    text = overview(coverage(ENTRIES, load_valid(ROOT / "claims")[0], {"reference": table}))
+    assert len(text) <= 30
+    assert max(len(line) for line in text[: text.index("")]) <= 100
+    words = Counter(re.findall(r"\w+", " ".join(text[: text.index("")])))
+    assert {entry.id: words[entry.id] for entry in ENTRIES} == {entry.id: 1 for entry in ENTRIES}
+
+
 def test_the_command_lists_every_row_and_loads_no_torch():
     script = (
-        "import sys\nfrom repro.cli import main\ntry: main(['coverage', '--reference'])\nexcept SystemExit: pass\n"
+        "import sys\nfrom repro.cli import main\n"
+        "try: main(['coverage', '--missing', '--reference'])\nexcept SystemExit: pass\n"
         "heavy = {'torch', 'torchvision', 'timm', 'altair', 'pandas'} & sys.modules.keys()\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 
 MOST = 100  # mistakes of a file that are listed (assumed: as many as a person mends before checking again)
+
+
+_PERCENT = re.compile(r"\s*([+-]?\d+(?:[.,]\d+)?)\s*%\s*")  # a share as people write it
 
 
 @dataclass(frozen=True, order=True)
@@ -110,6 +114,8 @@ def translated_errors(layers: Layers, errors: list[Any]) -> list[Problem]:
             words, near = schema.choices(loc, tags), ""
             if isinstance(found, str) and len(words) > 1:
                 near = nearest(found, words)
+            elif isinstance(found, str) and (percent := _PERCENT.fullmatch(found)):
+                near = f"; write {float(percent[1].replace(',', '.')) / 100:g}"
             elif what == "string_type" and isinstance(found, int | float):
                 near = "; put it in quotes"
             text = f"{dotted}: found {described_value(found)}; expected {schema.expected(loc, tags)}{near}"

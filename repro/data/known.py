@@ -43,6 +43,7 @@ class Known:
     places             where the set may lie in a root
     within             how many photos more or fewer than `train` and `test` there may be, where printed counts are
                        rounded
+    home, size         who publishes the files, by name, and how large they are; empty where nothing is to be fetched
     split_off          k, where the set comes in class folders without splits: every k-th photo of each class, in the
                        order of digests, is for testing; else 0
     """
@@ -62,6 +63,8 @@ class Known:
     places: tuple[str, ...] = ()
     within: int = 0
     split_off: int = 0
+    home: str = ""
+    size: str = ""
 
 
 KNOWN: dict[str, Known] = {
@@ -83,6 +86,8 @@ KNOWN: dict[str, Known] = {
             title="CIFAR-10",
             source="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
             classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+            home="the University of Toronto (A. Krizhevsky's page of CIFAR-10) or as parquet from a dataset hub",
+            size="170 MB",
             content="c72b0292e775fe3b6a0e81576e8a19c1729837436ca006ee3fb9c92063bb0198",
         ),
         Known(
@@ -93,6 +98,8 @@ KNOWN: dict[str, Known] = {
                 "tench", "English springer", "cassette player", "chain saw", "church",
                 "French horn", "garbage truck", "gas pump", "golf ball", "parachute",
             ),
+            home="a dataset hub, as parquet of photos of 224x224; fast.ai publishes the larger originals",
+            size="135 MB",
             content="3d439d99f2783cd95aa711561c1ba0206fa16d2a503c3f166208458529d56bab",
             shape=(3, 224, 224),
             train=9_469,
@@ -111,6 +118,8 @@ KNOWN: dict[str, Known] = {
             title="ILSVRC-2012, ImageNet's thousand classes, its validation photos as the test split",
             source="O. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015",
             classes=tuple(map(str, range(1000))),
+            home="image-net.org (ILSVRC 2012, after registration) or as parquet from a dataset hub (imagenet-1k)",
+            size="about 150 GB",
             content="",
             shape=(3, 0, 0),
             train=1_281_167,
@@ -123,6 +132,8 @@ KNOWN: dict[str, Known] = {
             title="ILSVRC-2010, a thousand classes, with labelled test photos",
             source="A. Berg, J. Deng, L. Fei-Fei, ImageNet Large Scale Visual Recognition Challenge 2010",
             classes=tuple(map(str, range(1000))),
+            home="image-net.org (ILSVRC 2010, after registration)",
+            size="about 150 GB",
             content="",
             shape=(3, 0, 0),
             train=1_261_406,
@@ -137,6 +148,8 @@ KNOWN: dict[str, Known] = {
             title="ImageNet's Fall 2011 release, all of its classes",
             source="J. Deng et al., ImageNet: A Large-Scale Hierarchical Image Database, 2009; release of fall 2011",
             classes=tuple(map(str, range(21_841))),
+            home="image-net.org, where it is no longer offered, or whoever kept fall11_whole.tar",
+            size="about 1.2 TB",
             content="",
             shape=(3, 0, 0),
             train=14_147_122,
@@ -150,6 +163,8 @@ KNOWN: dict[str, Known] = {
             source="J. Deng, A. Berg, K. Li, L. Fei-Fei, What Does Classifying More Than 10,000 Image Categories Tell "
             "Us?, 2010",
             classes=tuple(map(str, range(10_184))),
+            home="image-net.org, where it is no longer offered",
+            size="about 1 TB (assumed: 0.1 MB a photo)",
             content="",
             shape=(3, 0, 0),
             train=4_450_000,  # §6: 8.9 million photos, half of them for training; no nearer count is printed
@@ -278,6 +293,13 @@ def _has_photos(folder: Path, known: Known) -> bool:
     if any(split_of(name.name) == "train" for name in folders(folder)):
         return True
     return any("train" in files for files in parquet_folders(folder).values())
+
+
+def what_to_fetch(kind: str) -> str:
+    """Return what to fetch of a set, from whom and how large it is, then the next step."""
+    known = of_kind(kind)
+    about = f" ({known.size}, from {known.home})" if known.size else ""
+    return f"{known.title.partition(',')[0]}{about}: {how_to_get(kind)}"
 
 
 def how_to_get(kind: str) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from repro import places
-from repro.data.known import KNOWN, find
+from repro.data.known import KNOWN, find, what_to_fetch
 from repro.doctor import canary, checks
+from repro.documents import Diagnosis, FoundSet
 from repro.engine.provenance import provenance
 from repro.pages import damage
 from repro.pages import doctor as page
@@ -56,6 +57,26 @@ def lines(store: Store, roots: tuple[Path, ...], cache: Path) -> list[str]:
     runs = store.table()
     out.append(f"runs         {len(runs)} on {places.relative_path(store.root)}")
     out += damage.lines(runs.damaged)
+    return [*out, f"next         {_next(roots, cache)}"]
+
+
+def diagnosis(store: Store, roots: tuple[Path, ...], cache: Path) -> Diagnosis:
+    """Return the same as a document."""
+    runs, sets = store.table(), []
+    for kind in KNOWN:
+        path = find(kind, roots, cache)
+        sets.append(FoundSet(kind=kind, path=str(path) if path else None, to_get=None if path else what_to_fetch(kind)))
+    return Diagnosis(
+        machine=provenance("cuda" if torch.cuda.is_available() else "cpu"),
+        data=sets,
+        shelf=str(store.root),
+        runs=len(runs),
+        damaged=list(runs.damaged),
+        next=_next(roots, cache),
+    )
+
+
+def _next(roots: tuple[Path, ...], cache: Path) -> str:
+    """Return the command to go on with."""
     lacking = find("cifar10", roots, cache) is None
-    command = "data get cifar10 --data data" if lacking else "run relu_speedup"
-    return [*out, f"next         python -m repro {command}"]
+    return f"python -m repro {'data get cifar10 --data data' if lacking else 'run relu_speedup'}"

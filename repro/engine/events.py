@@ -31,6 +31,19 @@ class Begun(OfRun):
     horizon: int
 
 
+class Updated(OfRun):
+    """A run has done so many updates of the `total` of epoch `epoch`, not oftener than once a second.
+
+    `rate`: images/s since the last such event, or since the epoch began.
+    """
+
+    event: Literal["update"]
+    epoch: int
+    done: int
+    total: int
+    rate: float
+
+
 class EpochEnded(OfRun):
     """A run has trained one more epoch: the parts of its row that a display needs, and the run's horizon."""
 
@@ -81,7 +94,7 @@ class WaitedFor(OfRun):
     event: Literal["busy"]
 
 
-Event = Packed | Begun | EpochEnded | EvaluationBegun | Rated | Finished | AttemptFailed | WaitedFor
+Event = Packed | Begun | Updated | EpochEnded | EvaluationBegun | Rated | Finished | AttemptFailed | WaitedFor
 Report = Callable[[Event], None]
 
 

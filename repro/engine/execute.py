@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
 
@@ -35,17 +35,19 @@ def execute(
     report: Report,
     more: Planned | None = None,
     budget: Budget | None = None,
+    planned: Callable[[int], None] = lambda left: None,
 ) -> int:
     """Train what the claims (each with its scale) want and the store lacks; return the number of runs that were
     trained or evaluated here and did not fail.
 
-    `more`: what is wanted beside claims. `budget`: no run begins that cannot end in its time. A run that failed under
-    an earlier command is tried again. A run that another command trains is left to it, and waited for once nothing else
-    is to be done. A run whose worker is killed is tried once more when all others are done. Events of one run come in
-    order, the last is `finish`. Errors: ReproError where arms do not start alike or a net cannot be built,
-    DataError where a set is missing, both before any training; WorkerEnded where a run's worker was killed twice.
+    `more`: what is wanted beside claims. `budget`: no run begins that cannot end in its time. `planned`: called with
+    the number of runs that are left, whenever it may have changed. A run that failed under an earlier command is tried
+    again. A run that another command trains is left to it, and waited for once nothing else is to be done. A run whose
+    worker is killed is tried once more when all others are done. Events of one run come in order, the last is
+    `finish`. Errors: ReproError where arms do not start alike or a net cannot be built, DataError where a set is
+    missing, both before any training; WorkerEnded where a run's worker was killed twice.
     """
-    rounds = _Rounds(claims, setting, more, budget)
+    rounds = _Rounds(claims, setting, more, budget, planned)
     if not (first := rounds.wanted()):
         return 0
     _prepare(claims, first, setting, report)
@@ -68,9 +70,14 @@ class _Rounds:
     """What is left to do, as the table of runs grows, by this command and by others."""
 
     def __init__(
-        self, claims: list[tuple[ClaimFile, str]], setting: Setting, more: Planned | None, budget: Budget | None
+        self,
+        claims: list[tuple[ClaimFile, str]],
+        setting: Setting,
+        more: Planned | None,
+        budget: Budget | None,
+        planned: Callable[[int], None],
     ) -> None:
-        self.setting, self.budget = setting, budget
+        self.setting, self.budget, self.planned = setting, budget, planned
         self.table = standing(setting)
         # of the table as it then is
         self.wanted = partial(jobs, claims, self.table, device_name(setting.provenance), more)
@@ -91,6 +98,7 @@ class _Rounds:
         begun: set[str] = set()
         done: set[str] = set()  # each once: what is wanted all the same is begun
         left = self.wanted()
+        self.planned(sum(job.id not in self.failed for job in left))
         while left:
             job = left.pop(0)
             if job.alone != alone or job.id in begun | self.failed | self.killed or self._is_held(job):

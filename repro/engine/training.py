@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil
 from statistics import median
 from typing import Literal
@@ -108,6 +108,7 @@ def train(
             every_epoch=job.best,
             parts=parts,
         )
+        trainer.progress = _once_a_second(report, of, config.train.batch)
         if config.start:
             starts.begin(trainer, config, setting.store, weights)
         return trainer
@@ -123,6 +124,23 @@ def train(
         for evaluation in evaluator.left(job.evaluations):  # what the run was past, or on record before
             if not goal_of(config, evaluation.epoch).lost(recorded.epochs):
                 evaluator.return_to(evaluation, recorded, start)
+
+
+def _once_a_second(report: Report, of: OfRun, batch: int) -> Callable[[int, int, int], None]:
+    """Return what reports the updates of an epoch, with images/s. On a GPU the host is some updates ahead."""
+    since, at = time.monotonic(), (0, 0)  # of the last event: its time, epoch and updates
+
+    def tell(epoch: int, done: int, total: int) -> None:
+        nonlocal since, at
+        now = time.monotonic()
+        if epoch != at[0]:
+            since, at = now, (epoch, done)
+        elif now - since >= 1.0:
+            rate = (done - at[1]) * batch / (now - since)
+            report({"event": "update", **of, "epoch": epoch, "done": done, "total": total, "rate": rate})
+            since, at = now, (epoch, done)
+
+    return tell
 
 
 def has_all(recorded: Run, job: Job) -> bool:

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Any
 
 from repro.claim.paper import Paper
 from repro.pages import damage, prose
 from repro.pages.view import MARKS
+from repro.questions.cases import GROUPS
 from repro.questions.coverage import WORKS, Covered, Missing, State, summary
 from repro.store import DamagedRun
 
 SCALES = ("smoke", "small", "medium", "paper")
 _WIDE = 22  # characters of a column of states
+_UNBROKEN = "\N{NO-BREAK SPACE}"
+_SCREEN = 100  # characters of a line of the overview; assumed
+
+
+def overview(rows: Sequence[Covered]) -> list[str]:
+    """Return at most a screen of text: the rows by the verdict of their highest scale, then the sums."""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        word, mark = _highest(row)
+        groups.setdefault(word, []).append(f"{row.entry.id}{mark}")
+    order = [*GROUPS, "begun", WORKS]
+    out = []
+    for word in sorted(groups, key=lambda word: order.index(word) if word in order else len(order)):
+        unbroken = ", ".join(name.replace(" ", _UNBROKEN) for name in groups[word])
+        names = [line.replace(_UNBROKEN, " ") for line in textwrap.wrap(unbroken, _SCREEN - _WIDE - 4)]
+        if len(word) > _WIDE + 3:  # a line of its own
+            names = ["", *names]
+        out += [f"{text:<{_WIDE + 4}}{line}".rstrip() for text, line in zip_longest([word], names, fillvalue="")]
+    lacking = sum(len(row.missing) for row in rows)
+    more = f"{lacking} verdicts are missing at some scale; `repro coverage --missing` lists scales and commands"
+    return [*out, "", "(r): on the reference shelf", summary(rows), *([more] if lacking else [])]
+
+
+def _highest(row: Covered) -> tuple[str, str]:
+    """Return the word of a row at its highest scale with a verdict, and a mark if it is the reference shelf's alone."""
+    if not row.scales:
+        return row.state, ""
+    states = [state for scale in ("exact", *reversed(SCALES)) for state in row.scales.get(scale, ())]
+    for there in (lambda state: state.there and state.word != WORKS, lambda state: state.word != "not run"):
+        if found := next(filter(there, states), None):
+            return found.word, " (r)" if found.shelf == "reference" else ""
+    return "not run", ""
 
 
 def lines(rows: Sequence[Covered]) -> list[str]:

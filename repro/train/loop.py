@@ -7,7 +7,7 @@ the same results as an uninterrupted one, bit for bit on the CPU.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -56,6 +56,7 @@ class Trainer:
     parts: int = 1  # of `Step`
     epoch: int = 0
     correct: torch.Tensor | None = None  # bool [test images], of the last epoch with a test
+    progress: Callable[[int, int, int], None] | None = None  # is told (epoch, updates done in it, updates of it)
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,6 +133,8 @@ class Trainer:
         halves: list[Half] = []
         for done in range(1, count + 1):
             self.step()
+            if self.progress is not None:
+                self.progress(self.epoch + 1, done, count)
             if self.batches.device.type == "cpu" and not self.step.last_loss.isfinite():
                 break
             if isinstance(self.batches, PhotoBatches) and done in (count // 2, count):
