@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 Type = Literal["text", "integer", "number", "true or false"]
 TYPES: Mapping[Type, Any] = {"text": "string", "integer": "Int64", "number": "float64", "true or false": "boolean"}
-# Units that are none.
-TEXT, BOTH, PURE = "text", "true or false", "no unit"
+PURE = "no unit"
 FRACTION, NATS = "fraction of images", "nats per image"
 
 
@@ -40,7 +39,7 @@ class Columns:
 
 
 def _text(name: str, meaning: str) -> Column:
-    return Column(name, "text", TEXT, meaning)
+    return Column(name, "text", PURE, meaning)
 
 
 def _number(name: str, unit: str, meaning: str) -> Column:
@@ -98,7 +97,7 @@ RUNS = Columns(
         _text("device", "processor or GPU of the last session"),
         _integer("threads", "threads", "threads of the last session"),
         _text("commit", "commit of the sources in the last session; empty where the package lay in no clone"),
-        Column("clean", "true or false", BOTH, "whether the sources of every session were as committed"),
+        Column("clean", "true or false", PURE, "whether the sources of every session were as committed"),
         _integer("numerics", PURE, "version of the numerics in the last session"),
         _text("torch", "version of torch in the last session"),
         _text("config", "the whole configuration, of which the id is the hash, as JSON"),
@@ -113,7 +112,7 @@ EPOCHS = Columns(
         EPOCH,
         UPDATE,
         Column(
-            "within_horizon", "true or false", BOTH,
+            "within_horizon", "true or false", PURE,
             "whether the claim reads the run this far; a run may be longer because another claim wants more",
         ),
         TRAIN_ERROR,
@@ -198,7 +197,7 @@ RESULTS = Columns(
         _integer("version", PURE, "version of the claim that was judged"),
         _text("section", "section of the paper"),
         _text("scale", "smoke, small, medium or paper; exact: counted"),
-        Column("speaks", "true or false", BOTH, "whether this scale is the one that the claim's page shows"),
+        Column("speaks", "true or false", PURE, "whether the verdict on the claim is the one at this scale"),
         _text("comparison", "ours, or the name of the alternative; empty where nothing was compared"),
         _text(
             "role",
