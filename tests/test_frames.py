@@ -15,9 +15,14 @@ from test_report import claim, ratio_of
 
 import repro
 from repro.columns import TABLES, TYPES
+from repro.contents import load
+from repro.draw.parts import Grid
 from repro.errors import ReproError
 from repro.frames import as_csv, as_parquet, frame
 from repro.pages import write
+from repro.pages.view import show
+from repro.questions.judged_runs import judged_runs
+from repro.questions.sections import sections
 from repro.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -181,6 +186,27 @@ def test_epochs_are_the_rows_of_the_runs_with_what_is_beyond_the_horizon_marked(
     assert set(rows.use) == {"tuning", "judging"}
     smoke = repro.epochs(place / "speed.yaml", place / "runs", scale="smoke")
     assert not len(smoke)
+
+
+def test_the_tables_of_a_page_have_the_runs_and_the_values_of_the_frame(place):
+    exhibit = show(load(place / "speed.yaml"), "yours", Store(place / "runs").table())
+    rows = repro.measures(place / "speed.yaml", place / "runs")
+    judging = rows[(rows.use == "judging") & rows.alternative.isna()]
+    grid = judged_runs(exhibit)
+    for row in grid.rows[: len(exhibit.judgement.claim.seeds)]:
+        of_seed = judging[judging.seed == int(row[0])]
+        assert list(row[-2:]) == list(of_seed.run)
+        assert [float(cell) for cell in row[1:3]] == pytest.approx(list(of_seed.value), abs=0.005)
+    parts = [part for section in sections(exhibit) for part in section.parts if isinstance(part, Grid)]
+    tuning = rows[(rows.use == "tuning") & rows.alternative.isna()]
+    rates = [part for part in parts if part.head[0] == "rate"]
+    tried = dict.fromkeys(zip(tuning.arm, tuning.rate, strict=True))
+    assert [float(row[0]) for part in rates for row in part.rows] == [rate for _, rate in tried]
+
+
+def test_tuning_for_the_largest_rate_at_which_all_learn_is_measured_in_epochs():
+    rows = repro.measures("dropout_overfitting")
+    assert set(rows[rows.use == "tuning"].unit) == {"epochs"}
 
 
 def test_updates_are_those_that_a_run_recorded():

@@ -17,6 +17,7 @@ from repro.questions.curve import TraceRule
 from repro.questions.exhibit import Exhibit
 from repro.questions.facts import judged
 from repro.questions.judge import Judgement
+from repro.questions.measure import MeasuredRun
 from repro.questions.observations import Arm, Observation
 from repro.store import Run
 from repro.store.rows import Row
@@ -45,7 +46,18 @@ class Reading(NamedTuple):
 
 def measures(exhibit: Exhibit) -> pd.DataFrame:
     """Return a row for each run of each judgement of an exhibit (`repro.columns.MEASURES`); none of a printed curve."""
-    return frame(MEASURES, (_measure(reading) for reading in _readings(exhibit) if reading.observation))
+    return _frame_of_measures(_readings(exhibit))
+
+
+def measured_runs(exhibit: Exhibit) -> list[MeasuredRun]:
+    """Return the rows of `measures` that are the judgement's own, as the tables of its page print them."""
+    rows = _frame_of_measures(_readings_of(exhibit, exhibit.judgement))[list(MeasuredRun._fields)]
+    cells = rows.astype(object).where(rows.notna(), None)
+    return [MeasuredRun(*row) for row in cells.itertuples(index=False)]
+
+
+def _frame_of_measures(readings: Iterable[Reading]) -> pd.DataFrame:
+    return frame(MEASURES, (_measure(reading) for reading in readings if reading.observation))
 
 
 def epochs(exhibit: Exhibit) -> pd.DataFrame:
@@ -99,19 +111,25 @@ def _plain(value: Any) -> str:
 
 
 def _readings(exhibit: Exhibit) -> Iterator[Reading]:
-    """Yield every run that the judgements read, as often as they do: those of tuning first, arm by arm."""
-    for judgement in (part for whole in (exhibit.judgement, *exhibit.alternatives) for part in whole.parts):
-        under = ", ".join(filter(None, (judgement.alternative, judgement.comparison)))
-        for arm in judgement.arms.values():
-            label = judgement.claim.label(arm.name)
-            about = (exhibit.file.id, exhibit.shelf, judgement.scale, under, arm.name, label)
-            for use, rate, observation in _observed(arm):
-                whose = (*about, use, rate, observation.seed, observation.run)
-                yield Reading(whose, use, observation.run, judgement, observation)
-            seeds = {exhibit.table[run].seed: run for run in judgement.run_ids} if arm.curves else {}
-            for seed in arm.curves:
-                whose = (*about, "judging", arm.rate, seed, seeds[seed])
-                yield Reading(whose, "judging", seeds[seed], judgement, None)
+    """Yield every run that the judgements read, as often as they do."""
+    for whole in (exhibit.judgement, *exhibit.alternatives):
+        for judgement in whole.parts:
+            yield from _readings_of(exhibit, judgement)
+
+
+def _readings_of(exhibit: Exhibit, judgement: Judgement) -> Iterator[Reading]:
+    """Yield every run that one judgement reads: arm by arm, those of tuning first."""
+    under = ", ".join(filter(None, (judgement.alternative, judgement.comparison)))
+    for arm in judgement.arms.values():
+        label = judgement.claim.label(arm.name)
+        about = (exhibit.file.id, exhibit.shelf, judgement.scale, under, arm.name, label)
+        for use, rate, observation in _observed(arm):
+            whose = (*about, use, rate, observation.seed, observation.run)
+            yield Reading(whose, use, observation.run, judgement, observation)
+        seeds = {exhibit.table[run].seed: run for run in judgement.run_ids} if arm.curves else {}
+        for seed in arm.curves:
+            whose = (*about, "judging", arm.rate, seed, seeds[seed])
+            yield Reading(whose, "judging", seeds[seed], judgement, None)
 
 
 def _observed(arm: Arm) -> Iterator[tuple[Use, float | None, Observation]]:
@@ -124,7 +142,8 @@ def _observed(arm: Arm) -> Iterator[tuple[Use, float | None, Observation]]:
 def _measure(reading: Reading) -> tuple[object, ...]:
     observation, claim = reading.observation, reading.judgement.claim
     assert observation is not None
-    unit, each = claim.measure.column(claim)
+    learns = reading.use == "tuning" and claim.tune is not None and claim.tune.choose == "learns"
+    unit, each = ("epochs", 1) if learns else claim.measure.column(claim)  # epochs until it learns
     value = None if observation.value is None else each * observation.value
     read = value, unit, observation.status, each * observation.horizon
     return (*reading.about, observation.evaluation, *read)

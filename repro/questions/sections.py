@@ -11,9 +11,12 @@ from repro.questions import others
 from repro.questions.base import Claim
 from repro.questions.effect_rule import EffectRule
 from repro.questions.evaluation_sections import section as evaluations
-from repro.questions.exhibit import Exhibit, axis, interval_words, row
+from repro.questions.exhibit import Exhibit, axis, interval_words
+from repro.questions.exhibit import row as drawn_row
+from repro.questions.frames import measured_runs
 from repro.questions.judged_runs import judged_runs
 from repro.questions.learning import learning
+from repro.questions.measure import MeasuredRun
 from repro.questions.observations import Rate, Tuning
 from repro.questions.tuning import NEAR, SLOWER
 from repro.questions.units import RATIO, listed, times
@@ -22,7 +25,7 @@ from repro.questions.units import RATIO, listed, times
 def effect(id: str, exhibit: Exhibit) -> Figure | None:
     """Return the effect with its interval as a figure; None where there is none."""
     judgement = exhibit.judgement
-    drawn = row(judgement)
+    drawn = drawn_row(judgement)
     if judgement.effect is None or drawn is None:
         return None
     claim = judgement.claim
@@ -92,7 +95,7 @@ def _runs(exhibit: Exhibit) -> list[Section]:
         for what, run in (("Run", o.run), ("Evaluation", o.evaluation))
         if run in exhibit.table and (why := exhibit.table[str(run)].failed)
     ]
-    grids = () if rule.lists_runs else (judged_runs(exhibit.judgement),)
+    grids = () if rule.lists_runs else (judged_runs(exhibit),)
     runs = Section(f"{exhibit.shelf}-runs", "Judging runs", tuple(failed), grids)
     return [*rule.sections(exhibit), *[runs] * bool(grids or failed)]
 
@@ -128,7 +131,11 @@ def _tuning(exhibit: Exhibit) -> Section:
         "diverged."
     )
     figure = Figure(drawing, "The learning rate of each arm, tuned independently.", note)
-    grids = tuple(_rates(claim, f"{name}: {aim}, by rate", tuning.rates) for name, tuning in tunings.items())
+    measured = [row for row in measured_runs(exhibit) if row.use == "tuning"]
+    grids = tuple(
+        _rates(claim, f"{name}: {aim}, by rate", tuning.rates, [row for row in measured if row.label == name])
+        for name, tuning in tunings.items()
+    )
     return Section(f"{exhibit.shelf}-tuning", "Learning rates", tuple(text), (figure, *grids))
 
 
@@ -151,12 +158,13 @@ def _learned(exhibit: Exhibit) -> Section:
     """Return whether each arm learned at each rate that was tried."""
     label = exhibit.judgement.claim.label
     arms = {label(name): arm.tuning.rates for name, arm in exhibit.judgement.arms.items() if arm.tuning is not None}
+    measured = [row for row in measured_runs(exhibit) if row.use == "tuning"]
     rows = []
     for rate in next(iter(arms.values())):
-        same = {name: next(r for r in tried if r.rate == rate.rate) for name, tried in arms.items()}
         cells = []
-        for own in same.values():
-            took = [f"{o.seed}: {f'{o.value:.3g}' if o.value is not None else o.status}" for o in own.observations]
+        for name in arms:
+            same = [row for row in measured if (row.label, row.rate) == (name, rate.rate)]
+            took = [f"{row.seed}: {f'{row.value:.3g}' if row.value is not None else row.status}" for row in same]
             cells.append("; ".join(took))
         rows.append((f"{rate.rate:g}", *cells, rate.state))
     caption = "Epochs until the mean training loss fell below 0.9 ln C, by learning rate, arm and tuning seed"
@@ -165,12 +173,15 @@ def _learned(exhibit: Exhibit) -> Section:
     )
 
 
-def _rates(claim: Claim, caption: str, tried: tuple[Rate, ...]) -> Grid:
-    """Return a table of an arm's rates: each tuning seed's time, their mean, and what became of the rate."""
-    seeds = sorted({o.seed for rate in tried for o in rate.observations})
+def _rates(claim: Claim, caption: str, tried: tuple[Rate, ...], measured: list[MeasuredRun]) -> Grid:
+    """Return a table of an arm's rates: each tuning seed's time, their mean, and what became of the rate.
+
+    `measured`: the arm's tuning runs.
+    """
+    seeds = sorted({row.seed for row in measured})
     rows = []
     for rate in tried:
-        times_by_seed = {o.seed: claim.measure.observed(claim, o) for o in rate.observations}
+        times_by_seed = {row.seed: claim.measure.cell(claim, row) for row in measured if row.rate == rate.rate}
         middle = claim.measure.written(claim, rate.mean) if rate.mean is not None else "–"
         rows.append((f"{rate.rate:g}", *(times_by_seed.get(seed, "–") for seed in seeds), middle, rate.state))
     head = ("rate", *(f"seed {seed}" for seed in seeds), "geometric mean", "state")
