@@ -14,15 +14,17 @@ ROOT = Path(__file__).parent.parent
 LONGEST = 330  # lines: "about 300" with some room
 
 # The rooms of the package and which others each may import. Plain facts without torch are parts of their own, for their
-# rooms and others use them alike: `tables` (rows of nets, and the names of libraries' nets), `known` (data sets),
-# `minibatches`, `rows` (types of what a run's files hold), `events` (what is reported while runs are trained). What a
-# paper's folder has of torch is a part too: the engine loads it by name.
-FACTS = {"errors", "files", "tables", "known", "minibatches", "rows"}
+# rooms and others use them alike: `columns` and `frames` (tables of data), `tables` (rows of nets, and the names of
+# libraries' nets), `known` (data sets), `minibatches`, `rows` (types of what a run's files hold), `events` (what is
+# reported while runs are trained). What a paper's folder has of torch is a part too: the engine loads it by name.
+FACTS = {"errors", "files", "columns", "frames", "tables", "known", "minibatches", "rows"}
 JUDGING = FACTS | {"claim", "papers", "store", "draw", "questions"}
 ENGINE = JUDGING | {"contents", "places", "workers", "nets", "data", "train", "engine", "events"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "columns": set(),
+    "frames": {"files", "columns"},
     "workers": {"errors"},
     "places": FACTS | {"claim"},
     "tables": {"errors"},
@@ -33,7 +35,7 @@ MAY_IMPORT = {
     "claim": FACTS,
     "papers": FACTS | {"claim"},
     "papers with torch": FACTS | {"claim", "papers", "nets", "data", "train"},
-    "store": {"errors", "files", "claim", "rows", "known", "minibatches"},
+    "store": {"errors", "files", "columns", "frames", "claim", "rows", "known", "minibatches"},
     "draw": {"errors", "store"},
     "questions": JUDGING,
     # A paper's own questions, which `contents` alone may import, and evaluations, which the engine loads by name.
@@ -53,6 +55,8 @@ MAY_IMPORT = {
     "flags": {"errors", "places", "completion"},
     "completion": set(),
     "progress": {"events"},
+    # What `import repro` offers to notebooks.
+    "notebook": JUDGING | {"contents", "places", "pages"},
     # What the command line does, verb by verb.
     "asked": JUDGING | {"contents", "places", "pages"},
     "reading": JUDGING | {"asked", "completion", "contents", "documents", "flags", "pages", "places"},
@@ -62,9 +66,9 @@ MAY_IMPORT = {
     | {"asked", "doctor", "finetune", "flags", "pages", "progress", "published", "reading", "reporting"}
     | {"verbs"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"notebook"},
 }
-TORCH_FREE = JUDGING | {"paper_questions", "contents", "pages"}
+TORCH_FREE = JUDGING | {"paper_questions", "contents", "pages", "notebook", "__init__"}
 BRINGS_TORCH = {"torch", "torchvision", "timm"}
 FACT_MODULES = {
     "repro.nets.tables": "tables",

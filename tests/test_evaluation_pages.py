@@ -166,10 +166,9 @@ def test_a_net_evaluated_in_two_ways_has_mcnemars_p_on_its_page(tmp_path):
     assert page.count(">&lt; 0.0001<") == 5  # and of the other seeds', which gain more
     assert f">{binomtest(1, 7).pvalue:.2g}<" in page  # of its top-5 errors
     assert "5 evaluations" in page
-    exported = json.loads((tmp_path / "out" / "ten_views.json").read_text())
-    (on,) = exported["shelves"]
+    on = json.loads((tmp_path / "out" / "ten_views.json").read_text())
     assert len(on["evaluations"]) == 5
-    assert {e["look"]["kind"] for e in on["evaluations"].values()} == {"ten_views"}
+    assert {e["options"]["kind"] for e in on["evaluations"].values()} == {"ten_views"}
     judged = on["judgement"]["arms"]["net"]["judged"]
     assert {observation["evaluation"] for observation in judged} == set(on["evaluations"])
     assert [observation["value"] for observation in judged] == pytest.approx([0.01, 0.011, 0.012, 0.013, 0.014])

@@ -86,13 +86,12 @@ def has_its_finding_in_the_export(part: str, kind: str) -> bool:
     for file, _ in using(part, kind):
         exported = json.loads((REPORTS / f"{file.id}.json").read_text())
         (REPORTS / f"{file.id}.csv").read_text()
-        for shelf in exported["shelves"]:
-            judgement = shelf["judgement"]
-            unjudged = judgement["verdict"]["word"] in ("not run", "error", "not tested")
-            if not unjudged and not judgement.keys() & {"effect", "trace"}:
-                return False
-            if unjudged and "runs_to_do" not in judgement["verdict"]:
-                return False
+        judgement = exported["judgement"]
+        unjudged = judgement["verdict"]["word"] in ("not run", "error", "not tested")
+        if not unjudged and judgement["effect"] is None:
+            return False
+        if unjudged and "runs_to_do" not in judgement["verdict"]:
+            return False
     return True
 
 

@@ -199,7 +199,8 @@ def test_in_a_new_folder_the_index_links_to_the_pages_that_are_there(made, tmp_p
     runs = set(re.findall("runs/[0-9a-f]{16}.html", (out / "speed.html").read_text()))
     assert runs
     assert names == runs | {
-        "speed.html", "speed.json", "speed.csv", "index.html", "source.html", "fidelity.html", "static/page.css",
+        "speed.html", "speed.json", "speed.csv", "speed.parquet", "speed.epochs.csv", "speed.epochs.parquet",
+        "claim_results.schema.json", "index.html", "source.html", "fidelity.html", "static/page.css",
         "static/page.js", "static/index.js", "static/vega.js",
     }  # fmt: skip
     index = Page(out / "index.html")
@@ -217,4 +218,5 @@ def test_the_command_for_one_claim_writes_its_page_and_the_index_alone(made, tmp
     assert done.returncode == 0, done.stderr
     pages = {path.name for path in out.iterdir() if path.is_file()}
     of_the_source = {"source.html", "fidelity.html"}  # which any page may cite
-    assert pages == {"conv_share.html", "conv_share.json", "conv_share.csv", "index.html"} | of_the_source
+    of_the_claim = {f"conv_share.{kind}" for kind in ("html", "json", "csv", "parquet")}
+    assert pages == of_the_claim | {"claim_results.schema.json", "index.html"} | of_the_source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from simulator import fill
 from test_report import SPEED, Page, beside_the_bundle, claim, ratio_of
 
 from repro.claim.files import ClaimFile
+from repro.columns import TABLES
 from repro.contents import load
 from repro.errors import ReproError
-from repro.pages import power, write
+from repro.frames import markdown
+from repro.pages import claim_data, documentation, power, write
 from repro.pages.results import Results, read, schema
 from repro.store import Store, Table
 
@@ -91,6 +94,37 @@ def test_the_committed_results_hold_to_the_committed_schema_which_describes_ever
     assert all(described.values()), [key for key, text in described.items() if not text]
 
 
+def test_every_committed_file_of_a_claim_holds_to_the_committed_schema_which_describes_every_key():
+    committed = (COMMITTED / "claim_results.schema.json").read_text()
+    assert committed == claim_data.schema(), "run: python -m repro report --reference"
+    made = json.loads(committed)
+    Draft202012Validator.check_schema(made)
+    validator = Draft202012Validator(made)
+    ids = sorted(path.stem for path in (ROOT / "claims").glob("*.yaml"))
+    for id in ids:
+        found = json.loads((COMMITTED / f"{id}.json").read_text())
+        validator.validate(found)
+        assert found["$schema"] == "claim_results.schema.json"
+        assert found["format"] == claim_data.FORMAT
+        assert not validator.is_valid(found | {"format": claim_data.FORMAT + 1})
+        assert not validator.is_valid(found | {"another": 1})
+        for key in found:
+            assert not validator.is_valid({other: value for other, value in found.items() if other != key})
+
+
+@pytest.mark.parametrize("schema", [schema, claim_data.schema])
+def test_every_key_and_every_column_is_documented(schema):
+    text = (ROOT / documentation.PLACE).read_text()
+    assert text == documentation.text(), "run: python -m repro report --reference"
+    made = json.loads(schema())
+    for model in (made, *made["$defs"].values()):
+        for key, node in model.get("properties", {}).items():
+            row = rf"^\| `{re.escape(key)}` \| .+ \| {re.escape(node['description'])} \|$"
+            assert re.search(row, text, re.MULTILINE), key
+    for table in TABLES.values():
+        assert markdown(table) in text
+
+
 def test_a_key_that_is_missing_or_unknown_is_refused_by_schema_and_reader_alike(shelves, tmp_path):
     validator = Draft202012Validator(json.loads(schema()))
     whole = json.loads((shelves.reference / "results.json").read_text())
@@ -120,7 +154,7 @@ def test_the_results_of_the_same_runs_are_the_same_bytes_whatever_the_order_of_c
 
 
 def test_the_results_have_the_numbers_of_the_claims_own_page(shelves):
-    page = json.loads((shelves.reference / "speed.json").read_text())["shelves"][0]
+    page = json.loads((shelves.reference / "speed.json").read_text())
     result = shelves.results.of(shelves.file)
     assert result is not None
     assert result.shown == page["shown"] == "small"
@@ -167,7 +201,7 @@ def test_a_page_of_own_runs_has_the_reference_verdict_with_its_numbers_and_a_lin
     assert not [id for id in page.ids if id.startswith("reference-")]
     data = json.loads((shelves.own / "speed.json").read_text())
     assert data["reference"] == shelves.results.of(shelves.file).model_dump(mode="json")
-    assert [shelf["shelf"] for shelf in data["shelves"]] == ["yours"]
+    assert data["shelf"] == "yours"
 
 
 def test_the_index_of_own_runs_counts_the_reference_verdicts(shelves):

@@ -220,8 +220,8 @@ def test_the_page_draws_every_comparison_and_names_the_weakest(files, tmp_path):
     assert text.count("judged together with our choice; the weakest decides") == 2
     assert "not run at the scale shown" not in text
     assert "All of them can only be accepted wrongly if a false one is" in text
-    data = json.loads((tmp_path / "several.json").read_text())["shelves"][0]["judgement"]
-    assert (data["weakest"], [part["comparison"] for part in data["together"]]) == (
+    data = json.loads((tmp_path / "several.json").read_text())["judgement"]
+    assert (data["comparison"], [part["comparison"] for part in data["together"]]) == (
         "second",
         ["ours", "second", "third"],
     )

@@ -233,7 +233,7 @@ def test_an_archive_that_claims_to_span_several_disks_is_told(tmp_path):
     end = b"PK\x05\x06" + bytes(18)  # an empty archive, its end as in the format's specification
     locator = b"PK\x06\x07" + bytes(12) + (2).to_bytes(4, "little")  # of the end of a large one, on two disks
     (tmp_path / "x.pth").write_bytes(b"PK\x03\x04" + bytes(60) + locator + end)
-    with pytest.raises(DataError, match="x.pth"):
+    with pytest.raises(DataError, match=r"x\.pth"):
         weights.read(tmp_path / "x.pth")
 
 

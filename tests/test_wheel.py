@@ -219,3 +219,10 @@ def test_in_a_clone_the_installed_package_reads_the_clone_and_is_not_taken_for_i
     assert done.returncode == 0, done.stderr
     expected = [str(ROOT / "claims"), str(ROOT / "reports" / "reference" / "results.json"), None, False]
     assert json.loads(done.stdout) == expected
+
+
+def test_a_notebook_outside_a_clone_has_the_reference_results(site, tmp_path):
+    program = "import repro; print(*repro.results().claim.unique())"
+    done = python("-c", program, cwd=tmp_path, PYTHONPATH=site)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {path.stem for path in (ROOT / "claims").glob("*.yaml")}

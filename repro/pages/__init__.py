@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.claim import catalogue, sources
-from repro.claim.files import AnyFile, ClaimFile, split
+from repro.claim.files import AnyFile, split
 from repro.claim.paper import Paper
 from repro.claim.sources import Source
 from repro.contents import PAPERS
 from repro.files import write_whole
-from repro.pages import claim, coverage, facts, fidelity, index, nets, results, source
+from repro.frames import exports
+from repro.pages import claim, claim_data, coverage, export, facts, fidelity, frames, index, nets, results, source
 from repro.pages import runs as run_pages
-from repro.pages.export import rows_csv, whole
 from repro.pages.index import nearby
 from repro.pages.origins import origins
 from repro.pages.results import Results
@@ -24,7 +23,6 @@ from repro.pages.typeset import RUN, environment, static
 from repro.pages.uses import cited, uses
 from repro.pages.view import show
 from repro.questions.coverage import coverage as covered
-from repro.questions.exhibit import Exhibit
 from repro.questions.trial import Trials
 from repro.store import Table
 
@@ -41,7 +39,7 @@ def write(
     reference: Results | None = None,
     project: str | None = None,
 ) -> list[Path]:
-    """Write the pages of claims, with their JSON and CSV, and of their runs into the folder `out`; return all paths.
+    """Write the pages of claims and of their runs, and the same as data, into the folder `out`; return all paths.
 
     `runs`: one shelf by its name, `yours` or `reference`. `entries`: the rows of the catalogue, whose coverage has a
     page. `only`: ids of the claims whose pages are made, with the index, which names all claims, alone; None:
@@ -68,7 +66,7 @@ def write(
     templates.globals["nets"] = nets.NAME if with_nets and (only is None or (out / nets.NAME).is_file()) else ""
     rows = covered(entries, claims, {shelf: trials}, other=reference.recorded() if reference else None)
     missing = {row.entry.id: {missing.scale: missing for missing in row.missing} for row in rows}
-    files = static(out)
+    files: dict[str, str | bytes] = dict(static(out))
     order = index.order(trained, exact, rows)
     there = {f"{id}.html" for id in order if id in mine} | {path.name for path in out.glob("*.html")}
     for file in (file for file in trained if file.id in mine):
@@ -77,9 +75,10 @@ def write(
         page = claim.page(file, exhibits, trials, missing[file.id], reference, href)
         page |= {"origins": origins(file, project, exhibits[file.id]), "nearby": nearby(order, file.id, there)}
         files[f"{file.id}.html"] = templates.get_template("claim.html").render(page)
-        files |= _data(file, exhibits[file.id], reference)
+        files |= export.files(file, exhibits[file.id], reference)
     for counted in (file for file in exact if file.id in mine):
         files |= facts.files(counted, templates, project, nearby(order, counted.id, there))
+    files[claim_data.SCHEMA] = claim_data.schema()
     below = environment((), facts_on_source, linked, run_pages.UP)
     below.globals["there"] = {*files, *(path.name for path in out.glob("*.html"))}
     files |= run_pages.files(shelf, trials.table, used, ids, below, project)
@@ -89,13 +88,14 @@ def write(
         files[nets.NAME] = templates.get_template("nets.html").render(nets.page(with_nets, exhibits, exact, used))
     if only is None:
         files["coverage.html"] = templates.get_template("coverage.html").render(coverage.page(rows, PAPERS, damaged))
-        files[results.NAME] = results_of(shelf, claims, exhibits, trials).text()
-        files[results.SCHEMA] = results.schema()
+        of_shelf = results_of(shelf, claims, exhibits, trials)
+        files |= {results.NAME: of_shelf.text(), results.SCHEMA: results.schema()}
+        files |= exports({"results": frames.results(of_shelf)})
     there = {*files, *(path.name for path in out.glob("*.html"))}
     listed = index.page(trained, exhibits, exact, rows, reference, damaged, trials) | {"there": there}
     files["index.html"] = templates.get_template("index.html").render(listed)
     for name, content in files.items():
-        _renew(out / name, content.encode())
+        _renew(out / name, content.encode() if isinstance(content, str) else content)
     if only is None:
         for path in (out / run_pages.FOLDER).glob("*.html"):
             if f"{run_pages.FOLDER}/{path.name}" not in files and RUN.fullmatch(path.stem):
@@ -107,14 +107,6 @@ def _earlier(out: Path, ids: Collection[str]) -> list[str]:
     """Return the index and the pages of these claims as they lie in a folder already."""
     pages = [out / f"{name}.html" for name in ("index", *sorted(ids))]
     return [page.read_text() for page in pages if page.is_file()]
-
-
-def _data(file: ClaimFile, exhibit: Exhibit, reference: Results | None) -> dict[str, str]:
-    """Return a trained claim as JSON and CSV, by name."""
-    return {
-        f"{file.id}.json": json.dumps(whole(file, exhibit, reference), indent=1, allow_nan=False) + "\n",
-        f"{file.id}.csv": rows_csv(exhibit),
-    }
 
 
 def _source_pages(paper: Paper, record: Source, templates: jinja2.Environment) -> dict[str, str]:

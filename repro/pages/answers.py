@@ -13,7 +13,6 @@ from PIL import Image
 
 from repro.claim.config import RunConfig
 from repro.draw.parts import Grid, Row
-from repro.files import csv_text
 from repro.store import rows as recorded
 
 WORST = 24  # mistakes with their photos
@@ -183,24 +182,6 @@ def _thumbnail(pixels: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(np.asarray(pixels)).resize((THUMBNAIL, THUMBNAIL)).save(file, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def as_csv(tuning: FineTuning) -> str:
-    """Return a line for each test photo: its file, its class, and each net's answer with its probability."""
-    nets = [net for net in tuning.tried if net.answers]
-    lines: list[list[object]] = [
-        ["photo", "class", *(f"{t.name} {what}" for t in nets for what in ("said", "sure", "own class"))]
-    ]
-    for row, label in enumerate(tuning.labels.tolist()):
-        cells = [
-            cell
-            for t in nets
-            for cell in (
-                tuning.classes[t.answers["said"][row]], f"{t.answers['sure'][row]:.4f}", f"{t.answers['own'][row]:.4f}",
-            )
-        ]  # fmt: skip
-        lines.append([tuning.names[row] if tuning.names else row, tuning.classes[label], *cells])
-    return csv_text(lines)
 
 
 def percent(share: float) -> str:

@@ -7,9 +7,8 @@ from repro.claim.scales import BASED
 from repro.draw.parts import Grid, Section
 from repro.questions import bases
 from repro.questions.exhibit import Exhibit
-from repro.questions.judge import Judgement
+from repro.questions.frames import measured_runs
 from repro.questions.units import listed
-from repro.store import Table
 
 _FIRST = (
     "These runs use the first definition of small scale: the net as printed, trained for 30 epochs. Such a net starts "
@@ -28,7 +27,7 @@ def sections(exhibit: Exhibit) -> list[Section]:
     ):
         return []
     name = exhibit.file.base_at(exhibit.scale)
-    grid = _started(exhibit.judgement, exhibit.table)
+    grid = _started(exhibit)
     parts = (grid,) if grid else ()
     if name is None:
         return [Section(f"{exhibit.shelf}-base", "The base", (_FIRST,), parts)]
@@ -77,17 +76,18 @@ def _candidates(candidates: list[bases.Candidate]) -> Grid:
     return Grid("Candidates for the base", head, tuple(rows), strong=strong, note=note)
 
 
-def _started(judgement: Judgement, table: Table) -> Grid | None:
+def _started(exhibit: Exhibit) -> Grid | None:
     """Return when the nets of each arm left chance and what was measured of them; None where there is no run."""
-    rows = []
+    judgement, table, rows = exhibit.judgement, exhibit.table, []
+    measured = [row for row in measured_runs(exhibit) if row.use == "judging" and row.run in table]
     for part in judgement.arms.values():
-        runs = [(o, table[o.run]) for o in part.observations if o.run in table]
+        runs = [row for row in measured if row.arm == part.name]
         measure = judgement.claim.measure
         if not runs or measure.timed or measure.per_epoch(judgement.claim)[0] == "updates":
             continue
-        config = run_config(judgement.claim, part.name, seed=runs[0][0].seed, lr=part.rate)
-        at = [f"{o.seed}: {_update(bases.left(config, run.epochs))}" for o, run in runs]
-        values = [f"{o.seed}: {measure.observed(judgement.claim, o)}" for o, _ in runs]
+        config = run_config(judgement.claim, part.name, seed=runs[0].seed, lr=part.rate)
+        at = [f"{row.seed}: {_update(bases.left(config, table[row.run].epochs))}" for row in runs]
+        values = [f"{row.seed}: {measure.cell(judgement.claim, row)}" for row in runs]
         rows.append((judgement.claim.label(part.name), listed(at), listed(values)))
     head = ("arm", "seed: update at which the loss falls below 0.9 ln C", "seed: measured")
     return Grid("When each net started to learn, and what was measured", head, tuple(rows)) if rows else None

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
-from repro.claim.counts import ListedNet, times, written
+from repro.claim.counts import ListedNet, times
 from repro.claim.files import ExactFile
 from repro.draw.parts import Grid
-from repro.files import csv_text
+from repro.frames import exports
 from repro.nets import tables
 from repro.nets.tables import Conv, CrossMapNorm, Dense, Dropout, Pool, SameMapNorm
 from repro.pages import prose
+from repro.pages.claim_data import FORMAT, SCHEMA, CountedClaim, text
 from repro.pages.origins import origins
 from repro.pages.view import MARKS
+from repro.questions import frames
 from repro.questions.facts import TRUE, FactWord, Judged, judge_facts, judged, tally, tolerance, words
 from repro.questions.units import listed
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 SHORT: dict[FactWord, str] = {"true as printed": "true", "false as printed": "false", "inconclusive": "not shown"}
 # How each is drawn: see `repro.draw.forest.dots`.
 KINDS: dict[FactWord, str] = {"true as printed": "true", "false as printed": "false", "inconclusive": "open"}
-COLUMNS = ("fact", "section", "says", "printed", "found", "low", "high", "unit", "verdict", "arithmetic")
 
 
 def files(
@@ -33,13 +33,16 @@ def files(
     environment: jinja2.Environment,
     project: str | None = None,
     nearby: tuple[str, str] = ("", ""),
-) -> dict[str, str]:
-    """Return the page of a claim, and the same as JSON and CSV, by name. `nearby`: the claims before and after it."""
+) -> dict[str, str | bytes]:
+    """Return the page of a claim, and the same as JSON, CSV and parquet, by name.
+
+    `nearby`: the claims before and after it.
+    """
     page = _page(file, project) | {"nearby": nearby}
     return {
         f"{file.id}.html": environment.get_template("facts.html").render(page),
-        f"{file.id}.json": json.dumps(_whole(file), indent=1, allow_nan=False) + "\n",
-        f"{file.id}.csv": _rows_csv(file),
+        f"{file.id}.json": text(_whole(file)),
+        **exports({file.id: frames.facts(file)}),
     }
 
 
@@ -181,10 +184,12 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _whole(file: ExactFile) -> dict[str, Any]:
-    """Return the claim as written, and its verdicts; an open side of a range is null."""
+def _whole(file: ExactFile) -> CountedClaim:
+    """Return the claim as written, and its verdicts; an open side of a range is None."""
     verdict, facts = judge_facts(file), judged(file)
-    return {
+    made = {
+        "$schema": SCHEMA,
+        "format": FORMAT,
         "claim": file.claim.model_dump(mode="json", exclude_none=True),
         "verdict": {
             "word": verdict.word,
@@ -198,7 +203,7 @@ def _whole(file: ExactFile) -> dict[str, Any]:
                 "says": fact.fact.says,
                 "printed": fact.fact.printed,
                 "found": fact.count.value,
-                "range": None if fact.count.low is None else [_finite(fact.count.low), _finite(fact.count.high)],
+                "range": None if fact.count.low is None else (_finite(fact.count.low), _finite(fact.count.high)),
                 "unit": fact.count.unit,
                 "arithmetic": fact.count.arithmetic,
                 "verdict": fact.word,
@@ -210,20 +215,4 @@ def _whole(file: ExactFile) -> dict[str, Any]:
             for name, net in file.claim.listed.items()
         },
     }
-
-
-def _rows_csv(file: ExactFile) -> str:
-    """Return a row for each fact."""
-    rows: list[tuple[object, ...]] = [COLUMNS]
-    for i, fact in enumerate(judged(file), start=1):
-        printed, count = fact.fact.printed, fact.count
-        values = (_plain(tuple(printed) if isinstance(printed, list) else printed), _plain(count.value))
-        bounds = ("" if value is None else f"{value:.6g}" for value in (_finite(count.low), _finite(count.high)))
-        section = fact.fact.section or file.claim.paper.section
-        rows.append((i, section, fact.fact.says, *values, *bounds, count.unit, fact.word, count.arithmetic))
-    return csv_text(rows)
-
-
-def _plain(value: Any) -> str:
-    """Return a value as data, without separators of thousands."""
-    return written(value) if isinstance(value, bool | tuple) else f"{value:.10g}"
+    return CountedClaim.model_validate(made, by_alias=True)

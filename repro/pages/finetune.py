@@ -12,8 +12,9 @@ from repro.draw import curves
 from repro.draw.curves import Curve, Learning
 from repro.draw.parts import Figure, Grid, Row
 from repro.files import write_whole
-from repro.pages import prose
-from repro.pages.answers import FineTuning, TrainedNet, as_csv, matrix, pairs, per_class, percent, worst
+from repro.frames import exports
+from repro.pages import frames, prose
+from repro.pages.answers import FineTuning, TrainedNet, matrix, pairs, per_class, percent, worst
 from repro.pages.typeset import environment, static
 from repro.questions.units import listed
 
@@ -21,10 +22,10 @@ MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide 
 
 
 def write(tuning: FineTuning, out: Path) -> None:
-    """Write `index.html` and what it needs into the folder `out`, and `answers.csv`: a line for each test photo."""
+    """Write `index.html` and what it needs into the folder `out`, and every answer as `answers.csv` and `.parquet`."""
     page = out / "index.html"
     still = [page.read_text()] if page.is_file() else []
-    files = static(out) | {"answers.csv": as_csv(tuning)}
+    files: dict[str, str | bytes] = {**static(out), **exports({"answers": frames.answers(tuning)})}
     files["index.html"] = environment(still).get_template("finetune.html").render(_page(tuning))
     for name, content in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, sqrt
-from typing import Any
 
 from scipy.special import chdtri
 
 from repro.claim.files import ClaimFile
 from repro.draw.parts import Grid
+from repro.pages.claim_data import Power, PowerRow
 from repro.pages.results import AtScale, Results
 from repro.pages.view import show
 from repro.questions.base import Claim
@@ -124,20 +124,19 @@ def _shows_true(judgement: Judgement) -> bool:
     return group not in (*OPEN, *AGAINST, "not run", "not judged here")
 
 
-def data(judgement: Judgement) -> dict[str, Any]:
-    """Return the power of a judgement as data; empty where it is not known."""
+def data(judgement: Judgement) -> Power | None:
+    """Return the power of a judgement as data; None where it is not known."""
     prospect = outlook(judgement) if judgement.scale != "smoke" else None
     if prospect is None:
-        return {}
+        return None
     rows = [
-        {"true_effect": effect, "words": {w: round(r, 4) for w, r in rates.items()}} for effect, rates in prospect.rows
+        PowerRow(true_effect=effect, words={w: round(r, 4) for w, r in rates.items()})
+        for effect, rates in prospect.rows
     ]
-    return {
-        "power": {
-            "n": prospect.sampling.n, "spreads": list(prospect.sampling.spreads), "simulated_worlds": prospect.worlds,
-            "rows": rows, f"resolved_with_power_{POWER:g}": list(prospect.resolved),
-        }
-    }  # fmt: skip
+    return Power(
+        n=prospect.sampling.n, spreads=list(prospect.sampling.spreads), simulated_worlds=prospect.worlds, rows=rows,
+        power=POWER, resolved=list(prospect.resolved),
+    )  # fmt: skip
 
 
 def percent(rate: float) -> str:

@@ -10,7 +10,7 @@ from repro.claim.files import AnyFile, split
 from repro.contents import catalogue
 from repro.errors import CODES, ReproError
 from repro.files import write_whole
-from repro.pages import facts, newcomers, opening, prose, records, speed
+from repro.pages import documentation, facts, newcomers, opening, prose, records, speed
 from repro.pages.view import show
 from repro.questions.trial import Trials
 from repro.store import Table
@@ -20,7 +20,7 @@ PICTURE, EXPECTED, DIFFERENCES = "picture", "expected", "differences"
 
 
 def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
-    """Write the tables of the README in `home` anew."""
+    """Write the tables of the README in `home` anew, and the documentation of data."""
     readme = home / "README.md"
     trials = Trials.from_runs(runs)
     for name, text in first_screen(readme, claims, trials).items():
@@ -30,6 +30,7 @@ def renew(home: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> None:
     update(readme, speed.tables(home), SPEED)
     update(readme, words(), WORDS)
     update(readme, exit_codes(), EXITS)
+    write_whole(home / documentation.PLACE, documentation.text())
 
 
 def first_screen(readme: Path, claims: Sequence[AnyFile], runs: Table | Trials) -> dict[str, str]:

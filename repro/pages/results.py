@@ -147,6 +147,7 @@ class Measurement(Closed):
 
     who: str = Field(description="who measured it")
     value: str = Field(description="what was measured, with its unit")
+    numbers: list[float] = Field(description="the same in the unit of the claim's effects; empty where it has another")
     source: str = Field(description="where it stands")
 
 
@@ -158,6 +159,7 @@ class ClaimResult(Closed):
     section: str = Field(description="where the sentence stands in the paper")
     says: str = Field(description="the sentence on trial")
     paper: str = Field(description="the paper's number in a few characters")
+    unit: str | None = Field(description="kind of its effects, whose unit numbers of others have; null of facts")
     others: list[Measurement] = Field(description="what others measured since")
     page: str = Field(description="the name of its page, in the folder of this file")
     shown: str | None = Field(description="the scale that speaks of the sentence; null where none does yet")
@@ -240,6 +242,10 @@ def read(path: Path) -> Results:
 
 def schema() -> str:
     """Return `results.schema.json`."""
-    made: Mapping[str, Any] = Results.model_json_schema(by_alias=True)
+    return schema_text(Results.model_json_schema(by_alias=True))
+
+
+def schema_text(made: Mapping[str, Any]) -> str:
+    """Return a JSON Schema as a file's content."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return json.dumps(head | dict(made), indent=1, ensure_ascii=False) + "\n"

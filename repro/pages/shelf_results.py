@@ -65,7 +65,7 @@ def _counted(file: ExactFile) -> ClaimResult:
         commits=[], hours=[], runs=0, to_do=0,
     )  # fmt: skip
     return ClaimResult(
-        **_about(file), paper=f"{len(facts)} facts", others=[], shown="exact", scales=[at],
+        **_about(file), paper=f"{len(facts)} facts", unit=None, others=[], shown="exact", scales=[at],
         facts=[FactResult(says=f.fact.says, printed=f.printed, counted=f.counted, word=f.word) for f in facts],
     )  # fmt: skip
 
@@ -79,11 +79,17 @@ def _about(file: AnyFile) -> dict[str, Any]:
 def _trained(file: ClaimFile, exhibit: Exhibit, trials: Trials) -> ClaimResult:
     unit = file.claim.rule.unit
     others = [
-        Measurement(who=record.who, value=record.value or " ".join(sizes(record, unit)), source=record.source)
+        Measurement(
+            who=record.who,
+            value=record.value or " ".join(sizes(record, unit)),
+            numbers=record.numbers,
+            source=record.source,
+        )
         for record in file.claim.paper.later
     ]
     return ClaimResult(
-        **_about(file), paper=file.claim.rule.stated(), others=others, shown=exhibit.scale if exhibit.speaks else None,
+        **_about(file), paper=file.claim.rule.stated(), unit=unit.name, others=others,
+        shown=exhibit.scale if exhibit.speaks else None,
         scales=[_at(exhibit, judgement, trials) for judgement in exhibit.scales.values()], facts=[],
     )  # fmt: skip
 
@@ -139,7 +145,7 @@ def _comparison(exhibit: Exhibit, part: Judgement, role: Role) -> Comparison:
         sentence=verdict.sentence,
         why=verdict.why,
         found=part.estimate_words,
-        effect=_interval(part),
+        effect=interval(part),
         number=rule.number,
         band=[None if low == rule.unit.lowest else _digits(low), _digits(high)],
         seeds=part.claim.seeds,
@@ -147,7 +153,8 @@ def _comparison(exhibit: Exhibit, part: Judgement, role: Role) -> Comparison:
     )
 
 
-def _interval(part: Judgement) -> Interval | None:
+def interval(part: Judgement) -> Interval | None:
+    """Return an effect with its interval, to six digits; None where there is none."""
     if (effect := part.effect) is not None:
         open_below = effect.low == effect.unit.lowest
         return Interval(

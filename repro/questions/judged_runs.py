@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from repro.claim.resolve import epochs_of
 from repro.draw.parts import Grid, Row
 from repro.questions.base import Claim
 from repro.questions.effect_rule import EffectRule
+from repro.questions.exhibit import Exhibit
+from repro.questions.frames import measured_runs
 from repro.questions.judge import Judgement
-from repro.questions.observations import Observation
+from repro.questions.measure import MeasuredRun
 
-RUN: dict[str, Callable[[Observation], str]] = {"run": lambda o: o.run}
-EVALUATION: dict[str, Callable[[Observation], str]] = {"evaluation": lambda o: o.evaluation or "–"}
+RUN: dict[str, Callable[[MeasuredRun], str]] = {"run": lambda row: row.run}
+EVALUATION: dict[str, Callable[[MeasuredRun], str]] = {"evaluation": lambda row: row.evaluation or "–"}
 
 
-def judged_runs(judgement: Judgement) -> Grid:
+def judged_runs(exhibit: Exhibit) -> Grid:
     """Return a row for each judging seed, then the means where the rule's estimate is one."""
+    judgement = exhibit.judgement
+    measured = {(row.arm, row.seed): row for row in measured_runs(exhibit) if row.use == "judging"}
     labels, rule = [judgement.claim.label(name) for name in judgement.arms], judgement.claim.rule
     assert isinstance(rule, EffectRule)
-    evaluated = any(o.evaluation for arm in judgement.arms.values() for o in arm.observations)
+    evaluated = any(row.evaluation for row in measured.values())
     codes = RUN | EVALUATION if evaluated else RUN
-    rows = [_seed_row(judgement, rule, seed, codes) for seed in judgement.claim.seeds]
+    rows = [_seed_row(judgement, rule, seed, measured, codes) for seed in judgement.claim.seeds]
     means = _mean_rows(judgement, rule, len(codes))
     what = _what(judgement.claim)
     compared = [_compared_head(judgement.claim, rule, len(labels))] * (len(rule.of) == 2)
@@ -36,13 +40,19 @@ def judged_runs(judgement: Judgement) -> Grid:
     )
 
 
-def _seed_row(judgement: Judgement, rule: EffectRule, seed: int, codes: dict[str, Callable[[Observation], str]]) -> Row:
+def _seed_row(
+    judgement: Judgement,
+    rule: EffectRule,
+    seed: int,
+    measured: Mapping[tuple[str, int], MeasuredRun],
+    codes: dict[str, Callable[[MeasuredRun], str]],
+) -> Row:
     """Return one seed's values, its effect where two arms are compared, and the ids of its runs."""
     claim, per_seed = judgement.claim, judgement.effect.per_seed if judgement.effect else {}
-    runs = [{o.seed: o for o in arm.observations}.get(seed) for arm in judgement.arms.values()]
-    values = [claim.measure.observed(claim, o) if o else "–" for o in runs]
+    runs = [measured.get((arm, seed)) for arm in judgement.arms]
+    values = [claim.measure.cell(claim, run) if run else "–" for run in runs]
     compared = [rule.seed_words(per_seed[seed]) if seed in per_seed else "open"] * (len(rule.of) == 2)
-    return str(seed), *values, *compared, *(code(o) if o else "–" for code in codes.values() for o in runs)
+    return str(seed), *values, *compared, *(code(run) if run else "–" for code in codes.values() for run in runs)
 
 
 def _mean_rows(judgement: Judgement, rule: EffectRule, codes: int) -> list[Row]:

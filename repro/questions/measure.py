@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from statistics import fmean
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from repro.claim.config import Closed
-from repro.questions.observations import Arm, Observation, Want, geometric_mean
+from repro.questions.observations import Arm, Status, Want, geometric_mean
 
 if TYPE_CHECKING:
     from repro.claim.overlays import Layers
@@ -32,6 +32,22 @@ SERIES = {
     "fixed_error": "training error in test mode",
     "gap": "test error minus training error",
 }
+
+
+class MeasuredRun(NamedTuple):
+    """One row of `repro.columns.MEASURES`: the columns that tables of pages are made of. None: an empty cell."""
+
+    arm: str
+    label: str
+    use: str
+    rate: float | None
+    seed: int
+    run: str
+    evaluation: str | None
+    value: float | None
+    unit: str
+    status: Status
+    horizon: float
 
 
 class Measure(Closed):
@@ -83,18 +99,19 @@ class Measure(Closed):
         name, each = self.per_epoch(claim)
         return f"{value * each:.0f}" if name == "updates" else f"{value:.2f}"
 
-    def observed(self, claim: Claim, observation: Observation) -> str:
+    def cell(self, claim: Claim, row: MeasuredRun) -> str:
         """Return the measure of a run for people, or what became of the run."""
-        if observation.value is not None:
-            return self.written(claim, observation.value)
-        if observation.status == "diverged":
-            return f"diverged in epoch {observation.horizon:g}"
-        if observation.status == "not started" and not self.is_time:
+        _, each = self.column(claim)
+        if row.value is not None:
+            return self.written(claim, row.value / each)
+        if row.status == "diverged":
+            return f"diverged in epoch {row.horizon / each:g}"
+        if row.status == "not started" and not self.is_time:
             return "learned nothing"
-        if observation.censored:
-            ended = ", did not start to learn" if observation.status == "not started" else ""
-            return f"> {observation.horizon * self.per_epoch(claim)[1]:g}{ended}"
-        return {"missing": "not run", "failed": "failed"}[observation.status]
+        if row.status in ("not started", "not reached"):
+            ended = ", did not start to learn" if row.status == "not started" else ""
+            return f"> {row.horizon:g}{ended}"
+        return {"missing": "not run", "failed": "failed"}[row.status]
 
     def mean(self, arm: Arm) -> float | None:
         """Return the mean of an arm's values over its judging seeds, for times the geometric mean; None unless every

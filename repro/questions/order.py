@@ -128,6 +128,8 @@ class Order(Directed):
         return "Kendall’s tau between predicted and measured order"
 
     def sections(self, exhibit: Exhibit) -> list[Section]:
+        from repro.questions.frames import measured_runs  # for pages alone
+
         judgement, measure = exhibit.judgement, exhibit.judgement.claim.measure
         claim, arms = judgement.claim, judgement.arms
         there = [name for name in self.of if arms[name].observations]
@@ -137,12 +139,13 @@ class Order(Directed):
         ranked = sorted(
             there, key=lambda name: geometric_mean([max(o.at_least, 1e-9) for o in arms[name].observations])
         )
+        measured = [row for row in measured_runs(exhibit) if row.use == "judging"]
         rows = []
         for place, name in enumerate(there, start=1):
-            observations = arms[name].observations
             own = "stalled" if stalled[name] else str(ranked.index(name) + 1)
-            cells = [measure.observed(claim, o) for o in observations]
-            rows.append((claim.label(name), str(place), own, *cells, *(o.run for o in observations)))
+            own_runs = [row for row in measured if row.arm == name]
+            cells = [measure.cell(claim, row) for row in own_runs]
+            rows.append((claim.label(name), str(place), own, *cells, *(row.run for row in own_runs)))
         unit = measure.per_epoch(claim)[0]
         head = ("arm", "predicted place", "measured place", *(f"{unit}, seed {seed}" for seed in claim.seeds))
         head += tuple(f"run of seed {seed}" for seed in claim.seeds)

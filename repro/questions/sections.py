@@ -12,9 +12,12 @@ from repro.questions import others
 from repro.questions.base import Claim
 from repro.questions.effect_rule import EffectRule
 from repro.questions.evaluation_sections import section as evaluations
-from repro.questions.exhibit import Exhibit, axis, interval_words, row
+from repro.questions.exhibit import Exhibit, axis, interval_words
+from repro.questions.exhibit import row as drawn_row
+from repro.questions.frames import measured_runs
 from repro.questions.judged_runs import judged_runs
 from repro.questions.learning import learning
+from repro.questions.measure import MeasuredRun
 from repro.questions.observations import Tuning
 from repro.questions.tuning import NEAR, SLOWER
 from repro.questions.units import RATIO, listed, times
@@ -23,7 +26,7 @@ from repro.questions.units import RATIO, listed, times
 def effect(id: str, exhibit: Exhibit) -> Figure | None:
     """Return the effect with its interval as a figure; None where there is none."""
     judgement = exhibit.judgement
-    drawn = row(judgement)
+    drawn = drawn_row(judgement)
     if judgement.effect is None or drawn is None:
         return None
     claim = judgement.claim
@@ -93,7 +96,7 @@ def _runs(exhibit: Exhibit) -> list[Section]:
         for what, run in (("Run", o.run), ("Evaluation", o.evaluation))
         if run in exhibit.table and (why := exhibit.table[str(run)].failed)
     ]
-    grids = () if rule.lists_runs else (judged_runs(exhibit.judgement),)
+    grids = () if rule.lists_runs else (judged_runs(exhibit),)
     runs = Section(f"{exhibit.shelf}-runs", "Judging runs", tuple(failed), grids)
     return [*rule.sections(exhibit), *[runs] * bool(grids or failed)]
 
@@ -129,7 +132,8 @@ def _tuning(exhibit: Exhibit) -> Section:
         "diverged."
     )
     figure = Figure(drawing, "The learning rate of each arm, tuned independently.", note)
-    grid = _rates(claim, f"{aim[0].upper()}{aim[1:]}, by arm, rate and tuning seed", tunings)
+    measured = [row for row in measured_runs(exhibit) if row.use == "tuning"]
+    grid = _rates(claim, f"{aim[0].upper()}{aim[1:]}, by arm, rate and tuning seed", tunings, measured)
     return Section(f"{exhibit.shelf}-tuning", "Learning rates", tuple(text), (figure, grid))
 
 
@@ -152,12 +156,13 @@ def _learned(exhibit: Exhibit) -> Section:
     """Return whether each arm learned at each rate that was tried."""
     label = exhibit.judgement.claim.label
     arms = {label(name): arm.tuning.rates for name, arm in exhibit.judgement.arms.items() if arm.tuning is not None}
+    measured = [row for row in measured_runs(exhibit) if row.use == "tuning"]
     rows = []
     for rate in next(iter(arms.values())):
-        same = {name: next(r for r in tried if r.rate == rate.rate) for name, tried in arms.items()}
         cells = []
-        for own in same.values():
-            took = [f"{o.seed}: {f'{o.value:.3g}' if o.value is not None else o.status}" for o in own.observations]
+        for name in arms:
+            same = [row for row in measured if (row.label, row.rate) == (name, rate.rate)]
+            took = [f"{row.seed}: {f'{row.value:.3g}' if row.value is not None else row.status}" for row in same]
             cells.append("; ".join(took))
         rows.append((f"{rate.rate:g}", *cells, rate.state))
     caption = "Epochs until the mean training loss fell below 0.9 ln C, by learning rate, arm and tuning seed"
@@ -166,13 +171,17 @@ def _learned(exhibit: Exhibit) -> Section:
     )
 
 
-def _rates(claim: Claim, caption: str, tunings: Mapping[str, Tuning]) -> Grid:
-    """Return a table of every arm's rates: each tuning seed's time, their mean, and what became of the rate."""
+def _rates(claim: Claim, caption: str, tunings: Mapping[str, Tuning], measured: list[MeasuredRun]) -> Grid:
+    """Return a table of every arm's rates: each tuning seed's time, their mean, and what became of the rate.
+
+    `measured`: the tuning runs.
+    """
     tried = [(name, rate) for name, tuning in tunings.items() for rate in tuning.rates]
-    seeds = sorted({o.seed for _, rate in tried for o in rate.observations})
+    seeds = sorted({row.seed for row in measured})
+    cells = {(row.label, row.rate, row.seed): claim.measure.cell(claim, row) for row in measured}
     rows = []
     for name, rate in tried:
-        times_by_seed = {o.seed: claim.measure.observed(claim, o) for o in rate.observations}
+        times_by_seed = {seed: cells[name, rate.rate, seed] for seed in seeds if (name, rate.rate, seed) in cells}
         middle = claim.measure.written(claim, rate.mean) if rate.mean is not None else "–"
         rows.append((name, f"{rate.rate:g}", *(times_by_seed.get(seed, "–") for seed in seeds), middle, rate.state))
     head = ("arm", "rate", *(f"seed {seed}" for seed in seeds), "geometric mean", "state")

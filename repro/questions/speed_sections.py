@@ -6,6 +6,8 @@ from statistics import median
 
 from repro.draw.parts import Grid, Row, Section
 from repro.questions.exhibit import Exhibit
+from repro.questions.frames import measured_runs
+from repro.questions.measure import MeasuredRun
 from repro.questions.observations import Observation
 from repro.questions.sections import at_smoke_scale
 from repro.questions.speed import Rate, Throughput, geometric_rate
@@ -57,17 +59,20 @@ def _replicates(exhibit: Exhibit) -> Grid:
     """Return images/s of every arm in every replicate."""
     judgement, rule = exhibit.judgement, exhibit.judgement.claim.rule
     two, per_seed = len(rule.compared(judgement.claim)) == 2, judgement.effect.per_seed if judgement.effect else {}
+    measured: dict[int, list[MeasuredRun]] = {}
+    for run in measured_runs(exhibit):
+        measured.setdefault(run.seed, []).append(run)
     rows: list[Row] = []
-    for i, o in enumerate(_seen(exhibit)):
+    for replicate, timed in measured.items():
         cells = []
-        for name, arm in judgement.arms.items():
-            step = _step_alone(exhibit.table, o.run, name)
+        for one in timed:
+            step = _step_alone(exhibit.table, one.run, one.arm)
             cells += [
-                judgement.claim.measure.observed(judgement.claim, arm.observations[i]),
+                judgement.claim.measure.cell(judgement.claim, one),
                 "–" if step is None else images(step),
             ]
-        compared = [f"{per_seed[o.seed]:.3f}" if o.seed in per_seed else "–"] * two
-        rows.append((str(o.seed), *cells, *compared, o.run))
+        compared = [f"{per_seed[replicate]:.3f}" if replicate in per_seed else "–"] * two
+        rows.append((str(replicate), *cells, *compared, timed[0].run))
     labels = [judgement.claim.label(name) for name in judgement.arms]
     heads = [head for label in labels for head in (label, f"{label}, step alone")]
     ratio = ["ratio"] * two
