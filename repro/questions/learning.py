@@ -48,7 +48,13 @@ def learning(exhibit: Exhibit) -> Figure:
     alt_text = _alt_text(exhibit, means, stated)
     drawing = curves.learning(f"{exhibit.shelf}-curves", "Learning curves of every judging seed", alt_text, drawn)
     choice = (unit.capitalize(), (("", "log"), ("linear", "linear")))
-    return Figure(drawing, _caption(exhibit), _note(exhibit, bool(averaged), bool(stated), printed), choice, f"{exhibit.file.id}.epochs.csv")
+    return Figure(
+        drawing,
+        _caption(exhibit),
+        _note(exhibit, bool(averaged), bool(stated), printed),
+        choice,
+        f"{exhibit.file.id}.epochs.csv",
+    )
 
 
 def _measure(exhibit: Exhibit) -> RunMeasure:
