@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.claim.paper import Paper
+from repro.questions.base import Claim
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement
+from repro.questions.measure import MeasuredRun
 from repro.questions.mixture import behind
 from repro.questions.observations import Observation
 
@@ -71,7 +73,7 @@ def _uses(exhibit: Exhibit) -> Iterator[tuple[str, Use]]:
                 if claim.measure.is_time:
                     goal = f"{claim.measure.per_epoch(claim)[0]} to {goal}"
                 judging = role == "judging"
-                found = claim.measure.observed(claim, o) if judging or claim.measure.is_time else ""
+                found = _found(claim, arm, role, o) if judging or claim.measure.is_time else ""
                 use = Use(
                     file.id, file.paper, part.scale, claim.label(arm), role, ", ".join(named),
                     f"{goal}: {found}" if found else "",
@@ -80,6 +82,14 @@ def _uses(exhibit: Exhibit) -> Iterator[tuple[str, Use]]:
                 for run, as_role in ((o.run, role), (o.evaluation, "evaluation")):
                     if run and run in exhibit.table:
                         yield run, (use if as_role == role else _evaluation(use))
+
+
+def _found(claim: Claim, arm: str, role: str, o: Observation) -> str:
+    """Return what a claim reads of a run, for people."""
+    unit, each = claim.measure.column(claim)
+    value = None if o.value is None else each * o.value
+    about = arm, claim.label(arm), role, None, o.seed, o.run, o.evaluation
+    return claim.measure.cell(claim, MeasuredRun(*about, value, unit, o.status, each * o.horizon))
 
 
 def _evaluation(use: Use) -> Use:
