@@ -99,6 +99,7 @@ def check(args: argparse.Namespace) -> None:
     from repro.claim.problems import nearest
     from repro.questions.cases import GROUPS
 
+    asked.store(args), asked.out(args)
     for word in args.fail_on:
         if word not in GROUPS:
             raise ReproError(f"--fail-on {word}: not a verdict{nearest(word, GROUPS)}; expected {', '.join(GROUPS)}")

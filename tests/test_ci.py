@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import webbrowser
 from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 
 from repro import cli, documents, reporting
 from repro.completion import SHELLS
@@ -95,6 +98,19 @@ def test_an_error_is_code_4_and_outweighs_the_words_of_fail_on():
     args = cli.parser().parse_args(["run", "x", "--fail-on", "refuted, error"])
     for words, code in ((["error", "refuted"], 4), (["refuted"], 5), (["reproduced", "not run"], 0), ([], 0)):
         assert reporting.failure([each for each in EVERY if each.word in words], args) == code
+
+
+def test_the_commands_of_the_example_workflow_exist():
+    workflow = yaml.safe_load((ROOT / "docs" / "smoke.yml").read_text())
+    steps = [step["run"] for step in workflow["jobs"]["smoke"]["steps"] if "run" in step]
+    commands = [shlex.split(command)[1:] for command in steps if command.startswith("repro ")]
+    commands += [
+        shlex.split(line)[1:] for line in re.findall(r"# - run: (repro .*)", (ROOT / "docs/smoke.yml").read_text())
+    ]
+    verbs = [cli.parser().parse_args(words).verb for words in commands]
+    assert verbs == ["check", "smoke", "report"]
+    for words in commands:
+        assert set(getattr(cli.parser().parse_args(words), "fail_on", ())) <= set(GROUPS)
 
 
 def test_open_shows_the_page_of_one_claim_and_the_index_of_several(capsys, places, tmp_path, monkeypatch):

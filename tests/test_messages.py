@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from repro.claim.files import ClaimFile
-from repro.contents import load
+from repro.contents import advice, load
+from repro.data.known import what_to_fetch
 from repro.pages import power, settings
 from repro.pages.belief import belief
+from repro.progress import Tally
 from repro.questions.judge import Judgement, highest
 from repro.questions.statistics import Effect
 from repro.questions.trial import Trials
@@ -109,3 +111,29 @@ def test_labels_of_arms_are_short_and_read_well_after_with():
             assert len(arm.label) <= 40, (name, arm.label)
             assert arm.label[0].islower() or arm.label.split()[0].strip(",") in ("LRN", "ReLUs"), (name, arm.label)
             assert not arm.label.startswith(("with ", "without ")), (name, arm.label)
+
+
+def test_progress_in_a_line():
+    clock = iter([0.0, 30.0]).__next__
+    tally = Tally(clock=clock)
+    tally.left = 4
+    of = {"run": "a", "label": "a"}
+    tally.note({"event": "begin", **of, "epoch": 0, "horizon": 10})
+    tally.note({"event": "update", **of, "epoch": 1, "done": 50, "total": 100, "rate": 1464.2})
+    tally.note({"event": "finish", "run": "b", "label": "b", "epoch": 10, "status": "reached"})
+    assert tally.words() == "1 of 4 runs, 1,464 images/s, about 84 s left"
+
+
+def test_advice_on_too_few_seeds(tmp_path):
+    path = tmp_path / "bias_one.yaml"
+    text = (ROOT / "claims" / "bias_one.yaml").read_text()
+    path.write_text(text.replace("\nseeds: [0, 1, 2, 3, 4]", "\nseeds: [0, 1, 2]"))
+    (line,) = advice([load(path)])
+    said = "advice: seeds: 3 seeds can give no verdict at small and medium scale; expected 5 or more"
+    assert line.endswith(f":8: {said}")
+
+
+def test_what_is_to_be_fetched_is_named_with_its_size_and_publisher():
+    assert what_to_fetch("ilsvrc2010").startswith(
+        "ILSVRC-2010 (about 150 GB, from image-net.org (ILSVRC 2010, after registration)): set REPRO_DATA to a folder"
+    )

@@ -116,7 +116,7 @@ def test_check_says_everything_at_once(tmp_path, capsys):
     assert code == 2
     assert "write 0.25" in errors
     assert "version" in errors
-    assert "advice: seeds: 3 seeds can give no verdict at small scale; expected 5 or more" in errors
+    assert ": advice: seeds: " in errors
     (tmp_path / "relu_speedup.yaml").write_text(text.replace("25%", "0.25").replace("version: two", "version: 2"))
     code, _, errors = called(capsys, "check", tmp_path / "relu_speedup.yaml")
     assert code == 2

@@ -134,7 +134,7 @@ def test_claims_are_listed_checked_shown_and_planned(repro):
     assert "data.kind" in repro("show", "cifar_trace", "--scale", "smoke")
     assert "runs to train in this round" in repro("plan", "cifar_trace", "--scale", "smoke")
     rows = [entry.id for entry in catalogue()]
-    covered = repro("coverage").split()
+    covered = repro("coverage", "--missing").split()
     assert [row for row in rows if row not in covered] == []
     assert not list(repro.folder.rglob("*.html"))
 
