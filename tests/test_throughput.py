@@ -337,7 +337,7 @@ def test_a_page_names_every_device_the_step_alone_and_the_days_of_the_papers_tra
     ):
         assert text in page, text
     data = json.loads((tmp_path / "out" / "quick.json").read_text())
-    assert data["shelves"][0]["judgement"]["device"] == HERE
+    assert data["judgement"]["device"] == HERE
     days = (tmp_path / "out" / "cost.html").read_text()
     for text in ("90 cycles through 1,200,000 images", "5 to 6", "5.46", "Not comparable", "GTX 580"):
         assert text in days, text
