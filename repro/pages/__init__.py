@@ -162,8 +162,9 @@ class _Asked:
             href = theirs if (self.out / theirs).is_file() else ""
             page = claim.page(file, self.exhibits, self.trials, missing[file.id], self.reference, href)
             page |= {"origins": origins(file, self.project, exhibit), "nearby": nearby(order, file.id, there)}
-            files[f"{file.id}.html"] = self.of_claims.get_template("claim.html").render(page)
-            files |= export.files(file, exhibit, self.reference)
+            data = export.files(file, exhibit, self.reference)
+            page |= {"tables": [name for name in data if name.endswith(".csv")]}
+            files |= {f"{file.id}.html": self.of_claims.get_template("claim.html").render(page), **data}
         for counted in (file for file in self.exact if file.id in self.mine):
             files |= facts.files(counted, self.of_claims, self.project, nearby(order, counted.id, there))
         if self.with_source and self.source:
