@@ -102,18 +102,22 @@ class Tally:
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs that are planned are done; None where nothing tells yet."""
         worked, elapsed = self.done + sum(self.parts.values()), self.clock() - self.begun
-        if self.estimate is not None and worked < TRUSTED * self.total:
-            return max(0.0, self.estimate - elapsed)
+        if self.estimate is not None and worked < TRUSTED * self.total and elapsed < self.estimate:
+            return self.estimate - elapsed
         return elapsed * (self.total - worked) / worked if worked else None
 
     def words(self) -> str:
         """Return all of it in a line: `3 of 12 runs, 1,460 images/s, about 5 min left`."""
-        out = [f"{self.done} of {self.total} runs"]
+        return ", ".join([f"{self.done} of {self.total} runs", *self.pace()])
+
+    def pace(self) -> list[str]:
+        """Return images/s and the time left, as far as they are known."""
+        out = []
         if rate := sum(self.rates.values()):
             out.append(f"{rate:,.0f} images/s")
         if self.left and (seconds := self.seconds_left()) is not None:
             out.append(f"about {_duration(seconds)} left")
-        return ", ".join(out)
+        return out
 
 
 def _duration(seconds: float) -> str:
@@ -121,6 +125,16 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class _Pace:
+    """The pace of all runs at the moment at which it is drawn: between events, time goes on."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+
+    def __str__(self) -> str:
+        return ", ".join(self.tally.pace())
 
 
 class _Lines:
@@ -205,9 +219,8 @@ class _Bars:
 
     def _draw_all(self) -> None:
         if self.all is None:
-            self.all = self.live.add_task("all runs planned so far", total=None, state="")
-        _, *rest = self.tally.words().split(", ", 1)
-        self.live.update(self.all, completed=self.tally.done, total=self.tally.total, state="".join(rest))
+            self.all = self.live.add_task("all runs planned so far", total=None, state=_Pace(self.tally))
+        self.live.update(self.all, completed=self.tally.done, total=self.tally.total)
 
     def _note(self, line: str) -> None:
         if not self.brief:
