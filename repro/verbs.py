@@ -50,6 +50,14 @@ def store(args: argparse.Namespace) -> Store:
     return Store(places.shelf("runs", args.runs, args.reference))
 
 
+def open_page(page: Path) -> None:
+    """Open a page in the user's browser. ReproError where there is none."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise ReproError(f"--open: no browser was found here; open {page} in one")
+
+
 def out(args: argparse.Namespace) -> Path:
     """Return the folder that pages go to. ReproError of the reference pages where there is no clone."""
     return places.shelf("reports", args.out, args.reference)

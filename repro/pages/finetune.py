@@ -13,7 +13,18 @@ from repro.draw.curves import Curve, Learning
 from repro.draw.parts import Figure, Grid, Row
 from repro.files import write_whole
 from repro.pages import prose
-from repro.pages.answers import FineTuning, TrainedNet, as_csv, matrix, pairs, per_class, percent, worst
+from repro.pages.answers import (
+    FineTuning,
+    TrainedNet,
+    as_csv,
+    confusions,
+    examples,
+    matrix,
+    mistakes,
+    pairs,
+    per_class,
+    percent,
+)
 from repro.pages.typeset import environment, static
 from repro.questions.units import listed
 
@@ -34,6 +45,8 @@ def write(tuning: FineTuning, out: Path) -> None:
 def _page(tuning: FineTuning) -> dict[str, Any]:
     """Return everything that templates/finetune.html prints."""
     first = tuning.tried[0]
+    given = tuning.of(first)
+    confused = confusions(given)
     return {
         "title": Path(tuning.where).name,
         "boxes": [_box(tuning, tried) for tried in tuning.tried],
@@ -42,9 +55,10 @@ def _page(tuning: FineTuning) -> dict[str, Any]:
         "on these photos, not one method with another." if len(tuning.tried) > 1 else "",
         "curves": _curves(tuning),
         "matrix": matrix(tuning, first) if first.answers and len(tuning.classes) <= MATRIX else None,
-        "pairs": pairs(tuning, first) if first.answers else None,
+        "pairs": pairs(confused),
+        "confusions": examples(given, confused, tuning.names, tuning.pixels),
         "per_class": per_class(tuning) if first.answers else None,
-        "worst": worst(tuning, first) if first.answers else [],
+        "worst": mistakes(given, tuning.names, tuning.pixels),
         "of": first.name,
         "settings": _settings(tuning),
         "photos": _photos(tuning),
