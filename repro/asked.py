@@ -53,6 +53,14 @@ def catalogue() -> list[Entry]:
     return contents.catalogue()
 
 
+def open_page(page: Path) -> None:
+    """Open a page in the user's browser. ReproError where there is none."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise ReproError(f"--open: no browser was found here; open {page.resolve()} in one")
+
+
 def store(args: argparse.Namespace) -> Store:
     """Return the shelf that runs are kept on. ReproError of the reference shelf where there is no clone."""
     from repro.store import Store

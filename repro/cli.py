@@ -16,6 +16,7 @@ import stat
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 from repro import asked, places, reading, reporting, verbs, workers
@@ -144,6 +145,8 @@ def _finetune(args: argparse.Namespace) -> int:
     with display(_line) as show:
         outcome = finetune(asked_for, device_of(args.device), show)
     print(harmless("\n".join(outcome.lines(places.relative_path(outcome.out))), kept="\n"))
+    if args.open:
+        asked.open_page(outcome.out / "index.html")
     return 0
 
 
@@ -210,10 +213,14 @@ def _evaluate(args: argparse.Namespace) -> int:
     from repro.engine.provenance import device_of
     from repro.published import evaluation_lines
 
+    out = writable_folder(args.out or Path("evaluated") / Path(args.photos).resolve().name)
     for line in evaluation_lines(
-        args.model, args.weights, args.photos, places.roots(args.data), device_of(args.device)
+        args.model, args.weights, args.photos, places.roots(args.data), device_of(args.device), out
     ):
         _line(line)
+    _line(f"page: {places.relative_path(out / 'index.html')}")
+    if args.open:
+        asked.open_page(out / "index.html")
     return 0
 
 

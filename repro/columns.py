@@ -231,11 +231,11 @@ RESULTS = Columns(
 )  # fmt: skip
 
 ANSWERS = Columns(
-    "one test photo and one net of a fine-tuning",
+    "one test photo and one net that answers",
     (
         _text("photo", "file of the photo, or its number from 0 where the photos have no names"),
         _text("class", "class of the photo"),
-        _text("net", "fine-tuned or from scratch"),
+        _text("net", "fine-tuned or from scratch; of evaluated weights, the net"),
         _text("answer", "class that the net answers"),
         _number("probability", PURE, "probability that the net gives its answer"),
         _number("probability_of_class", PURE, "probability that the net gives the photo's own class"),

@@ -147,6 +147,7 @@ def finetuning(sub: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for page, weights and runs (default: finetuned/ plus the name of DATA)",
     )
+    sub.add_argument("--open", action="store_true", help="open the page in a browser")
 
 
 def wish(args: argparse.Namespace) -> Wish:
@@ -287,6 +288,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--weights", type=Path, metavar="FILE", help="default: the weights that torchvision publishes")
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
     sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if available")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the page (default: evaluated/ plus the name of PHOTOS)",
+    )
+    sub.add_argument("--open", action="store_true", help="open the page in a browser")
     sub = verb("doctor", "show what this machine has, and what to do next; with a flag, check what it computes")
     sub.add_argument("--canary", action="store_true", help="compare ten updates of fixed nets with recorded losses")
     sub.add_argument("--device", choices=("cpu", "cuda"), help="check what this device computes, and how fast")

@@ -13,27 +13,41 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from repro import contents
-from repro.data.known import KNOWN, Known, find_source, how_to_get
-from repro.data.layouts import EVALUATION
+from repro.data.known import KNOWN
 from repro.data.photos import prepare as photos_here
 from repro.data.photos.chunks import Chunk
-from repro.data.photos.sources import open_source
+from repro.data.photos.measuring import LARGEST_INPUT, measuring, middles
+from repro.engine.provenance import provenance
 from repro.errors import DataError, ReproError, RunError
 from repro.nets import libraries, library, modules, weights
+from repro.pages import answers, evaluation
 from repro.workers import cores
 
 BATCH: Final = 64  # assumed: any gives the same counts
 CAFFE: Final = "bvlc_alexnet"
-LARGEST_INPUT: Final = 600  # assumed: the side of the largest photos that published nets resize to
 # models/bvlc_alexnet: 256 x 256 whatever the shape, the centre, less the mean colour of ILSVRC-2012's training photos
 CAFFE_SIDE, CAFFE_STORED, CAFFE_MEAN = 227, 256, (122.67891434, 116.66876762, 104.00698793)
 
 Prepare = Callable[[Image.Image], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the net answers to one photo: class numbers, with the probabilities of its answer and of the photo's own
+    class, and where the photo lies: (chunk, place in it)."""
+
+    photo: str
+    label: int
+    said: int
+    sure: float
+    own: float
+    at: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,7 @@ class Counts:
     documented: tuple[float, float] | None = None
     turned: int = 0
     notes: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
     @property
     def images(self) -> int:
@@ -61,8 +76,10 @@ class Counts:
         return self.read - len(self.left_out)
 
 
-def evaluation_lines(model: str, file: Path | None, photos: str, roots: Sequence[Path], device: str) -> Iterator[str]:
-    """Yield a line for each tenth of the photos, then the lines of the whole."""
+def evaluation_lines(
+    model: str, file: Path | None, photos: str, roots: Sequence[Path], device: str, out: Path
+) -> Iterator[str]:
+    """Yield a line for each tenth of the photos, then the lines of the whole; write the page into the folder `out`."""
     counts = evaluate(model, file, photos, roots=roots, device=device, workers=cores() - 1)
     last, tenth = next(counts), 0
     for last in counts:
@@ -70,6 +87,32 @@ def evaluation_lines(model: str, file: Path | None, photos: str, roots: Sequence
             tenth = 10 * last.read // last.total
             yield f"{last.read:,} of {last.total:,} photos"
     yield from lines(last)
+    page(last, photos, roots, device, out)
+
+
+def page(counts: Counts, photos: str, roots: Sequence[Path], device: str, out: Path) -> None:
+    """Write the page of an evaluation, with every answer as CSV, into the folder `out`."""
+    chunks, classes = measuring(photos, roots)
+    found = counts.answers
+    labels, said = (np.array([getattr(one, name) for one in found], dtype=np.int64) for name in ("label", "said"))
+    sure, own = (np.array([getattr(one, name) for one in found]) for name in ("sure", "own"))
+    given = answers.Answers(classes, labels, said, sure, own)
+    pixels = middles(chunks, {row: found[row].at for row in answers.drawn(given)}, upright=photos not in KNOWN)
+    evaluation.write(
+        evaluation.Evaluated(
+            net=counts.name,
+            where=Path(photos).name,
+            answers=given,
+            photos=tuple(one.photo for one in found),
+            right5=counts.right5,
+            documented=counts.documented,
+            left_out=counts.left_out,
+            lines=tuple(lines(counts)),
+            provenance=provenance(device),
+            pixels=pixels,
+        ),
+        out,
+    )
 
 
 def evaluate(
@@ -86,7 +129,8 @@ def evaluate(
                          f"{CAFFE}. Errors of runs stand in their records and pages.")  # fmt: skip
     file = file or _fetched(model)
     given = weights.opened(file)
-    chunks, classes = measuring(photos, roots)
+    chunks, names = measuring(photos, roots)
+    classes = len(names)
     side = CAFFE_SIDE if model == CAFFE else 0
     net = modules.build(
         **contents.net(model, classes=classes),
@@ -113,23 +157,33 @@ def evaluate(
                     documented=documented)  # fmt: skip
     yield counts
     for batch in loader:
-        usable = [(x, y) for x, y, *_ in batch if x is not None]
+        usable = [(x, label, name, at) for x, label, name, _, at in batch if x is not None]
         right1 = right5 = 0
+        answered: list[Answer] = []
         if usable:
-            scores = _scores(net, torch.stack([x for x, _ in usable]).to(device))
+            scores = _scores(net, torch.stack([x for x, *_ in usable]).to(device))
             if not bool(scores.isfinite().all()):
                 raise RunError(f"{file}: the answers are not numbers{_where_nan(given.tensors)}; no error can be "
                                "measured. Get weights of a training that did not diverge.")  # fmt: skip
-            y = torch.tensor([label for _, label in usable], device=device)
+            y = torch.tensor([label for _, label, *_ in usable], device=device)
             best = scores.topk(min(5, classes), dim=1).indices == y[:, None]
             right1, right5 = int(best[:, 0].sum()), int(best.any(1).sum())
+            shares = scores.float().softmax(1)
+            sure, said = shares.max(1)
+            own = shares.gather(1, y[:, None])[:, 0]
+            found = zip(usable, said.tolist(), sure.tolist(), own.tolist(), strict=True)
+            answered = [
+                Answer(name, label, answer, likely, of_own, at)
+                for (_, label, name, at), answer, likely, of_own in found
+            ]
         counts = replace(
             counts,
             read=counts.read + len(batch),
             right1=counts.right1 + right1,
             right5=counts.right5 + right5,
-            left_out=(*counts.left_out, *(why for x, _, why, _ in batch if x is None)),
-            turned=counts.turned + sum(turned for *_, turned in batch),
+            left_out=(*counts.left_out, *(why for x, _, why, *_ in batch if x is None)),
+            turned=counts.turned + sum(turned for *_, turned, _ in batch),
+            answers=(*counts.answers, *answered),
         )
         yield counts
     if not counts.images:
@@ -148,13 +202,13 @@ def lines(counts: Counts) -> list[str]:
     from scipy.stats import binomtest
 
     out = [f"{counts.name}: {counts.images:,} photos of {counts.classes:,} classes"]
-    for i, (answers, right) in enumerate(((1, counts.right1), (5, counts.right5))):
-        if answers >= counts.classes:
+    for i, (many, right) in enumerate(((1, counts.right1), (5, counts.right5))):
+        if many >= counts.classes:
             continue
         low, high = binomtest(right, counts.images).proportion_ci(0.95, method="wilson")
         share = right / counts.images
         text = (
-            f"top-{answers} error {_percent(1 - share)} (95 % interval {_percent(1 - high)} to {_percent(1 - low)}); "
+            f"top-{many} error {_percent(1 - share)} (95 % interval {_percent(1 - high)} to {_percent(1 - low)}); "
             f"accuracy {_percent(share)}, {right:,} right"
         )
         if counts.documented:
@@ -180,38 +234,6 @@ def _where_nan(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3f} %"
-
-
-def measuring(photos: str, roots: Sequence[Path]) -> tuple[list[Chunk], int]:
-    """Return (what to read, the number of classes) of a known set that lies in `roots`, or of a folder."""
-    known: Known | None = KNOWN.get(photos)
-    if known is None:
-        if not Path(photos).is_dir():
-            names = ", ".join(kind for kind, other in KNOWN.items() if other.photos)
-            raise DataError(f"{photos}: found no such folder and no set of that name; expected a folder of photos, or "
-                            f"one of {names}")  # fmt: skip
-        where = Path(photos)
-    elif not known.photos:
-        raise ReproError(f"{photos}: found small images; expected photos")
-    else:
-        source_path = find_source(photos, roots) or _without_training(known, roots)
-        if source_path is None:
-            raise DataError(f"{photos} is not there: {how_to_get(photos)}")
-        where = source_path
-    source = open_source(where, known, alone=True)
-    chunks = [chunk for chunk in source.chunks if source.split_off or chunk.split == "test"]
-    return chunks, len(source.classes)
-
-
-def _without_training(known: Known, roots: Sequence[Path]) -> Path | None:
-    """Return where a known set's photos that measure lie alone; None where they do not."""
-    for folder in (root / place for root in roots for place in known.places):
-        for name in EVALUATION:
-            if (folder / name).is_dir():
-                return folder / name
-            if any(path for part in (folder, folder / "data") for path in part.glob(f"{name}[-_.]*parquet")):
-                return folder
-    return None
 
 
 def preparation(model: str, net: torch.nn.Module, file: Path) -> tuple[Prepare, str | None, tuple[float, float] | None]:
@@ -279,7 +301,7 @@ def _caffes(image: Image.Image) -> torch.Tensor:
 
 
 class _Prepared(IterableDataset):
-    """(prepared photo or None, label, name and why it is left out, turned) of every photo.
+    """(prepared photo or None, label, name and why it is left out, turned, (chunk, place)) of every photo.
 
     Chunks are dealt out to the processes that read. `upright`: photos are turned as their EXIF orientation says;
     `whole`: a photo far longer than wide is not cut to its middle, since the net sees all of it.
@@ -288,15 +310,15 @@ class _Prepared(IterableDataset):
     def __init__(self, chunks: Sequence[Chunk], prepare: Prepare, *, upright: bool, whole: bool) -> None:
         self.chunks, self.prepare, self.upright, self.whole = chunks, prepare, upright, whole
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor | None, int, str, bool]]:
+    def __iter__(self) -> Iterator[tuple[torch.Tensor | None, int, str, bool, tuple[int, int]]]:
         here = get_worker_info()
         first, step = (here.id, here.num_workers) if here else (0, 1)
-        for chunk in self.chunks[first::step]:
-            for name, label, encoded in chunk.photos():
+        for number in range(first, len(self.chunks), step):
+            for place, (name, label, encoded) in enumerate(self.chunks[number].photos()):
                 try:
                     photo = photos_here.decoded(encoded, upright=self.upright, smallest=LARGEST_INPUT)
                 except photos_here.Unusable as error:
-                    yield None, label, f"{name} ({error})", False
+                    yield None, label, f"{name} ({error})", False, (number, place)
                     continue
                 rgb = photo.image if self.whole else photos_here.middle(photo.image)
-                yield self.prepare(rgb), label, name, photo.turned
+                yield self.prepare(rgb), label, name, photo.turned, (number, place)

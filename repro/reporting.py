@@ -22,11 +22,7 @@ def report(args: argparse.Namespace, say: Say) -> int:
     files = asked.load(args.claims, args.section)
     outcomes = judged(files, args, {}, say, only=bool(args.claims or args.section))
     if args.open:
-        import webbrowser
-
-        page = (asked.out(args) / (f"{files[0].id}.html" if len(files) == 1 else "index.html")).resolve()
-        if not webbrowser.open(page.as_uri()):
-            raise ReproError(f"--open: no browser was found here; open {page} in one")
+        asked.open_page(asked.out(args) / (f"{files[0].id}.html" if len(files) == 1 else "index.html"))
     return failure(outcomes, args)
 
 

@@ -1,18 +1,24 @@
 """`repro evaluate`: counts against torchvision's own folders and loader; what is documented of published weights."""
 
+import csv
 import hashlib
+import shutil
+import webbrowser
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import small_photos
 import torch
 import torchvision
+from test_report import Page, opened
 
 from repro import cli, published
 from repro.data.known import KNOWN
 from repro.errors import DataError, ReproError
+from repro.pages.answers import Answers, confusions, drawn
 
 KIND = "torchvision:mobilenet_v3_small"
 
@@ -77,7 +83,7 @@ def test_the_split_that_measures_is_enough_in_folders_and_in_parquet(tmp_path, m
     small_photos.write_parquet(tmp_path / "b" / "ilsvrc2012" / "data" / "validation-00000-of-00001.parquet", rows)
     for root in ("a", "b"):
         chunks, classes = published.measuring("ilsvrc2012", (tmp_path / root,))
-        assert (sum(map(len, chunks)), classes) == (12, 3)
+        assert (sum(map(len, chunks)), len(classes)) == (12, 3)
 
 
 def test_a_net_of_timm_sees_photos_as_timm_prepares_them(folder, tmp_path):
@@ -159,7 +165,9 @@ def command(capsys, *words: object) -> tuple[int, str, str]:
 def test_the_command_prints_the_counts_and_says_how_to_get_published_weights(
     file, folder, tmp_path, monkeypatch, capsys
 ):
-    code, out, _ = command(capsys, folder, "--model", KIND, "--weights", file, "--device", "cpu")
+    code, out, _ = command(
+        capsys, folder, "--model", KIND, "--weights", file, "--device", "cpu", "--out", tmp_path / "out"
+    )
     assert code == 0
     assert f"15 of 15 photos\n{KIND} with {file}: 15 photos of 3 classes\ntop-1 error " in out
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
@@ -167,6 +175,68 @@ def test_the_command_prints_the_counts_and_says_how_to_get_published_weights(
     assert code == 3
     assert "get_model('alexnet', weights='DEFAULT')" in err
     assert str(tmp_path) in err
+
+
+HOSTILE = '<img src=x onerror=alert(1)>{{ 7 * 7 }} & "'
+
+
+def test_the_page_draws_what_is_taken_for_what_and_names_every_photo_as_text(file, folder, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    for i, place in enumerate(sorted((folder / "val").iterdir())):
+        shutil.copytree(place, photos / (HOSTILE.replace("/", "") + str(i)))
+    code, out, _ = command(
+        capsys, photos, "--model", KIND, "--weights", file, "--device", "cpu", "--out", tmp_path / "out"
+    )
+    assert code == 0
+    assert out.endswith("out/index.html\n")
+    counts = last(file, photos)
+    wrong = counts.images - counts.right1
+    page = Page(tmp_path / "out" / "index.html")
+    assert f"{100 * wrong / 15:.1f} % of 15 photos are taken for another class." in page.text
+    assert HOSTILE in page.text
+    drawn = [attrs["src"] or "" for tag, attrs in page.tags if tag == "img"]
+    assert len(drawn) > wrong  # every mistake, and some again under their confusion
+    assert all(source.startswith("data:image/jpeg;base64,") for source in drawn)
+    rows = list(csv.DictReader((tmp_path / "out" / "answers.csv").read_text().splitlines()))
+    assert len(rows) == 15
+    assert sum(row["class"] != row["answer"] for row in rows) == wrong
+    assert {target for target in page.refers if not target.startswith(("#", "data:"))} == {
+        "static/page.css", "answers.csv",
+    }  # fmt: skip
+
+
+def test_what_is_drawn_of_a_confusion_are_its_photos_the_surest_first():
+    labels, said = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 1, 0, 1, 2, 2])
+    given = Answers(
+        ("a", "b", "c"), labels, said, np.array([0.5, 0.9, 1, 1, 0.8, 1]), np.array([0.1, 0.0, 1, 1, 0.2, 1])
+    )
+    first, second = confusions(given)
+    assert (first.own, first.answer, first.photos, first.share) == ("a", "b", (1, 0), "66.7 %")
+    assert (second.own, second.answer, second.photos, second.share) == ("b", "c", (4,), "50.0 %")
+    assert drawn(given) == [1, 0, 4]
+
+
+def test_open_shows_the_page_in_a_browser_or_says_where_it_lies(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: bool(shown.append(address)) or len(shown) == 1)
+    asked.open_page(tmp_path / "index.html")
+    assert shown == [(tmp_path / "index.html").as_uri()]
+    with pytest.raises(ReproError, match=r"--open: no browser was found here; open .*index\.html in one"):
+        asked.open_page(tmp_path / "index.html")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_page_opens_from_disk_without_complaint_or_network(chromium, file, folder, tmp_path, width, scheme):
+    counts = last(file, folder)
+    published.page(counts, str(folder), (), "cpu", tmp_path)
+    view = {"width": width, "height": 900}
+    page, complaints, requests = opened(chromium, tmp_path / "index.html", viewport=view, color_scheme=scheme)
+    assert not complaints
+    assert all(url.startswith(("file:", "data:")) for url in requests)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    photo = page.locator(".mistakes img").first.bounding_box()
+    assert photo["width"] == pytest.approx(photo["height"], abs=1)
+    page.context.close()
 
 
 def test_what_is_missing_is_said_with_the_next_step(file, tmp_path):

@@ -141,15 +141,14 @@ class Learning:
         # epochs are drawn from the first on; a mean of updates is not there before its window is full
         return min(places if self.unit == "updates" else [1.0, *places]) * 0.94, max(places) * 1.08
 
-    @cached_property
-    def values(self) -> tuple[float, float]:
-        """The lowest and the highest value on the axis."""
+    def values(self, start: float) -> tuple[float, float]:
+        """Return the lowest and the highest value on the axis, of what is drawn from time `start` on."""
         values = [row["value"] for row in self.rows]
         least, most = min(values), max(values)
         if self.levels:
             top = most * 1.03
             return 0.0 if least < 0.6 * top else 0.95 * min(least, *(level for level, _ in self.levels)), top
-        most = max(row["value"] for row in self.rows if row["epoch"] >= self.times[0])
+        most = max(row["value"] for row in self.rows if row["epoch"] >= start)
         below = least - 0.06 * (most - least)
         return below if least < 0 else max(0.0, below), 1.03 * most  # a gap may be negative
 
@@ -173,8 +172,9 @@ def learning(id: str, title: str, alt_text: str, drawn: Learning, scale: Scale =
 
 def _learning_chart(drawn: Learning, scale: Scale, width: int, hover: bool) -> Spec:
     """Return the chart on one scale of time, at one width."""
-    (first, last), (bottom, top) = drawn.times, drawn.values
+    first, last = drawn.times
     low = first if scale == "log" else 0.0
+    bottom, top = drawn.values(low)
     ticks: Spec = {"values": log_ticks(low, last)} if scale == "log" else {"tickCount": 8 if width > 400 else 5}
     x_axis = {"title": f"{drawn.unit}, {scale} scale", "grid": False, "labelExpr": PLAIN, **ticks}
     x = {"scale": {"type": scale, "domain": [low, last], "nice": False}, "axis": x_axis}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,25 @@ from repro.store import rows as recorded
 
 WORST = 24  # mistakes with their photos
 PAIRS = 20
+CONFUSED, EXAMPLES = 6, 4  # pairs of classes whose photos are drawn, and photos of each
+HARDEST = 50  # classes that are listed where there are more
 TURNED = 5  # photos that were turned are named, the rest counted
 THUMBNAIL = 128  # pixels
+
+
+Pixels = np.ndarray | Mapping[int, np.ndarray]  # uint8 [h, w, 3] of each photo, by its place
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A net's answers to photos: `labels` and `said` int64 [n], the photo's class and the likeliest; `sure` and `own`
+    float [n], the probabilities of the two."""
+
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    said: np.ndarray
+    sure: np.ndarray
+    own: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,11 @@ class FineTuning:
     def wrong(self, net: TrainedNet) -> int | None:
         """Return how many test photos the net's best weights take for another class; None without such weights."""
         return int((net.answers["said"] != self.labels).sum()) if net.answers else None
+
+    def of(self, net: TrainedNet) -> Answers:
+        """Return the answers of the net's best weights to the test photos; none where it has no such weights."""
+        said, sure, own = (net.answers.get(name, self.labels[:0]) for name in ("said", "sure", "own"))
+        return Answers(self.classes, self.labels[: len(said)], said, sure, own)
 
     def error(self, net: TrainedNet) -> str:
         """Return `4.2 % of 120 test photos wrong`, or that the net diverged."""
@@ -118,20 +141,67 @@ def matrix(tuning: FineTuning, net: TrainedNet) -> dict[str, Any]:
     return {"head": tuning.classes, "rows": rows}
 
 
-def pairs(tuning: FineTuning, net: TrainedNet) -> Grid | None:
-    """Return the pairs of classes that are most often mistaken for each other; None where nothing is."""
-    counts = _counts(tuning, net)
-    of_class = counts.sum(1)
-    mistakes = [(int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True) if i != j]
-    mistakes.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    rows: list[Row] = [
-        (tuning.classes[i], tuning.classes[j], f"{n:,}", percent(n / int(of_class[i]))) for n, i, j in mistakes[:PAIRS]
-    ]
+@dataclass(frozen=True)
+class Confusion:
+    """A class that is taken for another: the share of its photos, and which, those the net is surest of first."""
+
+    own: str
+    answer: str
+    share: str
+    photos: tuple[int, ...]
+
+
+def confusions(given: Answers) -> list[Confusion]:
+    """Return what is taken for what, the most frequent first."""
+    of_class = np.bincount(given.labels, minlength=len(given.classes))
+    found: dict[tuple[int, int], list[int]] = {}
+    for row in np.flatnonzero(given.said != given.labels).tolist():
+        found.setdefault((int(given.labels[row]), int(given.said[row])), []).append(row)
+    return [
+        Confusion(
+            given.classes[i], given.classes[j], percent(len(rows) / int(of_class[i])),
+            tuple(sorted(rows, key=lambda row: (-float(given.sure[row]), row))),
+        )
+        for (i, j), rows in sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    ]  # fmt: skip
+
+
+def pairs(confused: Sequence[Confusion]) -> Grid | None:
+    """Return the classes that are most often taken for others; None where none is."""
+    rows: list[Row] = [(one.own, one.answer, f"{len(one.photos):,}", one.share) for one in confused[:PAIRS]]
     if not rows:
         return None
-    more = f" ({len(rows)} of {len(mistakes)} pairs)" if len(mistakes) > len(rows) else ""
+    more = f" ({len(rows)} of {len(confused)} pairs)" if len(confused) > len(rows) else ""
     head = ("it is", "taken for", "photos", "of the class")
     return Grid(f"What is most often taken for what{more}", head, tuple(rows), numbers=frozenset({2, 3}))
+
+
+def drawn(given: Answers) -> list[int]:
+    """Return the photos that a page draws: of the most frequent confusions, and the surest mistakes."""
+    frequent = confusions(given)[:CONFUSED]
+    return list(dict.fromkeys([*(row for one in frequent for row in one.photos[:EXAMPLES]), *surest_mistakes(given)]))
+
+
+def examples(
+    given: Answers, confused: Sequence[Confusion], names: Sequence[str] | None, pixels: Pixels
+) -> list[dict[str, Any]]:
+    """Return the most frequent confusions with some of their photos."""
+    return [
+        {
+            "own": one.own,
+            "answer": one.answer,
+            "many": f"{len(one.photos):,} photo{'s' * (len(one.photos) != 1)}, {one.share} of the class",
+            "photos": [
+                {
+                    "photo": _thumbnail(pixels[row]),
+                    "name": names[row] if names else "",
+                    "sure": percent(float(given.sure[row])),
+                }
+                for row in one.photos[:EXAMPLES]
+            ],
+        }
+        for one in confused[:CONFUSED]
+    ]
 
 
 def per_class(tuning: FineTuning) -> Grid:
@@ -160,21 +230,25 @@ def _counts(tuning: FineTuning, net: TrainedNet) -> np.ndarray:
     return out
 
 
-def worst(tuning: FineTuning, net: TrainedNet) -> list[dict[str, str]]:
-    """Return the mistakes that the net is surest of: those in which the photo's own class has the least probability."""
-    answers = net.answers
-    missed = np.flatnonzero(answers["said"] != tuning.labels)
-    missed = missed[np.argsort(answers["own"][missed], kind="stable")][:WORST]
+def surest_mistakes(given: Answers) -> list[int]:
+    """Return the mistakes in which the photo's own class has the least probability, that with the least first."""
+    missed = np.flatnonzero(given.said != given.labels)
+    rows: list[int] = missed[np.argsort(given.own[missed], kind="stable")][:WORST].tolist()
+    return rows
+
+
+def mistakes(given: Answers, names: Sequence[str] | None, pixels: Pixels) -> list[dict[str, str]]:
+    """Return the mistakes that the net is surest of, with their photos."""
     return [
         {
-            "photo": _thumbnail(tuning.pixels[row]),
-            "name": tuning.names[row] if tuning.names else "",
-            "own": tuning.classes[tuning.labels[row]],
-            "answer": tuning.classes[answers["said"][row]],
-            "sure": percent(float(answers["sure"][row])),
-            "likely": percent(float(answers["own"][row])),
+            "photo": _thumbnail(pixels[row]),
+            "name": names[row] if names else "",
+            "own": given.classes[given.labels[row]],
+            "answer": given.classes[given.said[row]],
+            "sure": percent(float(given.sure[row])),
+            "likely": percent(float(given.own[row])),
         }
-        for row in missed.tolist()
+        for row in surest_mistakes(given)
     ]
 
 

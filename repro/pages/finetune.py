@@ -14,7 +14,17 @@ from repro.draw.parts import Figure, Grid, Row
 from repro.files import write_whole
 from repro.frames import exports
 from repro.pages import frames, prose
-from repro.pages.answers import FineTuning, TrainedNet, matrix, pairs, per_class, percent, worst
+from repro.pages.answers import (
+    FineTuning,
+    TrainedNet,
+    confusions,
+    examples,
+    matrix,
+    mistakes,
+    pairs,
+    per_class,
+    percent,
+)
 from repro.pages.typeset import environment, static
 from repro.questions.units import listed
 
@@ -23,9 +33,9 @@ MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide 
 
 def write(tuning: FineTuning, out: Path) -> None:
     """Write `index.html` and what it needs into the folder `out`, and every answer as `answers.csv` and `.parquet`."""
-    page = out / "index.html"
+    page, given = out / "index.html", {net.name: tuning.of(net) for net in tuning.tried if net.answers}
     still = [page.read_text()] if page.is_file() else []
-    files: dict[str, str | bytes] = {**static(out), **exports({"answers": frames.answers(tuning)})}
+    files: dict[str, str | bytes] = {**static(out), **exports({"answers": frames.answers(given, tuning.names)})}
     files["index.html"] = environment(still).get_template("finetune.html").render(_page(tuning))
     for name, content in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +45,8 @@ def write(tuning: FineTuning, out: Path) -> None:
 def _page(tuning: FineTuning) -> dict[str, Any]:
     """Return everything that templates/finetune.html prints."""
     first = tuning.tried[0]
+    given = tuning.of(first)
+    confused = confusions(given)
     return {
         "title": Path(tuning.where).name,
         "boxes": [_box(tuning, tried) for tried in tuning.tried],
@@ -43,9 +55,10 @@ def _page(tuning: FineTuning) -> dict[str, Any]:
         "on these photos, not one method with another." if len(tuning.tried) > 1 else "",
         "curves": _curves(tuning),
         "matrix": matrix(tuning, first) if first.answers and len(tuning.classes) <= MATRIX else None,
-        "pairs": pairs(tuning, first) if first.answers else None,
+        "pairs": pairs(confused),
+        "confusions": examples(given, confused, tuning.names, tuning.pixels),
         "per_class": per_class(tuning) if first.answers else None,
-        "worst": worst(tuning, first) if first.answers else [],
+        "worst": mistakes(given, tuning.names, tuning.pixels),
         "of": first.name,
         "settings": _settings(tuning),
         "photos": _photos(tuning),

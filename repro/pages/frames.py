@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from repro.columns import ANSWERS, RESULTS
 from repro.frames import frame
-from repro.pages.answers import FineTuning
+from repro.pages.answers import Answers
 from repro.pages.results import AtScale, ClaimResult, Comparison, Results
 
 if TYPE_CHECKING:
@@ -19,9 +19,10 @@ def results(of_shelf: Results) -> pd.DataFrame:
     return frame(RESULTS, _results(of_shelf))
 
 
-def answers(tuning: FineTuning) -> pd.DataFrame:
-    """Return a row for each test photo and each net that has answers (`repro.columns.ANSWERS`)."""
-    return frame(ANSWERS, _answers(tuning))
+def answers(by_net: Mapping[str, Answers], photos: Sequence[str] | None) -> pd.DataFrame:
+    """Return a row for each photo and each net that has answers (`repro.columns.ANSWERS`); photos without names are
+    numbered."""
+    return frame(ANSWERS, _answers(by_net, photos))
 
 
 def _results(of_shelf: Results) -> Iterator[tuple[object, ...]]:
@@ -52,9 +53,9 @@ def _comparison(claim: ClaimResult, at: AtScale, comparison: Comparison | None) 
     )  # fmt: skip
 
 
-def _answers(tuning: FineTuning) -> Iterator[tuple[object, ...]]:
-    for row, label in enumerate(tuning.labels.tolist()):
-        photo = tuning.names[row] if tuning.names else str(row)
-        for net in (net for net in tuning.tried if net.answers):
-            answer, sure, own = (net.answers[name][row] for name in ("said", "sure", "own"))
-            yield photo, tuning.classes[label], net.name, tuning.classes[answer], float(sure), float(own)
+def _answers(by_net: Mapping[str, Answers], photos: Sequence[str] | None) -> Iterator[tuple[object, ...]]:
+    for row in range(max((len(given.said) for given in by_net.values()), default=0)):
+        photo = photos[row] if photos else str(row)
+        for net, given in by_net.items():
+            own, answer = given.classes[given.labels[row]], given.classes[given.said[row]]
+            yield photo, own, net, answer, float(given.sure[row]), float(given.own[row])

@@ -78,7 +78,7 @@ def static(out: Path) -> dict[str, str]:
     """Return what pages in the folder `out` have in common: their style with its fonts, and their scripts."""
     vega = out / "static" / "vega.js"
     return {
-        "static/page.css": _stylesheet(),
+        "static/page.css": stylesheet(),
         "static/page.js": (HERE / "static" / "page.js").read_text(),
         "static/index.js": (HERE / "static" / "index.js").read_text(),
         "static/vega.js": svg.bundle(vega.read_text() if vega.is_file() else ""),
@@ -135,7 +135,7 @@ def _coded(text: str, of: Callable[[str], str] | None = None) -> markupsafe.Mark
     return markupsafe.Markup("").join(code.format(of(part) if of else part) if i % 2 else part for i, part in parts)
 
 
-def _stylesheet() -> str:
+def stylesheet() -> str:
     """Return the style of all pages with its fonts inside, since not every browser lets a page on disk load one."""
     faces = []
     for style, name in FONTS:
