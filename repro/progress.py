@@ -97,7 +97,7 @@ class Tally:
     @property
     def total(self) -> int:
         """How many runs there are, as planned so far."""
-        return self.done + self.left
+        return self.done + max(self.left, len(self.parts))
 
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs that are planned are done; None where nothing tells yet."""
@@ -115,7 +115,7 @@ class Tally:
         out = []
         if rate := sum(self.rates.values()):
             out.append(f"{rate:,.0f} images/s")
-        if self.left and (seconds := self.seconds_left()) is not None:
+        if self.total > self.done and (seconds := self.seconds_left()) is not None:
             out.append(f"about {_duration(seconds)} left")
         return out
 

@@ -79,6 +79,14 @@ def test_a_run_counts_once_however_many_evaluations_of_it_end():
     assert (tally.done, tally.total) == (1, 2)
 
 
+def test_runs_that_nobody_planned_are_counted_while_they_are_trained():
+    tally = Tally()
+    tally.note(begin("a"))
+    assert (tally.done, tally.total) == (0, 1)
+    tally.note(finish("a"))
+    assert (tally.done, tally.total) == (1, 1)
+
+
 def test_images_a_second_are_those_of_all_runs_that_are_being_trained():
     tally = Tally()
     for run, rate in (("a", 1_000.0), ("b", 500.0)):
