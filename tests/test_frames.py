@@ -199,9 +199,9 @@ def test_the_tables_of_a_page_have_the_runs_and_the_values_of_the_frame(place):
         assert [float(cell) for cell in row[1:3]] == pytest.approx(list(of_seed.value), abs=0.005)
     parts = [part for section in sections(exhibit) for part in section.parts if isinstance(part, Grid)]
     tuning = rows[(rows.use == "tuning") & rows.alternative.isna()]
-    rates = [part for part in parts if part.head[0] == "rate"]
+    rates = [part for part in parts if part.head[:2] == ("arm", "rate")]
     tried = dict.fromkeys(zip(tuning.arm, tuning.rate, strict=True))
-    assert [float(row[0]) for part in rates for row in part.rows] == [rate for _, rate in tried]
+    assert [float(row[1]) for part in rates for row in part.rows] == [rate for _, rate in tried]
 
 
 def test_tuning_for_the_largest_rate_at_which_all_learn_is_measured_in_epochs():
