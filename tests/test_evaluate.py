@@ -15,7 +15,7 @@ import torch
 import torchvision
 from test_report import Page, opened
 
-from repro import cli, published
+from repro import asked, cli, published
 from repro.data.known import KNOWN
 from repro.errors import DataError, ReproError
 from repro.pages.answers import Answers, confusions, drawn
