@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from repro import places, verbs, workers
 from repro.errors import MemoryLack, ReproError, harmless
-from repro.files import Unwritable, refused, writable_folder
+from repro.files import refused, writable_folder
 from repro.flags import parser, wish
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended: 128 + 2

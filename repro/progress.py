@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from repro.engine.events import AttemptFailed, EpochEnded, EvaluationBegun, Event, Rated, Report, WaitedFor
+from repro.engine.events import AttemptFailed, EpochEnded, EvaluationBegun, Event, NodeRefused, Rated, Report, WaitedFor
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -22,7 +22,7 @@ def display(say: Say, brief: bool = False) -> Iterator[Report]:
     console = Console()
     # rich believes FORCE_COLOR to be a terminal; a display needs one that can be drawn over
     if not (console.is_interactive and console.is_terminal):
-        yield lambda event: None if brief and event["event"] != "failed" else _line(event, say)
+        yield lambda event: None if brief and event["event"] not in ("failed", "node") else _line(event, say)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -66,6 +66,8 @@ class _Bars:
             self._note(_timed(event))
         elif event["event"] == "failed":
             self.live.console.print(_failed(event))
+        elif event["event"] == "node":
+            self.live.console.print(_refused(event))
         elif event["event"] == "busy":
             self._note(_busy(event))
 
@@ -89,12 +91,18 @@ def _line(event: Event, say: Say) -> None:
         say(_evaluation(event))
     elif event["event"] == "failed":
         say(_failed(event))
+    elif event["event"] == "node":
+        say(_refused(event))
     elif event["event"] == "busy":
         say(_busy(event))
 
 
 def _busy(event: WaitedFor) -> str:
     return f"{event['label']}: another process trains this run; it is waited for, and others are trained first"
+
+
+def _refused(event: NodeRefused) -> str:
+    return f"{event['label']} takes no run: {event['why']}"
 
 
 def _epoch(event: EpochEnded) -> str:

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING
 
 from repro import places
 from repro.errors import ReproError
+from repro.machine import here, machine, store
 
 if TYPE_CHECKING:
     from repro.claim.catalogue import Entry
     from repro.claim.files import AnyFile, ClaimFile
+    from repro.engine.cluster import Cluster
     from repro.engine.jobs import Planned
     from repro.engine.setting import Setting
     from repro.pages.results import Results
     from repro.questions.cases import Word
-    from repro.store import Store, Table
+    from repro.store import Table
 
 Say = Callable[[str], None]
 
@@ -41,13 +43,6 @@ def catalogue() -> list[Entry]:
     from repro import contents
 
     return contents.catalogue()
-
-
-def store(args: argparse.Namespace) -> Store:
-    """Return the shelf that runs are kept on. ReproError of the reference shelf where there is no clone."""
-    from repro.store import Store
-
-    return Store(places.shelf("runs", args.runs, args.reference))
 
 
 def out(args: argparse.Namespace) -> Path:
@@ -81,17 +76,21 @@ def run(args: argparse.Namespace, say: Say) -> int:
         from repro.progress import display
 
         time = budget.seconds(args.budget) if args.budget else None
-        setting, workers = _setting(args)
-        claims = _scaled(files, args, setting, say)
-        more, limit = _more(args), budget.Budget(time, setting.device) if time else None
-        if _estimate(claims, setting, workers, more, say):
-            with display(say) as show:
-                trained = execute(claims, setting, workers=workers, report=show, more=more, budget=limit)
-            say(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
-            if limit and _estimate(
-                claims, setting, workers, more, say, "left, because they cannot finish in the given time"
-            ):
-                say(f"continue with: python -m repro {shlex.join(sys.argv[1:])}")
+        if time and args.on:
+            raise ReproError("--budget: not with --on: how long runs take on other machines is not known beforehand")
+        with machine(args, say) as (setting, workers, cluster):
+            claims = _scaled(files, args, setting, say, cluster)
+            more, limit = _more(args), budget.Budget(time, setting.device) if time else None
+            if _estimate(claims, setting, workers, more, say, cluster=cluster):
+                with display(say) as show:
+                    trained = execute(
+                        claims, setting, workers=workers, report=show, more=more, budget=limit, cluster=cluster
+                    )
+                say(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
+                if limit and _estimate(
+                    claims, setting, workers, more, say, "left, because they cannot finish in the given time"
+                ):
+                    say(f"continue with: python -m repro {shlex.join(sys.argv[1:])}")
         if args.base:
             say("\n" + "\n".join(_bases(setting.store.table())))
         files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}
@@ -108,10 +107,11 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
     begun = monotonic()
     store(args), out(args)
     files, exact = split(load(args.claims))
-    setting, workers = _setting(args)
-    say(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count, with {workers} worker(s)")
-    with display(say, brief=True) as show:
-        execute([(file, args.scale) for file in files], setting, workers=workers, report=show)
+    with machine(args, say) as (setting, workers, cluster), display(say, brief=True) as show:
+        who = f"on {args.on}" if args.on else f"with {workers} worker(s)"
+        say(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count, {who}")
+        claims = [(file, args.scale) for file in files]
+        execute(claims, setting, workers=workers, report=show, cluster=cluster)
     done = {file.id: args.scale for file in files} | {file.id: "counted" for file in exact}
     words = _judged([*exact, *files], args, done, say)
     wrong = [id for id, word in words.items() if word in ("error", "not run")]
@@ -168,7 +168,7 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     from repro.pages import damage, power
     from repro.store import without_damage
 
-    setting, workers = _setting(args)
+    setting, workers = here(args)
     claims = _scaled(files, args, setting, say)
     runs, device = setting.store.table(), device_name(setting.provenance)
     finished = runs.where(setting.stands)
@@ -190,31 +190,15 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-def _setting(args: argparse.Namespace) -> tuple[Setting, int]:
-    """Where and on what runs are trained, and how many workers."""
-    from repro.engine.provenance import device_of, provenance
-    from repro.engine.setting import Setting
-    from repro.workers import cores
-
-    device = device_of(args.device)
-    made = provenance(device)
-    if args.reference and made["commit"] is None:
-        raise ReproError("--reference: this repro was not imported from a clone; there `pip install -e .` makes it so")
-    if args.reference and not made["clean"]:
-        raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
-    setting = Setting(store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
-    return setting, args.workers or (1 if device == "cuda" else cores())
-
-
 def _scaled(
-    files: Sequence[ClaimFile], args: argparse.Namespace, setting: Setting, say: Say
+    files: Sequence[ClaimFile], args: argparse.Namespace, setting: Setting, say: Say, cluster: Cluster | None = None
 ) -> list[tuple[ClaimFile, str]]:
     """Each claim with its scale, which a line says."""
     if not files and not args.base:
         raise ReproError(f"{args.verb}: nothing is named; expected ids of claims, files or folders, or --base")
-    chosen = []
+    chosen, found = [], cluster.examined.found if cluster else None
     for file in [file.with_seeds(args.seeds) if args.seeds else file for file in files]:
-        scale, why = places.fitting_scale(file, args.scale, setting.device, setting.roots)
+        scale, why = places.fitting_scale(file, args.scale, setting.device, setting.roots, found)
         others = ", ".join(s for s in file.claim.scales if s != scale)
         say(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}")
         chosen.append((file, scale))
@@ -246,19 +230,24 @@ def _estimate(
     more: Planned | None,
     say: Say,
     what: str = "to train in this round",
+    cluster: Cluster | None = None,
 ) -> int:
-    """How many runs are to be trained next; says so, and how long it takes at most."""
+    """How many runs are to be trained next; says so, and how long it takes at most on this machine."""
+    from repro.engine import jobs
     from repro.engine.execute import remaining
-    from repro.engine.jobs import left_out
     from repro.engine.provenance import device_name
     from repro.engine.setting import standing
 
-    runs, seconds = remaining(claims, setting, workers, more)
-    each = seconds / workers
-    at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
-    found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
+    if cluster:
+        runs = len(jobs.jobs(claims, standing(setting), device_name(setting.provenance), more))
+        found = f"{runs} runs {what}; how long they take there is not known beforehand"
+    else:
+        runs, seconds = remaining(claims, setting, workers, more)
+        each = seconds / workers
+        at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
+        found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
     if not runs:
-        damaged = left_out(claims, standing(setting), device_name(setting.provenance), more)
+        damaged = jobs.left_out(claims, standing(setting), device_name(setting.provenance), more)
         found = "nothing to train: every planned run is finished"
         found += f", or damaged and left out: {', '.join(sorted(damaged))}" if damaged else ""
     say(found)
