@@ -227,6 +227,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
     out(sub)
     sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False)
+    sub = verb("watch", "show which runs are being trained, by whom, how far they are and for how long")
+    sub.add_argument("--json", action="store_true", help="the same as JSON, once")
+    sub.add_argument("--every", type=factor, metavar="SECONDS",
+                     help="show it again after so many seconds (default: 2 on a terminal, elsewhere once)")  # fmt: skip
+    shelf(sub)
     finetuning(verb("finetune", "fine-tune the net on your photos, and train the same net from scratch to compare"))
     sub = verb("list", "list the claims")
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help="default: the project's claims")

@@ -45,6 +45,14 @@ def catalogue() -> list[Entry]:
     return contents.catalogue()
 
 
+def trainable() -> list[ClaimFile]:
+    """Return the project's claims that are trained, but for those that have mistakes."""
+    from repro.claim.files import split
+    from repro.contents import load_valid
+
+    return split(load_valid(places.claims())[0])[0]
+
+
 def out(args: argparse.Namespace) -> Path:
     """Return the folder that pages go to. ReproError of the reference pages where there is no clone."""
     return places.shelf("reports", args.out, args.reference)

@@ -52,8 +52,9 @@ MAY_IMPORT = {
     "flags": {"errors", "places"},
     "progress": {"events"},
     "machine": ENGINE,
+    "watch": JUDGING | {"engine"},
     "verbs": ENGINE | {"pages", "progress", "machine"},
-    "cli": ENGINE | {"pages", "doctor", "published", "finetune", "flags", "progress", "verbs"},
+    "cli": ENGINE | {"pages", "doctor", "published", "finetune", "flags", "progress", "verbs", "watch"},
     "__main__": {"cli"},
     "__init__": set(),
 }

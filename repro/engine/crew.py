@@ -1,8 +1,8 @@
 """The crew of a cluster: each run is a Ray task with its share of a GPU, its cores and its memory.
 
-It is used as the processes of this machine are (`repro.workers.Crew`): what is planned, in which order, and what becomes
-of failures is decided where it always is. This process alone writes the store: it holds a run's lock while a node
-trains it, and puts into the store what comes back.
+It is used as the processes of this machine are (`repro.workers.Crew`): what is planned, in which order, and what
+becomes of failures is decided where it always is. This process alone writes the store: it holds a run's lock while a
+node trains it, and puts into the store what comes back.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 from repro.engine import node
 from repro.engine.cluster import ATTEMPTS, PATIENCE, Cluster, ClusterLost, Sets, brief
 from repro.engine.setting import Setting, arms_of
-from repro.errors import Busy, DamagedRun, ReproError
+from repro.errors import Busy, ReproError
 from repro.files import locked
+from repro.store.damage import DamagedRun
 from repro.store.parcels import Parcel
 from repro.store.writing import LOCK, held
 from repro.workers import Job, Stopped, WorkerEnded, asked
