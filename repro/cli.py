@@ -259,11 +259,13 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _watch(args: argparse.Namespace) -> int:
+    from repro.claim.files import split
+    from repro.contents import load_valid
     from repro.watch import lines, state
 
     on_terminal = sys.stdout.isatty()
     every = args.every or (2.0 if on_terminal and not args.json else None)
-    files = verbs.trainable()
+    files, _ = split(load_valid(places.claims())[0])
     while True:
         now = state(verbs.store(args), files)
         text = json.dumps(now) if args.json else harmless("\n".join(lines(now)), kept="\n")

@@ -215,6 +215,9 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--seeds", type=count, metavar="N", help="judge on N seeds: 0 to N-1")
         machine(sub)
         where(sub)
+    plan.add_argument("--on", type=count, metavar="GPUS",
+                      help="what the catalogue, or the claims named, takes in all on so many GPUs of this kind: runs, "
+                      "hours, disk and days (default scale: paper)")  # fmt: skip
     run.add_argument(
         "--budget", metavar="TIME", help="start no run that cannot finish within this time, such as 2h or 90m"
     )

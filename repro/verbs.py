@@ -20,6 +20,7 @@ from repro.machine import here, machine, store
 
 if TYPE_CHECKING:
     from repro.claim.catalogue import Entry
+    from repro.claim.config import RunConfig
     from repro.claim.files import AnyFile, ClaimFile
     from repro.engine.cluster import Cluster
     from repro.engine.jobs import Planned
@@ -43,14 +44,6 @@ def catalogue() -> list[Entry]:
     from repro import contents
 
     return contents.catalogue()
-
-
-def trainable() -> list[ClaimFile]:
-    """Return the project's claims that are trained, but for those that have mistakes."""
-    from repro.claim.files import split
-    from repro.contents import load_valid
-
-    return split(load_valid(places.claims())[0])[0]
 
 
 def out(args: argparse.Namespace) -> Path:
@@ -166,6 +159,8 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     from repro.claim.files import split
 
     store(args)
+    if args.on:
+        return _forecast(args, say)
     files, exact = split(load(args.claims) if args.claims else [])
     for fact in exact:
         say(f"{fact.id}: nothing is to be trained; {len(fact.claim.facts)} fact(s) to count")
@@ -195,6 +190,30 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     for line in damage.lines(runs.damaged_so_far):
         say(line)
     say("more runs follow from these: learning rates are chosen first, then judged")
+    return 0
+
+
+def _forecast(args: argparse.Namespace, say: Say) -> int:
+    """Say what claims take in all on several GPUs of this kind, as far as it is measured on one."""
+    from repro.claim.files import split
+    from repro.engine import forecast
+    from repro.engine.probe import seconds_of
+    from repro.store import Store
+
+    files, _ = split(load(args.claims))
+    setting, _ = here(args)
+    device = setting.provenance["device"]
+    on_gpu, home = setting.device == "cuda", places.clone()
+    shelves = [setting.store, *([Store(home / "runs" / "reference")] if home else [])]
+    rates = [forecast.recorded(shelf.table().where(setting.stands), device) for shelf in shelves] if on_gpu else []
+
+    def rate(config: RunConfig) -> float | None:
+        known = next((seconds for each in rates if (seconds := each(config)) is not None), None)
+        return seconds_of(config, 1, "cuda") if known is None and on_gpu else known
+
+    kind = device if on_gpu else "there is none here"
+    for line in forecast.lines(files, args.scale or "paper", args.on, kind, rate):
+        say(line)
     return 0
 
 

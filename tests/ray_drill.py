@@ -1,12 +1,13 @@
 """The drill on a cluster: workers, nodes and the command itself are lost, and nothing else may be. For maintainers.
 
     python -m tests.ray_drill --write
+    python -m tests.ray_drill --smoke --write
 
-makes a Ray cluster of two nodes of one core each on this machine, trains a small claim through it again and again while
-something is taken away, and compares each store with the one that two processes without a cluster leave. It also runs
-the smoke catalogue, or the claims named by `--claims`, through the cluster and through two processes, and prints how
-much longer the cluster took. `--write` writes the tables into `tests/README.md`. The suite trains one claim on a
-cluster of one node (`tests/test_cluster.py`).
+The first makes a Ray cluster of two nodes of one core each on this machine, trains a small claim through it again and again while
+something is taken away, and compares each store with the one that two processes without a cluster leave. The second
+runs the smoke catalogue, or the claims named, through such a cluster and through two processes, compares the stores,
+and prints how much longer the cluster took. `--write` writes the table into `tests/README.md`. The suite trains one
+claim on a cluster of one node (`tests/test_cluster.py`).
 """
 
 from __future__ import annotations
@@ -230,7 +231,9 @@ def drilled(nodes: Two, folder: Path, only: str = "") -> Iterator[list[str]]:
         again = sum(epochs.values()) - len(epochs)
         twice = sum(count > 1 for count in results.values()) + (again > ALLOWED)
         differ = _store(place) != _store(whole)
-        yield [name, *map(str, (number, len(results), lost, int(differ), twice, again, wrong))]
+        row = [name, *map(str, (number, len(results), lost, int(differ), twice, again, wrong))]
+        print(*row, sep=" | ", flush=True)
+        yield row
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -280,28 +283,24 @@ SMOKED = ("smoke", "runs", "stores that differ", "s, two processes", "s, the clu
 
 
 def main() -> None:
-    """Drill, print the tables, and end with 1 where anything went wrong."""
+    """Drill, print the table, and end with 1 where anything went wrong."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--only", default="", metavar="NAME", help="only scenarios whose name has this in it")
-    options.add_argument("--claims", nargs="*", metavar="CLAIM", help="of the smoke catalogue only these; none: none")
-    options.add_argument("--write", action="store_true", help="write the tables into tests/README.md")
+    options.add_argument("--smoke", nargs="*", metavar="CLAIM", help="instead: these, or all, at smoke scale")
+    options.add_argument("--write", action="store_true", help="write the table into tests/README.md")
     asked = options.parse_args()
+    words = "" if asked.smoke is None else " ".join([" --smoke", *asked.smoke])
     with tempfile.TemporaryDirectory(prefix="ray-drill-") as name, two_nodes() as nodes:
-        rows = []
-        for row in drilled(nodes, Path(name), asked.only):
-            print(*row, sep=" | ", flush=True)
-            rows.append(row)
-        lines = table(("what is taken away", *COLUMNS), rows)
-        wrong = any(int(number) for row in rows for number in (*row[3:6], row[7]))
-        if asked.claims is None or asked.claims:
-            nodes.add()
-            smoke = smoked(nodes, Path(name), asked.claims or [])
-            lines += ["", *table(SMOKED, [smoke])]
-            wrong |= smoke[2] != "0"
+        if asked.smoke is None:
+            rows = list(drilled(nodes, Path(name), asked.only))
+            lines = table(("what is taken away", *COLUMNS), rows)
+            wrong = any(int(number) for row in rows for number in (*row[3:6], row[7]))
+        else:
+            row = smoked(nodes, Path(name), asked.smoke)
+            lines, wrong = table(SMOKED, [row]), row[2] != "0"
     print("\n".join(lines))
     if asked.write and not asked.only:
-        claims = "".join(f" {claim}" for claim in asked.claims or [])
-        renew("ray", f"python -m tests.ray_drill{' --claims' + claims if asked.claims is not None else ''}", lines)
+        renew("ray" if asked.smoke is None else "ray-smoke", f"python -m tests.ray_drill{words}", lines)
     sys.exit(wrong)
 
 

@@ -203,10 +203,12 @@ def test_the_flags_of_every_verb_are_these():
     """A flag is a promise: whoever changes one changes this list, the README and the changelog."""
     places = ["--data", "--reference", "--runs"]
     choice = ["--device", "--scale", "--seeds", "--workers"]
+    cluster = ["--cpus-per-run", "--gpus-per-run", "--memory-per-run", "--on"]
     expected = {
-        "run": sorted([*places, *choice, "--base", "--budget", "--out"]),
-        "smoke": ["--device", "--out", "--runs", "--workers"],
-        "plan": sorted([*places, *choice, "--base"]),
+        "run": sorted([*places, *choice, *cluster, "--base", "--budget", "--out"]),
+        "smoke": sorted([*cluster, "--device", "--out", "--runs", "--workers"]),
+        "plan": sorted([*places, *choice, "--base", "--on"]),
+        "watch": ["--every", "--json", "--reference", "--runs"],
         "finetune": sorted(
             [
                 "--afresh",
