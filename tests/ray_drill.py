@@ -3,11 +3,12 @@
     python -m tests.ray_drill --write
     python -m tests.ray_drill --smoke --write
 
-The first makes a Ray cluster of two nodes of one core each on this machine, trains a small claim through it again and again while
-something is taken away, and compares each store with the one that two processes without a cluster leave. The second
-runs the smoke catalogue, or the claims named, through such a cluster and through two processes, compares the stores,
-and prints how much longer the cluster took. `--write` writes the table into `tests/README.md`. The suite trains one
-claim on a cluster of one node (`tests/test_cluster.py`).
+The first makes a Ray cluster of two nodes of one core each on this machine, trains a small claim through it again and
+again while something is taken away, and compares each store with the one that two processes without a cluster leave.
+Where CIFAR-10 is found, a node without it is tried too. The second runs the smoke catalogue, or the claims named,
+through such a cluster and through two processes, compares the stores, and prints how much longer the cluster took.
+`--write` writes the table into `tests/README.md`. The suite trains one claim on a cluster of one node
+(`tests/test_cluster.py`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from repro.data.known import find
+from repro.places import roots
 from tests.faults import PAPER, store
 from tests.written import renew, table
 
@@ -189,6 +192,12 @@ def kill_command(nodes: Two, command: Trained) -> set[int]:
     return {-signal.SIGKILL}
 
 
+def take_data(nodes: Two, command: Trained) -> set[int]:
+    """Before the command: see `drilled`."""
+    command.until(lambda events: any(each["event"] == "node" for each in events))
+    return {0}
+
+
 def interrupt(nodes: Two, command: Trained) -> set[int]:
     command.both_are_away()
     command.process.send_signal(signal.SIGINT)
@@ -201,6 +210,7 @@ SCENARIOS = {
     "a node is removed": remove_node,
     "the command is killed": kill_command,
     "Ctrl-C": interrupt,
+    "a node lacks the data": take_data,
 }
 COLUMNS = ("commands", "runs", "results lost", "stores that differ", "trained twice", "epochs again", "wrong codes")
 ALLOWED = 4  # epochs that may be trained again: of two runs the one that was being trained, and one not yet sent
@@ -208,15 +218,24 @@ ALLOWED = 4  # epochs that may be trained again: of two runs the one that was be
 
 def drilled(nodes: Two, folder: Path, only: str = "") -> Iterator[list[str]]:
     """Go through the scenarios; yield a row for each, whose numbers but the first two and the epochs shall be 0."""
-    whole = _place(folder, "whole")
-    assert Trained(whole, "").end() == 0, (whole / "errors").read_text()
+    wholes: dict[str, Path] = {}
+    found = find("cifar10", roots(None))
     for name, disturb in SCENARIOS.items():
-        if only not in name:
+        data = "cifar10" if disturb is take_data else "digits"
+        if only not in name or (data == "cifar10" and found is None):
             continue
-        nodes.add()
-        place, codes, wrong, lost = _place(folder, name.replace(" ", "-")), {0}, 0, 0
+        given = {"REPRO_DATA": str(roots(None)[0].resolve())}
+        if data not in wholes:
+            wholes[data] = _place(folder, f"whole-{data}", data)
+            assert Trained(wholes[data], "", **given).end() == 0, (wholes[data] / "errors").read_text()
+        whole, place = wholes[data], _place(folder, name.replace(" ", "-"), data)
+        if disturb is take_data and nodes.second:
+            nodes.remove()
+        nodes.add(**({"env_vars": {"REPRO_DATA": str(place), "REPRO_CACHE": str(place / "cache")}}
+                     if disturb is take_data else {}))  # fmt: skip
+        codes, wrong, lost = {0}, 0, 0
         for number in (1, 2, 3):
-            command = Trained(place, nodes.address)
+            command = Trained(place, nodes.address, **given)
             if number == 1:
                 codes = disturb(nodes, command)
             before = _ended(place)
@@ -236,10 +255,10 @@ def drilled(nodes: Two, folder: Path, only: str = "") -> Iterator[list[str]]:
         yield row
 
 
-def _place(folder: Path, name: str) -> Path:
+def _place(folder: Path, name: str, data: str) -> Path:
     place = folder / name
     place.mkdir()
-    (place / "drilled.yaml").write_text(CLAIM.replace("DATA", "digits"))
+    (place / "drilled.yaml").write_text(CLAIM.replace("DATA", data))
     return place
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from repro.engine.jobs import Job, jobs
 from repro.engine.provenance import provenance
 from repro.engine.setting import Setting, standing
 from repro.engine.training import train_twice
+from repro.files import Vanished
 from repro.store import CHECKPOINT, DamagedRun, Store
 from repro.store.parcels import Parcel
 from repro.store.writing import held
@@ -56,6 +59,13 @@ def first(claim: ClaimFile, setting: Setting) -> Job:
     return jobs([(claim, "smoke")], standing(setting))[0]
 
 
+def put(message: Any, job: Job, setting: Setting) -> None:
+    """Put a parcel into the store, of which the run's own lock is held."""
+    if isinstance(message, Parcel):
+        with nullcontext() if message.run == job.id else held(setting.store.root / message.run):
+            message.put(setting.store.root / message.run)
+
+
 def away(job: Job, setting: Setting, until: Callable[[list[Any]], bool] = lambda got: False) -> list[Any]:
     """Train a job as a node does, and put what comes back into the store until the node is lost; all that it sent.
 
@@ -66,8 +76,7 @@ def away(job: Job, setting: Setting, until: Callable[[list[Any]], bool] = lambda
         if until(got):
             raise ConnectionError("lost")
         got.append(pickle.loads(pickle.dumps(message)))
-        if isinstance(got[-1], Parcel):
-            got[-1].put(setting.store.root / got[-1].run)
+        put(got[-1], job, setting)
         return False
 
     with held(setting.store.root / job.id):
@@ -143,13 +152,21 @@ def test_a_file_that_does_not_arrive_as_it_was_sent_is_refused_and_what_stands_s
         assert {name: content for name, content in shelf(setting).items() if "/next/" not in name} == before
 
 
+def test_a_store_that_vanishes_meanwhile_is_not_made_again(setting, viewed):
+    job = first(viewed, setting)
+    ended = [each for each in away(job, setting) if isinstance(each, Parcel) and each.run == job.id][-1]
+    shutil.rmtree(setting.store.root)
+    with pytest.raises(Vanished):
+        ended.put(setting.store.root / job.id)
+    assert not setting.store.root.exists()
+
+
 def test_an_end_that_is_asked_for_comes_after_the_epoch_and_its_checkpoint_travels_first(setting, viewed):
     job, got = first(viewed, setting), []
 
     def send(message: Any) -> bool:
         got.append(message)
-        if isinstance(message, Parcel):
-            message.put(setting.store.root / message.run)
+        put(message, job, setting)
         return isinstance(message, dict) and message["event"] == "epoch"
 
     try:

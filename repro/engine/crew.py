@@ -86,7 +86,8 @@ class Nodes:
         if nodes:
             share["label_selector"] = {"ray.io/node-id": nodes}
         order = node.order_of(job, self.setting, cluster.data)
-        task = cluster.ray.remote(_train).options(max_retries=0, **share).remote(order, cluster.mailbox, ticket)
+        with cluster.there():
+            task = cluster.ray.remote(_train).options(max_retries=0, **share).remote(order, cluster.mailbox, ticket)
         self.away[ticket] = Away(job, lock, task)
 
     def messages(self) -> Iterator[tuple[Job, Any]]:
@@ -142,6 +143,8 @@ class Nodes:
             self.roomy = time.monotonic()
         elif time.monotonic() - self.roomy > PATIENCE:
             raise ClusterLost(self.cluster.address, "no node is left that has room for a run")
+        if self.alone and self.cluster.home not in self.cluster.nodes():
+            raise ClusterLost(self.cluster.address, "the node is gone on which timings are made")
         with self.cluster.there():
             ended = ray.wait(list(tasks), num_returns=len(tasks), timeout=0)[0] if tasks else []
         if ended:
@@ -157,13 +160,16 @@ class Nodes:
             self.cluster.ray.get(each.task)
         except exceptions.RayTaskError as error:  # a mistake of ours, which would come again
             self.cluster.lost[each.job.id] = ATTEMPTS
-            return f"by an error: {brief(error)}"
+            return f"by an error: {type(error.cause).__name__}: {brief(error.cause)}"
         except exceptions.RayError as error:
             return f"on its node: {brief(error)}"
         return "without a word"
 
     def _lost(self, ticket: int, how: str) -> Iterator[tuple[Job, Any]]:
         job, lost = self.away[ticket].job, self.cluster.lost
+        if asked():
+            yield self._back(ticket), Stopped()
+            return
         lost[job.id] += 1
         if lost[job.id] >= ATTEMPTS:
             del lost[job.id]

@@ -61,7 +61,7 @@ class Parcel:
         here = folder / self.into
         path = folder / NEXT if self.ended else here
         with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(exist_ok=True)  # not those above: the disk of a store may be gone
             for file in path.iterdir():
                 if _travels(file) and (file.name not in self.hashes or file.name == RESULT):
                     file.unlink()
