@@ -34,7 +34,7 @@ def cluster(sub: argparse.ArgumentParser) -> None:
     """On which cluster, and what a run takes of it."""
     sub.add_argument("--on", type=address, metavar="CLUSTER",
                      help="train on a Ray cluster: ray://HOST:PORT, or ray: one on this machine")  # fmt: skip
-    sub.add_argument("--gpus-per-run", type=share, metavar="GPUS",
+    sub.add_argument("--gpus-per-run", type=gpus, metavar="GPUS",
                      help="with --on: the share of a GPU that a run takes (default: 1)")  # fmt: skip
     sub.add_argument("--cpus-per-run", type=share, default=1.0, metavar="CORES",
                      help="with --on: the cores that a run takes (default: 1)")  # fmt: skip
@@ -47,6 +47,14 @@ def address(text: str) -> str:
     if text != "ray" and not re.fullmatch(r"ray://[^/\s]+:\d{1,5}", text):
         raise argparse.ArgumentTypeError(f"found {text}; expected ray, or ray://HOST:PORT")
     return text
+
+
+def gpus(text: str) -> float:
+    """A part of a GPU, or several whole ones."""
+    value = share(text)
+    if value > 1 and not value.is_integer():
+        raise argparse.ArgumentTypeError(f"found {text}; expected a part of a GPU, such as 0.25, or a whole number")
+    return value
 
 
 def share(text: str) -> float:

@@ -48,7 +48,7 @@ class Share:
     def of(self, device: str) -> dict[str, float]:
         """Return the share on a device, as the arguments of a task that Ray takes."""
         gpus = 0.0 if device == "cpu" else 1.0 if self.gpus is None else self.gpus
-        return {"num_gpus": gpus, "num_cpus": self.cpus} | ({"memory": self.memory} if self.memory else {})
+        return {"num_gpus": gpus, "num_cpus": self.cpus} | ({"memory": int(self.memory)} if self.memory else {})
 
 
 Sets = tuple[tuple[str, int | None], ...]  # the data of a run: kinds, and the sides of stored photos

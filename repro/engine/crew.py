@@ -87,7 +87,8 @@ class Nodes:
             share["label_selector"] = {"ray.io/node-id": nodes}
         order = node.order_of(job, self.setting, cluster.data)
         with cluster.there():
-            task = cluster.ray.remote(_train).options(max_retries=0, **share).remote(order, cluster.mailbox, ticket)
+            sent = cluster.ray.put(order)  # a checkpoint is too long for what tasks are begun by
+            task = cluster.ray.remote(_train).options(max_retries=0, **share).remote(sent, cluster.mailbox, ticket)
         self.away[ticket] = Away(job, lock, task)
 
     def messages(self) -> Iterator[tuple[Job, Any]]:
