@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,11 +22,14 @@ from repro.claim.files import ClaimFile
 from repro.contents import load
 from repro.data.sets import load as load_set
 from repro.engine import node
+from repro.engine.cluster import ATTEMPTS, Cluster, Share
+from repro.engine.crew import Nodes
 from repro.engine.execute import execute
 from repro.engine.jobs import Job, jobs
 from repro.engine.provenance import provenance
 from repro.engine.setting import Setting, standing
 from repro.engine.training import train_twice
+from repro.errors import DataError
 from repro.files import Vanished
 from repro.store import CHECKPOINT, DamagedRun, Store
 from repro.store.parcels import Parcel
@@ -188,6 +192,111 @@ def test_a_node_without_the_data_or_with_another_repro_says_so_and_takes_no_run(
     node.train(replace(order, job=other, data=Path("none")), got.append)
     assert [type(each) for each in got] == [node.Unfit, node.Unfit]
     assert not shelf(setting)
+
+
+# The crew of a cluster, without one
+
+
+class Lost(Exception):
+    """What Ray raises where a worker is gone."""
+
+
+class Ray:
+    """A cluster of one process, whose tasks are done when they are begun. `lose`: so many tasks are lost, each at its
+    second message; `refuse`: what every node refuses runs for."""
+
+    def __init__(self, lose: int = 0, refuse: node.Unfit | None = None) -> None:
+        self.lose, self.refuse, self.tasks = lose, refuse, 0
+        self.box: list[Any] = []
+        self.exceptions = SimpleNamespace(RayError=Lost, RayTaskError=KeyError)
+
+    def remote(self, function: object) -> Ray:
+        return SimpleNamespace(options=lambda **options: SimpleNamespace(remote=self.begin))
+
+    def begin(self, order: node.Order, mailbox: object, ticket: int) -> tuple[int, bool]:
+        self.tasks += 1
+        sent, lost = 0, self.lose >= self.tasks
+
+        def send(message: Any) -> bool:
+            nonlocal sent
+            if lost and sent == 2:
+                raise Lost
+            sent += 1
+            self.box.append((ticket, ("one", "node one"), pickle.loads(pickle.dumps(message))))
+            return False
+
+        try:
+            send(self.refuse) if self.refuse else node.train(order, send)
+        except Lost:
+            return self.tasks, True
+        return self.tasks, False
+
+    def put(self, order: node.Order) -> node.Order:
+        return order
+
+    def wait(self, tasks: list, num_returns: int, timeout: float) -> tuple[list, list]:
+        return tasks, []
+
+    def get(self, task: tuple[int, bool]) -> None:
+        if task[1]:
+            raise Lost("the node died")
+
+    def nodes(self) -> list[dict]:
+        return [{"NodeID": "one", "Alive": True, "Resources": {"CPU": 1.0}}]
+
+    def cancel(self, task: object, force: bool) -> None:
+        pass
+
+
+class OneNode(Cluster):
+    """The cluster that `Ray` is."""
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        taken, self.ray.box[:] = list(self.ray.box), []
+        return taken
+
+
+def of(ray: Ray, setting: Setting) -> OneNode:
+    examined = node.Examined(setting.provenance, frozenset({"digits"}))
+    return OneNode(ray, "ray://here:1", "cpu", Share(), None, None, None, examined, "one")
+
+
+def test_lost_workers_runs_go_on_elsewhere_and_the_store_is_as_if_none_was_lost(setting, viewed, tmp_path):
+    claims, events = [(viewed, "smoke")], []
+    cluster = of(Ray(lose=2), setting)
+    assert execute(claims, setting, workers=2, report=events.append, cluster=cluster) == 2
+    assert [each["attempt"] for each in events if each["event"] == "failed"] == [1, 2]
+    (tmp_path / "here").mkdir()
+    place = replace(setting, store=Store(tmp_path / "here" / "runs"))
+    execute(claims, place, workers=1, report=lambda event: None)
+    assert shelf(setting) == store(tmp_path / "here")
+    assert execute(claims, setting, workers=2, report=events.append, cluster=cluster) == 0
+
+
+def test_a_run_whose_workers_are_lost_again_and_again_is_given_up_and_the_others_are_done(setting, viewed):
+    ray, events = Ray(lose=10**9), []
+    with pytest.raises(workers.WorkerEnded) as error:
+        execute([(viewed, "smoke")], setting, workers=2, report=events.append, cluster=of(ray, setting))
+    assert error.value.exit_code == 70
+    assert ray.tasks == 2 * 2 * ATTEMPTS, "each of two runs, and once more when the other is done"
+
+
+def test_where_no_node_has_the_data_the_command_says_so_and_trains_nothing(setting, viewed):
+    events: list[Any] = []
+    ray = Ray(refuse=node.Unfit("no digits here"))
+    with pytest.raises(DataError, match="no digits here"):
+        execute([(viewed, "smoke")], setting, workers=2, report=events.append, cluster=of(ray, setting))
+    assert [each["label"] for each in events if each["event"] == "node"] == ["node node one"]
+    assert not shelf(setting)
+
+
+def test_a_run_that_another_command_trains_is_left_to_it_by_a_cluster_too(setting, viewed):
+    job, events = first(viewed, setting), list[Any]()
+    crew = Nodes(of(Ray(), setting), setting, alone=False)
+    with held(setting.store.root / job.id):
+        assert crew.takes(job)
+        events += list(crew.messages())
+    assert events == [(job, {"event": "busy", "run": job.id, "label": job.label}), (job, None)]
 
 
 # A real cluster

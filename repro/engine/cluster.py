@@ -191,6 +191,6 @@ class Mailbox:
 
 
 def brief(error: object) -> str:
-    """Return the first line of what Ray says, without colours and its advice."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:200]
+    """Return the first line of what Ray says, and where it only announces others the last one."""
+    first, *others = (str(error).strip() or type(error).__name__).splitlines()
+    return f"{first} {others[-1].strip()}"[:300] if others and first.endswith(":") else first[:200]
