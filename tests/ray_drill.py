@@ -90,6 +90,7 @@ class Two:
 
     def __init__(self) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        os.environ["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "120"  # for two cores that others use too
         from ray.cluster_utils import Cluster
 
         with socket.socket() as free:

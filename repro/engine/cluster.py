@@ -21,7 +21,7 @@ from repro.engine import node
 from repro.errors import ReproError, RunError
 from repro.workers import SIGNALS, WorkerEnded
 
-ATTEMPTS = 3  # of a run whose worker or node is lost, before the command gives it up; assumed
+ATTEMPTS = 3  # at a run whose worker or node is lost, and at connecting; assumed
 WAIT = 0.5  # seconds that the mailbox is waited for before lost tasks are looked for; assumed
 PATIENCE = 120.0  # seconds without a node that has room for a run, as while a cluster grows; assumed
 
@@ -118,16 +118,7 @@ def connected(
         import ray
     except ImportError as error:
         raise ReproError("--on ray: Ray is not installed here; `pip install repro[ray]` installs it") from error
-    local = address == "ray"
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    given: dict[str, Any] = {"include_dashboard": False} | ({"num_cpus": most} if local and most else {})
-    try:
-        ray.init("local" if local else address, log_to_driver=False, logging_level="ERROR", **(given if local else {}))
-    except Exception as error:  # of gRPC, of Ray, of the system: whatever it is, nobody answers
-        raise ReproError(f"--on {address}: no cluster answers ({brief(error)}); `ray status` shows it there") from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)  # Ray takes SIGTERM
+    _connect(ray, address)
     try:
         device = device or ("cuda" if ray.cluster_resources().get("GPU") else "cpu")
         options: dict[str, Any] = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}}
@@ -137,6 +128,26 @@ def connected(
     finally:
         with suppress(Exception):  # of a cluster that is gone already
             ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    """Connect to a cluster. A head that is busy may need longer than it gives itself, so it is asked again."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    words: tuple[str, dict[str, Any]] = ("local", {"include_dashboard": False}) if address == "ray" else (address, {})
+    try:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                ray.init(words[0], log_to_driver=False, logging_level="ERROR", **words[1])
+                return
+            except ConnectionAbortedError:  # the head answers, but could not begin
+                ray.shutdown()
+                if attempt == ATTEMPTS:
+                    raise
+    except Exception as error:  # of gRPC, of Ray, of the system: whatever it is, nobody answers
+        raise ReproError(f"--on {address}: no cluster answers ({brief(error)}); `ray status` shows it there") from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # Ray takes SIGTERM
 
 
 def _examined(ray: Any, address: str, device: str, share: Share, data: Path | None) -> tuple[str, node.Examined]:
