@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -137,7 +138,8 @@ def _connect(ray: Any, address: str) -> None:
     try:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                ray.init(words[0], log_to_driver=False, logging_level="ERROR", **words[1])
+                with warnings.catch_warnings(action="ignore"):  # what they say the error says too
+                    ray.init(words[0], log_to_driver=False, logging_level="ERROR", **words[1])
                 return
             except ConnectionAbortedError:  # the head answers, but could not begin
                 ray.shutdown()
