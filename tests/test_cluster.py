@@ -307,9 +307,8 @@ def test_a_claim_through_a_cluster_of_one_node_leaves_the_same_store(setting, vi
     words = ["smoke", str(tmp_path / "viewed.yaml"), "--device", "cpu", "--runs", str(tmp_path / "runs")]
     words += ["--out", str(tmp_path / "pages"), "--on", "ray", "--workers", "1"]
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        [sys.executable, "-m", "repro", *words], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
-    )
+    environment = os.environ | {"PYTHONPATH": paths, "HOME": str(tmp_path)}  # Ray leaves its token at home
+    done = subprocess.run([sys.executable, "-m", "repro", *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (tmp_path / "here").mkdir()
     place = replace(setting, store=Store(tmp_path / "here" / "runs"))
