@@ -9,11 +9,13 @@ import argparse
 import errno
 import gc
 import io
+import json
 import os
 import select
 import signal
 import stat
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -209,6 +211,23 @@ def _import(args: argparse.Namespace) -> int:
     return 0
 
 
+def _watch(args: argparse.Namespace) -> int:
+    from repro.claim.files import split
+    from repro.contents import load_valid
+    from repro.watch import lines, state
+
+    on_terminal = sys.stdout.isatty()
+    every = args.every or (2.0 if on_terminal and not args.json else None)
+    files, _ = split(load_valid(places.claims())[0])
+    while True:
+        now = state(asked.store(args), files)
+        text = json.dumps(now) if args.json else harmless("\n".join(lines(now)), kept="\n")
+        print("\x1b[2J\x1b[H" * (on_terminal and every is not None) + text, flush=True)
+        if every is None:
+            return 0
+        time.sleep(every)
+
+
 def _evaluate(args: argparse.Namespace) -> int:
     from repro.engine.provenance import device_of
     from repro.published import evaluation_lines
@@ -258,6 +277,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": partial(verbs.run, say=_line),
     "smoke": partial(verbs.smoke, say=_line),
     "plan": partial(verbs.plan, say=_line),
+    "watch": _watch,
     "finetune": _finetune,
     "list": partial(_read, reading.claims),
     "coverage": partial(_read, reading.coverage),

@@ -15,7 +15,7 @@ CODES: dict[int, str] = {
     5: "a verdict is one of the words given with `--fail-on`",
     65: "an audit found a violation",
     66: "the folder of runs or pages vanished while the command worked in it",
-    70: "a worker process was killed",
+    70: "a worker process was killed, or the cluster is gone",
     71: "memory ran out",
     73: "a file or folder cannot be written: read-only disk, missing rights, a file in a folder's place",
     74: "the disk is full",

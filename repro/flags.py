@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,41 @@ def machine(sub: argparse.ArgumentParser) -> None:
     """What trains."""
     sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
     sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if available")
+
+
+def cluster(sub: argparse.ArgumentParser) -> None:
+    """On which cluster, and what a run takes of it."""
+    sub.add_argument("--on", type=address, metavar="CLUSTER",
+                     help="train on a Ray cluster: ray://HOST:PORT, or ray: one on this machine")  # fmt: skip
+    sub.add_argument("--gpus-per-run", type=gpus, metavar="GPUS",
+                     help="with --on: the share of a GPU that a run takes (default: 1)")  # fmt: skip
+    sub.add_argument("--cpus-per-run", type=share, default=1.0, metavar="CORES",
+                     help="with --on: the cores that a run takes (default: 1)")  # fmt: skip
+    sub.add_argument("--memory-per-run", type=share, default=0.0, metavar="GIB",
+                     help="with --on: the memory that a run takes (default: not counted)")  # fmt: skip
+
+
+def address(text: str) -> str:
+    """`ray`, or ray://HOST:PORT."""
+    if text != "ray" and not re.fullmatch(r"ray://[^/\s]+:\d{1,5}", text):
+        raise argparse.ArgumentTypeError(f"found {text}; expected ray, or ray://HOST:PORT")
+    return text
+
+
+def gpus(text: str) -> float:
+    """A part of a GPU, or several whole ones."""
+    value = share(text)
+    if value > 1 and not value.is_integer():
+        raise argparse.ArgumentTypeError(f"found {text}; expected a part of a GPU, such as 0.25, or a whole number")
+    return value
+
+
+def share(text: str) -> float:
+    """A number of 0 or more."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"found {text}; expected a number of 0 or more")
+    return value
 
 
 def where(sub: argparse.ArgumentParser) -> None:
@@ -219,9 +255,13 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--seeds", type=count, metavar="N", help="judge on N seeds: 0 to N-1")
         machine(sub)
         where(sub)
+    plan.add_argument("--on", type=count, metavar="GPUS",
+                      help="what the catalogue, or the claims named, takes in all on so many GPUs of this kind: runs, "
+                      "hours, disk and days (default scale: paper)")  # fmt: skip
     run.add_argument(
         "--budget", metavar="TIME", help="start no run that cannot finish within this time, such as 2h or 90m"
     )
+    cluster(run)
     out(run)
     failing(run)
     files_for_ci(run)
@@ -229,10 +269,16 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("smoke", "test the installation: run every claim on a few digits, in minutes on two cores")
     selection(sub)
     machine(sub)
+    cluster(sub)
     sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
     out(sub)
     files_for_ci(sub)
     sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False, fail_on=())
+    sub = verb("watch", "show which runs are being trained, by whom, how far they are and for how long")
+    sub.add_argument("--every", type=factor, metavar="SECONDS",
+                     help="show it again after so many seconds (default: 2 on a terminal, elsewhere once)")  # fmt: skip
+    shelf(sub)
+    as_json(sub)
     finetuning(verb("finetune", "fine-tune the net on your photos, and train the same net from scratch to compare"))
     sub = verb("list", "list the claims")
     selection(sub)

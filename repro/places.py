@@ -7,7 +7,7 @@ package, and runs and reports go below the current folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,8 +105,12 @@ def relative_path(path: Path) -> str:
     return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
 
 
-def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[Path, ...]) -> tuple[str, str]:
+def fitting_scale(
+    file: ClaimFile, asked: str | None, device: str, data: tuple[Path, ...], found: Collection[str] | None = None
+) -> tuple[str, str]:
     """(scale, why): the one asked for, else the largest whose data are found and that is meant for this device.
+
+    `found`: the sets that are found where runs are trained, where that is elsewhere; `data` is not looked into then.
 
     ReproError where the claim lacks the scale, DataError where its data are not there.
     """
@@ -114,7 +118,11 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
     if asked and asked not in scales:
         raise ReproError(f"{file.path}: has no scale {asked}; it has {', '.join(scales)}")
     kinds = {scale: file.at(scale).data.kind for scale in scales}
-    there = {kind: find(kind, data, cache()) is not None for kind in kinds.values()}
+    if found is None:
+        found = {kind for kind in kinds.values() if find(kind, data, cache()) is not None}
+    else:
+        data = ()
+    there = {kind: kind in found for kind in kinds.values()}
     if asked:
         if not there[kinds[asked]]:
             kind = kinds[asked]
@@ -139,10 +147,12 @@ def fitting_scale(file: ClaimFile, asked: str | None, device: str, data: tuple[P
     return scales[0], f"no other scale is meant for {device}"
 
 
-def missing(file: ClaimFile, scale: str, data: tuple[Path, ...]) -> list[str]:
-    """Return the sets of a claim's scales above `scale` that are not there, by kind."""
+def missing(file: ClaimFile, scale: str, data: tuple[Path, ...], found: Collection[str] | None = None) -> list[str]:
+    """Return the sets of a claim's scales above `scale` that are not there, by kind; `found` as for `fitting_scale`."""
     above = [other for other in SCALES[SCALES.index(scale) + 1 :] if other in file.claim.scales]
     kinds = dict.fromkeys(file.at(other).data.kind for other in above)
+    if found is not None:
+        return [kind for kind in kinds if kind not in found]
     return [kind for kind in kinds if find(kind, data, cache()) is None]
 
 

@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from repro.engine.events import AttemptFailed, EpochEnded, EvaluationBegun, Event, Finished, Rated, WaitedFor
+from repro.engine.events import (
+    AttemptFailed,
+    EpochEnded,
+    EvaluationBegun,
+    Event,
+    Finished,
+    NodeRefused,
+    Rated,
+    WaitedFor,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -38,7 +47,7 @@ def display(
 ) -> Iterator[Display]:
     """Give a receiver of events; `say` prints a line.
 
-    `brief`: runs that go well have no line that stays. `quiet`: what failed alone is printed. `estimate`: the seconds
+    `brief`: runs that go well have no line that stays. `quiet`: what failed and who refused alone is printed. `estimate`: the seconds
     that all of it takes, as was estimated before.
     """
     from rich.console import Console
@@ -154,6 +163,8 @@ class _Lines:
             self.epochs[event["run"]] = event
         if event["event"] == "failed":
             self.say(_failed(event))
+        elif event["event"] == "node":
+            self.say(_refused(event))
         elif not self.brief and (line := self._line(event)):
             self.say(line)
             self.last = self.tally.clock()
@@ -212,6 +223,8 @@ class _Bars:
             self._note(_timed(event))
         elif event["event"] == "failed":
             self.live.console.print(_failed(event))
+        elif event["event"] == "node":
+            self.live.console.print(_refused(event))
         elif event["event"] == "busy":
             self._note(_busy(event))
         if self.all is not None:
@@ -236,6 +249,10 @@ def _state(event: Event, tally: Tally) -> str:
 
 def _busy(event: WaitedFor) -> str:
     return f"{event['label']}: another process trains this run; it is waited for, and others are trained first"
+
+
+def _refused(event: NodeRefused) -> str:
+    return f"{event['label']} takes no run: {event['why']}"
 
 
 def _finished(event: Finished, last: EpochEnded | None) -> str:

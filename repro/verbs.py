@@ -9,7 +9,7 @@ import argparse
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import ceil
 from pathlib import Path
 from time import monotonic
@@ -19,9 +19,12 @@ from repro import asked, places, reporting
 from repro.asked import Say
 from repro.data.known import what_to_fetch
 from repro.errors import ReproError
+from repro.machine import here, machine
 
 if TYPE_CHECKING:
+    from repro.claim.config import RunConfig
     from repro.claim.files import ClaimFile
+    from repro.engine.cluster import Cluster
     from repro.engine.jobs import Planned
     from repro.engine.setting import Setting
     from repro.pages.outcomes import Outcome
@@ -32,6 +35,8 @@ def run(args: argparse.Namespace, say: Say) -> int:
     """Train what claims want and lack, judge them and write their pages; return the exit code."""
     from repro.claim.files import split
 
+    if args.budget and args.on:
+        raise ReproError("--budget: not with --on: how long runs take on other machines is not known beforehand")
     note = asked.notes(args, say)
     reporting.check(args)  # what cannot be in the end is refused before anything is done
     files, exact = split(asked.named(args))
@@ -43,23 +48,26 @@ def run(args: argparse.Namespace, say: Say) -> int:
         from repro.progress import display
 
         time = budget.seconds(args.budget) if args.budget else None
-        setting, workers = _setting(args)
-        claims = _scaled(files, args, setting, note)
-        more, limit = _more(args), budget.Budget(time, setting.device) if time else None
-        runs, seconds = _estimate(claims, setting, workers, more, note)
-        if runs:
-            with display(say, quiet=args.quiet, estimate=seconds) as show:
-                trained = execute(
-                    claims, setting, workers=workers, report=show, more=more, budget=limit, planned=show.planned
-                )
-            note(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
-            if (
-                limit
-                and _estimate(
-                    claims, setting, workers, more, note, "left, because they cannot finish in the given time"
-                )[0]
-            ):
-                say(f"continue with: python -m repro {shlex.join(sys.argv[1:])}")
+        with machine(args, note) as (setting, workers, cluster):
+            claims = _scaled(files, args, setting, note, cluster)
+            more, limit = _more(args), budget.Budget(time, setting.device) if time else None
+            runs, seconds = _estimate(claims, setting, workers, more, note, cluster=cluster)
+            if runs:
+                with display(say, quiet=args.quiet, estimate=seconds) as show:
+                    trained = execute(
+                        claims,
+                        setting,
+                        workers=workers,
+                        report=show,
+                        more=more,
+                        budget=limit,
+                        planned=show.planned,
+                        cluster=cluster,
+                    )
+                note(f"{trained} run(s) trained, on the shelf {places.relative_path(setting.store.root)}")
+                left = "left, because they cannot finish in the given time"
+                if limit and _estimate(claims, setting, workers, more, note, left)[0]:
+                    say(f"continue with: python -m repro {shlex.join(sys.argv[1:])}")
         if args.base:
             say("\n" + "\n".join(_bases(setting.store.table())))
         files, done = [file for file, _ in claims], done | {file.id: scale for file, scale in claims}
@@ -70,18 +78,17 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
     """Take every claim through training, verdict and page on a few digits, or count it; 4 where one of them fails."""
     from repro.claim.files import split
 
-    begun = monotonic()
+    begun, note = monotonic(), asked.notes(args, say)
     reporting.check(args)
     files, exact = split(asked.load(args.claims, args.section))
-    asked.notes(args, say)(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count; loading PyTorch")
+    note(f"{len(files)} claim(s) to train on a few digits, {len(exact)} to count; loading PyTorch")
     from repro.engine.execute import execute
     from repro.pages.prose import duration
     from repro.progress import display
 
-    setting, workers = _setting(args)
-    with display(say, brief=True, quiet=args.quiet) as show:
-        claims = [(file, args.scale) for file in files]
-        execute(claims, setting, workers=workers, report=show, planned=show.planned)
+    claims = [(file, args.scale) for file in files]
+    with machine(args, note) as (setting, workers, cluster), display(say, brief=True, quiet=args.quiet) as show:
+        execute(claims, setting, workers=workers, report=show, planned=show.planned, cluster=cluster)
 
     def closing(outcomes: Sequence[Outcome]) -> str:
         wrong = [outcome.id for outcome in outcomes if outcome.word in ("error", "not run")]
@@ -149,6 +156,8 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     from repro.claim.files import split
 
     asked.store(args)
+    if args.on:
+        return _forecast(args, say)
     files, exact = split(asked.named(args))
     note: Say = (lambda text: None) if args.json else say
     for fact in exact:
@@ -160,7 +169,7 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     from repro.pages import damage, power
     from repro.store import without_damage
 
-    setting, workers = _setting(args)
+    setting, workers = here(args)
     claims = _scaled(files, args, setting, note) if files or not exact else []
     runs, device = setting.store.table(), device_name(setting.provenance)
     finished = runs.where(setting.stands)
@@ -206,24 +215,34 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-def _setting(args: argparse.Namespace) -> tuple[Setting, int]:
-    """Where and on what runs are trained, and how many workers."""
-    from repro.engine.provenance import device_of, provenance
-    from repro.engine.setting import Setting
-    from repro.workers import cores
+def _forecast(args: argparse.Namespace, say: Say) -> int:
+    """Say what claims take in all on several GPUs of this kind, as far as it is measured on one."""
+    from repro.claim.files import split
+    from repro.engine import forecast
+    from repro.engine.probe import seconds_of
+    from repro.store import Store
 
-    device = device_of(args.device)
-    made = provenance(device)
-    if args.reference and made["commit"] is None:
-        raise ReproError("--reference: this repro was not imported from a clone; there `pip install -e .` makes it so")
-    if args.reference and not made["clean"]:
-        raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
-    setting = Setting(asked.store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
-    return setting, args.workers or (1 if device == "cuda" else cores())
+    if args.json:
+        raise ReproError("plan --on: is not printed as JSON; expected --on or --json alone")
+    files, _ = split(asked.load(args.claims, args.section))
+    setting, _ = here(args)
+    device = setting.provenance["device"]
+    on_gpu, home = setting.device == "cuda", places.clone()
+    shelves = [setting.store, *([Store(home / "runs" / "reference")] if home else [])]
+    rates = [forecast.recorded(shelf.table().where(setting.stands), device) for shelf in shelves] if on_gpu else []
+
+    def rate(config: RunConfig) -> float | None:
+        known = next((seconds for each in rates if (seconds := each(config)) is not None), None)
+        return seconds_of(config, 1, "cuda") if known is None and on_gpu else known
+
+    kind = device if on_gpu else "there is none here"
+    for line in forecast.lines(files, args.scale or "paper", args.on, kind, rate):
+        say(line)
+    return 0
 
 
 def _scaled(
-    files: Sequence[ClaimFile], args: argparse.Namespace, setting: Setting, say: Say
+    files: Sequence[ClaimFile], args: argparse.Namespace, setting: Setting, say: Say, cluster: Cluster | None = None
 ) -> list[tuple[ClaimFile, str]]:
     """Each claim with its scale, which a line says."""
     if not files and not args.base:
@@ -231,21 +250,23 @@ def _scaled(
             f"{args.verb}: nothing is named; expected ids of claims, files or folders, a pattern of ids, --section, or "
             "--base"
         )
-    chosen = []
+    chosen, found = [], cluster.examined.found if cluster else None
     for file in [file.with_seeds(args.seeds) if args.seeds else file for file in files]:
-        scale, why = _fitting(file, args, setting)
+        scale, why = _fitting(file, args, setting, found)
         others = ", ".join(s for s in file.claim.scales if s != scale)
         say(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}")
         chosen.append((file, scale))
     if not args.scale:
-        lacking = [kind for file, scale in chosen for kind in places.missing(file, scale, setting.roots)]
+        lacking = [kind for file, scale in chosen for kind in places.missing(file, scale, setting.roots, found)]
         for kind in dict.fromkeys(lacking):
             say(f"for a larger scale: {what_to_fetch(kind)}")
     return chosen
 
 
-def _fitting(file: ClaimFile, args: argparse.Namespace, setting: Setting) -> tuple[str, str]:
-    return places.fitting_scale(file, args.scale, setting.device, setting.roots)
+def _fitting(
+    file: ClaimFile, args: argparse.Namespace, setting: Setting, found: Collection[str] | None = None
+) -> tuple[str, str]:
+    return places.fitting_scale(file, args.scale, setting.device, setting.roots, found)
 
 
 def _more(args: argparse.Namespace) -> Planned | None:
@@ -273,19 +294,28 @@ def _estimate(
     more: Planned | None,
     say: Say,
     what: str = "to train in this round",
-) -> tuple[int, float]:
-    """Say how many runs are to be trained next, and how long they take at most; return both."""
+    cluster: Cluster | None = None,
+) -> tuple[int, float | None]:
+    """Say how many runs are to be trained next, and how long they take at most; return both.
+
+    How long they take on a cluster is not known beforehand: None.
+    """
+    from repro.engine import jobs
     from repro.engine.execute import remaining
-    from repro.engine.jobs import left_out
     from repro.engine.provenance import device_name
     from repro.engine.setting import standing
 
-    runs, seconds = remaining(claims, setting, workers, more)
-    each = seconds / workers
-    at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
-    found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
+    each: float | None = None
+    if cluster:
+        runs = len(jobs.jobs(claims, standing(setting), device_name(setting.provenance), more))
+        found = f"{runs} runs {what}; how long they take there is not known beforehand"
+    else:
+        runs, seconds = remaining(claims, setting, workers, more)
+        each = seconds / workers
+        at_most = f"{ceil(each)} s" if each < 120 else f"{ceil(each / 60)} min"
+        found = f"{runs} runs {what}, at most {at_most} with {workers} worker(s), measured here"
     if not runs:
-        damaged = left_out(claims, standing(setting), device_name(setting.provenance), more)
+        damaged = jobs.left_out(claims, standing(setting), device_name(setting.provenance), more)
         found = "nothing to train: every planned run is finished"
         found += f", or damaged and left out: {', '.join(sorted(damaged))}" if damaged else ""
     say(found)

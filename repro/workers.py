@@ -1,4 +1,4 @@
-"""Do jobs in worker processes: jobs go in and events come out, through a pipe for each worker.
+"""Do jobs side by side: jobs go in and events come out. A crew does them: processes of this machine, or of a cluster.
 
 Training and the packing of photos use it. A job must leave what it writes whole at any moment, for a worker can be
 killed at any moment, by the system or with its parent.
@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from repro.errors import ReproError, RunError
 
-Report = Callable[[Any], None]  # takes the events of jobs, whatever these are
+Report = Callable[[Any], object]  # takes the events of jobs, whatever these are
 
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -114,15 +114,36 @@ def work_here(plan: Plan, work: Work, report: Report) -> Generator[str]:
             yield job.id
 
 
-def work_through(plan: Plan, work: Work, workers: int, report: Report) -> Generator[str]:
-    """Do `work(job, report)` in so many processes until a plan is empty; yield the id of each job that is done.
+class Stopped:
+    """The last message of a job that ended after a step, as it was asked to."""
+
+
+class Crew(Protocol):
+    """Who does jobs side by side. What `work_through` does with it is the same for every kind."""
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        """The jobs that are being done."""
+
+    def takes(self, job: Job) -> bool:
+        """Begin a job, unless it is being done; return False where there is no room for it now."""
+
+    def messages(self) -> Iterator[tuple[Job, Any]]:
+        """Wait for messages on the jobs; yield those that are there: events, and as a job's last one None where it is
+        done, the ReproError that it raised, or Stopped. WorkerEnded where whoever did it is no more."""
+
+    def end(self) -> None:
+        """End all that is being done, at once."""
+
+
+def work_through(plan: Plan, crew: Crew, report: Report) -> Generator[str]:
+    """Have a crew do jobs until a plan is empty; yield the id of each job that is done.
 
     A new plan is asked for whenever a job has been done; its jobs that nobody works on are begun, in its order. All
-    events of a job are reported before its id is yielded. A ReproError that `work` raises is raised here; WorkerEnded
+    events of a job are reported before its id is yielded. A ReproError that a job raises is raised here; WorkerEnded
     where a worker ends otherwise; KeyboardInterrupt once all jobs have come to their next step, if an end was asked
-    for. However this generator ends, its workers end with it.
+    for. However this generator ends, the crew ends with it.
     """
-    crew = _Crew(work, workers)
     left = plan()
     try:
         with finishing():
@@ -130,17 +151,16 @@ def work_through(plan: Plan, work: Work, workers: int, report: Report) -> Genera
                 for job in left if not asked() else ():
                     if not crew.takes(job):
                         break
-                if not crew.busy:
+                if not crew.jobs:
                     return
                 left = ()
-                for ready, message in crew.messages():
+                for job, message in crew.messages():
                     if isinstance(message, ReproError):
                         raise message
                     if message is None:
-                        yield crew.busy.pop(ready).id
+                        yield job.id
                         left = plan()
-                    elif isinstance(message, _Stopped):
-                        job = crew.busy.pop(ready)
+                    elif isinstance(message, Stopped):
                         if not asked():
                             raise WorkerEnded(job.label, "by a signal", job.id)
                     else:
@@ -149,12 +169,8 @@ def work_through(plan: Plan, work: Work, workers: int, report: Report) -> Genera
         crew.end()
 
 
-class _Stopped:
-    """What a worker sends whose job ended after a step, as it was asked to."""
-
-
-class _Crew:
-    """The workers, each with its pipe, and the jobs of those which have one."""
+class Processes:
+    """A crew of at most so many processes of this machine, with one thread each, that do `work(job, report)`."""
 
     def __init__(self, work: Work, workers: int) -> None:
         self.work, self.workers = work, workers
@@ -162,9 +178,14 @@ class _Crew:
         self.busy: dict[Connection, Job] = {}
         self.told = False  # whether an end was passed on to them
 
+    @property
+    def jobs(self) -> Collection[Job]:
+        """The jobs that are being done."""
+        return self.busy.values()
+
     def takes(self, job: Job) -> bool:
         """Give a job to a worker, unless one does it; return False where none is idle and no more may be hired."""
-        if job.id in {begun.id for begun in self.busy.values()}:
+        if job.id in {begun.id for begun in self.jobs}:
             return True
         idle = [pipe for pipe in self.processes if pipe not in self.busy]
         if not idle and len(self.processes) == self.workers:
@@ -175,7 +196,7 @@ class _Crew:
             pipe.send(job)
         return True
 
-    def messages(self) -> Iterator[tuple[Connection, Any]]:
+    def messages(self) -> Iterator[tuple[Job, Any]]:
         """Wait for a message of busy workers; yield those that are there. WorkerEnded of a worker that is no more."""
         there: list[Any] = []
         while not there:
@@ -192,7 +213,8 @@ class _Crew:
                 if asked():  # a signal to all processes of a group ended it
                     raise KeyboardInterrupt from None
                 raise _ended(self.processes[ready], self.busy[ready]) from None
-            yield ready, message
+            last = message is None or isinstance(message, ReproError | Stopped)
+            yield self.busy.pop(ready) if last else self.busy[ready], message
 
     def _hire(self) -> Connection:
         context = multiprocessing.get_context("spawn")  # a process that has used a GPU cannot be forked
@@ -261,21 +283,25 @@ def _serve(work: Work, pipe: Connection) -> None:
     for number in SIGNALS:
         signal.signal(number, _hear)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    _Steps.depth = 1  # all that a worker does is a step
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             job = pipe.recv()
         except EOFError:
             return
-        try:
-            work(job, pipe.send)
-        except ReproError as error:
-            pipe.send(error)
-        except KeyboardInterrupt:
-            pipe.send(_Stopped())
-        else:
-            pipe.send(None)
+        pipe.send(outcome(work, job, pipe.send))
+
+
+def outcome(work: Work, job: Any, report: Report) -> ReproError | Stopped | None:
+    """Do a job as a worker does, which is a step as a whole; return its last message (`Crew.messages`)."""
+    _Steps.depth = 1
+    try:
+        work(job, report)
+    except ReproError as error:
+        return error
+    except KeyboardInterrupt:
+        return Stopped()
+    return None
 
 
 def _hear(number: int, frame: object) -> None:

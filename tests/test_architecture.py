@@ -59,12 +59,14 @@ MAY_IMPORT = {
     "notebook": JUDGING | {"contents", "places", "pages"},
     # What the command line does, verb by verb.
     "asked": JUDGING | {"contents", "places", "pages"},
+    "machine": ENGINE | {"asked"},
+    "watch": JUDGING | {"engine"},
     "reading": JUDGING | {"asked", "completion", "contents", "documents", "flags", "pages", "places"},
     "reporting": JUDGING | {"asked", "contents", "documents", "pages", "places"},
-    "verbs": ENGINE | {"asked", "documents", "pages", "progress", "reporting"},
+    "verbs": ENGINE | {"asked", "documents", "machine", "pages", "progress", "reporting"},
     "cli": ENGINE
-    | {"asked", "doctor", "finetune", "flags", "pages", "progress", "published", "reading", "reporting"}
-    | {"verbs"},
+    | {"asked", "doctor", "documents", "finetune", "flags", "pages", "progress", "published", "reading", "reporting"}
+    | {"verbs", "watch"},
     "__main__": {"cli"},
     "__init__": {"notebook"},
 }
@@ -257,7 +259,7 @@ def test_importing_the_command_line_loads_nothing_heavy():
     program = "import sys, repro.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    heavy = {"torch", "triton", "torchvision", "timm", "altair", "vl_convert", "scipy", "sklearn", "pandas"}
+    heavy = {"torch", "ray", "triton", "torchvision", "timm", "altair", "vl_convert", "scipy", "sklearn", "pandas"}
     assert not heavy & set(done.stdout.split())
 
 

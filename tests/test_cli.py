@@ -211,10 +211,12 @@ def test_the_flags_of_every_verb_are_these():
     places = ["--data", "--reference", "--runs"]
     for_ci = ["--junit", "--quiet", "--summary"]
     choice = ["--device", "--scale", "--section", "--seeds", "--workers"]
+    cluster = ["--cpus-per-run", "--gpus-per-run", "--memory-per-run", "--on"]
     expected = {
-        "run": sorted([*places, *choice, *for_ci, "--base", "--budget", "--fail-on", "--out"]),
-        "smoke": sorted([*for_ci, "--device", "--out", "--runs", "--section", "--workers"]),
-        "plan": sorted([*places, *choice, "--base", "--json"]),
+        "run": sorted([*places, *choice, *cluster, *for_ci, "--base", "--budget", "--fail-on", "--out"]),
+        "smoke": sorted([*for_ci, *cluster, "--device", "--out", "--runs", "--section", "--workers"]),
+        "plan": sorted([*places, *choice, "--base", "--json", "--on"]),
+        "watch": ["--every", "--json", "--reference", "--runs"],
         "finetune": sorted(
             [
                 "--afresh",

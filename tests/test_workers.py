@@ -14,7 +14,7 @@ import pytest
 
 from repro import workers
 from repro.errors import DataError
-from repro.workers import WorkerEnded, ask, asked, work_here, work_through
+from repro.workers import Processes, WorkerEnded, ask, asked, work_here, work_through
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def add(job: Sum, report) -> None:
 def through(jobs: list[Sum], workers: int, report) -> list[str]:
     left = {job.id: job for job in jobs}
     done = []
-    for job_id in work_through(left.values, add, workers, report) if workers else work_here(left.values, add, report):
+    crew = Processes(add, workers)
+    for job_id in work_through(left.values, crew, report) if workers else work_here(left.values, add, report):
         done.append(job_id)
         del left[job_id]
     return done
@@ -156,7 +157,7 @@ def noted(path, args, handles):
     return spawn(path, args, handles)
 
 util.spawnv_passfds = noted
-crew = workers._Crew(print, 2)
+crew = workers.Processes(print, 2)
 crew._hire(), crew._hire()
 crew.end()
 """

@@ -13,6 +13,7 @@ from math import fsum
 
 from repro.claim.config import RunConfig, TimingConfig
 from repro.engine.events import Event, Report
+from repro.engine.forecast import kind_of
 from repro.engine.jobs import Job
 from repro.engine.probe import seconds_of
 from repro.errors import ReproError
@@ -53,7 +54,7 @@ class Budget:
     def needed(self, job: Job, there: int) -> float:
         """Return the seconds that a run takes at most, as estimated and corrected."""
         epoch = self._estimate(job.config, 1, self._device)
-        kind = _kind(job)
+        kind = kind_of(job.config) if isinstance(job.config, RunConfig) else job.id
         self._kinds[job.id] = kind, epoch
         alike = self._taken.get(kind) or [pair for pairs in self._taken.values() for pair in pairs]
         factor = fsum(taken for taken, _ in alike) / fsum(estimated for _, estimated in alike) if alike else 1.0
@@ -75,11 +76,3 @@ class Budget:
             self._taken.setdefault(kind, []).append((now - self._last[run], estimated))
         if event["event"] in ("begin", "epoch"):
             self._last[run] = now
-
-
-def _kind(job: Job) -> str:
-    """Return what decides the seconds of an epoch, as text: the configuration without its seed, start and rates."""
-    if not isinstance(job.config, RunConfig):
-        return job.id
-    rule = job.config.train.model_copy(update={"lr": 0.0, "drops": []})
-    return job.config.model_copy(update={"seed": 0, "train": rule, "start": None}).model_dump_json()

@@ -120,6 +120,7 @@ class Evaluator:
                 stop = asked() and trainer.epoch < epoch and not row["diverged"]
                 if stop or time.monotonic() - kept > self.checkpoint_seconds:
                     run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
+                    self.report({"event": "checkpoint", **self.of, "epoch": trainer.epoch})
                     kept = time.monotonic()
                 if stop:
                     raise KeyboardInterrupt

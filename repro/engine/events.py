@@ -88,13 +88,39 @@ class AttemptFailed(OfRun):
     why: str
 
 
+class Kept(OfRun):
+    """A checkpoint of the run, or of an evaluation for which it is trained again, was written after `epoch`."""
+
+    event: Literal["checkpoint"]
+    epoch: int
+
+
+class NodeRefused(OfRun):
+    """A node of a cluster, which `label` names, takes no run."""
+
+    event: Literal["node"]
+    why: str
+
+
 class WaitedFor(OfRun):
     """Another command trains the run; it is waited for once all others are done."""
 
     event: Literal["busy"]
 
 
-Event = Packed | Begun | Updated | EpochEnded | EvaluationBegun | Rated | Finished | AttemptFailed | WaitedFor
+Event = (
+    Packed
+    | Begun
+    | Updated
+    | EpochEnded
+    | EvaluationBegun
+    | Rated
+    | Finished
+    | AttemptFailed
+    | Kept
+    | NodeRefused
+    | WaitedFor
+)
 Report = Callable[[Event], None]
 
 

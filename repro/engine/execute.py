@@ -1,4 +1,5 @@
-"""Plan, train, plan again, until nothing is left to do: in this process, or in several with one thread each."""
+"""Plan, train, plan again, until nothing is left to do: in this process, in several with one thread each, or on a
+cluster."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
+from typing import TYPE_CHECKING
 
 from repro.claim.config import RunData
 from repro.claim.files import ClaimFile, run_config
@@ -22,7 +24,10 @@ from repro.files import gone, is_locked
 from repro.store import CHECKPOINT
 from repro.store.runs import read_rows
 from repro.store.writing import LOCK, being_written
-from repro.workers import WorkerEnded, work_here, work_through
+from repro.workers import Crew, Processes, WorkerEnded, work_here, work_through
+
+if TYPE_CHECKING:  # loaded where there is one
+    from repro.engine.cluster import Cluster
 
 AGAIN = 0.2  # seconds between two looks at the locks of other commands; assumed
 
@@ -36,29 +41,41 @@ def execute(
     more: Planned | None = None,
     budget: Budget | None = None,
     planned: Callable[[int], None] = lambda left: None,
+    cluster: Cluster | None = None,
 ) -> int:
     """Train what the claims (each with its scale) want and the store lacks; return the number of runs that were
     trained or evaluated here and did not fail.
 
     `more`: what is wanted beside claims. `budget`: no run begins that cannot end in its time. `planned`: called with
-    the number of runs that are left, whenever it may have changed. A run that failed under an earlier command is tried
-    again. A run that another command trains is left to it, and waited for once nothing else is to be done. A run whose
-    worker is killed is tried once more when all others are done. Events of one run come in order, the last is
-    `finish`. Errors: ReproError where arms do not start alike or a net cannot be built, DataError where a set is
-    missing, both before any training; WorkerEnded where a run's worker was killed twice.
+    the number of runs that are left, whenever it may have changed. `cluster`: who trains in place of processes here;
+    its nodes then have the data. A run that failed under an earlier command is tried again. A run that another command
+    trains is left to it, and waited for once nothing else is to be done. A run whose worker is killed is tried once
+    more when all others are done. Events of one run come in order, the last is `finish`. Errors: ReproError where arms
+    do not start alike or a net cannot be built, DataError where a set is missing, both before any training;
+    WorkerEnded where a run's worker was killed twice.
     """
     rounds = _Rounds(claims, setting, more, budget, planned)
     if not (first := rounds.wanted()):
         return 0
-    _prepare(claims, first, setting, report)
+    _check(claims)
+    if cluster is None:
+        _have_data(_sets(claims, first), setting, report)
     work, report = partial(train_twice, setting), rounds.watching(budget.watching(report) if budget else report)
+
+    def crew(most: int, alone: bool = False) -> Crew:
+        if cluster is None:
+            return Processes(work, most)
+        from repro.engine.crew import Nodes
+
+        return Nodes(cluster, setting, alone)
+
     while True:
-        plan = rounds.plan
-        ended = work_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report)
+        plan, here = rounds.plan, workers == 1 and cluster is None
+        ended = work_here(plan, work, report) if here else work_through(plan, crew(workers), report)
         if not rounds.take_up_all(ended, report):
             continue  # with new workers
         while job := next(rounds.plan(alone=True), None):  # now that nothing is trained beside it: a process of its own
-            rounds.take_up_all(work_through(iter([[job], []]).__next__, work, 1, report), report)
+            rounds.take_up_all(work_through(iter([[job], []]).__next__, crew(1, alone=True), report), report)
         if rounds.tries_again() or rounds.waited():
             continue
         if rounds.lost:
@@ -191,17 +208,22 @@ class _Rounds:
         return all(stands(store.read(evaluation.id)) for evaluation in job.evaluations)
 
 
-def _prepare(claims: list[tuple[ClaimFile, str]], first: list[Job], setting: Setting, report: Report) -> None:
-    """Check what can be checked before any data are read, and pack what no worker shall have to pack."""
+def _check(claims: list[tuple[ClaimFile, str]]) -> None:
+    """Check what can be checked before any data are read."""
     for file, scale in claims:
         beforehand.check_library_nets(file, scale)
         beforehand.check_initial_values(file, scale)
+
+
+def _sets(claims: list[tuple[ClaimFile, str]], first: list[Job]) -> list[RunData]:
+    """Return the sets that are wanted, now or later."""
     arms = [run_config(c, arm, seed=0) for f, scale in claims for c in [f.at(scale)] for arm in c.arms]
     started = [config.data for config in arms if config.start]  # wanted once what they start from is there
-    _have_data([*(arm.data for job in first for arm in arms_of(job.config)), *started], setting, report)
+    return [*(arm.data for job in first for arm in arms_of(job.config)), *started]
 
 
 def _have_data(sets: list[RunData], setting: Setting, report: Report) -> None:
+    """Pack what no worker shall have to pack. DataError where a set is missing."""
     for kind, stored in sorted({(data.kind, data.stored) for data in sets}, key=str):
 
         def progress(stage: str, done: int, total: int, kind: str = kind) -> None:

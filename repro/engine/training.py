@@ -169,7 +169,8 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, eval
         now = evaluator.left(job.evaluations, row)
         stop = asked() and (now or job.left(rows))
         if stop or now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
-            _checkpoint(trainer, run)
+            run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
+            evaluator.report({"event": "checkpoint", **evaluator.of, "epoch": trainer.epoch})
             saved_at = time.monotonic()
         leaves.write(trainer, rows)
         if stop:
@@ -178,16 +179,12 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, eval
             evaluator.evaluate(evaluation, trainer)
     last = rows[-1]
     if last["diverged"] is None:
-        _checkpoint(trainer, run)
+        run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
         if trainer.correct is not None:
             run.write("correct.npy", saved(np.packbits(trainer.correct.numpy())))
     status: Literal["reached", "diverged"] = "reached" if last["diverged"] is None else "diverged"
     run.finish({"status": status, "epoch": last["epoch"], "update": last["update"]})
     evaluator.report({"event": "finish", **evaluator.of, "epoch": last["epoch"], "status": status})
-
-
-def _checkpoint(trainer: loop.Trainer, run: OpenRun) -> None:
-    run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
 
 
 def measure(job: Job, setting: Setting, report: Report) -> None:

@@ -135,13 +135,13 @@ def _take_up(recorded: Run, path: Path, provenance: Provenance) -> list[Provenan
         return []
     for weights in recorded.path.glob("*.safetensors"):
         with suppress(FileNotFoundError):  # `gc` of another command was quicker
-            _link(weights, path / weights.name)
+            link(weights, path / weights.name)
     if (recorded.path / "metrics.jsonl").is_file():
         write_whole(path / "metrics.jsonl", (recorded.path / "metrics.jsonl").read_bytes())
     return recorded.sessions
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     """Give a file that is only ever replaced a second name, or copy it where the file system knows but one."""
     try:
         os.link(source, target)

@@ -24,7 +24,7 @@ from repro.data.photos.chunks import Chunk
 from repro.data.photos.digests import digest
 from repro.errors import DataError
 from repro.files import write_whole, writing
-from repro.workers import Report, work_here, work_through
+from repro.workers import Processes, Report, work_here, work_through
 
 MARKED = 32 + 4 + 32  # bytes that the first pass keeps of a photo
 
@@ -67,7 +67,7 @@ def do_all(tasks: Sequence[Task], workers: int, progress: Callable[[int, int], N
     done = total - sum(task.photos for task in left.values())
     progress(done, total)
     plan = left.values
-    finished = work_here(plan, _do, _ignore) if workers <= 1 else work_through(plan, _do, workers, _ignore)
+    finished = work_here(plan, _do, _ignore) if workers <= 1 else work_through(plan, Processes(_do, workers), _ignore)
     with closing(finished):
         for task_id in finished:
             done += left.pop(task_id).photos
