@@ -1,21 +1,19 @@
-"""What `--json` prints: one object a command, whose keys the models below name; docs/json.md is made from them.
-
-python -m repro.documents > docs/json.md
-"""
+"""What `--json` prints: one object a command, whose keys the models below name; documented.py makes
+docs/json.md from them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
 from repro.claim.config import Closed
 from repro.claim.files import AnyFile
-from repro.claim.model import models_of
 
 if TYPE_CHECKING:
+    from repro.engine.forecast import Forecast, Whole
     from repro.engine.jobs import Job
     from repro.questions.coverage import Covered, Missing
     from repro.store import Table
@@ -128,6 +126,66 @@ class Planned(Document):
     damaged: list[str] = Field(description="ids of damaged runs, which are left out")
 
 
+class Taken(Closed):
+    """What one claim takes, or all of them together. Runs that several claims share count in each."""
+
+    runs: int = Field(description="runs at first horizons")
+    timings: int = Field(description="timings, whose hours and disk are not counted")
+    hours: float | None = Field(description="GPU-hours; null where an epoch of one of the runs was not measured")
+    unmeasured: int = Field(description="runs of which no epoch was measured on this kind of device")
+    bytes: int | None = Field(description="disk until `gc`; null where the size of a net is not known")
+
+
+class ForecastClaim(Closed):
+    """A claim at the scale that is asked for."""
+
+    id: str = Field(description="the claim's id")
+    takes: Taken | None = Field(description="what it takes; null where `why` says why that is not known")
+    why: str | None = Field(description="why it is not known what the claim takes; null where it is")
+
+
+class Forecasted(Document):
+    """What claims take in all on N GPUs of one kind, with `--on N`."""
+
+    command: Literal["plan --on"] = Field(default="plan --on", description="the command")
+    claims: list[ForecastClaim] = Field(description="the claims")
+    together: Taken = Field(description="all of them, each run once")
+    scale: str = Field(description="the scale")
+    gpus: int = Field(description="how many GPUs, which train one run each at a time")
+    device: str | None = Field(description="the kind of GPU; null where there is none here")
+    days: float | None = Field(description="days on these GPUs; null where `together` has no hours")
+    data: Mapping[str, int] = Field(description="bytes of the packed data sets that they need, by set")
+
+
+class WatchedRun(Closed):
+    """A run that is trained, or whose training was interrupted."""
+
+    run: str = Field(description="the run's id")
+    label: str = Field(description="what it is for")
+    epoch: int = Field(description="epochs that are done")
+    horizon: int | None = Field(description="epochs at most; null where no claim wants it, and of a timing")
+    train_error: float | None = Field(description="training error of the last epoch; null without one, or diverged")
+    seconds: float = Field(description="seconds that its epochs took, in all commands")
+    begun: float = Field(description="seconds since it was begun, or gone on with")
+    last: float | None = Field(description="seconds since its last epoch ended; null without one")
+    process: int | None = Field(description="the process of this machine that trains it; null where none does")
+    device: str = Field(description="the device")
+    resumable: bool = Field(description="whether it goes on from a checkpoint")
+
+
+class Watching(Document):
+    """A shelf while other commands work on it."""
+
+    command: Literal["watch"] = Field(default="watch", description="the command")
+    runs: str = Field(description="folder of the runs")
+    finished: int = Field(description="runs that ended, neither diverged nor failed")
+    diverged: int = Field(description="runs that diverged")
+    failed: int = Field(description="runs that failed")
+    damaged: int = Field(description="runs that are damaged")
+    training: list[WatchedRun] = Field(description="runs that are being trained")
+    stopped: list[WatchedRun] = Field(description="runs without a result that nobody trains")
+
+
 class FoundSet(Closed):
     """A data set that is known."""
 
@@ -148,7 +206,7 @@ class Diagnosis(Document):
     next: str = Field(description="the next command")
 
 
-DOCUMENTS: tuple[type[Document], ...] = (Listed, Planned, Coverage, Diagnosis)
+DOCUMENTS: tuple[type[Document], ...] = (Listed, Planned, Forecasted, Watching, Coverage, Diagnosis)
 
 
 def listed(files: Sequence[AnyFile]) -> Listed:
@@ -185,6 +243,34 @@ def planned_runs(jobs: Sequence[Job], runs: Table) -> list[PlannedRun]:
     ]
 
 
+def forecast(whole: Whole, scale: str, gpus: int, device: str | None) -> Forecasted:
+    """Return a forecast as `plan --on --json` prints it."""
+    return Forecasted(
+        claims=[
+            ForecastClaim(id=id, takes=None, why=what)
+            if isinstance(what, str)
+            else ForecastClaim(id=id, takes=_taken(what), why=None)
+            for id, what in whole.claims.items()
+        ],
+        together=_taken(whole.together),
+        scale=scale,
+        gpus=gpus,
+        device=device,
+        days=whole.days(gpus),
+        data=whole.packed,
+    )
+
+
+def _taken(what: Forecast) -> Taken:
+    return Taken(
+        runs=what.runs,
+        timings=what.timings,
+        hours=None if what.unmeasured else what.hours,
+        unmeasured=what.unmeasured,
+        bytes=None if what.unsized else what.bytes,
+    )
+
+
 def coverage(rows: Sequence[Covered], damaged: Sequence[str]) -> Coverage:
     """Return rows as `coverage --json` prints them."""
     return Coverage(
@@ -216,47 +302,3 @@ def _missing(missing: Missing) -> MissingVerdict:
     cost = missing.cost
     seconds, device = (cost.seconds, cost.device) if cost.known else (None, None)
     return MissingVerdict(**about, runs=cost.runs, known=cost.known, seconds=seconds, device=device)
-
-
-def explained() -> str:
-    """Return docs/json.md: every key of every document, in a table for each object."""
-    lines = [
-        "# What `--json` prints",
-        "",
-        "`list`, `plan`, `coverage` and `doctor` print one JSON object with `--json`. Programs may rely on these keys: "
-        "a key that is removed or changes its meaning moves `format`, a new key does not. `results.json`, next to the "
-        "pages, has the verdicts, and a schema of its own. `repro report --reference` makes this file.",
-    ]
-    for document in DOCUMENTS:
-        lines += ["", f"## `{document.model_fields['command'].default} --json`"]
-        for model in _models(document):
-            about = (model.__doc__ or "").splitlines()[0]
-            lines += ["", f"{about}", "", "| key | type | meaning |", "|---|---|---|"]
-            lines += [
-                f"| `{name}` | {_type(field.annotation)} | {field.description} |"
-                for name, field in model.model_fields.items()
-            ]
-    return "\n".join(lines) + "\n"
-
-
-def _models(model: type[Closed]) -> Iterator[type[Closed]]:
-    """Yield a model and those that its fields hold."""
-    yield model
-    for field in model.model_fields.values():
-        for inner in models_of(field.annotation):
-            yield from _models(inner)  # type: ignore[arg-type]
-
-
-def _type(annotation: Any) -> str:
-    """Return what JSON has for an annotation."""
-    plain = {str: "string", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
-    if annotation in plain:
-        return plain[annotation]
-    arguments = get_args(annotation)
-    if getattr(annotation, "__origin__", None) is list:
-        return f"list: {_type(arguments[0])}"
-    if getattr(annotation, "__origin__", None) is Literal:
-        return " or ".join(f"`{json.dumps(value)}`" for value in arguments)
-    if models_of(annotation) or getattr(annotation, "__origin__", None) is Mapping:
-        return "object"
-    return " or ".join(_type(part) for part in arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import repro
 from repro.completion import IDS, SHELLS
 from repro.errors import CODES
 from repro.places import SCALES
+from repro.values import address, count, factor, gpus, share
 
 
 def shelf(sub: argparse.ArgumentParser) -> None:
@@ -72,49 +72,10 @@ def cluster(sub: argparse.ArgumentParser) -> None:
                      help="with --on: the memory that a run takes (default: not counted)")  # fmt: skip
 
 
-def address(text: str) -> str:
-    """`ray`, or ray://HOST:PORT."""
-    if text != "ray" and not re.fullmatch(r"ray://[^/\s]+:\d{1,5}", text):
-        raise argparse.ArgumentTypeError(f"found {text}; expected ray, or ray://HOST:PORT")
-    return text
-
-
-def gpus(text: str) -> float:
-    """A part of a GPU, or several whole ones."""
-    value = share(text)
-    if value > 1 and not value.is_integer():
-        raise argparse.ArgumentTypeError(f"found {text}; expected a part of a GPU, such as 0.25, or a whole number")
-    return value
-
-
-def share(text: str) -> float:
-    """A number of 0 or more."""
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"found {text}; expected a number of 0 or more")
-    return value
-
-
 def where(sub: argparse.ArgumentParser) -> None:
     """Where data and runs are."""
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
     shelf(sub)
-
-
-def count(text: str) -> int:
-    """A whole number above 0."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"found {value}; expected 1 or more")
-    return value
-
-
-def factor(text: str) -> float:
-    """A number above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"found {text}; expected a number above 0")
-    return value
 
 
 @dataclass(frozen=True)
@@ -276,7 +237,8 @@ def parser() -> argparse.ArgumentParser:
     sub.set_defaults(scale="smoke", seeds=None, base=False, data=None, reference=False, fail_on=())
     sub = verb("watch", "show which runs are being trained, by whom, how far they are and for how long")
     sub.add_argument("--every", type=factor, metavar="SECONDS",
-                     help="show it again after so many seconds (default: 2 on a terminal, elsewhere once)")  # fmt: skip
+                     help="show it again after so many seconds (default: 2 on a terminal; elsewhere, and with --json, "
+                     "once)")  # fmt: skip
     shelf(sub)
     as_json(sub)
     finetuning(verb("finetune", "fine-tune the net on your photos, and train the same net from scratch to compare"))

@@ -47,8 +47,8 @@ def display(
 ) -> Iterator[Display]:
     """Give a receiver of events; `say` prints a line.
 
-    `brief`: runs that go well have no line that stays. `quiet`: what failed and who refused alone is printed. `estimate`: the seconds
-    that all of it takes, as was estimated before.
+    `brief`: runs that go well have no line that stays. `quiet`: what failed, and nodes that take no run, alone are
+    printed. `estimate`: the seconds that all of it takes, as was estimated before.
     """
     from rich.console import Console
 

@@ -38,7 +38,7 @@ def judged(
 
     Return the outcomes: of `done`, else of every claim at its highest scale. `closing`: the summary's last line.
     """
-    from repro import documents
+    from repro import documented
     from repro.files import write_whole
     from repro.pages import damage, outcomes, results, write
     from repro.questions.trial import Trials
@@ -60,7 +60,7 @@ def judged(
             from repro.pages.readme import renew
 
             renew(places.home(), every, trials)
-            write_whole(places.home() / "docs" / "json.md", documents.explained())
+            write_whole(places.home() / "docs" / "json.md", documented.explained())
         if not (done or args.fail_on or args.junit or args.summary):
             return []
         return [

@@ -222,9 +222,8 @@ def _forecast(args: argparse.Namespace, say: Say) -> int:
     from repro.engine.probe import seconds_of
     from repro.store import Store
 
-    if args.json:
-        raise ReproError("plan --on: is not printed as JSON; expected --on or --json alone")
     files, _ = split(asked.load(args.claims, args.section))
+    files = [file.with_seeds(args.seeds) if args.seeds else file for file in files]
     setting, _ = here(args)
     device = setting.provenance["device"]
     on_gpu, home = setting.device == "cuda", places.clone()
@@ -235,8 +234,14 @@ def _forecast(args: argparse.Namespace, say: Say) -> int:
         known = next((seconds for each in rates if (seconds := each(config)) is not None), None)
         return seconds_of(config, 1, "cuda") if known is None and on_gpu else known
 
-    kind = device if on_gpu else "there is none here"
-    for line in forecast.lines(files, args.scale or "paper", args.on, kind, rate):
+    scale = args.scale or "paper"
+    whole = forecast.whole(files, scale, rate)
+    if args.json:
+        from repro import documents
+
+        say(documents.forecast(whole, scale, args.on, device if on_gpu else None).text())
+        return 0
+    for line in forecast.lines(whole, args.on, device if on_gpu else "there is none here"):
         say(line)
     return 0
 

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "contents": FACTS | {"claim", "papers", "paper_questions", "questions"},
     "pages": JUDGING | {"contents"},
     "documents": {"claim", "questions", "store", "engine"},
+    "documented": {"claim", "documents"},
     "nets": {"errors", "tables"},
     "data": {"errors", "files", "workers", "known"},
     "train": FACTS | {"nets", "data"},
@@ -52,7 +53,8 @@ MAY_IMPORT = {
     "finetune": ENGINE | {"pages", "flags"},
     "published": ENGINE | {"pages"},
     "doctor": ENGINE | {"pages", "documents"},
-    "flags": {"errors", "places", "completion"},
+    "flags": {"errors", "places", "completion", "values"},
+    "values": set(),
     "completion": set(),
     "progress": {"events"},
     # What `import repro` offers to notebooks.
@@ -62,7 +64,7 @@ MAY_IMPORT = {
     "machine": ENGINE | {"asked"},
     "watch": JUDGING | {"engine"},
     "reading": JUDGING | {"asked", "completion", "contents", "documents", "flags", "pages", "places"},
-    "reporting": JUDGING | {"asked", "contents", "documents", "pages", "places"},
+    "reporting": JUDGING | {"asked", "contents", "documented", "pages", "places"},
     "verbs": ENGINE | {"asked", "documents", "machine", "pages", "progress", "reporting"},
     "cli": ENGINE
     | {"asked", "doctor", "documents", "finetune", "flags", "pages", "progress", "published", "reading", "reporting"}

@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from repro import cli, documents, reporting
+from repro import cli, documented, documents, reporting
 from repro.completion import SHELLS
 from repro.pages.outcomes import MOST_BYTES, Outcome, junit, summary
 from repro.questions.cases import GROUPS, Word
@@ -133,6 +133,7 @@ def test_open_shows_the_page_of_one_claim_and_the_index_of_several(capsys, place
         (["list"], documents.Listed),
         (["plan", "conv_share", "relu_speedup", "--scale", "smoke"], documents.Planned),
         (["plan", "conv_share"], documents.Planned),
+        (["watch"], documents.Watching),
         (["coverage"], documents.Coverage),
         (["doctor"], documents.Diagnosis),
     ],
@@ -145,8 +146,18 @@ def test_json_has_the_documented_keys_and_nothing_stands_beside_it(words, model,
     assert (document.format, document.command) == (documents.FORMAT, words[0])
 
 
+def test_what_a_catalogue_takes_is_printed_as_json(capsys, tmp_path):
+    words = ("plan", "ten_views", "conv_*", "--on", "8", "--device", "cpu", "--runs", tmp_path / "runs", "--json")
+    code, printed, errors = called(capsys, *words)
+    assert (code, errors) == (0, "")
+    document = documents.Forecasted.model_validate(json.loads(printed))
+    assert (document.gpus, document.scale, document.device, document.days) == (8, "paper", None, None)
+    assert [claim.id for claim in document.claims if claim.takes] == ["ten_views"]
+    assert document.together.runs > 0
+
+
 def test_docs_explain_every_key_of_the_json():
-    assert (ROOT / "docs" / "json.md").read_text() == documents.explained()
+    assert (ROOT / "docs" / "json.md").read_text() == documented.explained()
 
 
 # Completions

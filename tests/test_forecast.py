@@ -36,8 +36,8 @@ def test_hours_are_known_only_where_every_run_was_measured_on_this_device():
     assert known.unmeasured == 0
     assert forecast.forecast(runs, 0, lambda config: None).unmeasured == len(runs)
     files = [load(claims() / "ten_views.yaml")]
-    assert "not known" in " ".join(forecast.lines(files, "paper", 2, "a GPU", lambda config: None))
-    days = " ".join(forecast.lines(files, "paper", 2, "a GPU", lambda config: 36.0))
+    assert "not known" in " ".join(forecast.lines(forecast.whole(files, "paper", lambda config: None), 2, "a GPU"))
+    days = " ".join(forecast.lines(forecast.whole(files, "paper", lambda config: 36.0), 2, "a GPU"))
     assert f"{epochs / 100 / 2 / 24:.1f} days, if 2 GPUs of this kind (a GPU)" in days
 
 

@@ -51,6 +51,20 @@ class Forecast:
     unsized: int
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What claims take, by id, in words where that is not known; all of them together, each run once; and the bytes of
+    their packed sets."""
+
+    claims: dict[str, Forecast | str]
+    together: Forecast
+    packed: dict[str, int]
+
+    def days(self, gpus: int) -> float | None:
+        """Return the days on so many GPUs that train one run each at a time; None where hours are not known."""
+        return None if self.together.unmeasured else max(self.together.hours / gpus, self.together.longest) / 24
+
+
 def kind_of(config: RunConfig) -> str:
     """Return what decides the seconds of an epoch, as text: the configuration without its seed, start and rates."""
     rule = config.train.model_copy(update={"lr": 0.0, "drops": []})
@@ -149,38 +163,38 @@ def packed_bytes(sets: Sequence[RunData]) -> dict[str, int]:
     return out
 
 
-def lines(files: Sequence[ClaimFile], scale: str, gpus: int, device: str, rate: RATE) -> list[str]:
-    """Return the forecast of claims at a scale in words: a line for each, and what all of them take together, each run
-    once."""
-    out, every, sets, timings = [], dict[str, Training](), dict[str, RunData](), 0
-    out.append(f"{'claim':<24} {'runs':>6} {'GPU-hours':>10} {'disk':>9}")
+def whole(files: Sequence[ClaimFile], scale: str, rate: RATE) -> Whole:
+    """Return what each claim takes at a scale, and what all of them take together, each run once."""
+    claims, every, sets, timings = dict[str, Forecast | str](), dict[str, Training](), dict[str, RunData](), 0
     for file in files:
         if scale not in file.claim.scales:
-            out.append(f"{file.id:<24} has no {scale} scale")
+            claims[file.id] = f"has no {scale} scale"
             continue
         if file.undecided(scale):
-            out.append(f"{file.id:<24} not known: the base of its {scale} scale is not chosen yet; see plan --base")
+            claims[file.id] = f"not known: the base of its {scale} scale is not chosen yet; see plan --base"
             continue
         runs, timed = trainings(file, scale)
-        out.append(f"{file.id:<24} {_cells(forecast(runs, timed, rate))}")
+        claims[file.id] = forecast(runs, timed, rate)
         timings += timed
         for each in runs:
             before = every.get(each.config.id, each)
             every[each.config.id] = before if before.epochs >= each.epochs else each
             sets[each.config.data.model_dump_json()] = each.config.data
-    whole = forecast(list(every.values()), timings, rate)
-    out.append(f"{'together, each run once':<24} {_cells(whole)}")
-    packed = packed_bytes(list(sets.values()))
-    out += [f"packed data, {name}: {_size(size)}" for name, size in sorted(packed.items())]
-    days = max(whole.hours / gpus, whole.longest) / 24
-    known = f"{days:.1f} days, if {gpus} GPU{'s' * (gpus != 1)} of this kind ({device}) train one run each at a time"
-    if whole.unmeasured:
-        out.append(
-            f"days on {gpus} GPU{'s' * (gpus != 1)} of this kind ({device}): not known; of {whole.unmeasured} of "
-            f"{whole.runs} runs no epoch was measured on it"
-        )
+    return Whole(claims, forecast(list(every.values()), timings, rate), packed_bytes(list(sets.values())))
+
+
+def lines(what: Whole, gpus: int, device: str) -> list[str]:
+    """Return a forecast in words: a line for each claim, and what all of them take together."""
+    out = [f"{'claim':<24} {'runs':>6} {'GPU-hours':>10} {'disk':>9}"]
+    out += [f"{id:<24} {each if isinstance(each, str) else _cells(each)}" for id, each in what.claims.items()]
+    out.append(f"{'together, each run once':<24} {_cells(what.together)}")
+    out += [f"packed data, {name}: {_size(size)}" for name, size in sorted(what.packed.items())]
+    kind, days = f"{gpus} GPU{'s' * (gpus != 1)} of this kind ({device})", what.days(gpus)
+    if days is None:
+        missing = f"of {what.together.unmeasured} of {what.together.runs} runs no epoch was measured on it"
+        out.append(f"days on {kind}: not known; {missing}")
     else:
-        out.append(known)
+        out.append(f"{days:.1f} days, if {kind} train one run each at a time")
     out.append(
         "runs: every rate on every tuning seed, then the judging seeds, at first horizons: a level ends runs earlier, "
         "and the plan makes some longer; disk: until `repro gc`"
