@@ -202,7 +202,7 @@ def test_a_run_with_a_librarys_net_names_its_version(tmp_path):
     by_kind = {run.config["model"]["kind"]: run for run in setting.store.table().values()}
     assert by_kind[TINY].sessions[-1]["timm"] == timm.__version__
     assert "timm" not in by_kind["alexnet"].sessions[-1]
-    assert f"timm {timm.__version__}" in evidence._setup(by_kind[TINY].sessions[-1], 1)[4]  # as its page says
+    assert f"timm {timm.__version__}" in evidence.setup(by_kind[TINY].sessions[-1], 1)[4]  # as its page says
 
 
 def test_what_is_resolved_for_a_librarys_net_names_no_key_that_it_does_not_have(tmp_path):

@@ -478,22 +478,22 @@ def test_what_a_claim_says_cannot_become_markup(pages):
     assert "a <b>file</b> stores" in Page(pages / "speed.html").text
 
 
-HOSTILE = """</script></style></title><hostile a="b" onload='x'>&lt;"""
+MARKUP = """</script></style></title><hostile a="b" onload='x'>&lt;"""
 MORE = {  # texts that SPEED has not
-    "notes": {"value": HOSTILE, "says": HOSTILE, "source": HOSTILE},
-    "nobody": {"has": HOSTILE, "until": "November 2026"},
+    "notes": {"value": MARKUP, "says": MARKUP, "source": MARKUP},
+    "nobody": {"has": MARKUP, "until": "November 2026"},
 }
 
 
 def test_hostile_words_in_every_text_of_a_claim_and_its_runs_stay_words(pages, tmp_path):
     """Whatever stands in a file is text: no field of it can become a tag, in the page or on the index."""
     data = yaml.safe_load(SPEED)
-    data["paper"] |= {"says": HOSTILE, **MORE}
-    data["question"] = HOSTILE
+    data["paper"] |= {"says": MARKUP, **MORE}
+    data["question"] = MARKUP
     for arm in data["arms"].values():
         arm["label"] += "</script><hostile>"
-    data["assumptions"][0] |= {"what": HOSTILE, "ours": HOSTILE}
-    data["deviations"] = [{"what": HOSTILE, "why": HOSTILE}]
+    data["assumptions"][0] |= {"what": MARKUP, "ours": MARKUP}
+    data["deviations"] = [{"what": MARKUP, "why": MARKUP}]
     file = claim(tmp_path, yaml.safe_dump(data, sort_keys=False))
     store = fill(tmp_path / "runs", file, "paper", ratio_of(6.0, he=1.0))
     texts = 0
@@ -501,7 +501,7 @@ def test_hostile_words_in_every_text_of_a_claim_and_its_runs_stay_words(pages, t
         about = json.loads(path.read_text())
         for session in about["sessions"]:
             for key in [key for key, value in session.items() if isinstance(value, str) and key != "device"]:
-                session[key], texts = HOSTILE, texts + 1
+                session[key], texts = MARKUP, texts + 1
         path.write_text(json.dumps(about))
     assert texts > 100
     out = beside_the_bundle(pages, tmp_path / "out")

@@ -90,7 +90,7 @@ def test_nothing_of_the_first_paper_stands_on_its_pages(pages, name):
 
 
 def test_nothing_of_the_first_paper_stands_in_what_show_prints(place):
-    printed = repro(place, "show", "subsampling", "--scale", "smoke")
+    printed = repro(place, "show", "subsampling", "--scale", "smoke", "--all")
     assert not OF_THE_FIRST.findall(printed)
     assert "model.subsampling" in printed
     assert "recipe of lenet1998" in printed
@@ -103,7 +103,7 @@ def test_nothing_of_the_first_paper_stands_in_the_schema(place):
 
 
 def test_a_claim_without_a_training_rule_takes_its_papers(place):
-    printed = repro(place, "show", "subsampling", "--scale", "paper")
+    printed = repro(place, "show", "subsampling", "--scale", "paper", "--all")
     assert re.search(r"train\.batch +10 +.*recipe of lenet1998", printed)
 
 

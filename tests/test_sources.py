@@ -160,10 +160,14 @@ def test_a_page_outside_of_the_project_links_to_no_file_of_it(tmp_path):
     assert not any(link.startswith("..") for link in Texts((tmp_path / "architecture.html").read_text()).links)
 
 
-def test_the_runs_behind_a_claims_verdict_are_linked_to_their_records():
+def test_the_runs_behind_a_claims_verdict_are_linked_to_their_pages_and_those_to_their_records():
     runs = Store(ROOT / "runs" / "reference").table()
     file = load(ROOT / "claims" / "bias_one.yaml")
     exhibit = show(file, "reference", runs)
-    records = origins(file, "../..", exhibit).records
-    assert {run for run, _ in records} >= set(exhibit.judgement.run_ids) > set()
-    assert all((ROOT / "reports" / "reference" / address).resolve().is_file() for _, address in records)
+    runs = origins(file, "../..", exhibit).runs
+    assert set(runs) >= set(exhibit.judgement.run_ids) > set()
+    for run in runs:
+        page = ROOT / "reports" / "reference" / "runs" / f"{run}.html"
+        record = f"../../../runs/reference/{run}/run.json"
+        assert f'href="{record}"' in page.read_text()
+        assert (page.parent / record).resolve().is_file()
