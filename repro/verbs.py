@@ -81,6 +81,8 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
     setting, workers = _setting(args)
     with display(say, brief=True, quiet=args.quiet) as show:
         claims = [(file, args.scale) for file in files]
+        for file, scale in claims if args.towers > 1 else ():
+            _say_towers(file, scale, asked.notes(args, say))
         execute(claims, setting, workers=workers, report=show, planned=show.planned)
 
     def closing(outcomes: Sequence[Outcome]) -> str:
@@ -208,18 +210,20 @@ def plan(args: argparse.Namespace, say: Say) -> int:
 
 def _setting(args: argparse.Namespace) -> tuple[Setting, int]:
     """Where and on what runs are trained, and how many workers."""
-    from repro.engine.provenance import device_of, provenance
+    from repro.engine.provenance import check_towers, device_of, provenance
     from repro.engine.setting import Setting
     from repro.workers import cores
 
     device = device_of(args.device)
-    made = provenance(device)
+    if args.towers > 1:
+        check_towers(device)
+    made = provenance(device, args.towers)
     if args.reference and made["commit"] is None:
         raise ReproError("--reference: this repro was not imported from a clone; there `pip install -e .` makes it so")
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
     setting = Setting(asked.store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
-    return setting, args.workers or (1 if device == "cuda" else cores())
+    return setting, args.workers or (1 if device == "cuda" else max(1, cores() // args.towers))
 
 
 def _scaled(
@@ -237,11 +241,28 @@ def _scaled(
         others = ", ".join(s for s in file.claim.scales if s != scale)
         say(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}")
         chosen.append((file, scale))
+    for file, scale in chosen if args.towers > 1 else ():
+        _say_towers(file, scale, say)
     if not args.scale:
         lacking = [kind for file, scale in chosen for kind in places.missing(file, scale, setting.roots)]
         for kind in dict.fromkeys(lacking):
             say(f"for a larger scale: {what_to_fetch(kind)}")
     return chosen
+
+
+def _say_towers(file: ClaimFile, scale: str, say: Say) -> None:
+    """Say which nets of a claim have no two towers and are trained in one process. ReproError where it times none that
+    has, since what it timed would stand under two devices."""
+    from repro.claim.files import run_config
+    from repro.engine.setting import has_towers
+    from repro.questions.units import listed
+
+    claim = file.at(scale)
+    whole = [claim.label(arm) for arm in claim.arms if not has_towers(run_config(claim, arm, seed=0))]
+    if claim.measure.timed and len(whole) == len(claim.arms):
+        raise ReproError(f"--towers 2: {file.id} times nets without two towers; leave --towers away for it")
+    if whole:
+        say(f"{file.id}: {listed(whole)}: no two towers, so trained in one process")
 
 
 def _fitting(file: ClaimFile, args: argparse.Namespace, setting: Setting) -> tuple[str, str]:

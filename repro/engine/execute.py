@@ -54,7 +54,8 @@ def execute(
     work, report = partial(train_twice, setting), rounds.watching(budget.watching(report) if budget else report)
     while True:
         plan = rounds.plan
-        ended = work_here(plan, work, report) if workers == 1 else work_through(plan, work, workers, report)
+        here = workers == 1 and "towers" not in setting.provenance  # a killed half ends the process that leads it
+        ended = work_here(plan, work, report) if here else work_through(plan, work, workers, report)
         if not rounds.take_up_all(ended, report):
             continue  # with new workers
         while job := next(rounds.plan(alone=True), None):  # now that nothing is trained beside it: a process of its own
