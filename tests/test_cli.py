@@ -210,10 +210,10 @@ def test_the_flags_of_every_verb_are_these():
     """A flag is a promise: whoever changes one changes this list, the README and the changelog."""
     places = ["--data", "--reference", "--runs"]
     for_ci = ["--junit", "--quiet", "--summary"]
-    choice = ["--device", "--scale", "--section", "--seeds", "--workers"]
+    choice = ["--device", "--scale", "--section", "--seeds", "--towers", "--workers"]
     expected = {
         "run": sorted([*places, *choice, *for_ci, "--base", "--budget", "--fail-on", "--out"]),
-        "smoke": sorted([*for_ci, "--device", "--out", "--runs", "--section", "--workers"]),
+        "smoke": sorted([*for_ci, "--device", "--out", "--runs", "--section", "--towers", "--workers"]),
         "plan": sorted([*places, *choice, "--base", "--json"]),
         "finetune": sorted(
             [

@@ -123,7 +123,8 @@ def ways(folder: Path, updates: int) -> dict[str, list[Row]]:
     setting = Setting(Store(folder / "parts"), "cpu", (), folder / "cache", provenance("cpu"))
     out["in one process, minibatches in two parts"] = list(trainer_of(setting, net(), parts=2).epochs(epochs))
     out["in two processes"] = train(folder / "two", epochs, 2).epochs
-    for name, order in {"in one, then in two": (1, 2), "in two, then in one": (2, 1)}.items():
+    orders = {"in one, then in two": (1, 2), "in two, then in one": (2, 1), "in two, stopped, then in two": (2, 2)}
+    for name, order in orders.items():
         for last, towers in zip((epochs // 2, epochs), order, strict=True):
             out[name] = train(folder / name.replace(" ", "_"), last, towers).epochs
     report, events = killing(epochs // 2)
