@@ -90,9 +90,10 @@ class Half(Step):
 class _Leading(Half):
     """The leader's half: it tells the follower each of its steps before it takes it."""
 
-    def __init__(self, run: loop.Trainer, pair: Pair, place: int) -> None:
+    def __init__(self, run: loop.Trainer, config: RunConfig, pair: Pair) -> None:
         super().__init__(run, LEADER)
-        self.run, self._pair, self._place = run, pair, place
+        self.run, self.config, self._pair = run, config, pair
+        self._place: int | None = None  # of the follower's half, once it has one
 
     def begin(self, order: torch.Tensor, draws: Draws | None, sizes: Sequence[int], *, epoch: int, first: int) -> None:
         rates = [group["lr"] for group in self.run.optimiser.param_groups]
@@ -117,12 +118,14 @@ class _Leading(Half):
         super().repeat(x, y)
 
     def _tell(self, what: str, *given: object) -> None:
+        if self._place is None:  # a run that is only evaluated needs no second process
+            self._place = self._pair.hold(self.config, self.run.parts)
         self._pair.tell((what, self._place, *given))
 
 
 @dataclass
 class Pair:
-    """The second process of a run, started when a net is first shared with it; a context that ends it."""
+    """The second process of a run, started when the first update is due; a context that ends it."""
 
     setting: Setting
     _process: subprocess.Popen[bytes] | None = None
@@ -136,11 +139,15 @@ class Pair:
 
     def share(self, run: loop.Trainer, config: RunConfig) -> None:
         """Do the updates of a run at its start, `run`, of this configuration, in both processes from now on."""
+        run.step = _Leading(run, config, self)
+
+    def hold(self, config: RunConfig, parts: int) -> int:
+        """Have the follower hold its half of a configuration's net; return the number by which it knows it."""
         if self._process is None:
             self._start()
-        self.tell(("net", self._nets, config, run.parts))
-        run.step = _Leading(run, self, self._nets)
+        self.tell(("net", self._nets, config, parts))
         self._nets += 1
+        return self._nets - 1
 
     def tell(self, message: tuple[object, ...]) -> None:
         """Send the follower a message."""
