@@ -180,6 +180,7 @@ class Pair:
         assert self._process is not None
         code = self._process.wait()
         if not self._ending:
+            self._folder.cleanup()
             _end_like(code)
 
     def __exit__(
@@ -189,7 +190,9 @@ class Pair:
             return
         if isinstance(error, RuntimeError | OSError):  # perhaps the other end is gone
             with suppress(subprocess.TimeoutExpired):
-                _end_like(self._process.wait(NOTICE))
+                code = self._process.wait(NOTICE)
+                self._folder.cleanup()
+                _end_like(code)
         self._ending = True
         if error is None or not isinstance(error, Exception):
             self.tell(("end", 0))
