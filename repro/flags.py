@@ -58,6 +58,10 @@ def machine(sub: argparse.ArgumentParser) -> None:
     """What trains."""
     sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
     sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if available")
+    sub.add_argument(
+        "--towers", type=int, choices=(1, 2), default=1,
+        help="2: train each tower of a net that has two in a process, and on a GPU, of its own (default: 1)",
+    )  # fmt: skip
 
 
 def cluster(sub: argparse.ArgumentParser) -> None:

@@ -23,6 +23,8 @@ def machine(args: argparse.Namespace, say: Say) -> Iterator[tuple[Setting, int, 
     if not args.on:
         yield *here(args), None
         return
+    if args.towers > 1:
+        raise ReproError("--towers 2: not with --on: a run on a cluster is one process; leave one of the two away")
     from repro.engine.cluster import Share, connected
 
     share = Share(args.gpus_per_run, args.cpus_per_run, args.memory_per_run * 2**30)
@@ -35,11 +37,14 @@ def machine(args: argparse.Namespace, say: Say) -> Iterator[tuple[Setting, int, 
 
 def here(args: argparse.Namespace) -> tuple[Setting, int]:
     """Where and on what runs are trained on this machine, and how many workers."""
-    from repro.engine.provenance import device_of, provenance
+    from repro.engine.provenance import check_towers, device_of, provenance
     from repro.workers import cores
 
     device = device_of(args.device)
-    return _setting(args, device, provenance(device)), args.workers or (1 if device == "cuda" else cores())
+    if args.towers > 1:
+        check_towers(device)
+    made = provenance(device, args.towers)
+    return _setting(args, device, made), args.workers or (1 if device == "cuda" else max(1, cores() // args.towers))
 
 
 def _setting(args: argparse.Namespace, device: str, made: Provenance) -> Setting:

@@ -88,6 +88,8 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
 
     claims = [(file, args.scale) for file in files]
     with machine(args, note) as (setting, workers, cluster), display(say, brief=True, quiet=args.quiet) as show:
+        for file, scale in claims if args.towers > 1 else ():
+            _say_towers(file, scale, note)
         execute(claims, setting, workers=workers, report=show, planned=show.planned, cluster=cluster)
 
     def closing(outcomes: Sequence[Outcome]) -> str:
@@ -261,11 +263,28 @@ def _scaled(
         others = ", ".join(s for s in file.claim.scales if s != scale)
         say(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}")
         chosen.append((file, scale))
+    for file, scale in chosen if args.towers > 1 else ():
+        _say_towers(file, scale, say)
     if not args.scale:
         lacking = [kind for file, scale in chosen for kind in places.missing(file, scale, setting.roots, found)]
         for kind in dict.fromkeys(lacking):
             say(f"for a larger scale: {what_to_fetch(kind)}")
     return chosen
+
+
+def _say_towers(file: ClaimFile, scale: str, say: Say) -> None:
+    """Say which nets of a claim have no two towers and are trained in one process. ReproError where it times none that
+    has, since what it timed would stand under two devices."""
+    from repro.claim.files import run_config
+    from repro.engine.setting import has_towers
+    from repro.questions.units import listed
+
+    claim = file.at(scale)
+    whole = [claim.label(arm) for arm in claim.arms if not has_towers(run_config(claim, arm, seed=0))]
+    if claim.measure.timed and len(whole) == len(claim.arms):
+        raise ReproError(f"--towers 2: {file.id} times nets without two towers; leave --towers away for it")
+    if whole:
+        say(f"{file.id}: {listed(whole)}: no two towers, so trained in one process")
 
 
 def _fitting(

@@ -210,11 +210,11 @@ def test_the_flags_of_every_verb_are_these():
     """A flag is a promise: whoever changes one changes this list, the README and the changelog."""
     places = ["--data", "--reference", "--runs"]
     for_ci = ["--junit", "--quiet", "--summary"]
-    choice = ["--device", "--scale", "--section", "--seeds", "--workers"]
+    choice = ["--device", "--scale", "--section", "--seeds", "--towers", "--workers"]
     cluster = ["--cpus-per-run", "--gpus-per-run", "--memory-per-run", "--on"]
     expected = {
         "run": sorted([*places, *choice, *cluster, *for_ci, "--base", "--budget", "--fail-on", "--out"]),
-        "smoke": sorted([*for_ci, *cluster, "--device", "--out", "--runs", "--section", "--workers"]),
+        "smoke": sorted([*for_ci, *cluster, "--device", "--out", "--runs", "--section", "--towers", "--workers"]),
         "plan": sorted([*places, *choice, "--base", "--json", "--on"]),
         "watch": ["--every", "--json", "--reference", "--runs"],
         "finetune": sorted(

@@ -48,13 +48,13 @@ def row(rows: list[Covered], name: str) -> Covered:
     return next(row for row in rows if row.entry.id == name)
 
 
-def test_the_catalogue_has_35_sentences_for_claims_and_13_rows_without():
-    assert Counter(entry.paper for entry in ENTRIES) == {"alexnet2012": 47, "vgg2014": 1}
+def test_the_catalogue_has_36_sentences_for_claims_and_13_rows_without():
+    assert Counter(entry.paper for entry in ENTRIES) == {"alexnet2012": 48, "vgg2014": 1}
     assert Counter(entry.part.title for entry in ENTRIES if entry.paper == "alexnet2012") == {
-        "What the net is": 6, "CIFAR-10": 5, "ImageNet": 23, "Reference implementations": 3,
+        "What the net is": 6, "CIFAR-10": 5, "ImageNet": 24, "Reference implementations": 3,
         "Sentences that nobody has tested": 10,
     }  # fmt: skip
-    assert sum(entry.is_claim for entry in ENTRIES) == 35
+    assert sum(entry.is_claim for entry in ENTRIES) == 36
 
 
 def test_every_claim_has_its_row_and_every_row_of_a_sentence_its_claim():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "tests" / "README.md"
-TABLES = ("fuzz", "load", "faults", "ray", "ray-smoke")
+TABLES = ("fuzz", "load", "faults", "ray", "ray-smoke", "towers")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -70,7 +70,9 @@ def execute(
         return Nodes(cluster, setting, alone)
 
     while True:
-        plan, here = rounds.plan, workers == 1 and cluster is None
+        plan = rounds.plan
+        # a killed half of a net ends the process that leads it, so that one is not this
+        here = workers == 1 and cluster is None and "towers" not in setting.provenance
         ended = work_here(plan, work, report) if here else work_through(plan, crew(workers), report)
         if not rounds.take_up_all(ended, report):
             continue  # with new workers

@@ -12,16 +12,18 @@ import torch
 
 import repro
 from repro.errors import ReproError
+from repro.nets.tables import TOWERS
 from repro.store.rows import Provenance
 from repro.train.minibatches import NUMERICS
 
 
-def provenance(device: str) -> Provenance:
+def provenance(device: str, towers: int = 1) -> Provenance:
     """Return what makes runs here on `device`: commit and whether clean, versions, machine, threads. It names no
-    machine. The commit is None where the package was not imported from a clone: `repro` names its version then."""
+    machine. The commit is None where the package was not imported from a clone: `repro` names its version then.
+    `towers` 2: nets of two towers are trained in two processes."""
     commit, clean = commit_of(Path(repro.__file__).parent)
     gpu = torch.cuda.get_device_properties(0) if device == "cuda" else None
-    return {
+    made: Provenance = {
         "commit": commit,
         "clean": clean,
         "numerics": NUMERICS,
@@ -36,13 +38,17 @@ def provenance(device: str) -> Provenance:
         "threads": 1 if device == "cpu" else torch.get_num_threads(),
         "tf32": False,
     }
+    if towers == TOWERS:
+        made["towers"] = towers
+    return made
 
 
 def device_name(made: Provenance) -> str:
-    """Return what a timing is a fact of: the GPU's name, or the processor with the threads that were used."""
-    if made["device"] != "cpu":
-        return made["device"]
-    return f"{made['threads']} thread{'s' * (made['threads'] != 1)} of {made['processor']}"
+    """Return what a timing is a fact of: the GPU's name, or the processor with the threads that were used; with a
+    device for each tower, two of it."""
+    of = f"{made['threads']} thread{'s' * (made['threads'] != 1)} of {made['processor']}"
+    name = made["device"] if made["device"] != "cpu" else of
+    return f"{made['towers']} x {name}" if "towers" in made else name
 
 
 def device_of(asked: str | None) -> str:
@@ -50,6 +56,17 @@ def device_of(asked: str | None) -> str:
     if asked == "cuda" and not torch.cuda.is_available():
         raise ReproError("--device cuda: torch sees no CUDA device here; leave --device away, or see `repro doctor`")
     return asked or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_towers(device: str) -> None:
+    """ReproError where a device for each of two towers is not here."""
+    if not torch.distributed.is_available():
+        raise ReproError("--towers 2: this PyTorch was built without torch.distributed; leave --towers away")
+    if device == "cuda" and (count := torch.cuda.device_count()) < TOWERS:
+        raise ReproError(
+            f"--towers 2: found {count} CUDA device; expected 2, one for each tower; take --device cpu for two "
+            "processes on the CPU, or leave --towers away"
+        )
 
 
 def commit_of(package: Path) -> tuple[str | None, bool]:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from repro import contents
 from repro.claim.config import RunConfig, RunData, TimingConfig
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
+from repro.nets import libraries, tables
 from repro.store import Run, Store, Table
 from repro.store.rows import Provenance
 from repro.train.minibatches import NUMERICS
@@ -36,9 +38,11 @@ class Setting:
 
     def session(self, config: RunConfig | TimingConfig) -> Provenance:
         """Return what makes a run here: the provenance, with the photos that its set lacks and the version of the
-        library that its net is of."""
+        library that its net is of; without `towers` where its nets have none."""
         arms = arms_of(config)
         session: Provenance = {**self.provenance}
+        if not any(has_towers(arm) for arm in arms):
+            session.pop("towers", None)
         kinds = [arm.model.kind.partition(":")[0] for arm in arms]
         if "torchvision" in kinds:
             session["torchvision"] = version("torchvision")
@@ -57,6 +61,14 @@ def standing(setting: Setting) -> Table:
 def arms_of(config: RunConfig | TimingConfig) -> list[RunConfig]:
     """Return the configurations whose nets a run trains: its own, or of a timing each arm's."""
     return list(config.timed.values()) if isinstance(config, TimingConfig) else [config]
+
+
+def has_towers(config: RunConfig) -> bool:
+    """Return whether the net of a run has two towers, so that two processes can train it."""
+    if libraries.is_library_net(config.model.kind):
+        return False
+    model = config.model.model_dump(exclude={"init"})
+    return tables.has_towers(contents.rows(**model, classes=tables.TOWERS))  # of however many classes
 
 
 def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:

@@ -1,8 +1,9 @@
-"""The two towers in two processes, as the authors ran them on two GPUs (§3.2), with torch.distributed.
+"""The nets of two towers in two processes, as the authors ran them on two GPUs (§3.2), with torch.distributed.
 
 Each process holds the kernels and units of its tower. Up to rounding it computes what the grouped net in one process
 computes: the same logits in both processes, and the gradients of its own parameters. The processes communicate only
 where a layer reads both towers, and in the last layer, whose sums they add. Backends: gloo on CPUs, NCCL on two GPUs.
+`repro.engine.pair` trains them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 
 from repro.nets import layers, modules, tables
 
-TOWERS = 2
+TOWERS = tables.TOWERS
 
 
 def build(
@@ -38,9 +39,14 @@ def build(
     ValueError of a net without two towers.
     """
     whole = modules.build(net, init=init, classes=classes, image=image, draw=draw)
+    return half(net, whole, image=image, tower=tower)
+
+
+def half(net: tuple[tables.Row, ...], whole: nn.Module, *, image: tuple[int, int, int], tower: int) -> nn.Sequential:
+    """Build tower 0 or 1 of a net with these rows, with its share of the parameters of `whole`, on their device."""
     with torch.device("meta"):
         made = _module(net, image, tower)
-    made = made.to_empty(device="cpu")
+    made = made.to_empty(device=next(whole.parameters()).device)
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             parameter.copy_(share(net, name, whole.get_parameter(name), tower))
@@ -59,7 +65,7 @@ def share(rows: tuple[tables.Row, ...], name: str, whole: torch.Tensor, tower: i
 
 
 def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: int) -> nn.Sequential:
-    if any(isinstance(row, tables.CrossMapNorm) and row.groups != TOWERS for row in rows):
+    if not tables.has_towers(rows):
         raise ValueError("this net has one tower: nothing to share between two processes")
     net, last = nn.Sequential(), tables.weighted(rows)[-1]
     entering: tables.Shape = image
@@ -80,7 +86,8 @@ def _module(rows: tuple[tables.Row, ...], image: tuple[int, int, int], tower: in
         for name, module in modules.modules(row, entering, place):
             net.add_module(name, module)
         if isinstance(row, tables.Dropout):
-            net[-1] = layers.Dropout(row.keep, TOWERS * prod(entering), (tower, TOWERS))
+            units = TOWERS * prod(entering)
+            net[-1] = layers.Dropout(row.keep, units, (tower, TOWERS), inverted=row.inverted)
         [(_, _, entering)] = tables.shapes((row,), entering)
     raise AssertionError("a net ends with weights")
 

@@ -22,7 +22,8 @@ from repro.engine import starts
 from repro.engine.evaluations import Evaluator, saved
 from repro.engine.events import OfRun, Report, epoch_ended
 from repro.engine.jobs import Job
-from repro.engine.setting import Setting, batches
+from repro.engine.pair import Pair
+from repro.engine.setting import Setting, batches, has_towers
 from repro.errors import Busy, DamagedRun
 from repro.files import gone
 from repro.nets.libraries import is_library_net
@@ -111,9 +112,11 @@ def train(
         trainer.progress = _once_a_second(report, of, config.train.batch)
         if config.start:
             starts.begin(trainer, config, setting.store, weights)
+        if "towers" in session:
+            pair.share(trainer, config)
         return trainer
 
-    with finishing():
+    with finishing(), Pair(setting) as pair:
         with held(setting.store.root / job.id):
             recorded = setting.store.read(job.id)  # under the lock: another process may just have finished it
             if recorded is None or not (setting.stands(recorded) and has_all(recorded, job)):
@@ -191,6 +194,7 @@ def measure(job: Job, setting: Setting, report: Report) -> None:
     """Time one replicate, and record how busy the machine was before it."""
     config, start, load = job.config, time.monotonic(), os.getloadavg()[0]
     assert isinstance(config, TimingConfig)
+    session = setting.session(config)
     trainers = {
         name: loop.trainer(
             model=contents.net(**arm.model.model_dump(), classes=(images := batches(arm.data, setting)).classes),
@@ -198,13 +202,17 @@ def measure(job: Job, setting: Setting, report: Report) -> None:
             seed=arm.seed,
             precision=arm.precision,
             batches=images,
+            capture="towers" not in session,  # two processes capture no graphs, so that no arm does
         )
         for name, arm in config.timed.items()
     }
-    with held(setting.store.root / job.id):
+    with held(setting.store.root / job.id), Pair(setting) as pair:
         if setting.stands(setting.store.read(job.id)):  # another process has just timed it
             return
-        run = open_run(setting.store.root / job.id, config, setting.session(config))
+        for name, arm in config.timed.items():
+            if "towers" in session and has_towers(arm):
+                pair.share(trainers[name], arm)
+        run = open_run(setting.store.root / job.id, config, session)
         timed = throughput.in_turn(trainers, updates=config.updates, rounds=config.rounds, warm=config.warm)
         seconds = time.monotonic() - start
         run.finish({"status": "timed", "timed": timed, "seconds": seconds, "load": load, "cores": os.cpu_count()})

@@ -12,6 +12,7 @@ from math import ceil, prod
 from typing import Literal
 
 ActivationKind = Literal["relu", "tanh", "logistic"]
+TOWERS = 2  # of the nets that two devices can train (§3.2 of AlexNet's paper)
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,17 @@ def resized(row: Weighted, count: int) -> Weighted:
 def outputs(row: Weighted) -> int:
     """Return the number of maps or units of a row."""
     return row.units if isinstance(row, Dense) else row.maps
+
+
+def has_towers(rows: tuple[Row, ...]) -> bool:
+    """Return whether the net has two towers, so that two devices can train it: parts that meet in some layers only."""
+    layers = weighted(rows)
+    if any(isinstance(row, Local) for row in layers):
+        return False
+    groups = [row.groups for row in layers if isinstance(row, Conv | Dense)]
+    norms = {row.groups for row in rows if isinstance(row, CrossMapNorm)}
+    ends = groups[0] == groups[-1] == 1  # the first reads the image, the sums of the last are added
+    return ends and set(groups) == {1, TOWERS} and norms <= {TOWERS} and all(outputs(r) % 2 == 0 for r in layers[:-1])
 
 
 def weighted(rows: tuple[Row, ...]) -> tuple[Weighted, ...]:

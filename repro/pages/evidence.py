@@ -38,7 +38,7 @@ def _made(exhibit: Exhibit) -> Section:
     setups: Counter[tuple[tuple[str, Any], ...]] = Counter()
     for run in sorted(every):
         sessions = [
-            {k: v for k, v in session.items() if k not in ("photos", "micro_batch")}
+            {k: v for k, v in session.items() if k not in ("photos", "micro_batch", "towers")}
             for session in exhibit.table[run].sessions
         ]
         setups.update({tuple(sorted(session.items())) for session in sessions})
@@ -50,6 +50,7 @@ def _made(exhibit: Exhibit) -> Section:
         text.append(f"With the alternatives: {_cost(exhibit.table, every)}.")
         text[-1] = f"{text[-1][:-1]}: {_hours(exhibit.table, every)}."
     text += _left_out(exhibit.table, every) + _in_parts(exhibit.table, every)
+    text += _in_two(exhibit.table, every)
     made = Grid("Machines and software of the runs and evaluations", head, tuple(rows), note=_SESSIONS)
     return Section(f"{exhibit.shelf}-made", "Provenance and cost", tuple(text), (made,))
 
@@ -83,6 +84,15 @@ def _in_parts(table: Table, ids: set[str]) -> list[str]:
         f"parts of at most {size} images whose gradients were added; only rounding differs."
         for size, runs in sorted(sizes.items())
     ]
+
+
+def _in_two(table: Table, ids: set[str]) -> list[str]:
+    """Return a sentence on the runs whose towers were trained in two processes."""
+    runs = sum(any("towers" in session for session in table[run].sessions) for run in ids)
+    return [
+        f"Deviation: {runs:,} run{'s' * (runs != 1)} did updates in two processes, one for each tower, as the paper's "
+        "two GPUs did. They compute what one process computes; only rounding differs."
+    ] * (runs > 0)
 
 
 def setup(session: dict[str, Any], runs: int) -> tuple[str, ...]:

@@ -256,7 +256,7 @@ def _sessions(run: Run) -> Grid:
     tf32 = ["on" if session["tf32"] else "off" for session in run.sessions]
     rows: list[Row] = [(name, *cells) for name, *cells in zip(ABOUT[1:], *columns, strict=True)]
     rows.append(("TF32", *tf32))
-    for key, name in (("micro_batch", "images of a part of a minibatch"),):
+    for key, name in (("micro_batch", "images of a part of a minibatch"), ("towers", "processes, one for each tower")):
         if any(key in session for session in run.sessions):
             rows.append((name, *(str(session.get(key, "–")) for session in run.sessions)))
     head = ("", *(f"session {i}" for i in range(1, len(columns) + 1)))

@@ -95,8 +95,8 @@ class EffectRule(Rule):
     def evidence(self, trial: Trial, claim: Claim, scale: str, to_do: int) -> Evidence:
         arms = tuple(trial.arms[name] for name in self.of)
         device, gpu = claim.measure.device(trial)
-        effect = self.effect(claim, arms, trial.table)
-        return Evidence(claim, scale, effect, arms, to_do, self.rate_range(trial), device=device, gpu=gpu)
+        effect, apart = self.effect(claim, arms, trial.table), claim.measure.apart(trial)
+        return Evidence(claim, scale, effect, arms, to_do, self.rate_range(trial), device=device, gpu=gpu, apart=apart)
 
     def rate_range(self, trial: Trial) -> tuple[float, float] | None:
         """Return the least and the largest effect over rates within 10 % of each arm's best; None where the rule does

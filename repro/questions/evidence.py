@@ -31,6 +31,7 @@ class Evidence:
     rate_range: tuple[float, float] | None = None  # the ratio over all rates within 10 % of the best
     device: str | None = None  # of a timing
     gpu: bool = True  # whether that is a GPU
+    apart: bool = True  # whether each tower of a net had one of its own
     trace: TraceTest | None = None
     failed: int = 0  # of a printed curve: seeds whose run failed, or diverged
     diverged: int = 0

@@ -137,6 +137,15 @@ class Measure(Closed):
         """Return the device that was timed, and whether that is a GPU; (None, True) for a measure that is no timing."""
         return None, True
 
+    @property
+    def two_devices(self) -> bool:
+        """Whether each tower of a net is to be timed on a device of its own."""
+        return False
+
+    def apart(self, trial: Trial) -> bool:
+        """Return whether each tower had a device of its own in what was timed."""
+        return False
+
     @abstractmethod
     def measured(self, claim: Claim) -> str:
         """Return how the measure is read off a run, in sentences, each number the claim's own."""

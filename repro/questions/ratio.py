@@ -87,8 +87,11 @@ class Ratio(TwoArms):
         return min(above) / max(below), max(above) / min(below)
 
     def not_comparable(self, evidence: Evidence) -> str:
-        if evidence.device is None or evidence.gpu:
+        two = evidence.claim.measure.two_devices
+        if evidence.device is None or (evidence.gpu and (evidence.apart or not two)):
             return ""
+        if two:
+            return "it was timed without two GPUs, one for each tower; where there are two, take --towers 2"
         return "it was timed without a GPU, whose work would hide that of the CPU"
 
     def open_because(self, evidence: Evidence) -> str:

@@ -25,7 +25,7 @@ from repro.questions.measure import Measure
 from repro.questions.observations import Arm, Observation, Status, Want
 from repro.questions.statistics import Effect, paired_interval
 from repro.questions.units import RATE, Unit, images, listed, seed_list
-from repro.store import Table
+from repro.store import Run, Table
 
 if TYPE_CHECKING:
     from repro.draw.parts import Section
@@ -45,6 +45,10 @@ class Throughput(Measure):
     updates: Number = Field(description="updates of a round")
     rounds: Number = Field(description="rounds of each arm in a replicate, of which the median counts")
     warm: int = Field(1, ge=1, description="rounds before those, which prepare kernels and memory and do not count")
+
+    towers: Literal[1, 2] = Field(
+        1, description="2: each tower of a net is to have a device of its own (`run --towers 2`)"
+    )
 
     judged_by: ClassVar = ("ratio", "rate")
     names: ClassVar = {"images_per_second": "images/s of training"}
@@ -74,10 +78,19 @@ class Throughput(Measure):
         return TimingConfig(timed=arms, updates=self.updates, rounds=self.rounds, warm=self.warm, device=device)
 
     def devices(self, claim: Claim, table: Table) -> list[str]:
-        """Return the devices that were timed, the one with most replicates first; of equals in order of name."""
+        """Return the devices that were timed, the one with most replicates first; of equals in order of name.
+
+        Where each tower is to have a device of its own, those on which it had come before all others.
+        """
         named = {run.config["device"] for run in table.values() if "timed" in run.config}
-        counts = {name: sum(self.config(claim, seed, name).id in table for seed in claim.seeds) for name in named}
-        return sorted((name for name, count in counts.items() if count), key=lambda name: (-counts[name], name))
+        runs = {
+            name: [table[i] for s in claim.seeds if (i := self.config(claim, s, name).id) in table] for name in named
+        }
+
+        def place(name: str) -> tuple[bool, int, str]:
+            return self.two_devices and not all(map(_apart, runs[name])), -len(runs[name]), name
+
+        return sorted((name for name in named if runs[name]), key=place)
 
     def timed_on(self, trial: Trial) -> str | None:
         return next(iter(self.devices(trial.claim, trial.table)), None)
@@ -99,6 +112,14 @@ class Throughput(Measure):
         sessions = [s for o in arm.observations if o.run in trial.table for s in trial.table[o.run].sessions]
         return trial.device, any(session["device"] != "cpu" for session in sessions)
 
+    @property
+    def two_devices(self) -> bool:
+        return self.towers == 2
+
+    def apart(self, trial: Trial) -> bool:
+        arm = trial.arms[trial.claim.rule.compared(trial.claim)[0]]
+        return all(_apart(trial.table[o.run]) for o in arm.observations if o.run in trial.table)
+
     def wants(self, trial: Trial, arms: list[str]) -> list[Want]:
         claim = trial.claim
         configs = [self.config(claim, seed, trial.device or "") for seed in claim.seeds]
@@ -110,13 +131,17 @@ class Throughput(Measure):
 
     def measured(self, claim: Claim) -> str:
         turns = "in which the arms take turns" if len(claim.arms) > 1 else "which trains"
+        apart = (
+            " The towers of a net are trained in two processes, which exchange what the layers read of both, each on a "
+            "device of its own."
+        ) * self.two_devices
         many = f"{self.rounds} rounds of {self.updates} update{'s' * (self.updates != 1)}"
         return (
             "The measure is images/s of training through the whole pipeline of an epoch: photos are read, cropped, "
             "mirrored and given noise as the claim says, and every update is done. A replicate is a process of its "
             f"own, while this command runs nothing else, {turns} for {many}, after {self.warm} that "
             f"do{'es' * (self.warm == 1)} not count; its value is the median of the rounds. The training step alone, "
-            "repeated on one minibatch, is timed too. Replicates of different devices are never mixed."
+            f"repeated on one minibatch, is timed too. Replicates of different devices are never mixed.{apart}"
         )
 
     def sections(self, exhibit: Exhibit) -> list[Section]:
@@ -125,6 +150,11 @@ class Throughput(Measure):
         from repro.questions.speed_sections import sections  # drawn by pages alone
 
         return sections(exhibit)
+
+
+def _apart(run: Run) -> bool:
+    """Return whether nets of two towers were timed in two processes, each on a device of its own."""
+    return all("towers" in session for session in run.sessions)
 
 
 class Rate(OneArm):

@@ -140,6 +140,7 @@ class Provenance(TypedDict):
     torchvision: NotRequired[str]  # the version of the library that the run's net is of
     timm: NotRequired[str]
     photos: NotRequired[LeftOut]  # where the set lacks some
+    towers: NotRequired[int]  # 2: the updates were done in two processes, one for each tower
     micro_batch: NotRequired[int]  # images of a part, where minibatches did not fit the GPU and were taken in parts
 
 

@@ -138,7 +138,9 @@ class Trainer:
             if self.batches.device.type == "cpu" and not self.step.last_loss.isfinite():
                 break
             if isinstance(self.batches, PhotoBatches) and done in (count // 2, count):
+                self.step.settle()
                 halves.append(testing.held_out(self, update=first + done))
+        self.step.settle()
         return halves
 
     def begin(self, epoch: int) -> tuple[int, list[int], int]:

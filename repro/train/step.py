@@ -124,6 +124,9 @@ class Step:
         self.optimiser.step()
         return torch.stack(losses).sum(), torch.cat(answers)
 
+    def settle(self) -> None:
+        """Bring the run's net up to date; it always is, but where the updates are done on halves of it."""
+
     def repeat(self, x: torch.Tensor, y: torch.Tensor) -> None:
         """Do an update on a minibatch at a fixed address with the last masks, for timings."""
         self.net.train()
