@@ -12,6 +12,7 @@ from repro.asked import Say
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
+    from repro.claim.files import ClaimFile
     from repro.engine.cluster import Cluster
     from repro.engine.setting import Setting
     from repro.store.rows import Provenance
@@ -56,3 +57,18 @@ def _setting(args: argparse.Namespace, device: str, made: Provenance) -> Setting
     if args.reference and not made["clean"]:
         raise ReproError("--reference: the sources or claims differ from their commit; commit, or use a clean worktree")
     return Setting(asked.store(args), device, places.roots(args.data), places.cache(), made, keep_old=args.reference)
+
+
+def say_towers(file: ClaimFile, scale: str, say: Say) -> None:
+    """Say which nets of a claim have no two towers and are trained in one process. ReproError where it times none that
+    has, since what it timed would stand under two devices."""
+    from repro.claim.files import run_config
+    from repro.engine.setting import has_towers
+    from repro.questions.units import listed
+
+    claim = file.at(scale)
+    whole = [claim.label(arm) for arm in claim.arms if not has_towers(run_config(claim, arm, seed=0))]
+    if claim.measure.timed and len(whole) == len(claim.arms):
+        raise ReproError(f"--towers 2: {file.id} times nets without two towers; leave --towers away for it")
+    if whole:
+        say(f"{file.id}: {listed(whole)}: no two towers, so trained in one process")

@@ -9,7 +9,7 @@ import argparse
 import re
 import shlex
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from time import monotonic
@@ -19,7 +19,7 @@ from repro import asked, places, reporting
 from repro.asked import Say
 from repro.data.known import what_to_fetch
 from repro.errors import ReproError
-from repro.machine import here, machine
+from repro.machine import here, machine, say_towers
 
 if TYPE_CHECKING:
     from repro.claim.config import RunConfig
@@ -89,7 +89,7 @@ def smoke(args: argparse.Namespace, say: Say) -> int:
     claims = [(file, args.scale) for file in files]
     with machine(args, note) as (setting, workers, cluster), display(say, brief=True, quiet=args.quiet) as show:
         for file, scale in claims if args.towers > 1 else ():
-            _say_towers(file, scale, note)
+            say_towers(file, scale, note)
         execute(claims, setting, workers=workers, report=show, planned=show.planned, cluster=cluster)
 
     def closing(outcomes: Sequence[Outcome]) -> str:
@@ -182,7 +182,10 @@ def plan(args: argparse.Namespace, say: Say) -> int:
         from repro.engine.execute import remaining
 
         chosen = [(file.id, "exact", "nothing is to be trained") for file in exact]
-        chosen += [(file.id, scale, _fitting(file, args, setting)[1]) for file, scale in claims]
+        chosen += [
+            (file.id, scale, places.fitting_scale(file, args.scale, setting.device, setting.roots)[1])
+            for file, scale in claims
+        ]
         document = documents.Planned(
             claims=[documents.PlannedClaim(id=id, scale=scale, why=why) for id, scale, why in chosen],
             shelf=str(setting.store.root),
@@ -259,38 +262,17 @@ def _scaled(
         )
     chosen, found = [], cluster.examined.found if cluster else None
     for file in [file.with_seeds(args.seeds) if args.seeds else file for file in files]:
-        scale, why = _fitting(file, args, setting, found)
+        scale, why = places.fitting_scale(file, args.scale, setting.device, setting.roots, found)
         others = ", ".join(s for s in file.claim.scales if s != scale)
         say(f"{file.id}: scale {scale} ({why}); others with --scale: {others or 'none'}")
         chosen.append((file, scale))
     for file, scale in chosen if args.towers > 1 else ():
-        _say_towers(file, scale, say)
+        say_towers(file, scale, say)
     if not args.scale:
         lacking = [kind for file, scale in chosen for kind in places.missing(file, scale, setting.roots, found)]
         for kind in dict.fromkeys(lacking):
             say(f"for a larger scale: {what_to_fetch(kind)}")
     return chosen
-
-
-def _say_towers(file: ClaimFile, scale: str, say: Say) -> None:
-    """Say which nets of a claim have no two towers and are trained in one process. ReproError where it times none that
-    has, since what it timed would stand under two devices."""
-    from repro.claim.files import run_config
-    from repro.engine.setting import has_towers
-    from repro.questions.units import listed
-
-    claim = file.at(scale)
-    whole = [claim.label(arm) for arm in claim.arms if not has_towers(run_config(claim, arm, seed=0))]
-    if claim.measure.timed and len(whole) == len(claim.arms):
-        raise ReproError(f"--towers 2: {file.id} times nets without two towers; leave --towers away for it")
-    if whole:
-        say(f"{file.id}: {listed(whole)}: no two towers, so trained in one process")
-
-
-def _fitting(
-    file: ClaimFile, args: argparse.Namespace, setting: Setting, found: Collection[str] | None = None
-) -> tuple[str, str]:
-    return places.fitting_scale(file, args.scale, setting.device, setting.roots, found)
 
 
 def _more(args: argparse.Namespace) -> Planned | None:

@@ -45,10 +45,7 @@ class Throughput(Measure):
     updates: Number = Field(description="updates of a round")
     rounds: Number = Field(description="rounds of each arm in a replicate, of which the median counts")
     warm: int = Field(1, ge=1, description="rounds before those, which prepare kernels and memory and do not count")
-
-    towers: Literal[1, 2] = Field(
-        1, description="2: each tower of a net is to have a device of its own (`run --towers 2`)"
-    )
+    parts: Literal[1, 2] = Field(1, description="2: each of the two parts of a net is to have a device of its own")
 
     judged_by: ClassVar = ("ratio", "rate")
     names: ClassVar = {"images_per_second": "images/s of training"}
@@ -114,7 +111,7 @@ class Throughput(Measure):
 
     @property
     def two_devices(self) -> bool:
-        return self.towers == 2
+        return self.parts == 2
 
     def apart(self, trial: Trial) -> bool:
         arm = trial.arms[trial.claim.rule.compared(trial.claim)[0]]
