@@ -219,10 +219,10 @@ def claim(folder: Path, text: str = "", epochs: int = 2, name: str = "ten_views"
     return file
 
 
-def run_it(file: ClaimFile, setting: Setting) -> list[dict]:
+def run_it(file: ClaimFile, setting: Setting, *more: ClaimFile) -> list[dict]:
     """Return the events, but for those of checkpoints, which say when one was written."""
     events: list[dict] = []
-    execute([(file, "smoke")], setting, workers=1, report=events.append)
+    execute([(each, "smoke") for each in (file, *more)], setting, workers=1, report=events.append)
     return [event for event in events if event["event"] != "checkpoint"]
 
 
@@ -298,8 +298,7 @@ def test_a_run_whose_weights_are_gone_is_trained_again_to_the_same_bits_and_its_
 def test_a_claim_that_is_extended_first_finds_both_epochs_on_the_way(setting, tmp_path):
     short = claim(tmp_path / "claims")
     long = claim(tmp_path / "longer", ", measure.masks: 3", 5, "dropout_average")
-    events: list[dict] = []
-    execute([(long, "smoke"), (short, "smoke")], setting, workers=1, report=events.append)
+    events = run_it(long, setting, short)
     assert [e["event"] for e in events] == [
         "begin",
         *["epoch"] * 2,
