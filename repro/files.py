@@ -7,7 +7,7 @@ import csv
 import errno
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,15 @@ def write_whole(path: Path, content: Content) -> None:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+
+
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write files by their paths in a folder, each whole; one that holds this already is left as it is."""
+    for name, given in files.items():
+        path, content = folder / name, given.encode() if isinstance(given, str) else given
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, content)
 
 
 def rename(finished: Path, path: Path) -> None:

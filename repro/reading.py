@@ -42,7 +42,7 @@ def coverage(args: argparse.Namespace) -> list[str]:
     files, invalid = load_valid(places.claims())
     other, shelf = reference.recorded() if reference else None, asked.shelf(args)
 
-    def found(table: Table) -> list[str]:
+    def covering(table: Table) -> list[str]:
         rows = coverage(asked.catalogue(), files, {shelf: table}, invalid, other)
         if not args.json:
             return lines(rows) if args.missing else overview(rows)
@@ -50,7 +50,7 @@ def coverage(args: argparse.Namespace) -> list[str]:
 
         return [documents.coverage(rows, list(table.damaged)).text()]
 
-    covered = without_damage(table, found)
+    covered = without_damage(table, covering)
     return covered if args.json else [*covered, *damage.lines(table.damaged)]
 
 

@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from repro.claim import arms, nets, resolve
+from repro.data import sets
 from repro.data.known import KNOWN
 
 
@@ -27,6 +29,14 @@ def change_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]
 
     yield change
     forget()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache that has the digits packed."""
+    folder = tmp_path_factory.mktemp("cache")
+    sets.load("digits", cache=folder)
+    return folder
 
 
 @pytest.fixture(scope="module")

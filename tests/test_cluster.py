@@ -20,7 +20,6 @@ import pytest
 from repro import workers
 from repro.claim.files import ClaimFile
 from repro.contents import load
-from repro.data.sets import load as load_set
 from repro.engine import node
 from repro.engine.cluster import ATTEMPTS, Cluster, Share
 from repro.engine.crew import Nodes
@@ -37,13 +36,6 @@ from repro.store.writing import held
 from tests.faults import CLAIMS, store
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    load_set("digits", cache=folder)
-    return folder
 
 
 @pytest.fixture

@@ -75,13 +75,6 @@ def claim(folder: Path, changes: dict[str, str] | None = None, scale: str = "smo
     return [(load(folder / "tiny.yaml"), scale)]
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    load_set("digits", cache=folder)
-    return folder
-
-
 @pytest.fixture
 def setting(tmp_path: Path, cache: Path) -> Setting:
     return Setting(Store(tmp_path / "runs"), "cpu", (), cache, provenance("cpu"))

@@ -67,13 +67,6 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    load_set("digits", cache=folder)
-    return folder
-
-
 @pytest.fixture
 def setting(tmp_path: Path, cache: Path) -> Setting:
     return Setting(Store(tmp_path / "runs"), "cpu", (), cache, provenance("cpu"))

@@ -110,13 +110,6 @@ def timed(root: Path, file: ClaimFile, scale: str, device: str, rates: dict[str,
     return store
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    load_set("digits", cache=folder)
-    return folder
-
-
 @pytest.fixture
 def setting(tmp_path: Path, cache: Path) -> Setting:
     return Setting(Store(tmp_path / "runs"), "cpu", (), cache, provenance("cpu"))

@@ -179,6 +179,20 @@ def shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> It
         entering = leaving
 
 
+def by_layer(
+    rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil
+) -> Iterator[list[tuple[Row, Shape, Shape]]]:
+    """Yield what `shapes` does in groups: first what stands before the first layer with weights, which may be nothing,
+    then each such layer with what follows it up to the next."""
+    group: list[tuple[Row, Shape, Shape]] = []
+    for each in shapes(rows, image, rounding):
+        if isinstance(each[0], Weighted):
+            yield group
+            group = []
+        group.append(each)
+    yield group
+
+
 def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
     """Return the number of weights and biases of each weighted layer, by name."""
     return {

@@ -66,10 +66,10 @@ def opened(path: Path) -> Weights:
         return _ours(path)
     if start.startswith((b"PK\x03\x04", b"\x80")) or start[257:262] == b"ustar":
         return _of_torch(path)
-    raise DataError(f"{path}: {_told(path, start)}")
+    raise DataError(f"{path}: {_refusal(path, start)}")
 
 
-def _told(path: Path, start: bytes) -> str:
+def _refusal(path: Path, start: bytes) -> str:
     """Return what a file is that holds no weights, and what to do."""
     text = start.lstrip().lower()
     if start.startswith(b"version https://git-lfs"):

@@ -13,10 +13,11 @@ from repro.claim.files import AnyFile, ClaimFile, ExactFile, split
 from repro.claim.paper import Paper
 from repro.claim.sources import Source
 from repro.contents import PAPERS
-from repro.files import write_whole
+from repro.files import write_files
 from repro.frames import exports
 from repro.pages import claim, claim_data, coverage, export, facts, fidelity, frames, index, nets, results, source
 from repro.pages import runs as run_pages
+from repro.pages.findings import Finding, findings
 from repro.pages.index import nearby
 from repro.pages.origins import origins
 from repro.pages.results import Results
@@ -60,8 +61,7 @@ def write(
     if only is None:
         files |= asked.whole_shelf()
     files["index.html"] = asked.index({*files, *(path.name for path in out.glob("*.html"))})
-    for name, content in files.items():
-        _renew(out / name, content.encode() if isinstance(content, str) else content)
+    write_files(out, files)
     if only is None:
         for path in (out / run_pages.FOLDER).glob("*.html"):
             if f"{run_pages.FOLDER}/{path.name}" not in files and RUN.fullmatch(path.stem):
@@ -101,6 +101,11 @@ class _Asked:
     def exhibits(self) -> dict[str, Exhibit]:
         """What each trained claim has to show, by id."""
         return {file.id: show(file, self.shelf, self.trials) for file in self.trained}
+
+    @cached_property
+    def findings(self) -> dict[str, Finding]:
+        """The verdicts that another choice turns, by claim."""
+        return findings(self.exhibits.values(), self.trials)
 
     @cached_property
     def used(self) -> dict[str, list[Use]]:
@@ -160,7 +165,7 @@ class _Asked:
         for file in (file for file in self.trained if file.id in self.mine):
             theirs, exhibit = f"reference/{file.id}.html", self.exhibits[file.id]
             href = theirs if (self.out / theirs).is_file() else ""
-            page = claim.page(file, self.exhibits, self.trials, missing[file.id], self.reference, href)
+            page = claim.page(file, self.exhibits, self.findings.get(file.id), missing[file.id], self.reference, href)
             page |= {"origins": origins(file, self.project, exhibit), "nearby": nearby(order, file.id, there)}
             data = export.files(file, exhibit, self.reference)
             page |= {"tables": [name for name in data if name.endswith(".csv")]}
@@ -194,8 +199,8 @@ class _Asked:
 
     def index(self, there: Collection[str]) -> str:
         """Return the index; `there`: the names of all files that it may link to."""
-        exhibits, rows, reference = self.exhibits, self.rows, self.reference
-        page = index.page(self.trained, exhibits, self.exact, rows, reference, self.damaged, self.trials)
+        turned = list(self.findings.values())
+        page = index.page(self.trained, self.exhibits, self.exact, self.rows, self.reference, self.damaged, turned)
         return self.of_claims.get_template("index.html").render(page | {"there": there})
 
 
@@ -212,10 +217,3 @@ def _source_pages(paper: Paper, record: Source, templates: jinja2.Environment) -
         page = fidelity.page(paper.differences, paper)
         files["fidelity.html"] = templates.get_template("fidelity.html").render(page)
     return files
-
-
-def _renew(path: Path, content: bytes) -> None:
-    """Write a file that is not there or holds something else."""
-    if not path.is_file() or path.read_bytes() != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)

@@ -13,7 +13,7 @@ from repro.draw.parts import Figure, Section
 from repro.pages import coverage, net_picture, power, prose, records, settings
 from repro.pages.assumptions import asks_otherwise, assumptions, deciding, turning
 from repro.pages.evidence import sections
-from repro.pages.findings import finding
+from repro.pages.findings import Finding
 from repro.pages.results import AtScale, ClaimResult, Results
 from repro.pages.view import MARKS, Box, box, command, next_scale, reference_box
 from repro.questions.cases import WORST
@@ -21,23 +21,22 @@ from repro.questions.coverage import Missing
 from repro.questions.exhibit import Exhibit, axis, row
 from repro.questions.judge import Judgement
 from repro.questions.sections import effect
-from repro.questions.trial import Trials
-from repro.questions.units import listed
+from repro.questions.units import capital, listed
 
 
 def page(
     file: ClaimFile,
     exhibits: dict[str, Exhibit],
-    trials: Trials,
+    turned: Finding | None,
     missing: dict[str, Missing],
     reference: Results | None,
     href: str,
 ) -> dict[str, Any]:
     """Return everything that templates/claim.html prints.
 
-    `exhibits`: all claims by id. `trials`: those that they are of. `missing`: by scale. `reference`: the results of
-    the reference runs, next to runs of the user's own. `href`: the page of these reference runs; empty where it is not
-    there.
+    `exhibits`: all claims by id. `turned`: what another choice does to this one. `missing`: by scale. `reference`: the
+    results of the reference runs, next to runs of the user's own. `href`: the page of these reference runs; empty where
+    it is not there.
     """
     exhibit = exhibits[file.id]
     theirs = reference.of(file) if reference else None
@@ -45,7 +44,7 @@ def page(
     evidence = sections(exhibit) if exhibit.measured else []
     others = records.others(file, exhibits, reference)
     outlook = power.section(exhibit, theirs.at(exhibit.scale) if theirs else None)
-    decides, cite = _decides(exhibit, trials), _cite(exhibit, verdict)
+    decides, cite = _decides(exhibit, turned), _cite(exhibit, verdict)
     return {
         **_sentence(file),
         "boxes": _boxes(exhibit, missing, verdict, href),
@@ -55,7 +54,7 @@ def page(
         "sections": evidence,
         "contents": _contents(evidence, decides, others, outlook, cite is not None),
         "decides": decides,
-        "net": net_picture.picture(file, exhibit.judgement.claim, exhibit.scale, exhibit.judgement.alternative),
+        "net": net_picture.picture(file.at(exhibit.scale, exhibit.judgement.alternative)),
         "cite": cite,
         "assumptions": assumptions(exhibit, verdict),
         "deciding": deciding(exhibit, verdict),
@@ -97,13 +96,12 @@ def _boxes(exhibit: Exhibit, missing: dict[str, Missing], reference: AtScale | N
     return boxes
 
 
-def _decides(exhibit: Exhibit, trials: Trials) -> list[str]:
+def _decides(exhibit: Exhibit, turned: Finding | None) -> list[str]:
     """Return which choices change the verdict, here or at another scale, in paragraphs; empty where none does."""
-    turned = finding(exhibit, trials)
-    out = [f"{text[0].upper()}{text[1:]}"] if (text := turning(exhibit)) else []
+    out = [text] if (text := turning(exhibit)) else []
     if turned and turned.scale != exhibit.scale:
-        out.append(turned.turn.removeprefix("But ").capitalize())
-    return out
+        out.append(turned.turn)
+    return [capital(text) for text in out]
 
 
 def _cite(exhibit: Exhibit, reference: AtScale | None) -> tuple[str, str] | None:
@@ -234,7 +232,7 @@ def _scale(exhibit: Exhibit, scale: str, missing: Missing | None, reference: Cla
     theirs = reference.at(scale) if reference else None
     return {
         "name": scale,
-        "what": prose.SCALES[scale][0].upper() + prose.SCALES[scale][1:] + ".",
+        "what": f"{capital(prose.SCALES[scale])}.",
         "overrides": settings.in_words(own, file.claim),
         "command": command(file, scale),
         "cost": coverage.sentence(missing) if missing and scale != "smoke" else "",

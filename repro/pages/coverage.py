@@ -12,6 +12,7 @@ from repro.pages import damage, prose
 from repro.pages.view import MARKS
 from repro.questions.cases import GROUPS
 from repro.questions.coverage import WORKS, Covered, Missing, State, summary
+from repro.questions.units import capital
 from repro.store import DamagedRun
 
 SCALES = ("smoke", "small", "medium", "paper")
@@ -103,7 +104,7 @@ def cost(missing: Missing) -> str:
 def sentence(missing: Missing) -> str:
     """Return the cost as pages print it."""
     text = cost(missing)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{capital(text)}."
 
 
 def _text(states: Sequence[State]) -> str:

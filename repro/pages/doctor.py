@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.draw.parts import Grid
-from repro.files import write_whole
+from repro.files import write_files
 from repro.pages.typeset import environment, static
 from repro.store.rows import Provenance
 
@@ -69,9 +69,7 @@ def write(result: dict[str, Any], out: Path) -> list[Path]:
     style = {name: text for name, text in static(out).items() if name.endswith(".css")}  # the page has no script
     content = json.dumps(_finite(result), indent=1, allow_nan=False) + "\n"
     files = {f"{NAME}.json": content, f"{NAME}.html": page} | style
-    for name, text in files.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out / name, text)
+    write_files(out, files)
     return [out / f"{NAME}.json", out / f"{NAME}.html"]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from repro.draw.parts import Grid, Row
-from repro.files import write_whole
+from repro.files import write_files
 from repro.frames import exports
 from repro.pages import answers, evidence, frames
 from repro.pages.answers import Answers, percent
@@ -48,9 +48,7 @@ def write(of: Evaluated, out: Path) -> None:
         **exports({"answers": frames.answers({of.net: of.answers}, of.photos)}),
         "index.html": environment(()).get_template("evaluation.html").render(_page(of)),
     }
-    for name, content in files.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out / name, content)
+    write_files(out, files)
 
 
 def _page(of: Evaluated) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from repro.pages.origins import origins
 from repro.pages.view import MARKS
 from repro.questions import frames
 from repro.questions.facts import TRUE, FactWord, Judged, judge_facts, judged, tally, tolerance, words
-from repro.questions.units import listed
+from repro.questions.units import capital, listed
 
 if TYPE_CHECKING:
     import jinja2
@@ -106,7 +106,7 @@ def _fact(fact: Judged, section: str) -> dict[str, Any]:
         "short": SHORT[fact.word],
         "not_true": fact.word != TRUE,
         "says": fact.fact.says,
-        "where": f"§ {where}" if where[:1].isdigit() else where[:1].upper() + where[1:],
+        "where": f"§ {where}" if where[:1].isdigit() else capital(where),
         "printed": fact.printed,
         "counted": fact.counted,
         "arithmetic": fact.count.arithmetic,

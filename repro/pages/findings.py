@@ -10,12 +10,13 @@ from repro.pages.assumptions import decides, judged_alternatives
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import judge
 from repro.questions.trial import Trials
-from repro.questions.units import listed
+from repro.questions.units import capital, listed
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict that turns on something the paper leaves open, in sentences. `scale`: where it does."""
+    """A verdict that turns on something the paper leaves open, in sentences. `scale`: where it does. `turn` begins with
+    a small letter, so that a sentence may lead to it."""
 
     id: str
     scale: str
@@ -24,17 +25,17 @@ class Finding:
     nobody: str
 
 
-def findings(exhibits: Iterable[Exhibit], trials: Trials) -> list[Finding]:
-    """Return the verdicts that another choice turns into another word, the best founded first."""
-    found = [
-        (exhibit.judgement.verdict.grade or "Z", not turned.nobody, turned)
+def findings(exhibits: Iterable[Exhibit], trials: Trials) -> dict[str, Finding]:
+    """Return the verdicts that another choice turns into another word, by claim, the best founded first."""
+    turned = [
+        (exhibit.judgement.verdict.grade or "Z", not each.nobody, each)
         for exhibit in exhibits
-        if (turned := finding(exhibit, trials))
+        if (each := _finding(exhibit, trials))
     ]
-    return [turned for *_, turned in sorted(found, key=lambda each: (*each[:2], each[2].id))]
+    return {each.id: each for *_, each in sorted(turned, key=lambda row: (*row[:2], row[2].id))}
 
 
-def finding(exhibit: Exhibit, trials: Trials) -> Finding | None:
+def _finding(exhibit: Exhibit, trials: Trials) -> Finding | None:
     """Return what another choice does to a claim at the highest scale where it changes the word."""
     file = exhibit.file
     whats = {name: assumption.what for assumption in file.claim.assumptions for name in assumption.alternatives}
@@ -62,8 +63,8 @@ def finding(exhibit: Exhibit, trials: Trials) -> Finding | None:
         return Finding(
             file.id,
             scale,
-            f"{result.verdict.word.capitalize()}{at}: {result.estimate_words}.",
-            f"But the paper leaves the {open_} open, and the effect turns on it: at {scale} scale it is "
+            f"{capital(result.verdict.word)}{at}: {result.estimate_words}.",
+            f"the paper leaves the {open_} open, and the effect turns on it: at {scale} scale it is "
             f"{base.estimate_words} with our choice and {listed(texts)}.",
             f"Nobody, as far as we found, {nobody.has}." if nobody else "",
         )

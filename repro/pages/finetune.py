@@ -11,7 +11,7 @@ from typing import Any
 from repro.draw import curves
 from repro.draw.curves import Curve, Learning
 from repro.draw.parts import Figure, Grid, Row
-from repro.files import write_whole
+from repro.files import write_files
 from repro.frames import exports
 from repro.pages import frames, prose
 from repro.pages.answers import (
@@ -26,7 +26,7 @@ from repro.pages.answers import (
     percent,
 )
 from repro.pages.typeset import environment, static
-from repro.questions.units import listed
+from repro.questions.units import capital, listed
 
 MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide enough to read
 
@@ -37,9 +37,7 @@ def write(tuning: FineTuning, out: Path) -> None:
     still = [page.read_text()] if page.is_file() else []
     files: dict[str, str | bytes] = {**static(out), **exports({"answers": frames.answers(given, tuning.names)})}
     files["index.html"] = environment(still).get_template("finetune.html").render(_page(tuning))
-    for name, content in files.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out / name, content)
+    write_files(out, files)
 
 
 def _page(tuning: FineTuning) -> dict[str, Any]:
@@ -137,7 +135,7 @@ def _curves(tuning: FineTuning) -> list[Figure]:
             scale="linear",
         )
         strokes = [f"{t.name} {style}" for t, style in zip(tuning.tried, ("solid", "dashed"), strict=False)]
-        note = f"{what[0].upper()}{what[1:]}." + " Dots: the epoch whose weights are kept as best." * held_out
+        note = f"{capital(what)}." + " Dots: the epoch whose weights are kept as best." * held_out
         if metric == "test_error":
             note += f" At epoch 0 what chance gives, {percent(chance)}."
         choice = ("Epochs", (("", "linear"), ("log", "log")))
@@ -190,5 +188,5 @@ def _photos(tuning: FineTuning) -> list[str]:
     if manifest["split_off"]:
         out.append("The set has no split of its own: every fifth photo of each class measures, in the order of "
                    "content, so that the same photos are always divided alike.")  # fmt: skip
-    out += [f"{text[0].upper()}{text[1:]}." for text in (*manifest["deviations"], *tuning.about_photos, *tuning.notes)]
+    out += [f"{capital(text)}." for text in (*manifest["deviations"], *tuning.about_photos, *tuning.notes)]
     return out

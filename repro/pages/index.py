@@ -12,15 +12,14 @@ from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.draw import forest
 from repro.draw.axes import Row
 from repro.pages import damage, facts, multiplicity, prose, records
-from repro.pages.findings import findings
+from repro.pages.findings import Finding
 from repro.pages.results import AtScale, Results
 from repro.pages.view import MARKS, command, next_scale
 from repro.questions.cases import GROUPS, Group, Word
 from repro.questions.coverage import Covered, summary
 from repro.questions.exhibit import Exhibit, row
 from repro.questions.facts import judge_facts
-from repro.questions.trial import Trials
-from repro.questions.units import listed
+from repro.questions.units import capital, listed
 from repro.store import DamagedRun
 
 # What each group is called on the page.
@@ -83,14 +82,14 @@ def page(
     rows: Sequence[Covered],
     reference: Results | None,
     damaged: Mapping[str, DamagedRun],
-    trials: Trials,
+    turned: Sequence[Finding],
 ) -> dict[str, Any]:
     """Return everything that templates/index.html prints.
 
     `exhibits`: the trained claims by id. `rows`: of the catalogue. `reference`: the results of the reference runs,
-    next to runs of the user's own. `damaged`: runs by id. `trials`: those that the exhibits are of.
+    next to runs of the user's own. `damaged`: runs by id. `turned`: verdicts that another choice turns.
     """
-    titles = {covered.entry.id: _capital(covered.entry.says) for covered in rows}
+    titles = {covered.entry.id: capital(covered.entry.says) for covered in rows}
     theirs = {file.id: result.speaking for file in files if reference and (result := reference.of(file))}
     entries = [_entry(exhibits[file.id], titles, theirs.get(file.id)) for file in files]
     entries += [_counted(file, titles) for file in exact]
@@ -103,7 +102,7 @@ def page(
     return {
         "on_trial": prose.on_trial(papers),
         "answer": answer(entries, [judge_facts(file).word for file in exact]),
-        "findings": findings([exhibits[file.id] for file in files], trials),
+        "findings": turned,
         "papers": [(paper, _groups(entry for entry in entries if own[entry.id] is paper)) for paper in papers],
         "choices": {
             "group": [TITLES[group] for group in TITLES if any(entry.group == group for entry in entries)],
@@ -242,7 +241,7 @@ def _line(exhibit: Exhibit) -> Line:
     """Return the verdict of the page's runs in a row."""
     judgement, verdict = exhibit.judgement, exhibit.judgement.verdict
     headline: str = verdict.word
-    finding = f"{_capital(verdict.why)}."
+    finding = f"{capital(verdict.why)}."
     if exhibit.complete:
         headline = verdict.word if exhibit.speaks else "the machinery works here"
         finding = judgement.estimate_words if exhibit.speaks else ""
@@ -285,7 +284,3 @@ def _shared(exhibits: dict[str, Exhibit]) -> str:
     ids = {id: _ids(exhibit) for id, exhibit in sorted(exhibits.items()) if exhibit.complete}
     pairs = [f"{a} with {b} ({len(ids[a] & ids[b])})" for a in ids for b in ids if a < b and ids[a] & ids[b]]
     return f"Verdicts that share runs are not independent: {listed(pairs)}." if pairs else ""
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log2, sqrt
-from typing import Any
 
-from repro.claim.files import ClaimFile
-from repro.claim.resolve import image, net
+from repro.claim.overlays import reach
+from repro.claim.resolve import classes, image, run_config
 from repro.nets import tables
 from repro.nets.tables import Row, Shape
+from repro.pages.prose import activation
 from repro.pages.settings import in_short
 from repro.questions.base import Claim
 
-ACTIVATIONS = {"relu": "ReLU", "tanh": "tanh", "logistic": "logistic"}
 NONE = "none"
 
 
@@ -39,73 +38,48 @@ class Layer:
 
 @dataclass(frozen=True)
 class Net:
-    """The layers in order; `varies`: some differ; `without`: what differs is elsewhere or nowhere."""
+    """The layers in order; `varies`: some differ."""
 
     layers: tuple[Layer, ...]
     varies: bool
 
 
-def picture(file: ClaimFile, claim: Claim, scale: str, alternative: str | None) -> Net | None:
-    """Return the net of a claim at `scale` under one alternative; None for nets of libraries, whose layers are not
-    known here."""
-    armed = {name: _armed(file, scale, alternative, name) for name in claim.arms}
-    rows = {name: net(own.data, own.model) for name, own in armed.items()}
-    if not all(rows.values()) or any(0 in image(own.data) for own in armed.values()):
+def picture(claim: Claim) -> Net | None:
+    """Return the net of a claim; None for nets of libraries, whose layers are not known here."""
+    runs = {arm: run_config(claim, arm, seed=0) for arm in claim.arms}
+    rows = {arm: claim.kinds.rows(run.model, len(classes(run.data))) for arm, run in runs.items()}
+    if not all(rows.values()) or any(0 in image(run.data) for run in runs.values()):
         return None
-    shapes = {name: list(tables.shapes(rows[name], image(own.data))) for name, own in armed.items()}
-    by_arm = {name: _layers(through) for name, through in shapes.items()}
+    by_arm = {arm: _layers(rows[arm], image(run.data)) for arm, run in runs.items()}
     names = list(dict.fromkeys(name for layers in by_arm.values() for name in layers))
     names.sort(key=lambda name: max(list(layers).index(name) for layers in by_arm.values() if name in layers))
-    widest = max(max(shape[1:]) for through in shapes.values() for _, shape, _ in through if len(shape) > 1)
+    side = image(next(iter(runs.values())).data)
+    widest = max(max(image(run.data)[1:]) for run in runs.values())
     layers = [_layer(name, {arm: layers.get(name) for arm, layers in by_arm.items()}, widest) for name in names]
     marked = any(each.differs for each in layers)
-    in_rows = {key for key in claim.varies if marked and key.startswith("model.")}
-    first = next(iter(armed.values()))
-    others = [key for key in claim.varies if key not in in_rows]
+    others = [key for key in claim.varies if not (marked and key.startswith("model."))]
     data = [_part(key, claim) for key in others if key.startswith("data.")]
     rest = [_part(key, claim) for key in others if not key.startswith("data.")]
-    side = image(first.data)
     entry = Layer("input", *_box(side, widest), (Part(f"{side[1]} × {side[2]}", False), *data), bool(data))
     ending = [Layer("training", 0, 0, tuple(rest), True)] if rest else []
     every = (entry, *layers, *ending)
     return Net(every, any(layer.differs for layer in every))
 
 
-def _armed(file: ClaimFile, scale: str, alternative: str | None, arm: str) -> Claim:
-    """Return the claim with the overrides of one arm."""
-    claim: Claim = file.kinds.claim.model_validate(file.layers(scale, alternative, arm).fitting)
-    return claim
-
-
 def _part(key: str, claim: Claim) -> Part:
     """Return a key in which arms differ, with its value in each of them."""
-    base = claim.model_dump()
-    values = [arm.overrides[key] if key in arm.overrides else _at(base, key) for arm in claim.arms.values()]
-    words = " / ".join(dict.fromkeys(in_short(value) for value in values))
+    base = reach(claim.model_dump(), tuple(key.split(".")))
+    words = " / ".join(dict.fromkeys(in_short(arm.overrides.get(key, base)) for arm in claim.arms.values()))
     return Part(f"{key.partition('.')[2] or key}: {words}", True)
-
-
-def _at(data: Mapping[str, Any], key: str) -> Any:
-    """Return the value at a dotted key; None where there is none."""
-    value: Any = data
-    for name in key.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 Through = list[tuple[Row, Shape, Shape]]
 
 
-def _layers(through: Through) -> dict[str, Through]:
+def _layers(rows: tuple[Row, ...], size: Shape) -> dict[str, Through]:
     """Return the rows of each weighted layer, by name: its own, and those up to the next."""
-    out: dict[str, Through] = {}
-    name = ""
-    for row, entering, leaving in through:
-        if isinstance(row, tables.Weighted):
-            name = row.name
-        if name:
-            out.setdefault(name, []).append((row, entering, leaving))
-    return out
+    _, *layers = tables.by_layer(rows, size)
+    return {row.name: through for through in layers if isinstance(row := through[0][0], tables.Weighted)}
 
 
 def _layer(name: str, by_arm: Mapping[str, Through | None], widest: int) -> Layer:
@@ -126,13 +100,13 @@ def _words(through: Through) -> dict[tuple[str, int], str]:
     """Return what is said of each row, by what it is."""
     out: dict[tuple[str, int], str] = {}
     for row, _, _ in through:
-        for what, text in _said_of(row).items():
+        for what, text in _row_words(row).items():
             count = sum(key[0] == what for key in out)
             out[what, count] = text
     return out
 
 
-def _said_of(row: Row) -> dict[str, str]:
+def _row_words(row: Row) -> dict[str, str]:
     """Return the words for one row, by what they are about."""
     match row:
         case tables.Dense():
@@ -147,7 +121,7 @@ def _said_of(row: Row) -> dict[str, str]:
         case tables.Pool():
             return {"pool": f"{row.kind} of {row.size} × {row.size}, step {row.stride}"}
         case tables.Activation():
-            return {"activation": ACTIVATIONS[row.kind]}
+            return {"activation": activation(row.kind)}
         case tables.CrossMapNorm():
             return {"norm": f"LRN over {row.size} maps"}
         case tables.SameMapNorm():

@@ -31,7 +31,6 @@ from repro.questions.units import images
 from repro.store import Run
 
 NAME = "nets.html"
-NAMED = {"relu": "ReLU"}  # non-linearities that are not written as they are spelled
 
 
 @dataclass(frozen=True)
@@ -129,17 +128,14 @@ def _cell(title: str, lines: Sequence[Line], first: Sequence[Line]) -> Cell:
 
 def _stages(net: ListedNet) -> Iterator[tuple[str, list[Line]]]:
     """Yield (place, lines) of a net: each layer with weights, and what follows it in order."""
-    name, after = "image", [Line("size", times(*net.image[1:], net.image[0]))]
-    for row, entering, leaving in tables.shapes(net.rows, net.image, net.rounding):
-        if isinstance(row, Conv | Local | Dense):
-            if after:
-                yield name, after
-            yield row.name, _weights(row, entering, leaving)
-            name, after = f"after {row.name}", []
-        else:
-            after.append(_step(row, leaving))
-    if after:
-        yield name, after
+    before, *layers = tables.by_layer(net.rows, net.image, net.rounding)
+    size = Line("size", times(*net.image[1:], net.image[0]))
+    yield "image", [size, *(_step(row, leaving) for row, _, leaving in before)]
+    for (layer, entering, leaving), *after in layers:
+        assert isinstance(layer, tables.Weighted)
+        yield layer.name, _weights(layer, entering, leaving)
+        if after:
+            yield f"after {layer.name}", [_step(row, gives) for row, _, gives in after]
 
 
 def _weights(row: tables.Weighted, entering: tables.Shape, leaving: tables.Shape) -> list[Line]:
@@ -158,7 +154,7 @@ def _weights(row: tables.Weighted, entering: tables.Shape, leaving: tables.Shape
 def _step(row: tables.Row, leaving: tables.Shape) -> Line:
     """Return a step without weights in a line."""
     if isinstance(row, Activation):
-        return Line("non-linearity", NAMED.get(row.kind, row.kind))
+        return Line("non-linearity", prose.activation(row.kind))
     if isinstance(row, Pool):
         return Line("pooling", f"{row.kind} pooling {row.size}/{row.stride}, gives {times(*leaving[1:], leaving[0])}")
     if isinstance(row, CrossMapNorm):
@@ -244,19 +240,19 @@ def _trainings(exhibit: Exhibit, kind: str, used: Collection[str]) -> list[Row]:
         run = exhibit.table[id]
         config: Any = run.config
         if "train" in config and run.epochs and config["model"]["kind"] == kind:
-            device, seen = device_of(run.sessions[-1]), _seen(run)
+            device, seen = device_of(run.sessions[-1]), _images_trained(run)
             if seen > most.get(device, (0, ""))[0]:
                 most[device] = seen, id
     return [_training(exhibit.table[id], device) for device, (_, id) in sorted(most.items())]
 
 
-def _seen(run: Run) -> int:
+def _images_trained(run: Run) -> int:
     return len(run.epochs) * training_images(RunConfig.model_validate(run.config).data)
 
 
 def _training(run: Run, device: str) -> Row:
     config, seconds, n = RunConfig.model_validate(run.config), [row["seconds"] for row in run.epochs], len(run.epochs)
-    each = _seen(run) // n
+    each = _images_trained(run) // n
     session = run.sessions[-1]
     on = (
         f"{session['threads']} thread{'s' * (session['threads'] != 1)} of {device}"

@@ -15,6 +15,7 @@ from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete, judge
 from repro.questions.mixture import behind
 from repro.questions.trial import Trials
+from repro.questions.units import capital
 from repro.store import Table
 
 UNITS = ("core-hours", "hours")  # of a CPU, of a GPU: the table's columns of cost
@@ -42,7 +43,7 @@ def table(ids: Sequence[str], entries: Sequence[Entry], claims: Sequence[AnyFile
 
 
 def _cells(file: ClaimFile, entry: Entry, exhibit: Exhibit, trials: Trials) -> tuple[str, ...]:
-    sentence = f"[{entry.says[0].upper()}{entry.says[1:]}](reports/reference/{file.id}.html) (§{entry.section})"
+    sentence = f"[{capital(entry.says)}](reports/reference/{file.id}.html) (§{entry.section})"
     scale = exhibit.scale if exhibit.speaks else next_scale(exhibit)
     ours, word = "–", "not run yet"
     if exhibit.speaks:

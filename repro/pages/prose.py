@@ -126,3 +126,8 @@ def legend() -> list[tuple[Word, str]]:
         for case in cases:
             sentences[case.word][case.when.format(**NAMED)] = None
     return [(word, "; ".join(whens)) for word, whens in sentences.items() if whens]
+
+
+def activation(kind: str) -> str:
+    """Return the name of a non-linearity; all but one are written as they are spelled."""
+    return "ReLU" if kind == "relu" else kind

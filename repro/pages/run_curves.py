@@ -22,10 +22,10 @@ def learning(run: Run) -> list[Plot]:
     out = []
     if errors:
         title = "Error, running over the training images and on the test images"
-        out.append(Plot("error", title, _said(errors, percent=True), "error by epoch", tuple(errors), percent=True))
+        out.append(Plot("error", title, _ends(errors, percent=True), "error by epoch", tuple(errors), percent=True))
     if losses:
         top = CUT * max(value for line in losses for _, value in line.points[:1])
-        plot = Plot("loss", "Loss in nats per image", _said(losses), "loss by epoch", tuple(losses), top=top)
+        plot = Plot("loss", "Loss in nats per image", _ends(losses), "loss by epoch", tuple(losses), top=top)
         out.append(plot)
     updates = [(number, loss) for row in run.epochs for number, loss, _ in row["updates"] if number <= 2000]
     if len(updates) > 1:
@@ -47,7 +47,7 @@ def _series(run: Run, metric: str) -> list[tuple[float, float]]:
     return [(float(epoch), value) for epoch, value in run.series(metric)]
 
 
-def _said(lines: Sequence[Line], percent: bool = False) -> str:
+def _ends(lines: Sequence[Line], percent: bool = False) -> str:
     """Return first and last value of each line in words."""
 
     def written(value: float) -> str:

@@ -73,7 +73,7 @@ def _uses(exhibit: Exhibit) -> Iterator[tuple[str, Use]]:
                 if claim.measure.is_time:
                     goal = f"{claim.measure.per_epoch(claim)[0]} to {goal}"
                 judging = role == "judging"
-                found = _found(claim, arm, role, o) if judging or claim.measure.is_time else ""
+                found = _reading(claim, arm, role, o) if judging or claim.measure.is_time else ""
                 use = Use(
                     file.id, file.paper, part.scale, claim.label(arm), role, ", ".join(named),
                     f"{goal}: {found}" if found else "",
@@ -84,7 +84,7 @@ def _uses(exhibit: Exhibit) -> Iterator[tuple[str, Use]]:
                         yield run, (use if as_role == role else _evaluation(use))
 
 
-def _found(claim: Claim, arm: str, role: str, o: Observation) -> str:
+def _reading(claim: Claim, arm: str, role: str, o: Observation) -> str:
     """Return what a claim reads of a run, for people."""
     unit, each = claim.measure.column(claim)
     value = None if o.value is None else each * o.value

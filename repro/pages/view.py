@@ -16,6 +16,7 @@ from repro.questions.exhibit import Exhibit
 from repro.questions.judge import SCALES, complete, judge, judgements
 from repro.questions.mixture import behind, mixture
 from repro.questions.trial import Trials
+from repro.questions.units import capital
 from repro.store import Table
 
 # A sign for every word, so that colour says nothing alone: the name of a symbol in templates/marks.svg.
@@ -160,7 +161,7 @@ def _counted(n: int, set_after: str, device: str | None, claim: Claim) -> list[s
 
 def _capital(text: str) -> str:
     """Return a text with its first letter large, where that is no variable's name of one letter."""
-    return text[0].upper() + text[1:] if text[1:2].isalpha() else text
+    return capital(text) if text[1:2].isalpha() else text
 
 
 def next_scale(exhibit: Exhibit) -> str:

@@ -22,7 +22,7 @@ from repro.questions.observations import Arm, Want
 from repro.questions.rule import Rule
 from repro.questions.statistics import Sampling, deviation, student_p
 from repro.questions.traces import trace, trace_test
-from repro.questions.units import DIFFERENCE, Unit, points, signed, typeset
+from repro.questions.units import DIFFERENCE, Unit, capital, points, signed, typeset
 from repro.train.minibatches import RECORDED
 
 if TYPE_CHECKING:
@@ -268,4 +268,4 @@ class TraceRule(Rule):
     def interval_words(self, evidence: Evidence) -> str:
         text = self.short(evidence)
         band = " to ".join(typeset(points(bound)) for bound in self.offset_within)
-        return f"{text[0].upper()}{text[1:]}; the band of the offset is {band} points."
+        return f"{capital(text)}; the band of the offset is {band} points."

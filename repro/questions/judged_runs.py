@@ -12,6 +12,7 @@ from repro.questions.exhibit import Exhibit
 from repro.questions.frames import measured_runs
 from repro.questions.judge import Judgement
 from repro.questions.measure import MeasuredRun
+from repro.questions.units import capital
 
 RUN: dict[str, Callable[[MeasuredRun], str]] = {"run": lambda row: row.run}
 EVALUATION: dict[str, Callable[[MeasuredRun], str]] = {"evaluation": lambda row: row.evaluation or "–"}
@@ -31,7 +32,7 @@ def judged_runs(exhibit: Exhibit) -> Grid:
     compared = [_compared_head(judgement.claim, rule, len(labels))] * (len(rule.of) == 2)
     first = 1 + len(labels) + len(compared)
     return Grid(
-        f"{what[0].upper()}{what[1:]}, by judging seed",
+        f"{capital(what)}, by judging seed",
         ("seed", *labels, *compared, *(code + f", {label}" * (len(labels) > 1) for code in codes for label in labels)),
         (*rows, *means),
         numbers=frozenset(range(1, first)),

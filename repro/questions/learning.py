@@ -12,7 +12,7 @@ from repro.questions.levels import chance
 from repro.questions.measure import SERIES
 from repro.questions.observations import Arm, Observation
 from repro.questions.run_measure import RunMeasure
-from repro.questions.units import listed
+from repro.questions.units import capital, listed
 from repro.store import Run
 
 STROKES = ("solid", "dashed", "dotted", "dash-dotted")
@@ -93,7 +93,7 @@ def _alt_text(exhibit: Exhibit, means: dict[str, float], stated: dict[str, float
         words.append(f"the paper's figure shows {listed([f'{e:g} ({n})' for n, e in stated.items()])}")
     goal = measure.goal(claim)
     what = f"{measure.per_epoch(claim)[0]} to {goal}" if measure.is_time else goal
-    return f"{what[0].upper()}{what[1:]}: {'; '.join([*words, *_censored(exhibit)])}."
+    return f"{capital(what)}: {'; '.join([*words, *_censored(exhibit)])}."
 
 
 def _caption(exhibit: Exhibit) -> str:

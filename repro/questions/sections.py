@@ -20,7 +20,7 @@ from repro.questions.learning import learning
 from repro.questions.measure import MeasuredRun
 from repro.questions.observations import Tuning
 from repro.questions.tuning import NEAR, SLOWER
-from repro.questions.units import RATIO, listed, times
+from repro.questions.units import RATIO, capital, listed, times
 
 
 def effect(id: str, exhibit: Exhibit) -> Figure | None:
@@ -133,7 +133,7 @@ def _tuning(exhibit: Exhibit) -> Section:
     )
     figure = Figure(drawing, "The learning rate of each arm, tuned independently.", note)
     measured = [row for row in measured_runs(exhibit) if row.use == "tuning"]
-    grid = _rates(claim, f"{aim[0].upper()}{aim[1:]}, by arm, rate and tuning seed", tunings, measured)
+    grid = _rates(claim, f"{capital(aim)}, by arm, rate and tuning seed", tunings, measured)
     return Section(f"{exhibit.shelf}-tuning", "Learning rates", tuple(text), (figure, grid))
 
 

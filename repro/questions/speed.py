@@ -24,7 +24,7 @@ from repro.questions.levels import updates_an_epoch
 from repro.questions.measure import Measure
 from repro.questions.observations import Arm, Observation, Status, Want
 from repro.questions.statistics import Effect, paired_interval
-from repro.questions.units import RATE, Unit, images, listed, seed_list
+from repro.questions.units import RATE, Unit, capital, images, listed, seed_list
 from repro.store import Run, Table
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Rate(OneArm):
     def effect_sentence(self, claim: Claim, effect: Effect) -> str:
         assert effect.estimate is not None
         whose = self.whose(claim)
-        return f"{whose[0].upper()}{whose[1:]} trains {self.unit.written(effect.estimate)} ({effect.sure})."
+        return f"{capital(whose)} trains {self.unit.written(effect.estimate)} ({effect.sure})."
 
     def method(self, claim: Claim, scale: str) -> list[str]:
         low, high = (round(self.days(rate), 1) for rate in reversed(self.within))

@@ -20,14 +20,14 @@ def sections(exhibit: Exhibit) -> list[Section]:
     out = at_smoke_scale(exhibit)
     if (days := _days(exhibit)) is not None:
         out.append(Section(f"{exhibit.shelf}-days", "The whole training", parts=(days,)))
-    text = [f"Timing {o.run} failed twice: {why}." for o in _seen(exhibit) if (why := _failed(exhibit, o))]
-    results = [exhibit.table[o.run].result for o in _seen(exhibit) if o.run in exhibit.table]
+    text = [f"Timing {o.run} failed twice: {why}." for o in _timings(exhibit) if (why := _failed(exhibit, o))]
+    results = [exhibit.table[o.run].result for o in _timings(exhibit) if o.run in exhibit.table]
     loads = [result["load"] for result in results if result and result["status"] == "timed"]
     if loads:
         text.append(f"Before the replicates, the machine had a load of {min(loads):.1f} to {max(loads):.1f}.")
     apart = [
         share
-        for o in _seen(exhibit)
+        for o in _timings(exhibit)
         for arm in exhibit.judgement.arms
         if (share := _spread(exhibit.table, o.run, arm)) is not None
     ]
@@ -46,7 +46,7 @@ def _timing(exhibit: Exhibit) -> Throughput:
     return measure
 
 
-def _seen(exhibit: Exhibit) -> tuple[Observation, ...]:
+def _timings(exhibit: Exhibit) -> tuple[Observation, ...]:
     """Return one observation for each replicate: all arms are timed in the same process."""
     return next(iter(exhibit.judgement.arms.values())).observations
 

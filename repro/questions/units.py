@@ -135,6 +135,11 @@ def seed_list(values: list[int]) -> str:
     return f"seed{'s' * (len(values) > 1)} {runs if whole else listed([str(v) for v in values])}"
 
 
+def capital(text: str) -> str:
+    """Return a text with its first letter large; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def listed(values: list[str]) -> str:
     """Return `a`, `a and b`, `a, b and c`."""
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}" if values else ""

@@ -11,20 +11,20 @@
     const wanted = new FormData(form);
     const text = (wanted.get("text") ?? "").toLowerCase();
     const same = (name, value) => !wanted.get(name) || wanted.get(name) === value;
-    let shown = 0;
+    let visible = 0;
     for (const row of rows) {
       row.hidden = !(
         row.dataset.text.toLowerCase().includes(text) && same("section", row.dataset.section) &&
         same("grade", row.dataset.grade) && same("group", row.closest("[data-group]").dataset.group)
       );
-      shown += !row.hidden;
+      visible += !row.hidden;
     }
-    const all = shown === rows.length;
+    const all = visible === rows.length;
     for (const group of groups) {
       group.hidden = !group.querySelector("[data-section]:not([hidden])");
       if (group.localName === "details" && !all) group.open = true;
     }
-    output.textContent = all ? "" : `${shown} of ${rows.length} claims`;
+    output.textContent = all ? "" : `${visible} of ${rows.length} claims`;
   }
 
   form.addEventListener("input", apply);
