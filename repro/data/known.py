@@ -142,7 +142,7 @@ KNOWN: dict[str, Known] = {
             places=("ilsvrc2010",),
         ),
         Known(
-            # The release counts 14,197,122 photos in 21,841 classes ("15M images, 22K categories" in §7 of the paper)
+            # The release counts 14,197,122 photos in 21,841 classes ("15M images, 22K categories" in §6 of the paper)
             # and has no split: 50,000 of them put aside as val/ is an assumption.
             kind="imagenet_fall2011",
             title="ImageNet's Fall 2011 release, all of its classes",
