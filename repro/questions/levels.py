@@ -176,10 +176,14 @@ class Goal:
         early = rows[: self.half]
         if len(early) < self.half or self.started(rows):
             return False
-        saturated: list[dict[str, Saturation]] = [row["saturated"] for row in early if "saturated" in row]
-        if self.rectified and saturated and any(layer["units"] == 1 for layer in saturated[-1].values()):
+        if self.dead(rows):
             return True
         return len(early) > 1 and all(row["train_loss"] > early[0]["train_loss"] for row in early[1:])
+
+    def dead(self, rows: Rows) -> bool:
+        """Return whether all ReLUs of a layer were dead by half of the horizon: such a net never learns again."""
+        saturated: list[dict[str, Saturation]] = [row["saturated"] for row in rows[: self.half] if "saturated" in row]
+        return self.rectified and bool(saturated) and any(layer["units"] == 1 for layer in saturated[-1].values())
 
     def lost(self, rows: Rows) -> bool:
         """Return whether there will be no net at the horizon: the run diverged before, or was not continued."""

@@ -59,9 +59,9 @@ class Observation:
     seed: int
     run: str
     value: float | None
-    horizon: float  # epochs that were seen, at most `limit`
+    horizon: float  # epochs that were seen, at most `limit`; what a time without a value is known to exceed
     status: Status
-    limit: float  # epochs looked up to: a run without a value takes longer, also where it diverged before
+    limit: float  # epochs looked up to: a run that diverged before takes longer
     evaluation: str | None = None  # of the run, where the measure is read off one
 
     @property
@@ -72,7 +72,9 @@ class Observation:
     @property
     def at_least(self) -> float:
         """The value of a time, or what is known to be below it."""
-        return self.limit if self.value is None else self.value
+        if self.value is not None:
+            return self.value
+        return self.limit if self.status == "diverged" else self.horizon
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,12 @@ class Rate:
 
     @property
     def at_least(self) -> float:
-        """The geometric mean, or a lower bound of it: what has not reached the level takes longer than was looked at,
-        and a rate on which a seed diverged or failed is no choice however long."""
+        """The geometric mean, or what counts as a lower bound of it: what has not reached the level takes longer than
+        was looked up to, also a run that was not continued, and a rate on which a seed diverged or failed is no choice
+        however long."""
         if any(o.status in ("diverged", "failed") for o in self.observations):
             return inf
-        return geometric_mean([o.at_least for o in self.observations])
+        return geometric_mean([o.limit if o.value is None else o.value for o in self.observations])
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,17 @@ class Prefix:
         """Whether the net had learned something by half of the horizon: before, its values are chance's."""
         return self.goal.started(self.rows)
 
+    @property
+    def seen(self) -> float:
+        """The epochs that a run without a value is known to take more than: those of a run that diverged or was not
+        continued though it could still learn; of others the limit."""
+        last = min(self.limit, self.rows[-1]["epoch"])
+        given_up = self.goal.hopeless(self.rows) and not self.goal.dead(self.rows)
+        return last if self.diverged or given_up else self.limit
+
     def observation(self, status: Status, value: float | None = None, **more: Any) -> Observation:
-        """Return the run's observation; of a run that diverged, the horizon is the epoch in which it did."""
-        horizon = self.rows[-1]["epoch"] if status == "diverged" else self.limit
+        """Return the run's observation; its horizon is `seen`, unless `more` has another."""
+        horizon = more.pop("horizon", self.seen if value is None else self.limit)
         return Observation(self.config.seed, self.config.id, value, horizon, status, self.limit, **more)
 
 
@@ -89,6 +97,10 @@ class RunMeasure(Measure):
         not have it."""
         return None if level is None else level.time(rows)
 
+    def exceeded(self, prefix: Prefix) -> float:
+        """Return the epochs that a run without a value is known to take more than, where it is a time."""
+        return prefix.seen
+
     def seen_until(self, claim: Claim, limit: float) -> float:
         """Return the epochs up to which a run's rows can be read."""
         return limit
@@ -121,7 +133,7 @@ class RunMeasure(Measure):
         """Return the value that is read off a run's recorded rows."""
         level, diverged = prefix.goal.level, prefix.diverged
         if not self.has_level and not diverged and not prefix.started:
-            return prefix.observation("not started")
+            return prefix.observation("not started", horizon=self.exceeded(prefix))
         # an epoch in which it diverged has no error
         rows = prefix.rows[:-1] if diverged and not self.diverged_epoch else prefix.rows
         value = self.read(claim, rows, level)
@@ -130,7 +142,7 @@ class RunMeasure(Measure):
         if diverged:
             return prefix.observation("diverged")
         late = self.late(prefix.rows, prefix.goal, prefix.started)
-        return prefix.observation("not started" if late else "not reached")
+        return prefix.observation("not started" if late else "not reached", horizon=self.exceeded(prefix))
 
     def _in_evaluation(self, prefix: Prefix, evaluation: Evaluation, table: Table) -> Observation:
         """Return the value that is read off an evaluation, which may not be there."""

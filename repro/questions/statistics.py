@@ -169,8 +169,8 @@ def ratio(
 def _bound(
     numerator: tuple[Observation, ...], denominator: tuple[Observation, ...], per_seed: dict[int, float], above: bool
 ) -> Effect:
-    """Return a bound of the median ratio: the k-th smallest paired ratio, the censored arm at its horizon (the k-th
-    largest where the other arm is censored). k is the largest that keeps 97.5 % by the binomial, at least 1."""
+    """Return a bound of the median ratio: the k-th smallest paired ratio, censored runs at the time they are known to
+    exceed (the k-th largest where the other arm is censored). k is the largest that keeps 97.5 % by the binomial, at least 1."""
     from scipy.special import bdtr
 
     at_horizon = sorted(
@@ -181,7 +181,7 @@ def _bound(
     low, high = (at_horizon[k - 1], inf) if above else (0.0, at_horizon[k - 1])
     place = "" if k == 1 else f"{k}{ORDINAL.get(k, 'th')} "
     which = f"{place}{'smallest' if above else 'largest'}"
-    method = f"bound of the median: the {which} paired ratio, censored seeds at the horizon"
+    method = f"bound of the median: the {which} paired ratio, censored seeds at the time they exceeded"
     return Effect(RATIO, None, low, high, 1 - float(bdtr(k - 1, n, 0.5)), n, method, per_seed)
 
 

@@ -26,7 +26,7 @@ from repro.questions.levels import (
     updates_an_epoch,
 )
 from repro.questions.observations import Observation
-from repro.questions.run_measure import RunMeasure
+from repro.questions.run_measure import Prefix, RunMeasure
 from repro.store import Run
 from repro.store.rows import Row
 from repro.train.minibatches import RECORDED
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from repro.questions.trial import Trial
 
 MOST = 4  # times the claim's horizon: how long a run is followed for its best (assumed)
-CENSORED = "is censored: it counts as slower than that, and is never dropped."
+CENSORED = "is censored: it counts as slower than that, and is never dropped"
+GIVEN_UP = "One whose loss stayed above its first epoch's is not continued, and counts as slower than it was trained."
 
 
 class EpochsTo(RunMeasure):
@@ -87,7 +88,7 @@ class EpochsTo(RunMeasure):
         return (
             f"The measure is the number of epochs to {self.goal(claim)}. {places[self.at]} The time is where the "
             "lowest value so far first falls to the level, with straight lines between these points. A run that has "
-            f"not reached it by its horizon, {claim.train.epochs} epochs or more, {CENSORED}"
+            f"not reached it by its horizon, {claim.train.epochs} epochs or more, {CENSORED}. {GIVEN_UP}"
         )
 
 
@@ -132,7 +133,7 @@ class UpdatesTo(RunMeasure):
             f"The measure is the number of updates to {self.goal(claim)}: {self.nats(many):.3f} nats, since there are "
             f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. The mean of "
             f"{self.window} updates is placed at {windows[self.at]}. A run that has not "
-            f"reached the level after {most:,} updates {CENSORED}"
+            f"reached the level after {most:,} updates {CENSORED}. {GIVEN_UP}"
         )
 
 
@@ -170,7 +171,7 @@ class Converged(RunMeasure):
         horizon, most = claim.train.epochs, MOST * claim.train.epochs
         while all(run and (run.failed or goal_of(configs[0], horizon).met(run.epochs)) for run in runs):
             times = [converged(held_out_errors(run.epochs[:horizon]), self.near) for run in runs if run]
-            longer = min(most, max(horizon, *(ceil(2 * time) for time in times if time is not None)))
+            longer = min(most, max([horizon, *(ceil(2 * time) for time in times if time is not None)]))
             if longer == horizon:
                 break
             horizon = longer
@@ -179,6 +180,11 @@ class Converged(RunMeasure):
     def read(self, claim: Claim, rows: list[Row], level: Level | None) -> float | None:
         time = converged(held_out_errors(rows), self.near)
         return time if time is not None and 2 * time <= len(rows) else None
+
+    def exceeded(self, prefix: Prefix) -> float:
+        """Return the time read so far, which only grows while a run goes on; 1, the first there can be, of fewer than
+        three errors."""
+        return converged(held_out_errors(prefix.rows), self.near) or 1.0
 
     def curve(self, claim: Claim, observation: Observation, run: Run) -> tuple[Points, tuple[float, float] | None]:
         errors = held_out_errors(run.epochs[: ceil(observation.limit)])
@@ -193,5 +199,5 @@ class Converged(RunMeasure):
             f"The measure is the number of epochs until a run is first {self.goal(claim)}. The error is measured every "
             "half epoch, in test mode, and smoothed by medians of three. A run goes on for twice that time, so that "
             f"its lowest error is known, but for {MOST * claim.train.epochs} epochs at most. A run that still improves "
-            f"there {CENSORED}"
+            "there is censored: it counts as slower than the time read so far, which only grows, and is never dropped."
         )
