@@ -20,13 +20,13 @@ from repro.pages.readme import words
 from repro.pages.view import MARKS
 from repro.questions.cases import GROUPS, WORST, Word, first
 from repro.questions.curve import TraceRule
-from repro.questions.evidence import Evidence
+from repro.questions.evidence import Evidence, settling
 from repro.questions.facts import FACTS as OF_FACTS
 from repro.questions.facts import Tally
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, count, difference, exact_interval, mcnemar, mean_of, ratio
 from repro.questions.traces import TraceTest
-from repro.questions.units import VALUE
+from repro.questions.units import DIFFERENCE, VALUE
 from repro.questions.verdict import verdict
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +120,31 @@ def test_arms_that_never_start_are_a_finding_of_times_and_not_tested_of_errors()
     told = verdict(Evidence(errors, "paper", None, arms, 0))
     assert told.word == "not tested"
     assert told.why.startswith("5 of 5 runs with no LRN ")
+
+
+def test_where_both_arms_end_without_an_error_nothing_was_tested():
+    claim = FILES["weight_decay"].at("medium")
+
+    def told(*without: float) -> str:
+        both = observed(*without), observed(*[0.0] * 5)
+        arms = (Arm("without", None, 0.01, both[0], {}), Arm("decay", None, 0.01, both[1], {}))
+        return verdict(Evidence(claim, "medium", difference(*both, 0.95, "seeds"), arms, 0)).word
+
+    assert told(*[0.0] * 5) == "not tested"
+    assert told(0.0, 0.001, 0.0, 0.0, 0.0) == "disagrees at medium scale"
+
+
+def test_an_open_verdict_of_no_effect_names_what_would_have_been_decided_at_both_ends_of_its_band():
+    def why(spread: float) -> str:
+        values = observed(*(0.002 + spread * by for by in (-1, -0.5, 0, 0.5, 1)))
+        found = mean_of(values, 0.95, DIFFERENCE)
+        assert found is not None
+        return settling(Evidence(FILES["dropout_average"].at("paper"), "paper", found, (), 0))
+
+    # a half width of 2.776 x .00791 / sqrt 5 = .98 points in a band of one point either way: nearly nothing is inside
+    assert "from −0.02 points to +0.02 points" in why(0.01)
+    assert "below −1.98 points or above +1.98 points" in why(0.01)
+    assert "wider than the band" in why(0.02)
 
 
 def test_an_author_s_curve_at_p_of_3_percent_differs_wherever_the_offset_lies():

@@ -16,7 +16,7 @@ from repro.contents import load_all
 from repro.pages import multiplicity
 from repro.questions.evidence import Evidence
 from repro.questions.judge import Judgement
-from repro.questions.multiplicity import adjusted, decided, holm
+from repro.questions.multiplicity import adjusted, decided, holm, intervals
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, count, difference, mean_of, ratio
 from repro.questions.traces import TraceTest
@@ -43,13 +43,15 @@ def p_of(judgement: Judgement) -> float:
 
 def test_holm_multiplies_the_smallest_p_by_all_and_each_next_by_one_fewer_and_never_falls():
     # the example of R's p.adjust
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.5, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
+    assert holm([0.01, 0.04, 0.03, 0.005], 4) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9], 2) == [1.0, 1.0]
+    assert holm([], 0) == []
+    # six more that are larger than all of these: 10 x .005, 9 x .01, 8 x .03
+    assert holm([0.01, 0.03, 0.005], 9 + 1) == pytest.approx([0.09, 0.24, 0.05])
     draw = random.Random(3)
     for _ in range(100):
         ps = [draw.random() ** 3 for _ in range(draw.randint(1, 12))]
-        found = holm(ps)
+        found = holm(ps, len(ps))
         assert all(p <= q <= min(1.0, len(ps) * p) for p, q in zip(ps, found, strict=True))
         assert sorted(range(len(ps)), key=lambda i: (found[i], ps[i])) == sorted(range(len(ps)), key=lambda i: ps[i])
 
@@ -169,12 +171,28 @@ def test_of_several_comparisons_the_largest_p_counts_for_the_sentence_and_k_time
     assert p_of(against) == pytest.approx(2 * p_of(against.comparisons[0]))
 
 
+def test_intervals_that_left_a_claim_open_count_as_tries_too():
+    """Of eleven claims whose effect lies at the boundary a twentieth, not a quarter, keeps a verdict by chance."""
+    draw, kept, decided_ = random.Random(7), 0, 0
+    claim = FILES["ten_views"].at("paper")
+    for _ in range(300):
+        found = []
+        for _ in range(11):
+            runs = observed(*(claim.rule.smallest - 1e-5 + draw.gauss(0, 0.002) for _ in range(5)))
+            found.append(judged_as("ten_views", mean_of(runs, 0.95, claim.rule.unit), runs))
+        mine = [one for one in adjusted(found) if one.side > 0]
+        decided_ += bool(mine)
+        kept += any(one.remains for one in mine)
+    assert decided_ > 0.17 * 300, "1 - .975^11 = .24 of such worlds have a wrong word"
+    assert kept < 0.08 * 300, "5 % and two standard errors"
+
+
 def test_the_index_counts_the_words_that_intervals_decided_and_names_those_that_do_not_remain():
     found = judged()
     section = multiplicity.section(found)
     assert section is not None
     there = adjusted(found)
-    assert f"Intervals decided {len(there)} verdicts" in section.text[0]
+    assert {str(len(there)), str(intervals(found))} <= {*section.text[0].split()}
     assert [one.p for one in there] == sorted(one.p for one in there)
     assert {one.claim for one in there} == {
         judgement.claim.id for judgement in found if not judgement.verdict.word.startswith(("open", "not told"))

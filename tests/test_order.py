@@ -54,6 +54,8 @@ def test_the_interval_is_that_of_fieller_hartley_and_pearson():
     half = stats.norm.ppf(0.975) * sqrt(0.437 / 8)
     assert (atanh(low), atanh(high)) == pytest.approx((atanh(0.6) - half, atanh(0.6) + half))
     assert -1 < interval(-1.0, 12, 0.95)[0] < interval(1.0, 12, 0.95)[1] < 1
+    # a perfect order is taken for the nearest that is not: one of 66 pairs turned, 1 - 2 / 66
+    assert interval(1.0, 12, 0.95) == pytest.approx(interval(1 - 2 / 66, 12, 0.95))
 
 
 def test_nine_in_ten_intervals_hold_the_tau_of_correlated_normals():
@@ -88,7 +90,8 @@ def test_a_claim_of_an_order_agrees_is_open_or_disagrees(recipe):
     rising: list[float | None] = [float(i) for i in range(1, 13)]
     assert word(recipe, rising) == "agrees at small scale"
     assert word(recipe, rising, "paper") == "reproduced"
-    assert word(recipe, rising[::-1]) == "disagrees at small scale"
+    # the printed net, fourth as predicted, starts to learn in all of these, so none of them denies the sentence
+    assert word(recipe, rising[::-1]) == "open at small scale"
     mixed: list[float | None] = [2, 1, 4, 3, 6, 8, 5, 10, 7, 12, 11, 9]
     assert word(recipe, mixed) == "agrees at small scale"
     assert word(recipe, [6, 1, 8, 2, 9, 3, 5, 4, 10, 7, 12, 11]) == "open at small scale"
@@ -96,7 +99,16 @@ def test_a_claim_of_an_order_agrees_is_open_or_disagrees(recipe):
 
 def test_arms_that_never_start_are_a_finding_and_share_the_last_place(recipe):
     assert word(recipe, [1, 2, 3, 4, 5, 6, 7, 8, 9, None, None, None]) == "agrees at small scale"
-    assert word(recipe, [None, None, None, 4, 5, 6, 7, 8, 9, 1, 2, 3]) == "disagrees at small scale"
+    assert word(recipe, [None, None, None, 4, 5, 6, 7, 8, 9, 1, 2, 3]) == "open at small scale"
+
+
+def test_without_the_net_of_the_sentence_no_order_supports_it_and_with_it_none_denies_it(recipe):
+    assert recipe.at("small").rule.of[3] == recipe.at("small").rule.starts == "raw_printed_1"
+    # in the predicted order, but the nets from the fourth on never start: the printed one among them
+    assert word(recipe, [1, 2, 3, *[None] * 9]) == "open at small scale"
+    assert word(recipe, [1, 2, 3, None, 5, 6, 7, 8, 9, 10, 11, 12]) == "open at small scale"
+    assert word(recipe, [12, 11, 10, None, 9, 8, 7, 6, 5, 3, 2, 1]) == "disagrees at small scale"
+    assert word(recipe, [12, 11, 10, None, 9, 8, 7, 6, 5, 3, 2, 1], "paper") == "refuted"
 
 
 def test_before_its_runs_it_is_not_run_and_all_its_cells_are_wanted(recipe):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from repro.draw.parts import Grid, Section
 from repro.questions.judge import Judgement
-from repro.questions.multiplicity import LEVEL, Decided, adjusted
+from repro.questions.multiplicity import LEVEL, Decided, adjusted, intervals
 from repro.questions.units import listed
 
 
@@ -15,14 +15,15 @@ def section(judgements: Sequence[Judgement]) -> Section | None:
     decided = adjusted(judgements)
     if not decided:
         return None
-    many = len(decided)
+    many = intervals(judgements)
     lost = [one.claim for one in decided if not one.remains]
     left = f"All of them stay below {LEVEL:g}." if not lost else f"All stay below {LEVEL:g} except {listed(lost)}."
     text = (
-        f"Intervals decided {_counted(many, 'verdict')} here. A 95 % interval misses the true value in 5 % of cases, "
-        f"so about {LEVEL * many:.2g} of these may be wrong by chance. The table has the one-sided p of each against "
-        f"the boundary that decided it, and p adjusted by Holm’s method over all {many}, which keeps the chance of any "
-        f"wrong verdict at 5 % or less. {left}"
+        f"{_counted(many, 'interval')} stood before a decision here, and {_counted(len(decided), 'verdict')} came of "
+        f"them. A 95 % interval misses the true value in 5 % of cases, so about {LEVEL * many:.2g} of them may. The "
+        "table has the one-sided p of each verdict against the boundary that decided it, and p adjusted by Holm’s "
+        f"method over all {many} intervals. Keeping only the verdicts whose adjusted p is {LEVEL:g} or less keeps the "
+        f"chance of any wrong one among them at 5 % or less. {left}"
     )
     rows = tuple((one.claim, one.word, _boundary(one), _p(one.p), _p(one.adjusted)) for one in decided)
     head = ("claim", "verdict", "boundary", "one-sided p", "adjusted p (Holm)")

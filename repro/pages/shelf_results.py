@@ -113,7 +113,7 @@ def _at(exhibit: Exhibit, judgement: Judgement, trials: Trials) -> AtScale:
         why=verdict.why,
         found=judgement.estimate_words,
         n=judgement.seeds,
-        belief=belief(judgement) if here.speaks else "",
+        belief=belief(judgement, table) if here.speaks else "",
         could_not=power.box(judgement) if here.speaks else "",
         depends=turning(here),
         set_after=set_after(judgement) if here.complete else "",

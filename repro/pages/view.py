@@ -117,7 +117,7 @@ def box(exhibit: Exhibit, reference: AtScale | None) -> Box:
         _capital(headline),
         sentence,
         _capital(why),
-        belief(exhibit.judgement) if exhibit.speaks else "",
+        belief(exhibit.judgement, exhibit.table) if exhibit.speaks else "",
         tuple(facts),
         smoke,
         to_do,

@@ -12,7 +12,7 @@ from math import ceil, log2
 from typing import Literal
 
 from repro.questions.evidence import Evidence, settling
-from repro.questions.units import RATIO
+from repro.questions.units import DIFFERENCE, RATIO
 
 Word = Literal[
     "error", "not run", "not comparable", "not tested", "refuted", "reproduced", "differs", "direction only",
@@ -104,6 +104,9 @@ def _not_tested(e: Evidence) -> str:
     if ends := [e.claim.label(arm.name) for arm in e.arms if arm.tuning and arm.tuning.at_end]:
         steps = e.claim.tune.extend if e.claim.tune else 0
         return f"with {' and '.join(ends)} the fastest rate is still an end of the grid after {steps} extensions"
+    values = [o.value for arm in e.arms for o in arm.observations]
+    if e.claim.rule.unit is DIFFERENCE and len(values) > 1 and not any(values) and None not in values:
+        return f"all {len(values)} runs end with 0 % {e.claim.measure.name()}, so a difference could not show"
     dead = [
         (arm, lost)
         for arm in e.arms
@@ -157,7 +160,7 @@ def _direction(e: Evidence) -> str:
 
 EARLY = (
     Case("error", "a run failed twice, so nothing could be measured", _error),
-    Case("not run", "runs are missing, or there are fewer than five judging seeds at small or medium scale", _not_run),
+    Case("not run", "runs are missing, or there are fewer than {seeds} judging seeds at small or medium scale", _not_run),
     Case(
         "not comparable",
         "this scale or device says nothing about the sentence: smoke scale, an absolute error below paper scale, CPU "
@@ -167,7 +170,7 @@ EARLY = (
     Case(
         "not tested",
         "most runs of an arm did not start to learn (for times to a level: of both arms), no learning rate could be "
-        "chosen, or the chosen rate is an end of the grid",
+        "chosen, the chosen rate is an end of the grid, or no run of either arm has any error left",
         _not_tested,
     ),
 )

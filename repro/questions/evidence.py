@@ -102,7 +102,8 @@ class Evidence:
     @property
     def named(self) -> dict[str, str]:
         """The claim's own numbers, for the places of sentences."""
-        return NAMED | {"scale": self.scale} | self.claim.rule.named()
+        seeds = f"{self.claim.rule.seeds_below_paper}"
+        return NAMED | {"scale": self.scale, "seeds": seeds} | self.claim.rule.named()
 
 
 NAMED = {
@@ -110,6 +111,7 @@ NAMED = {
     "band": "the claim’s band",
     "scale": "small or medium",
     "p": "0.05",
+    "seeds": "five",
 }
 
 
@@ -123,11 +125,17 @@ def settling(e: Evidence) -> str:
         return f"{effect.n} runs do not decide; more runs would narrow the interval"
     low, high, middle = (unit.to_scale(v) for v in (effect.low, effect.high, effect.estimate))
     spread = deviation([unit.to_scale(v) for v in effect.per_seed.values()])
-    ends = [e.least] if e.side else [v for v in e.band if isfinite(v) and v > unit.lowest]
-    bound = min((unit.to_scale(v) for v in ends), key=lambda v: abs(middle - v))
+    of_band = [v for v in e.band if isfinite(v) and v > unit.lowest]
+    ends = [unit.to_scale(v) for v in ([e.least] if e.side else of_band)]
+    bound = min(ends, key=lambda v: abs(middle - v))
     half = (high - low) / 2
-    near, far = (unit.from_scale(v) for v in (bound - half, bound + half))
-    text = f"these runs would only have decided an effect below {unit.short(near)} or above {unit.short(far)}"
+    near, far = (unit.short(unit.from_scale(v)) for v in (ends[0] - half, ends[-1] + half))
+    text = f"these runs would only have decided an effect below {near} or above {far}"
+    if len(ends) > 1 and ends[0] + half <= ends[-1] - half:
+        within = (unit.short(unit.from_scale(v)) for v in (ends[0] + half, ends[-1] - half))
+        text += f", or one from {' to '.join(within)}, inside the band"
+    elif len(ends) > 1:
+        text += "; their interval is wider than the band, so none could have been found inside it"
     distance = abs(middle - bound)
     if effect.method.startswith("jackknife") or spread == 0 or distance < 0.02 * spread:  # its seeds are no pairs
         return text

@@ -1,7 +1,7 @@
 """Many claims: the one-sided p of every interval that decided a word, against the boundary that decided, and Holm's
-adjustment over all of them.
+adjustment over all intervals, those that left a claim open among them.
 
-One in twenty 95 % intervals misses by chance. A word that says more than one thing (inside both ends of the band)
+One in twenty 95 % intervals misses by chance, and which of them would decide was not known beforehand. A word that says more than one thing (inside both ends of the band)
 takes the largest p of them, as all have to hold (Berger 1982).
 """
 
@@ -24,7 +24,7 @@ LEVEL = 0.05
 @dataclass(frozen=True)
 class Decided:
     """A word that an interval decided. `p`: one-sided, of an effect on the other side of `bound`; of a curve told apart
-    (`side` 0) that of its rank. `adjusted`: by Holm, over all words of the index."""
+    (`side` 0) that of its rank. `adjusted`: by Holm, over all intervals of the index."""
 
     claim: str
     word: Word
@@ -36,16 +36,16 @@ class Decided:
 
     @property
     def remains(self) -> bool:
-        """Whether the word would still be said at 5 % over all of them."""
+        """Whether the word would still be said at 5 % over all intervals."""
         return self.adjusted <= LEVEL
 
 
-def holm(ps: Sequence[float]) -> list[float]:
+def holm(ps: Sequence[float], many: int) -> list[float]:
     """Return Holm's adjusted p values, in the order given (Holm 1979): the k-th smallest of m times m - k + 1, never
-    below the one before, at most 1."""
+    below the one before, at most 1. `many`: m, with those whose p is larger than all of these and not given."""
     out, before = [1.0] * len(ps), 0.0
     for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-        before = max(before, min(1.0, (len(ps) - rank) * ps[i]))
+        before = max(before, min(1.0, (many - rank) * ps[i]))
         out[i] = before
     return out
 
@@ -53,9 +53,18 @@ def holm(ps: Sequence[float]) -> list[float]:
 def adjusted(judgements: Sequence[Judgement]) -> list[Decided]:
     """Return the decided words of these judgements, one a claim, with p adjusted over them; smallest p first."""
     decisions = [one for judgement in judgements if (one := decided(judgement)) is not None]
-    values = holm([one.p for one in decisions])
+    values = holm([one.p for one in decisions], intervals(judgements))
     out = [Decided(o.claim, o.word, o.bound, o.side, o.unit, o.p, p) for o, p in zip(decisions, values, strict=True)]
     return sorted(out, key=lambda one: (one.p, one.claim))
+
+
+def intervals(judgements: Sequence[Judgement]) -> int:
+    """Return in how many of these judgements an interval was asked to decide, whether it did or left the claim open."""
+    return sum(
+        decided(judgement) is not None
+        or (GROUPS[judgement.verdict.word] in OPEN and any(part.evidence.interval for part in judgement.parts))
+        for judgement in judgements
+    )
 
 
 def decided(judgement: Judgement) -> Decided | None:

@@ -14,7 +14,7 @@ from repro.claim.problems import Problem
 from repro.claim.scalars import Fraction, Name, Share
 from repro.draw.parts import Grid, Section
 from repro.questions.base import Claim
-from repro.questions.cases import Case
+from repro.questions.cases import GROUPS, Case
 from repro.questions.effect_rule import Directed, Least
 from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm, geometric_mean
@@ -35,6 +35,8 @@ TAU = Unit(
     lambda low, high: f"{_written(low)} to {_written(high)}", lowest=-1.0, most=1.0,
 )  # fmt: skip
 SEEDS = 2  # an arm's time is known to a factor of less than two from these (assumed); what is counted are the arms
+FOR = ("holds", "another size or number", "direction holds", "agrees below paper scale")
+AGAINST = ("does not hold", "disagrees below paper scale")
 FEWEST = 5  # arms: the interval's variance, 0.437 / (n - 4), needs them
 
 
@@ -55,6 +57,11 @@ class Order(Directed):
     )
     least: Least | None = Field(None, description="the smallest effect that bears it out, where the rule gives another")
     confidence: Fraction = Field(0.95, description="of the interval (assumed)")
+    starts: Name | None = Field(
+        None,
+        description="the arm that the sentence itself is about: a verdict for the sentence also needs that it comes so "
+        "far on every seed, one against it that it does on none",
+    )
 
     power: ClassVar = "none"
     what: ClassVar = "rank correlation"
@@ -76,13 +83,42 @@ class Order(Directed):
         for i, arm in enumerate(self.of):
             if arm in self.of[:i]:
                 out.append(layers.problem(("rule", "of", i), f"rule.of: {arm} stands twice"))
+        if self.starts is not None and self.starts not in self.of:
+            out.append(layers.problem(("rule", "starts"), f"rule.starts: found {self.starts}; expected an arm of rule.of"))
         return out
 
     def others_number(self) -> tuple[float, float, str]:
         return -1, 1, "a rank correlation above -1 and up to 1"
 
     def cases(self, scale: str) -> tuple[Case, ...]:
-        return _without(super().cases(scale))
+        cases = _without(super().cases(scale))
+        return cases if self.starts is None else tuple(map(self._with_the_arm, cases))
+
+    def _with_the_arm(self, case: Case) -> Case:
+        """Return a case that also asks whether the arm that the sentence is about starts to learn."""
+        group, many = GROUPS[case.word], {"for": "every seed", "against": "no seed"}
+        side = "against" if group in AGAINST else "for" if group in FOR else None
+        if side is None:
+            return case
+
+        def test(e: Evidence) -> str:
+            return case.test(e) if self.reached(e) == (e.n if side == "for" else 0) else ""
+
+        return Case(case.word, f"{case.when}; and the arm of the sentence starts to learn on {many[side]}", test)
+
+    def reached(self, evidence: Evidence) -> int:
+        """Return on how many seeds the arm that the sentence is about has come so far."""
+        arm = next(arm for arm in evidence.arms if arm.name == self.starts)
+        return sum(not o.censored for o in arm.observations)
+
+    def open_because(self, evidence: Evidence) -> str:
+        if (why := super().open_because(evidence)) or self.starts is None or not (evidence.short or evidence.beyond):
+            return why
+        order = "as predicted" if evidence.beyond else "not as predicted"
+        return (
+            f"the order is {order}, but with {evidence.claim.label(self.starts)}, of which the sentence speaks, the net "
+            f"starts to learn on {self.reached(evidence)} of {evidence.n} seeds"
+        )
 
     def effect(self, claim: Claim, arms: tuple[Arm, ...], table: Table) -> Effect | None:
         if any(o.status in ("missing", "failed") for arm in arms for o in arm.observations):
@@ -117,8 +153,9 @@ class Order(Directed):
         return [
             f"The effect is Kendall's tau between the predicted order of {len(self.of)} arms and the order of their "
             f"times, which are geometric means over judging {seed_list(claim.seeds)}. A run that does not reach the "
-            "level counts with its last recorded time. Arms of which no run reaches it share the last place, and pairs "
-            f"of such arms are left out (tau-b). The {100 * self.confidence:g} % interval is that of Fieller, Hartley "
+            "level counts with the time that it is known to exceed. Arms of which no run reaches it share the last "
+            "place; pairs of such arms count neither for the order nor against it, but half of them stays in the "
+            f"divisor (tau-b), so that even a perfect order then has a tau below 1. The {100 * self.confidence:g} % interval is that of Fieller, Hartley "
             "and Pearson (1957): the inverse hyperbolic tangent of tau has a variance of 0.437 / (n - 4), where n is "
             "the number of arms. p is exact: the share of all orders of the arms that agree with the prediction at "
             f"least as well. {self.band_method()}"
@@ -192,7 +229,7 @@ def one_sided_p(value: float, n: int, bound: float, side: int) -> float:
 def _normal(value: float, n: int) -> float:
     """Return the inverse hyperbolic tangent of tau, which is about normal; it is infinite for 1 and -1, in whose place
     the nearest order of n objects is taken that is not the same."""
-    return atanh((1 - 1 / n**2) * value if abs(value) == 1 else value)
+    return atanh((1 - 4 / (n * (n - 1))) * value if abs(value) == 1 else value)  # one pair of n (n - 1) / 2 turned
 
 
 def exact_p(times: list[float]) -> float:

@@ -90,7 +90,7 @@ def foreseen(
     if pilot and claim.rule.unit is DIFFERENCE and len(claim.rule.compared(claim)) == 2:
         unpaired = getattr(claim.rule, "pairs", "seeds") == "none"
         spreads = (pilot, pilot) if unpaired else (sqrt(2) * pilot,)
-        return Sampling("welch" if unpaired else "paired", n, spreads), "the tuning seeds of the base"
+        return Sampling("welch" if unpaired else "paired", n, spreads), "the 80 % limit of the tuning seeds of the base"
     return None
 
 
