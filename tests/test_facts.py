@@ -33,7 +33,7 @@ from repro.pages.facts import numbers
 from repro.pages.readme import results
 from repro.papers.alexnet2012 import alexnet, facts
 from repro.questions.counted import inspect_model
-from repro.questions.facts import Judged, judge_facts, judged, word, words
+from repro.questions.facts import FACTS, Judged, judge_facts, judged, word, words
 from repro.questions.quantities import Crops, RecordedDifference, SmallestDifference
 from repro.train.seeds import generator
 
@@ -593,6 +593,17 @@ def test_a_page_shows_every_fact_with_its_arithmetic_and_both_values(name, pages
             assert text in page, text
     assert page.count('<tbody class="fact">') == len(FILES[name].claim.facts)
     assert "<script" not in page
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_page_marks_the_facts_that_decide_and_the_case_that_gives_the_verdict(name, pages):
+    page = (pages / f"{name}.html").read_text()
+    rows = re.findall(r'(?s)<tbody class="fact">(.*?)</tbody>', page)
+    assert [">decides<" in row for row in rows] == [fact.headline for fact in FILES[name].claim.facts]
+    rule = page[page.index('<table class="rule">') :]
+    assert [">this verdict<" in row for row in re.findall(r"(?s)<tr[ >].*?</tr>", rule)[1:]] == [
+        case.word == judge_facts(FILES[name]).word for case in FACTS
+    ]
 
 
 def test_the_architecture_page_shows_both_nets_side_by_side_with_their_sums(pages):
