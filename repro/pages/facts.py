@@ -169,6 +169,7 @@ def _described(net: ListedNet) -> dict[str, str]:
     zeros = [f"{first.pad} on every side"] if first.pad else []
     zeros += [f"{beyond} right and bottom"] if beyond > 0 else []
     order = [row.name for row in rows if isinstance(row, Dense | Dropout)]
+    unbiased = "uniform, within ±1 / √fan-in" if net.uniform else "0"
     biased = [row.name for row in tables.weighted(rows) if row.bias]
     pools = {f"{row.size} / {row.stride}, {row.kind}" for row in rows if isinstance(row, Pool)}
     return {
@@ -177,7 +178,7 @@ def _described(net: ListedNet) -> dict[str, str]:
         "pooling": listed(sorted(pools)),
         "zeros around the image": listed(zeros) or "none",
         "fully-connected part": ", ".join(order),
-        "initial biases": f"1 in {listed(biased)}" if biased else "uniform, within ±1 / √fan-in" if net.uniform else "0",
+        "initial biases": f"1 in {listed(biased)}" if biased else unbiased,
     }
 
 

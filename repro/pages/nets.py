@@ -177,10 +177,10 @@ def _sums(nets: Sequence[ListedNet]) -> Grid:
     counts = (("parameters", tables.parameters), ("multiply-adds an image", tables.multiply_adds),
               ("neurons", tables.neurons))  # fmt: skip
     rows: list[Row] = [
-        (name, *(f"{sum(count(net.rows, net.image, net.rounding).values()):,}" for net in nets))
-        for name, count in counts
+        (net.title, *(f"{sum(count(net.rows, net.image, net.rounding).values()):,}" for _, count in counts))
+        for net in nets
     ]
-    head = ("", *(net.title for net in nets))
+    head = ("net", *(name for name, _ in counts))
     return Grid("How large they are", head, tuple(rows), frozenset(range(1, len(head))))
 
 

@@ -169,7 +169,7 @@ def tally(words: dict[FactWord, int]) -> str:
 
 
 def _line(fact: Judged) -> str:
-    return f"“{fact.fact.says.rstrip('.')}”: printed {fact.printed}, found {fact.counted}"
+    return f"{fact.fact.says.rstrip('.')}: printed {fact.printed}, found {fact.counted}"
 
 
 def lines(file: ExactFile) -> list[str]:
