@@ -33,7 +33,7 @@ from repro.pages.facts import numbers
 from repro.pages.readme import results
 from repro.papers.alexnet2012 import alexnet, facts
 from repro.questions.counted import inspect_model
-from repro.questions.facts import Judged, judge_facts, judged, word, words
+from repro.questions.facts import FACTS, Judged, judge_facts, judged, word, words
 from repro.questions.quantities import Crops, RecordedDifference, SmallestDifference
 from repro.train.seeds import generator
 
@@ -590,9 +590,20 @@ def test_a_page_shows_every_fact_with_its_arithmetic_and_both_values(name, pages
     page = page.replace("\u202f", " ").replace("\u00a0", " ").replace("\u2060", "")
     for f in judged(FILES[name]):
         for text in (f.fact.says, f.printed, f.counted, f.count.arithmetic, f.fact.because, f.fact.source or ""):
-            assert text in page, text
+            assert text.replace("source.md", "source facts") in page, text
     assert page.count('<tbody class="fact">') == len(FILES[name].claim.facts)
     assert "<script" not in page
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_page_marks_the_facts_that_decide_and_the_case_that_gives_the_verdict(name, pages):
+    page = (pages / f"{name}.html").read_text()
+    rows = re.findall(r'(?s)<tbody class="fact">(.*?)</tbody>', page)
+    assert [">decides<" in row for row in rows] == [fact.headline for fact in FILES[name].claim.facts]
+    rule = page[page.index('<table class="rule">') :]
+    assert [">this verdict<" in row for row in re.findall(r"(?s)<tr[ >].*?</tr>", rule)[1:]] == [
+        case.word == judge_facts(FILES[name]).word for case in FACTS
+    ]
 
 
 def test_the_architecture_page_shows_both_nets_side_by_side_with_their_sums(pages):
@@ -654,7 +665,7 @@ def test_exact_claims_are_run_without_torch_at_whatever_scale_is_asked_for(tmp_p
     claims = [CLAIMS / "conv_share.yaml", CLAIMS / "validation_and_test.yaml"]
     done = run("run", *claims, "--scale", "paper", "--runs", tmp_path / "runs", "--out", tmp_path / "pages")
     assert done.returncode == 0, done.stderr
-    assert "conv_share, counted: TRUE IN PART. “conv3 holds no more than 1 %" in done.stdout
+    assert "conv_share, counted: TRUE IN PART. conv3 holds no more than 1 %" in done.stdout
     assert "validation_and_test, counted: INCONCLUSIVE." in done.stdout
     assert (tmp_path / "pages" / "conv_share.html").is_file()
     assert (tmp_path / "pages" / "relu_speedup.html").is_file()

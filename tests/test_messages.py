@@ -32,20 +32,20 @@ FOUND = {
     ("lrn_imagenet", -0.014, -0.018, -0.01): "The test error in ten views is 1.40 points lower with no LRN than with "
     "LRN in layers 1 and 2 (95 % interval -1.80 to -1.00, n = 5).",
     ("bias_one", 1.77, 1.5, 2.1): "With biases of 0 the net needs 1.77 times as many updates as with biases of 1 to "
-    "reach a training loss of 0.9 times the chance level (mean of 50 updates) (95 % interval 1.5 to 2.1, n = 5).",
+    "reach a training loss of 0.9 times the chance level (mean of 50 updates) (95 % interval 1.50 to 2.10, n = 5).",
     ("relu_speedup", 6.0, 5.5, 6.5): "With tanh units the net needs 6 times as many epochs as with ReLUs to reach 25 % "
-    "running training error (95 % interval 5.5 to 6.5, n = 5).",
+    "running training error (95 % interval 5.50 to 6.50, n = 5).",
     ("dropout_iterations", 2.0, 1.8, 2.2): "With dropout the net needs 2 times as many epochs as with no dropout to "
-    "come within 0.5 points of its own lowest held-out error (95 % interval 1.8 to 2.2, n = 5).",
+    "come within 0.5 points of its own lowest held-out error (95 % interval 1.80 to 2.20, n = 5).",
     ("augmentation_cost", 0.97, 0.96, 0.98): "With augmentation the net trains 0.97 times as many images/s as with no "
-    "augmentation (95 % interval 0.96 to 0.98, n = 5).",
+    "augmentation (95 % interval 0.960 to 0.980, n = 5).",
     ("training_cost", 227.0, 220.0, 235.0): "The net trains 227 images/s (95 % interval 220 to 235, n = 5).",
     ("ilsvrc2012", 0.407, 0.4, 0.414): "The test error in ten views of the net is 40.70 % (95 % interval 40.00 to "
     "41.40, n = 5).",
     ("ensemble", 0.026, 0.02, 0.03): "With 5 nets averaged, the test error in ten views is 2.60 points lower than the "
     "mean of their own errors (95 % interval +2.00 to +3.00, n = 5).",
-    ("tower_specialisation", 1.0, 0.48, 1.0): "5 of 5 runs have a p of the towers' difference in colour of at most "
-    "0.05 (95 % interval 48 to 100, n = 5, in % of runs).",
+    ("tower_specialisation", 1.0, 0.48, 1.0): "In 5 of 5 runs the towers' kernels differ in colour (p at most 0.05; "
+    "95 % interval 48 to 100 % of runs).",
 }
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torchvision
 from simulator import fill, straight
 from test_report import ROOT, Page, beside_the_bundle, opened
 
@@ -42,6 +43,15 @@ def test_every_layer_of_every_net_is_there_and_marked_where_it_differs_from_the_
     assert marked(layers["conv3"][1]) == ["initial deviation 0.03"]
     assert "no dropout" in marked(layers["after fc7"][2])
     assert not marked(layers["fc7"][1])
+
+
+def test_the_initial_biases_of_torchvisions_net_are_those_that_torchvision_draws():
+    layers = dict(nets.page(PAPER, {}, [], ())["layers"])
+    drawn = [tensor for name, tensor in torchvision.models.alexnet().named_parameters() if name.endswith("bias")]
+    for row, biases in zip(tables.weighted(PAPER.listed["torchvision"].rows), drawn, strict=True):
+        (text,) = [text for text in marked(layers[row.name][2]) if "initial biases" in text]
+        bound = float(text.rpartition("±")[2])
+        assert 0.9 * bound < biases.abs().max().item() < 1.01 * bound, row.name
 
 
 def test_maps_that_a_layer_reads_in_parts_are_drawn_apart():

@@ -39,13 +39,15 @@ class Quantity(Closed):
 @dataclass(frozen=True)
 class ListedNet:
     """A net whose layers pages list: its title, rows, the image that enters it ([channels, height, width]), how it
-    rounds the sides of its maps, and a remark on it, with names in backticks."""
+    rounds the sides of its maps, and a remark on it, with names in backticks. `uniform`: initial weights and biases are
+    drawn from -1 / sqrt(fan-in) to 1 / sqrt(fan-in), as torch does."""
 
     title: str
     rows: tuple[tables.Row, ...]
     image: tables.Shape
     rounding: tables.Rounding = ceil
     remark: str = ""
+    uniform: bool = False
 
 
 def written(value: Value, unit: str = "") -> str:

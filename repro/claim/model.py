@@ -69,6 +69,11 @@ class Net(Closed):
 
     kind: str
 
+    @property
+    def title(self) -> str:
+        """The net's name in sentences."""
+        return self.kind
+
     def rows(self, classes: int) -> tuple[tables.Row, ...]:
         """Return the table of layers for `classes` classes; no rows for a net of a library."""
         return ()

@@ -12,7 +12,7 @@ from repro.pages.view import MARKS
 from repro.questions.cases import GROUPS, Group
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete
-from repro.questions.units import listed, times
+from repro.questions.units import listed
 
 AGAINST: tuple[Group, ...] = ("does not hold", "disagrees below paper scale")
 
@@ -177,15 +177,20 @@ def deciding(exhibit: Exhibit, reference: AtScale | None) -> str:
             "choices."
         )
     text = turning(exhibit) or unchanged
-    moved = [
-        f"from {_size(base)} to {_size(j)} under “{j.alternative}”"
-        for j in judged
-        if base.effect and j.effect and _apart(base, j)
-    ]
-    return f"{text} The effect moves {listed(moved)}." if moved else text
+    moved = [_moved(base, j) for j in judged if base.effect and j.effect and _apart(base, j)]
+    return " ".join([text, *moved])
+
+
+def _moved(base: Judgement, other: Judgement) -> str:
+    """Return the effect under an alternative, in a sentence; that of another measure is not set against ours."""
+    size = _size(other)
+    if other.claim.measure.name() != base.claim.measure.name():
+        return f"Measured as the {other.claim.measure.name()}, the effect is {size}."
+    return f"Under “{other.alternative}” the effect is {size}, with our choice {_size(base)}."
 
 
 def _size(judgement: Judgement) -> str:
+    """Return an effect with its unit."""
     effect = judgement.effect
     assert effect is not None
-    return times(effect.estimate) if effect.estimate is not None else judgement.estimate_words
+    return judgement.estimate_words if effect.estimate is None else effect.unit.short(effect.estimate)

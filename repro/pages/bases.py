@@ -10,27 +10,34 @@ from repro.questions.exhibit import Exhibit
 from repro.questions.frames import measured_runs
 from repro.questions.units import listed
 
-_FIRST = (
-    "These runs use the first definition of small scale: the net as printed, trained for 30 epochs. Such a net starts "
-    "to learn late and ends underfit, and its error depends on the update at which it starts to learn. A difference of "
-    "errors may therefore only be a difference in starting, so these runs say nothing about small differences."
+_FIRST = "These runs use the first definition of small scale: the net as printed, trained for 30 epochs."
+_ENDS = (
+    f"{_FIRST} Such a net starts to learn late and ends underfit, and its error depends on the update at which it "
+    "starts to learn. A difference of errors may therefore only be a difference in starting, so these runs say nothing "
+    "about small differences."
+)
+_STARTS = (
+    f"{_FIRST} Such a net starts to learn late and ends underfit. When it starts is what is measured here; what comes "
+    "later is not."
 )
 
 
 def sections(exhibit: Exhibit) -> list[Section]:
-    """Return a section on the base of small scale on photos; none at other scales and on other data."""
+    """Return a section on the base of small scale on photos; none at other scales, on other data and of timings."""
     claim = exhibit.judgement.claim
     if (
         exhibit.scale != BASED
         or not exhibit.file.paper.bases_for(exhibit.file.claim.data.kind)
         or claim.data.kind != "imagenette"
+        or claim.measure.timed
     ):
         return []
     name = exhibit.file.base_at(exhibit.scale)
     grid = _started(exhibit)
     parts = (grid,) if grid else ()
     if name is None:
-        return [Section(f"{exhibit.shelf}-base", "The base", (_FIRST,), parts)]
+        text = _STARTS if claim.measure.is_time else _ENDS
+        return [Section(f"{exhibit.shelf}-base", "The base", (text,), parts)]
     candidates = bases.candidates(exhibit.file.paper, exhibit.file.kinds, exhibit.table)
     if not any(c.seeds or c.lost for c in candidates):
         text = f"These runs use the base {name}, which was chosen on the reference shelf ({bases.COMMAND})."
@@ -83,7 +90,7 @@ def _started(exhibit: Exhibit) -> Grid | None:
     for part in judgement.arms.values():
         runs = [row for row in measured if row.arm == part.name]
         measure = judgement.claim.measure
-        if not runs or measure.timed or measure.per_epoch(judgement.claim)[0] == "updates":
+        if not runs or measure.per_epoch(judgement.claim)[0] == "updates":
             continue
         config = run_config(judgement.claim, part.name, seed=runs[0].seed, lr=part.rate)
         at = [f"{row.seed}: {_update(bases.left(config, table[row.run].epochs))}" for row in runs]

@@ -18,6 +18,7 @@ from repro.pages.results import AtScale, ClaimResult, Results
 from repro.pages.view import MARKS, Box, box, command, next_scale, reference_box
 from repro.questions.cases import WORST
 from repro.questions.coverage import Missing
+from repro.questions.ensembles import Ensemble
 from repro.questions.exhibit import Exhibit, axis, row
 from repro.questions.judge import Judgement
 from repro.questions.sections import effect
@@ -60,7 +61,9 @@ def page(
         "deciding": deciding(exhibit, verdict),
         "forest": _forest(exhibit),
         "deviations": file.claim.deviations,
-        "at_scale": settings.at_scale(file, exhibit.scale),
+        "undecided": file.undecided(exhibit.scale),
+        "at_scale": "" if file.undecided(exhibit.scale) else settings.at_scale(file, exhibit.scale),
+        "keys_at_scale": "" if file.undecided(exhibit.scale) else settings.keys_at_scale(file, exhibit.scale),
         "arms": settings.arms(exhibit.judgement.claim),
         **_rule(exhibit),
         "power": outlook,
@@ -156,7 +159,7 @@ def _rule(exhibit: Exhibit) -> dict[str, Any]:
     """Return what the page prints of the rule, its cases and its history."""
     judgement = exhibit.judgement
     return {
-        "method": [*_method(judgement), *_comparisons(judgement)],
+        "method": [*_method(judgement), *_of_other_size(exhibit), *_comparisons(judgement)],
         "rule_scale": exhibit.scale,
         "conditions": prose.conditions(judgement),
         "marks": MARKS,
@@ -194,6 +197,17 @@ def _method(judgement: Judgement) -> list[str]:
     return [claim.measure.measured(claim), *claim.rule.method(claim, judgement.scale)]
 
 
+def _of_other_size(exhibit: Exhibit) -> list[str]:
+    """Return which ensembles the paper's number and its band are of, in a paragraph; empty where ours are as large."""
+    paper, rule = exhibit.file.claim.rule, exhibit.judgement.claim.rule
+    if not isinstance(rule, Ensemble) or rule.size == paper.size or paper.number is None:
+        return []
+    return [
+        f"The paper’s number, {paper.stated()}, and its band are of {paper.size} nets. Here {rule.size} are averaged, "
+        "and the near end of that band is kept."
+    ]
+
+
 def _comparisons(judgement: Judgement) -> list[str]:
     """Return how several comparisons are judged as one, in a paragraph; empty where there is one."""
     if not (many := len(judgement.comparisons)):
@@ -221,6 +235,8 @@ def _needs(exhibit: Exhibit, missing: dict[str, Missing]) -> list[str]:
         return []
     scale = next_scale(exhibit)
     data = [f"It needs {text}." for text in prose.sets(exhibit.file, scale)]
+    if exhibit.file.at(scale).measure.two_devices:
+        data.insert(0, "It needs two equal GPUs and `--towers 2`; elsewhere the timing is `not comparable`.")
     return [*data, *([coverage.sentence(missing[scale])] if scale in missing else [])]
 
 

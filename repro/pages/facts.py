@@ -17,7 +17,7 @@ from repro.pages.claim_data import FORMAT, SCHEMA, CountedClaim, text
 from repro.pages.origins import origins
 from repro.pages.view import MARKS
 from repro.questions import frames
-from repro.questions.facts import TRUE, FactWord, Judged, judge_facts, judged, tally, tolerance, words
+from repro.questions.facts import FACTS, TRUE, FactWord, Judged, judge_facts, judged, tally, tolerance, words
 from repro.questions.units import capital, listed
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def _numbers(counts: dict[FactWord, int]) -> str:
 def _page(file: ExactFile, project: str | None) -> dict[str, Any]:
     """Return everything that templates/facts.html prints."""
     claim, verdict, facts = file.claim, judge_facts(file), judged(file)
+    marked = any(fact.headline for fact in claim.facts)
     return {
         "id": file.id,
         "version": claim.version,
@@ -86,7 +87,10 @@ def _page(file: ExactFile, project: str | None) -> dict[str, Any]:
         "verdict": verdict,
         "mark_name": MARKS[verdict.word],
         "tally": [f"{n} {SHORT[name]}" for name, n in words(facts).items()],
+        "marked": marked,
         "facts": [_fact(fact, file.claim.paper.section) for fact in facts],
+        "cases": [(case.word, case.when.removeprefix("for counted facts: ")) for case in FACTS],
+        "marks": MARKS,
         "cited": prose.CITED * any("source.md" in f"{fact.because} {fact.source}" for fact in claim.facts),
         "layers": _layers(claim.listed) if claim.nets else None,
         "differences": _differences(list(claim.listed.values())) if len(claim.nets) > 1 else None,
@@ -105,6 +109,7 @@ def _fact(fact: Judged, section: str) -> dict[str, Any]:
         "word": fact.word,
         "short": SHORT[fact.word],
         "not_true": fact.word != TRUE,
+        "decides": fact.fact.headline,
         "says": fact.fact.says,
         "where": f"§ {where}" if where[:1].isdigit() else capital(where),
         "printed": fact.printed,
@@ -164,6 +169,7 @@ def _described(net: ListedNet) -> dict[str, str]:
     zeros = [f"{first.pad} on every side"] if first.pad else []
     zeros += [f"{beyond} right and bottom"] if beyond > 0 else []
     order = [row.name for row in rows if isinstance(row, Dense | Dropout)]
+    unbiased = "uniform, within ±1 / √fan-in" if net.uniform else "0"
     biased = [row.name for row in tables.weighted(rows) if row.bias]
     pools = {f"{row.size} / {row.stride}, {row.kind}" for row in rows if isinstance(row, Pool)}
     return {
@@ -172,7 +178,7 @@ def _described(net: ListedNet) -> dict[str, str]:
         "pooling": listed(sorted(pools)),
         "zeros around the image": listed(zeros) or "none",
         "fully-connected part": ", ".join(order),
-        "initial biases": f"1 in {listed(biased)}" if biased else "near 0",
+        "initial biases": f"1 in {listed(biased)}" if biased else unbiased,
     }
 
 

@@ -127,7 +127,7 @@ def _row_words(row: Row) -> dict[str, str]:
         case tables.SameMapNorm():
             return {"norm": f"norm over {row.size} × {row.size}"}
         case tables.Scale():
-            return {"scale": f"× {row.factor:g}"}
+            return {"scale": f"constant factor {row.factor:.3g}"}
         case tables.Dropout():
             return {"dropout": f"dropout {1 - row.keep:g}"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from math import sqrt
 from statistics import median
 from typing import Any
 
@@ -133,12 +134,12 @@ def _stages(net: ListedNet) -> Iterator[tuple[str, list[Line]]]:
     yield "image", [size, *(_step(row, leaving) for row, _, leaving in before)]
     for (layer, entering, leaving), *after in layers:
         assert isinstance(layer, tables.Weighted)
-        yield layer.name, _weights(layer, entering, leaving)
+        yield layer.name, _weights(layer, entering, leaving, net.uniform)
         if after:
             yield f"after {layer.name}", [_step(row, gives) for row, _, gives in after]
 
 
-def _weights(row: tables.Weighted, entering: tables.Shape, leaving: tables.Shape) -> list[Line]:
+def _weights(row: tables.Weighted, entering: tables.Shape, leaving: tables.Shape, uniform: bool) -> list[Line]:
     groups = getattr(row, "groups", 1)
     out = [Line("kernels", f"{tables.outputs(row):,} units")]
     if not isinstance(row, Dense):
@@ -148,7 +149,8 @@ def _weights(row: tables.Weighted, entering: tables.Shape, leaving: tables.Shape
         out.append(Line("parts", f"in {groups} parts, each reads its own"))
     if not isinstance(row, Dense):
         out.append(Line("size", f"gives {times(*leaving[1:], leaving[0])}"))
-    return [*out, Line("deviation", f"initial deviation {row.std:.3g}"), Line("biases", f"initial biases {row.bias:g}")]
+    biases = f"within ±{sqrt(3) * row.std:.3g}" if uniform else f"{row.bias:g}"  # of a uniform draw
+    return [*out, Line("deviation", f"initial deviation {row.std:.3g}"), Line("biases", f"initial biases {biases}")]
 
 
 def _step(row: tables.Row, leaving: tables.Shape) -> Line:
@@ -175,10 +177,10 @@ def _sums(nets: Sequence[ListedNet]) -> Grid:
     counts = (("parameters", tables.parameters), ("multiply-adds an image", tables.multiply_adds),
               ("neurons", tables.neurons))  # fmt: skip
     rows: list[Row] = [
-        (name, *(f"{sum(count(net.rows, net.image, net.rounding).values()):,}" for net in nets))
-        for name, count in counts
+        (net.title, *(f"{sum(count(net.rows, net.image, net.rounding).values()):,}" for _, count in counts))
+        for net in nets
     ]
-    head = ("", *(net.title for net in nets))
+    head = ("net", *(name for name, _ in counts))
     return Grid("How large they are", head, tuple(rows), frozenset(range(1, len(head))))
 
 

@@ -24,7 +24,7 @@ SCALES = {
 }
 
 CITED = (
-    "source.md, here and below: the facts on the authors' released source and lab notes, by section. #145 and the like "
+    "Cited here and below, by section: source.md, on the authors' released source and lab notes. #145 and the like "
     "are nets of these notes, #145 the paper's own."
 )
 

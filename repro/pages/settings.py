@@ -7,9 +7,12 @@ from typing import Any
 
 from repro.claim.files import ClaimFile
 from repro.claim.model import RUN_SECTIONS, Arm
+from repro.claim.resolve import image, training_images
+from repro.claim.scales import UNDECIDED
+from repro.data.known import KNOWN
 from repro.draw.parts import Grid
 from repro.questions.base import Claim
-from repro.questions.units import listed
+from repro.questions.units import listed, seed_list
 
 
 def in_words(overrides: Mapping[str, Any], claim: Claim) -> str:
@@ -23,6 +26,8 @@ def in_words(overrides: Mapping[str, Any], claim: Claim) -> str:
 
 
 def _setting(key: str, value: Any, claim: Claim) -> str:
+    if key == "base":
+        return "its base is not chosen yet" if value == UNDECIDED else f"its base is {value}"
     if key == "rule.of":
         return f"the effect compares {' with '.join(claim.label(arm) for arm in value)}"
     if key == "rule.over":
@@ -64,7 +69,40 @@ def arms(claim: Claim) -> Grid | None:
 
 
 def at_scale(file: ClaimFile, scale: str) -> str:
-    """Return the settings that a scale has in place of paper scale's; empty where there are none, or no paper scale."""
+    """Return what a scale means for a claim, in words: each of its main settings that is not paper scale's.
+
+    Empty where there is none, or no paper scale.
+    """
+    if scale == "paper" or "paper" not in file.claim.scales:
+        return ""
+    here, paper = (_main(file.at(which)) for which in (scale, "paper"))
+    return "; ".join(
+        about.format(f"{value} in place of {there}")
+        for (about, value), (_, there) in zip(here, paper, strict=True)
+        if value != there
+    )
+
+
+def _main(claim: Claim) -> list[tuple[str, str]]:
+    """Return a claim's main settings: (words with a place for the value, value)."""
+    data, measure = claim.data, claim.measure
+    _, height, width = image(data)
+    out = [
+        ("{}", KNOWN[data.kind].title.partition(",")[0]),
+        ("{} training images", f"{training_images(data):,}"),
+        ("{} pixels", f"{height} × {width}"),
+        ("{}", claim.model.title),
+        ("width of the hidden layers {}", f"{getattr(claim.model, 'width', 1):g}"),
+    ]
+    if not measure.timed:
+        out.append(("{}", measure.goal(claim)))
+        if measure.per_epoch(claim)[0] != "updates":
+            out.append(("{} epochs", f"{claim.train.epochs}"))
+    return [*out, (measure.of_each + "s {}", seed_list(claim.seeds).partition(" ")[2])]
+
+
+def keys_at_scale(file: ClaimFile, scale: str) -> str:
+    """Return every setting that a scale has in place of paper scale's, by its dotted key; empty as `at_scale` is."""
     if scale == "paper" or "paper" not in file.claim.scales:
         return ""
     here, paper = (_leaves(file.at(which)) for which in (scale, "paper"))

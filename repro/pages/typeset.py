@@ -100,7 +100,7 @@ def _cited(text: str, source: Source, up: str) -> markupsafe.Markup:
     parts: list[str] = []
     end = 0
     for cited in sources.citations(text, source):
-        words = _set(text[cited.start : cited.end])
+        words = _set(text[cited.start : cited.end].replace(sources.NAME, "source facts"))
         place = f"#{cited.anchor}" if cited.anchor else ""
         parts += [_set(text[end : cited.start]), words if cited.anchor is None else link.format(up, place, words)]
         end = cited.end

@@ -53,6 +53,9 @@ def show(file: ClaimFile, shelf: str, runs: Table | Trials) -> Exhibit:
         chosen = next((j for j in scales.values() if j.verdict.word == "error"), None)
     if chosen is None:
         chosen = scales[telling(file, scales)]
+    if file.undecided(chosen.scale):  # runs of the first definition are there, and none of them is the claim's
+        trials = Trials(Table())
+        chosen = scales[chosen.scale] = judge(file, chosen.scale, trials)
     names = file.alternatives_at(chosen.scale) if complete(chosen) else []
     others = tuple(judge(file, chosen.scale, trials, name) for name in names)
     return Exhibit(shelf, file, trials.table, chosen, others, scales)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem, nearest
 from repro.questions.base import Claim
-from repro.questions.effect_rule import FEW, Directed, EffectRule
+from repro.questions.effect_rule import Directed, EffectRule, few
 from repro.questions.evidence import Evidence
 from repro.questions.mistakes import overriding
 from repro.questions.statistics import Effect, deviation
@@ -54,15 +54,16 @@ class TwoArms(Directed):
     def effect_method(self, claim: Claim, scale: str, sign: str, paired: str, values: str, more: str) -> list[str]:
         """Return how rates are chosen and how the effect is formed of both arms, in sentences."""
         of, over = (claim.label(arm) for arm in self.compared(claim))
+        timed, seeds = claim.measure.timed, seed_list(claim.seeds, claim.measure.of_each)
         how = (
-            f"Student's t interval on {paired} of runs that share their seed"
+            f"Student's t interval on {paired} of {'arms in one replicate' if timed else 'runs that share their seed'}"
             if self.pairs == "seeds"
             else f"Welch's t interval on {values} of independent runs"
         )
         return [
             *tuning_method(claim),
-            f"The effect is the {self.kind} “{of}” {sign} “{over}” over judging {seed_list(claim.seeds)}, with a "
-            f"{100 * self.confidence:g} % interval: {how}. {more}{self.band_method()}" + FEW * (scale != "paper"),
+            f"The effect is the {self.kind} “{of}” {sign} “{over}” over {seeds}, with a "
+            f"{100 * self.confidence:g} % interval: {how}. {more}{self.band_method()}{few(claim) * (scale != 'paper')}",
         ]
 
 
@@ -82,8 +83,8 @@ class OneArm(EffectRule):
         )
 
     def method(self, claim: Claim, scale: str) -> list[str]:
-        few = "" if scale == "paper" or self.alone else FEW
-        return [f"{self.one_method(claim)} {self.band_method()}{few}"]
+        fewest = "" if scale == "paper" or self.alone else few(claim)
+        return [f"{self.one_method(claim)} {self.band_method()}{fewest}"]
 
 
 def tuning_method(claim: Claim) -> list[str]:

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from repro.questions.exhibit import Exhibit
     from repro.questions.trial import Trial
 
-FEW = f" Below paper scale a verdict needs {JUDGING_SEEDS} judging seeds."
+
+def few(claim: Claim) -> str:
+    """Return how many values a verdict below paper scale needs, to be appended to a paragraph."""
+    return f" Below paper scale a verdict needs {JUDGING_SEEDS} {claim.measure.of_each}s."
 
 
 class EffectRule(Rule):

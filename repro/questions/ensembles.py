@@ -109,6 +109,12 @@ class Ensemble(Directed, OneArm):
         # every seed is in as many ensembles as every other: their mean gain is the nets' mean less the ensembles'
         return [(f"average of {self.size} nets", effect.estimate if self.alone else mean - effect.estimate)]
 
+    def least_from(self) -> str:
+        """Return where the smallest effect comes from, in words."""
+        if self.least is None and self.number is None:
+            return f"the near end of that band, because the paper prints no number for {self.size} nets"
+        return super().least_from()
+
     def one_method(self, claim: Claim) -> str:
         what = "the error of the averaged nets"
         if not self.alone:

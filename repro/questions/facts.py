@@ -48,7 +48,7 @@ FACTS = (
     ),
     FactCase(
         "true in part",
-        "for counted facts: only some of the facts that decide are true, or all are but others are false",
+        "for counted facts: of the facts that decide some are true and some false, or all are true and others false",
         lambda c: c.true > 0 and (c.false > 0 or (c.others_false > 0 and not c.open)),
     ),
     FactCase(
@@ -153,7 +153,8 @@ def judge_facts(file: ExactFile) -> Verdict:
         sentence = f"All {len(facts)} printed facts are true." if len(facts) > 1 else f"{_line(facts[0])}."
     else:
         sentence = " ".join(f"{_line(fact)}." for fact in named[:2])
-        sentence += f" Below stand {len(named) - 2} more." if len(named) > 2 else ""
+        more = len(named) - 2
+        sentence += f" {more} more {'is' if more == 1 else 'are'} in the table." if more > 0 else ""
     why = tally(said)
     if any(fact.fact.headline for fact in facts):
         why += f"; the sentence rests on {count.true + count.false + count.open} of them"
@@ -168,7 +169,7 @@ def tally(words: dict[FactWord, int]) -> str:
 
 
 def _line(fact: Judged) -> str:
-    return f"“{fact.fact.says.rstrip('.')}”: printed {fact.printed}, found {fact.counted}"
+    return f"{fact.fact.says.rstrip('.')}: printed {fact.printed}, found {fact.counted}"
 
 
 def lines(file: ExactFile) -> list[str]:

@@ -50,7 +50,7 @@ def learning(exhibit: Exhibit) -> Figure:
     choice = (unit.capitalize(), (("", "log"), ("linear", "linear")))
     return Figure(
         drawing,
-        _caption(exhibit),
+        _caption(exhibit, runs),
         _note(exhibit, bool(averaged), bool(stated), printed),
         choice,
         f"{exhibit.file.id}.epochs.csv",
@@ -89,6 +89,7 @@ def _alt_text(exhibit: Exhibit, means: dict[str, float], stated: dict[str, float
     """Return the finding of the drawing, for those who do not see it."""
     claim, measure = exhibit.judgement.claim, exhibit.judgement.claim.measure
     words = [f"{name}: {measure.written(claim, value)}" for name, value in means.items()]
+    words = words or [exhibit.judgement.estimate_words] * bool(exhibit.judgement.estimate_words)
     if stated:
         words.append(f"the paper's figure shows {listed([f'{e:g} ({n})' for n, e in stated.items()])}")
     goal = measure.goal(claim)
@@ -96,12 +97,27 @@ def _alt_text(exhibit: Exhibit, means: dict[str, float], stated: dict[str, float
     return f"{capital(what)}: {'; '.join([*words, *_censored(exhibit)])}."
 
 
-def _caption(exhibit: Exhibit) -> str:
-    """Return what is drawn, and which stroke is which arm's."""
+def _caption(exhibit: Exhibit, runs: list[Curve]) -> str:
+    """Return what is drawn, and which stroke is which arm's. `runs`: the curves."""
     claim, arms = exhibit.judgement.claim, exhibit.judgement.arms
     strokes = [f"{style}: {claim.label(name)}" for name, style in zip(arms, STROKES, strict=False)]
     which = f" Lines: {'; '.join(strokes)}." if len(arms) > 1 else ""
-    return f"Every judging seed, up to the point where it was judged.{which}"
+    return f"Every judging seed, {_until(exhibit, runs)}.{which}"
+
+
+def _until(exhibit: Exhibit, runs: list[Curve]) -> str:
+    """Return where the curves end: where the runs were judged, or where what is drawn was last measured before."""
+    measure = _measure(exhibit)
+    drawn = max(curve.points[-1][0] for curve in runs)
+    judged = max(
+        min(o.limit, len(exhibit.table[o.run].epochs))
+        for arm in exhibit.judgement.arms.values()
+        for o in arm.observations
+        if o.run in exhibit.table
+    )
+    if measure.is_time or drawn >= judged:
+        return "up to the point where it was judged"
+    return f"judged after epoch {judged:g}; the {SERIES[measure.followed()]} was last measured after epoch {drawn:g}"
 
 
 def _note(exhibit: Exhibit, averaged: bool, stated: bool, printed: float) -> str:

@@ -67,6 +67,8 @@ class Measure(Closed):
     is_end: ClassVar[bool] = False  # whether it is read after the last epoch, whichever that is
     longer_epochs: ClassVar[bool] = False  # whether it may be read where held-out images were folded in
     timed: ClassVar[bool] = False  # whether it is read off a timing, not off a training
+    of_each: ClassVar[str] = "judging seed"  # what one value is of
+    shows: ClassVar[str] = ""  # of a p: what a run shows where it is small enough
     is_evaluation: ClassVar[bool] = False  # whether it is read off an evaluation of a finished run
     ending: ClassVar[str] = ""  # the unit of its values, appended to its name
 

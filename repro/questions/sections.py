@@ -39,7 +39,7 @@ def effect(id: str, exhibit: Exhibit) -> Figure | None:
     drawing = charts.interval(id, "The effect and its interval", words, on, [drawn], marks)
     bar = f"Bar: {100 * judgement.effect.confidence:.3g} % {kind}; diamond: estimate"
     against = "what counts as reproduced" if rule.number is None else "the paper's number"
-    dots = f"dots: one for each judging seed{rule.dots}"
+    dots = f"dots: one for each {claim.measure.of_each}{rule.dots}"
     note = (
         f"The {rule.effect_name(claim)} and {against}. {bar}; {dots}; shaded: what counts as reproduced at paper scale."
     )

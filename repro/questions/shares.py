@@ -78,8 +78,8 @@ class Count(Directed, OneArm):
         assert effect.estimate is not None
         whose = f" with {claim.label(self.of[0])}" if len(claim.arms) > 1 else ""
         return (
-            f"{round(effect.estimate * effect.n)} of {effect.n} runs{whose} have a {claim.measure.goal(claim)} of at "
-            f"most {self.at_most:g} ({effect.sure}, in % of runs)."
+            f"In {round(effect.estimate * effect.n)} of {effect.n} runs{whose} {claim.measure.shows} (p at most "
+            f"{self.at_most:g}; {100 * effect.confidence:g} % interval {typeset(effect.interval_words)} % of runs)."
         )
 
     def short_effect(self, effect: Effect) -> str:

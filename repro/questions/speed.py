@@ -50,6 +50,7 @@ class Throughput(Measure):
     judged_by: ClassVar = ("ratio", "rate")
     names: ClassVar = {"images_per_second": "images/s of training"}
     timed: ClassVar = True
+    of_each: ClassVar = "replicate"
 
     def mistakes(self, claim: Claim, layers: Layers) -> list[Problem]:
         out = []
@@ -201,7 +202,7 @@ class Rate(OneArm):
     def method(self, claim: Claim, scale: str) -> list[str]:
         low, high = (round(self.days(rate), 1) for rate in reversed(self.within))
         return [
-            f"The rate is the geometric mean over the replicates, {seed_list(claim.seeds)}, with a "
+            f"The rate is the geometric mean over {seed_list(claim.seeds, claim.measure.of_each)}, with a "
             f"{100 * self.confidence:g} % interval (Student's t over their logarithms). The paper prints days, not a "
             f"rate: {self.cycles} cycles through {self.images:,} images in {low:g} to {high:g} days are "
             f"{self.band_words()}. This is the band; it was written in the claim before any timing."

@@ -24,7 +24,8 @@ def sections(exhibit: Exhibit) -> list[Section]:
     results = [exhibit.table[o.run].result for o in _timings(exhibit) if o.run in exhibit.table]
     loads = [result["load"] for result in results if result and result["status"] == "timed"]
     if loads:
-        text.append(f"Before the replicates, the machine had a load of {min(loads):.1f} to {max(loads):.1f}.")
+        between = " to ".join(dict.fromkeys(f"{load:.1f}" for load in (min(loads), max(loads))))
+        text.append(f"Before the replicates, the machine had a load of {between}.")
     apart = [
         share
         for o in _timings(exhibit)

@@ -25,6 +25,11 @@ def points(fraction: float) -> str:
     return f"{100 * fraction:+.2f}"
 
 
+def _digits(value: float) -> str:
+    """Return an end of an interval with three digits, trailing zeros among them: `6.00`."""
+    return f"{value:#.3g}" if abs(value) < 100 else images(value)
+
+
 def signed(value: float) -> str:
     """Return a number with its sign, as few digits as it has, for a page: `−0.5`."""
     return f"{value:+g}".replace("-", "−")
@@ -82,7 +87,7 @@ class Unit:
 def _ratio_interval(low: float, high: float) -> str:
     if isinf(high):
         return f"more than {times(low)}"
-    return f"less than {times(high)}" if low == 0 else f"{times(low)} to {times(high)}"
+    return f"less than {times(high)}" if low == 0 else f"{_digits(low)} to {_digits(high)}"
 
 
 def _plain(value: float) -> str:
@@ -101,13 +106,17 @@ def _signed(value: float) -> str:
     return signed(round(100 * value, 4))
 
 
+def _points(value: float) -> str:
+    return "point" if abs(round(100 * value, 4)) == 1 else "points"
+
+
 RATIO = Unit("ratio", 1.0, 1, _plain, _plain, _plain, times, _ratio_interval, logarithmic=True, lowest=0.0)
 DIFFERENCE = Unit(
     "difference",
     0.0,
     100,
-    lambda v: f"{100 * v:+g} points",
-    lambda v: f"{_signed(v)} points",
+    lambda v: f"{100 * v:+g} {_points(v)}",
+    lambda v: f"{_signed(v)} {_points(v)}",
     _signed,
     lambda v: f"{typeset(points(v))} points",
     lambda low, high: f"{points(low)} to {points(high)}",
@@ -123,16 +132,16 @@ COUNT = Unit(
 )  # fmt: skip
 RATE = Unit(
     "rate", None, 1, lambda v: f"{images(v)} images/s", lambda v: f"{images(v)} images/s", images,
-    lambda v: f"{images(v)} images/s", lambda low, high: f"{images(low)} to {images(high)}", " images/s",
+    lambda v: f"{images(v)} images/s", lambda low, high: f"{_digits(low)} to {_digits(high)}", " images/s",
     logarithmic=True,
 )  # fmt: skip
 
 
-def seed_list(values: list[int]) -> str:
-    """Return `seeds 0 to 4`, `seeds 3 and 5` or `seed 7`."""
+def seed_list(values: list[int], what: str = "seed") -> str:
+    """Return `seeds 0 to 4`, `seeds 3 and 5` or `seed 7`; `what`: the word in place of `seed`."""
     runs = f"{values[0]} to {values[-1]}"
     whole = len(values) > 2 and values == list(range(values[0], values[-1] + 1))
-    return f"seed{'s' * (len(values) > 1)} {runs if whole else listed([str(v) for v in values])}"
+    return f"{what}{'s' * (len(values) > 1)} {runs if whole else listed([str(v) for v in values])}"
 
 
 def capital(text: str) -> str:

@@ -90,8 +90,9 @@ SOURCE: Rows = (
 
 # torchvision's `alexnet`: not the net of the paper but the one-tower variant of A. Krizhevsky, One weird trick for
 # parallelizing convolutional neural networks, 2014: no groups, no norms, fewer maps. 61,100,840 parameters. Its
-# windows are whole: sides are rounded down. Deviations are those of torch's uniform rule, 1 / sqrt(3 fan-in); decay
-# is that of torchvision's recipe. For arithmetic only: `torchvision.models.alexnet` itself is what would be trained.
+# windows are whole: sides are rounded down. Deviations are those of torch's uniform rule, 1 / sqrt(3 fan-in), by which
+# its biases are drawn too (`ListedNet.uniform`); decay is that of torchvision's recipe. For arithmetic only:
+# `torchvision.models.alexnet` itself is what would be trained.
 TORCHVISION: Rows = (
     Conv("conv1", 64, size=11, stride=4, pad=2, std=(3 * 363) ** -0.5, decay=1e-4),  # 55 x 55 x 64
     Activation("relu"),

@@ -31,6 +31,11 @@ class AlexNet(TabledNet):
     conv6: bool = Field(False, description="a sixth convolution over the last pooling (§6)")
     halved: bool = later(False, description="outputs of fc6 and fc7 times 0.5 in place of dropout: no noise (assumed)")
 
+    @property
+    def title(self) -> str:
+        """The net's name in sentences."""
+        return "the paper's net"
+
     def table(self, classes: int) -> tuple[tables.Row, ...]:
         """Build the table of layers for `classes` classes."""
         options = self.model_dump(exclude={"kind", "init", "without"})
@@ -48,6 +53,11 @@ class CaffeNet(TabledNet):
 
     kind: Literal["bvlc_alexnet"] = Field(description="table of layers, or a net of a library as it is")
 
+    @property
+    def title(self) -> str:
+        """The net's name in sentences."""
+        return "the AlexNet of Caffe"
+
     def table(self, classes: int) -> tuple[tables.Row, ...]:
         """Build the table of layers for `classes` classes."""
         return alexnet.caffe(classes=classes, width=self.width, activation=self.activation)
@@ -60,6 +70,12 @@ class CudaConvnet(TabledNet):
         description="table of layers, or a net of a library as it is"
     )
     maps: dict[str, Number] = later({}, description="by hidden layer, its maps or units in place of the published ones")
+
+    @property
+    def title(self) -> str:
+        """The net's name in sentences."""
+        name = self.kind.rpartition("_")[2].replace("pct", " % net").replace("sec", "-second net")
+        return f"cuda-convnet's {name}"
 
     def table(self, classes: int) -> tuple[tables.Row, ...]:
         """Build the table of layers for `classes` classes."""

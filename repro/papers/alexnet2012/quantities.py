@@ -162,5 +162,6 @@ LISTED: Final = {
         floor,
         remark="What the name `alexnet` means in torchvision is a later variant of the net of 2012, with one tower and "
         "fewer kernels.",
+        uniform=True,
     ),
 }

@@ -13,6 +13,7 @@ from pydantic import Field
 from repro.papers.alexnet2012.nets import AlexNet
 from repro.questions.base import Claim
 from repro.questions.evaluations import EvaluationMeasure, Neighbours, ThinnedNets
+from repro.questions.observations import Arm
 from repro.store import Run
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class KernelsMeasure(OfAlexNet):
     judged_by: ClassVar[tuple[str, ...]] = ("count",)
     pictured: ClassVar = True
     ending: ClassVar = ""
+    shows: ClassVar = "the towers' kernels differ in colour"
     names: ClassVar = {"kernels.p": "p of the towers' difference in colour"}
     described: ClassVar = (
         "What is left of a kernel's initial noise is subtracted first; the rest is what it has learned. Its chroma "
@@ -83,6 +85,9 @@ class KernelsMeasure(OfAlexNet):
 
     def written(self, claim: Claim, value: float) -> str:
         return f"{value:.2g}"
+
+    def mean(self, arm: Arm) -> None:
+        """Return None: a mean of p values has no meaning."""
 
     def page_parts(self, id: str, runs: Mapping[int, Run]) -> PageParts:
         from repro.papers.alexnet2012 import figure3  # drawn by pages alone

@@ -18,6 +18,11 @@ class VGG11(TabledNet):
     norms: vgg.Norms = Field("none", description="local response normalisation after the first convolution (§2.1)")
     dropout: float = Field(0.5, ge=0, lt=1, description="probability of being dropped in fc6 and fc7 (§3.1)")
 
+    @property
+    def title(self) -> str:
+        """The net's name in sentences."""
+        return "the paper's net"
+
     def table(self, classes: int) -> tuple[tables.Row, ...]:
         """Build the table of layers for `classes` classes."""
         return vgg.table(classes=classes, **self.model_dump(exclude={"kind", "init"}))
