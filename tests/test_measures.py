@@ -113,7 +113,7 @@ def look(claim: Claim, rows: list[dict], limit: float, in_views: dict | None = N
         evaluation = claim.measure.evaluation_of(claim, config, limit)
         assert evaluation is not None
         table[evaluation.id] = looked_at(evaluation, in_views)
-    return claim.measure.observe(claim, config, table, limit)
+    return claim.measure.observe(claim, config, table, limit, claim.train.epochs)
 
 
 def test_the_level_is_a_share_of_the_loss_of_a_net_that_has_learned_nothing(early: ClaimFile) -> None:
@@ -408,19 +408,19 @@ def test_an_evaluation_that_failed_or_is_missing_is_no_value_though_the_run_is_t
     assert evaluation is not None
     table = {config.id: run_of(config, ended())}
     assert (
-        claim.measure.observe(claim, config, table, 3).status,
-        claim.measure.observe(claim, config, table, 3).evaluation,
+        claim.measure.observe(claim, config, table, 3, 3).status,
+        claim.measure.observe(claim, config, table, 3, 3).evaluation,
     ) == ("missing", None)
     table[evaluation.id] = looked_at(evaluation, {}, failed="out of memory")
     assert (
-        claim.measure.observe(claim, config, table, 3).status,
-        claim.measure.observe(claim, config, table, 3).value,
+        claim.measure.observe(claim, config, table, 3, 3).status,
+        claim.measure.observe(claim, config, table, 3, 3).value,
     ) == ("failed", None)
     table[evaluation.id] = looked_at(evaluation, {"views_error": 0.37})
-    assert claim.measure.observe(claim, config, table, 3).evaluation == evaluation.id
+    assert claim.measure.observe(claim, config, table, 3, 3).evaluation == evaluation.id
     later = [*ended(), LAST | {"epoch": 4, "diverged": 9}]
-    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 3).value == 0.37
-    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 4).status == "diverged"
+    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 3, 3).value == 0.37
+    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 4, 3).status == "diverged"
 
 
 def test_only_claims_on_ten_views_want_them(errors: ClaimFile, late: ClaimFile, tmp_path: Path) -> None:
