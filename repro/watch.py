@@ -146,12 +146,8 @@ def _described(config: dict) -> str:
 
 def _planned(files: Sequence[ClaimFile], table: Table) -> dict[str, Job]:
     """Return what claims want next, at every scale, by run."""
-    out: dict[str, Job] = {}
     finished = table.where(lambda run: run is not None and run.result is not None and not run.failed)
-    for file in files:
-        for scale in file.claim.scales:
-            out |= {job.id: job for job in jobs([(file, scale)], finished)}
-    return out
+    return {job.id: job for job in jobs([(file, scale) for file in files for scale in file.claim.scales], finished)}
 
 
 def _holders() -> dict[tuple[int, int], int]:
