@@ -100,24 +100,25 @@ class Evaluator:
         for path in (recorded.path / CHECKPOINT, own):
             if path.is_file() and trainer.epoch < int((state := _state(path))["epoch"]) <= epoch:
                 trainer.load(state)
-        again = trainer.epoch < epoch
-        loss = self._train(evaluation, trainer, epoch) if again else None
-        trained: Literal["same", "other"] | None = None
-        if again or own.is_file():
-            same = loss is None or isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9)
-            trained = "same" if same else "other"
-        self._evaluate(evaluation, trainer, trained)
+        again: Literal["same", "other"] | None = None
+        if trainer.epoch < epoch:
+            loss = self._train(evaluation, trainer, epoch)
+            again = "same" if isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9) else "other"
+        self._evaluate(evaluation, trainer, again)
         (folder / CHECKPOINT).unlink(missing_ok=True)
         self.report({"event": "finish", **self.of, "epoch": trainer.epoch, "status": "looked at"})
 
     def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int) -> float:
-        """Train on to `epoch`; return its training loss. KeyboardInterrupt where an end was asked for before."""
+        """Train on to `epoch`; return its training loss, which no checkpoint has, so that none is written there.
+        KeyboardInterrupt where an end was asked for before."""
         self.report({"event": "begin", **self.of, "epoch": trainer.epoch, "horizon": epoch})
         with self.store.begin(evaluation, self.session) as run:
             kept, row = time.monotonic(), None
             for row in trainer.epochs(epoch):
                 self.report(epoch_ended(self.of, row, epoch))
-                stop = asked() and trainer.epoch < epoch and not row["diverged"]
+                if trainer.epoch == epoch or row["diverged"]:
+                    break
+                stop = asked()
                 if stop or time.monotonic() - kept > self.checkpoint_seconds:
                     run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
                     self.report({"event": "checkpoint", **self.of, "epoch": trainer.epoch})
