@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "completion": set(),
     "progress": {"events"},
     # What `import repro` offers to notebooks.
-    "notebook": JUDGING | {"contents", "places", "pages"},
+    "notebook": JUDGING | {"asked", "contents", "places", "pages"},
     # What the command line does, verb by verb.
     "asked": JUDGING | {"contents", "places", "pages"},
     "machine": ENGINE | {"asked"},
