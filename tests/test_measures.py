@@ -17,9 +17,10 @@ from simulator import updates_an_epoch as made_updates
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
 from repro.claim.model import Claim
+from repro.questions import learning
 from repro.questions.judge import judge
 from repro.questions.levels import Level, chance, converged, updates_an_epoch
-from repro.questions.observations import Observation, Want
+from repro.questions.observations import Arm, Observation, Want
 from repro.questions.plan import wanted
 from repro.questions.times import MOST
 from repro.store import Run
@@ -355,6 +356,19 @@ def test_what_is_read_at_the_end_is_that_of_the_last_epoch_or_of_ten_views(
     assert look(claim, ended(diverged=7), 3, in_views).value is None
     # one that the plateau rule ended has shown all that it will
     assert look(claim, [*ended()[:1], ended(ended=True)[2] | {"epoch": 2}], 3, in_views).status == "reached"
+
+
+@pytest.mark.parametrize(
+    ("metric", "start"), [("test_error", 0.999), ("test_top5", 0.995), ("views_top5", 0.995), ("gap", 0.0)]
+)
+def test_a_curve_starts_at_chance_for_as_many_answers_as_it_counts(errors: ClaimFile, metric: str, start: float):
+    claim = errors.at("paper")
+    claim = claim.model_copy(update={"measure": claim.measure.model_copy(update={"metric": metric})})
+    config = the(claim, "both")
+    arm = Arm("both", None, None, (look(claim, ended(), 3),), {})
+    curve = learning._curve(claim, claim.measure, arm, arm.observations[0], run_of(config, ended()))
+    assert curve.points[0] == (0.0, start)
+    assert chance("test_top5", 3) == 0.0
 
 
 @pytest.mark.parametrize("metric", ["test_error", "gap", "views_error"])
