@@ -97,7 +97,7 @@ def train(
     if parts > 1:
         session["micro_batch"] = ceil(config.train.batch / parts)
     of: OfRun = {"run": config.id, "label": job.label}
-    evaluator = Evaluator(setting.store, session, of, report, setting.checkpoint_seconds, setting.keep_old)
+    evaluator = Evaluator(setting, session, of, report)
 
     def start() -> loop.Trainer:
         trainer = loop.trainer(
@@ -120,7 +120,7 @@ def train(
         with held(setting.store.root / job.id):
             recorded = setting.store.read(job.id)  # under the lock: another process may just have finished it
             if recorded is None or not (setting.stands(recorded) and has_all(recorded, job)):
-                _train(job, start(), open_run(setting.store.root / job.id, config, session), setting, evaluator)
+                _train(job, start(), open_run(setting.store.root / job.id, config, session), evaluator)
                 recorded = setting.store.read(job.id)
         if recorded is None:  # its disk may be gone
             raise gone(setting.store.root / job.id)
@@ -151,7 +151,7 @@ def has_all(recorded: Run, job: Job) -> bool:
     return all(recorded.kept(epoch) for epoch in job.keep) and not job.left(recorded.epochs)
 
 
-def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, evaluator: Evaluator) -> None:
+def _train(job: Job, trainer: loop.Trainer, run: OpenRun, evaluator: Evaluator) -> None:
     """Train an open run from its checkpoint until every goal is met, and record the end."""
     assert isinstance(job.config, RunConfig)
     leaves = starts.Leaves(run, job.config, job.keep, job.best)
@@ -171,7 +171,7 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, eval
             continue
         now = evaluator.left(job.evaluations, row)
         stop = asked() and (now or job.left(rows))
-        if stop or now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
+        if stop or now or leaves.due(rows) or time.monotonic() - saved_at > evaluator.setting.checkpoint_seconds:
             run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
             evaluator.report({"event": "checkpoint", **evaluator.of, "epoch": trainer.epoch})
             saved_at = time.monotonic()
