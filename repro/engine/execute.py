@@ -22,6 +22,7 @@ from repro.engine.setting import Setting, arms_of, standing
 from repro.engine.training import has_all, train_twice
 from repro.files import gone, is_locked
 from repro.store import CHECKPOINT
+from repro.store.damage import ROWS
 from repro.store.runs import read_rows
 from repro.store.writing import LOCK, being_written
 from repro.workers import Crew, Processes, WorkerEnded, work_here, work_through
@@ -250,4 +251,4 @@ def remaining(
 def _there(job: Job, setting: Setting) -> int:
     """Return the epochs of a run that need not be trained again."""
     folder = being_written(setting.store.root / job.id)
-    return len(read_rows(folder / "metrics.jsonl")) if (folder / CHECKPOINT).is_file() else 0
+    return len(read_rows(folder / ROWS)) if (folder / CHECKPOINT).is_file() else 0

@@ -17,6 +17,7 @@ from repro.claim.config import RunConfig
 from repro.errors import DamagedRun, ReproError
 from repro.nets import weights
 from repro.store import CHECKPOINT, KEPT, OpenRun, Store
+from repro.store.damage import ROWS
 from repro.store.rows import Row, TrainingConfig
 from repro.train.loop import Trainer
 
@@ -163,7 +164,7 @@ def resume(trainer: Trainer, run: OpenRun) -> list[Row]:
     rows = run.rows()
     if len(rows) < trainer.epoch:
         raise DamagedRun(
-            f"{run.path / 'metrics.jsonl'}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
+            f"{run.path / ROWS}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
             "it stands; without the checkpoint the run is trained again from its start"
         )
     return rows
