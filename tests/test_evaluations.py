@@ -191,8 +191,8 @@ def test_shifted_colours_are_photos_with_a_multiple_of_each_component_added(larg
                 answers = run.net.eval()(x + torch.from_numpy(shift).float()[:, None, None]).argmax(1)
             errors.append(float((answers != y).double().mean()))
     assert evaluated.curves["error"] == pytest.approx(errors)
-    assert evaluated.values["error"] == testing.test(run)["test_error"]
-    assert evaluated.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - testing.test(run)["test_error"])
+    assert evaluated.values["error"] == testing.measure(run)["test_error"]
+    assert evaluated.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - testing.measure(run)["test_error"])
 
 
 def test_the_control_joins_the_towers_in_layer_two_and_changes_nothing_else():
