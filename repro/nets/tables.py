@@ -137,6 +137,11 @@ def outputs(row: Weighted) -> int:
     return row.units if isinstance(row, Dense) else row.maps
 
 
+def scaled(row: Row, width: float) -> Row:
+    """Return a row with `width` times as many maps or units, at least one; rows without weights as they are."""
+    return resized(row, max(1, round(outputs(row) * width))) if isinstance(row, Weighted) else row
+
+
 def has_towers(rows: tuple[Row, ...]) -> bool:
     """Return whether the net has two towers, so that two devices can train it: parts that meet in some layers only."""
     layers = weighted(rows)

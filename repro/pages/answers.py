@@ -258,6 +258,21 @@ def _thumbnail(pixels: np.ndarray) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
+def interval(wrong: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval (Wilson's) of the error of which `n` photos, `wrong` of them mistaken, are a sample."""
+    from scipy import stats  # it takes longer to import than a page does
+
+    low, high = stats.binomtest(wrong, n).proportion_ci(method="wilson")
+    return float(low), float(high)
+
+
+def boxed(wrong: int, n: int, photos: str) -> dict[str, str]:
+    """Return the head of a box that has an error, and how well so many `photos` tell it."""
+    low, high = interval(wrong, n)
+    sure = f"these photos being a sample, {100 * low:.1f} to {100 * high:.1f} % (95 %)"
+    return {"headline": f"{percent(wrong / n)} wrong", "finding": f"{wrong:,} of {n:,} {photos}; {sure}."}
+
+
 def percent(share: float) -> str:
     """Return a share as `4.2 %`."""
     return f"{100 * share:.1f} %"

@@ -17,6 +17,7 @@ from repro.pages import frames, prose
 from repro.pages.answers import (
     FineTuning,
     TrainedNet,
+    boxed,
     confusions,
     examples,
     matrix,
@@ -73,21 +74,11 @@ def _box(tuning: FineTuning, tried: TrainedNet) -> dict[str, Any]:
         why += f", the least error on {tuning.photos['held out']:,} photos held out"
     if wrong is None:
         return {"title": tried.name, "headline": "Diverged", "finding": "", "why": "It has no weights.", "facts": facts}
-    from scipy import stats  # it takes longer to import than the page does
-
-    low, high = stats.binomtest(wrong, n).proportion_ci(method="wilson")
     if last["diverged"]:
         facts.append(f"diverged at update {last['diverged']}")
     elif last["epoch"] != tried.best and (error := last["test_error"]) is not None:
         facts.append(f"after the last epoch {percent(error)}")
-    return {
-        "title": tried.name,
-        "headline": f"{percent(wrong / n)} wrong",
-        "finding": f"{wrong:,} of {n:,} test photos; these photos being a sample, {100 * low:.1f} to {100 * high:.1f} "
-        "% (95 %).",
-        "why": f"{why}.",
-        "facts": facts,
-    }
+    return {"title": tried.name, **boxed(wrong, n, "test photos"), "why": f"{why}.", "facts": facts}
 
 
 def _sentence(tuning: FineTuning) -> str:
