@@ -62,7 +62,7 @@ MAY_IMPORT = {
     # What the command line does, verb by verb.
     "asked": JUDGING | {"contents", "places", "pages"},
     "machine": ENGINE | {"asked"},
-    "watch": JUDGING | {"engine"},
+    "watch": JUDGING | {"documents", "engine", "progress"},
     "reading": JUDGING | {"asked", "completion", "contents", "documents", "flags", "pages", "places"},
     "reporting": JUDGING | {"asked", "contents", "documented", "pages", "places"},
     "verbs": ENGINE | {"asked", "documents", "machine", "pages", "progress", "reporting"},

@@ -27,6 +27,7 @@ from repro.pages.answers import (
     percent,
 )
 from repro.pages.typeset import environment, static
+from repro.questions.mixture import device_of
 from repro.questions.units import capital, listed
 
 MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide enough to read
@@ -164,8 +165,7 @@ def _settings(tuning: FineTuning) -> Grid:
 
     columns = [about(tried) for tried in tuning.tried]
     rows: list[Row] = [(key, *(one[key] for one in columns)) for key in columns[0]]
-    made = tuning.provenance
-    machine = f"{made['device'] if made['device'] != 'cpu' else made['processor']}, torch {made['torch']}"
+    machine = f"{device_of(tuning.provenance)}, torch {tuning.provenance['torch']}"
     rows.append(("machine", *[machine] * len(columns)))
     return Grid("How the nets were trained", ("", *(tried.name for tried in tuning.tried)), tuple(rows))
 
