@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from repro.engine.setting import Setting, arms_of, have_data, standing
 from repro.engine.training import has_all, train_twice
 from repro.files import gone, is_locked
 from repro.store import CHECKPOINT
-from repro.store.damage import ROWS
+from repro.store.damage import ROWS, DamagedRun
 from repro.store.runs import read_rows
 from repro.store.writing import LOCK, being_written
 from repro.workers import Crew, Processes, WorkerEnded, work_here, work_through
@@ -238,6 +238,8 @@ def remaining(
 
 
 def _there(job: Job, setting: Setting) -> int:
-    """Return the epochs of a run that need not be trained again."""
+    """Return the epochs of a run that need not be trained again; none where those of an unfinished one are damaged."""
     folder = being_written(setting.store.root / job.id)
-    return len(read_rows(folder / ROWS)) if (folder / CHECKPOINT).is_file() else 0
+    with suppress(DamagedRun):
+        return len(read_rows(folder / ROWS)) if (folder / CHECKPOINT).is_file() else 0
+    return 0

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from repro.claim.config import RunConfig
-from repro.errors import DamagedRun, ReproError
+from repro.errors import DamagedCheckpoint, ReproError
 from repro.nets import weights
 from repro.store import CHECKPOINT, KEPT, OpenRun, Store
 from repro.store.damage import ROWS
@@ -97,7 +97,9 @@ class Leaves:
                 with safe_open(path, "pt") as checkpoint:
                     past = int(checkpoint.get_tensor("epoch")) > min(lacking)
             except SafetensorError as error:
-                raise DamagedRun(f"{path}: not a checkpoint ({error}); without it the run is trained again") from error
+                raise DamagedCheckpoint(
+                    f"{path}: not a checkpoint ({error}); without it the run is trained again"
+                ) from error
             if past:
                 path.unlink()
 
@@ -157,13 +159,13 @@ def resume(trainer: Trainer, run: OpenRun) -> list[Row]:
         try:
             trainer.load(safetensors.torch.load_file(path))
         except (SafetensorError, KeyError) as error:
-            raise DamagedRun(
+            raise DamagedCheckpoint(
                 f"{path}: not a checkpoint of this run ({error}); without it the run is trained again from its start"
             ) from error
     run.keep(trainer.epoch)
     rows = run.rows()
     if len(rows) < trainer.epoch:
-        raise DamagedRun(
+        raise DamagedCheckpoint(
             f"{run.path / ROWS}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
             "it stands; without the checkpoint the run is trained again from its start"
         )

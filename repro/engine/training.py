@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from math import ceil
@@ -24,11 +25,12 @@ from repro.engine.events import OfRun, Report, epoch_ended
 from repro.engine.jobs import Job
 from repro.engine.pair import Pair
 from repro.engine.setting import Setting, batches, has_towers
-from repro.errors import Busy, DamagedRun
+from repro.errors import Busy, DamagedCheckpoint
 from repro.files import gone
 from repro.nets.libraries import is_library_net
 from repro.questions.levels import goal_of
-from repro.store import CHECKPOINT, OpenRun, Run
+from repro.store import CHECKPOINT, DamagedRun, OpenRun, Run
+from repro.store.damage import NEXT
 from repro.store.writing import being_written, held
 from repro.store.writing import start as open_run
 from repro.train import loop, throughput
@@ -54,9 +56,15 @@ def train_twice(setting: Setting, job: Job, report: Report) -> None:
                 why = f"{type(error).__name__}: {error}; {LACK}"
             except (RuntimeError, MemoryError) as error:  # torch's own: a kernel that failed
                 why = f"{type(error).__name__}: {error}"
-            except DamagedRun as error:  # the second attempt begins at the start
+            except DamagedCheckpoint as error:  # the second attempt begins at the start
                 why = str(error)
                 (being_written(setting.store.root / job.id) / CHECKPOINT).unlink(missing_ok=True)
+            except DamagedRun as error:
+                if error.folder.name != NEXT:
+                    raise
+                why = str(error)
+                with held(error.folder.parent):  # the second attempt begins where the recorded run stands
+                    shutil.rmtree(error.folder)
             report({"event": "failed", **of, "attempt": attempt, "why": why})
             gc.collect()  # here, where the error and what its frames hold are gone
             torch.cuda.empty_cache()
