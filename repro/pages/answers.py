@@ -94,7 +94,7 @@ class FineTuning:
 
     @property
     def left_out(self) -> list[str]:
-        """Return what lies among the photos and is not used, with the reason."""
+        """What lies among the photos and is not used, with the reason."""
         excluded = [f"{e['photo']} ({e['class']}, {e['split']}): {e['reason']}" for e in self.manifest["excluded"]]
         return [*excluded, *self.manifest["passed_over"]]
 

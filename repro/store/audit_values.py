@@ -22,6 +22,8 @@ _GPU: Final = 0.002
 
 
 def of_evaluation(run: Run, table: Table, kinds: Mapping[str, Recomputed]) -> Iterator[Violation]:
+    """Yield the values of an evaluation that its parts, its arrays or its run contradict; `kinds`: how to recompute
+    them, by kind of evaluation."""
     kind = str(run.options["kind"])
     values, curves = run.values, run.curves
     if not values:
