@@ -137,7 +137,7 @@ def _ours(device: str, images: int, precision: str) -> Callable[[], object]:
     def train() -> None:
         nonlocal epoch
         epoch += 1
-        _, sizes, _ = run.begin(epoch)
+        sizes, _ = run.begin(epoch)
         for _ in sizes:
             run.step()
         run.step.losses_and_errors()

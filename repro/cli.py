@@ -211,7 +211,6 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _watch(args: argparse.Namespace) -> int:
-    from repro import documents
     from repro.claim.files import split
     from repro.contents import load_valid
     from repro.watch import lines, state
@@ -221,10 +220,7 @@ def _watch(args: argparse.Namespace) -> int:
     files, _ = split(load_valid(places.claims())[0])
     while True:
         now = state(asked.store(args), files)
-        if args.json:
-            text = documents.Watching.model_validate(now).model_dump_json()
-        else:
-            text = harmless("\n".join(lines(now)), kept="\n")
+        text = now.model_dump_json() if args.json else harmless("\n".join(lines(now)), kept="\n")
         print("\x1b[2J\x1b[H" * (on_terminal and every is not None) + text, flush=True)
         if every is None:
             return 0

@@ -69,7 +69,7 @@ class RunError(ReproError):
     exit_code = 4
 
 
-class DamagedRun(RunError):
+class DamagedCheckpoint(RunError):
     """A file without which one run cannot go on is damaged: that run fails, and no other."""
 
 

@@ -15,26 +15,26 @@ from repro.values import address, count, factor, gpus, share
 
 
 def shelf(sub: argparse.ArgumentParser) -> None:
-    """Which runs."""
+    """Add the flags that say which runs."""
     sub.add_argument("--runs", type=Path, metavar="DIR", help="folder of your runs (default: runs/)")
     sub.add_argument("--reference", action="store_true", help="for maintainers: work on the reference shelf")
 
 
 def selection(sub: argparse.ArgumentParser, default: str = "default: the project's claims") -> None:
-    """Which claims."""
+    """Add the flags that say which claims."""
     sub.add_argument("claims", nargs="*", type=Path, metavar="CLAIM", help=default)
     sub.add_argument("--section", metavar="N", help="only claims whose sentence stands in this section of the paper")
 
 
 def files_for_ci(sub: argparse.ArgumentParser) -> None:
-    """What a CI reads."""
+    """Add the flags for what a CI reads."""
     sub.add_argument("--junit", type=Path, metavar="FILE", help="also write the verdicts as JUnit XML")
     sub.add_argument("--summary", type=Path, metavar="FILE", help="also write the verdicts as a table in Markdown")
     sub.add_argument("--quiet", action="store_true", help="print verdicts and what went wrong only")
 
 
 def failing(sub: argparse.ArgumentParser) -> None:
-    """Which verdicts fail the command."""
+    """Add the flag for the verdicts that fail the command."""
     sub.add_argument(
         "--fail-on",
         type=lambda text: tuple(filter(None, map(str.strip, text.split(",")))),
@@ -45,17 +45,17 @@ def failing(sub: argparse.ArgumentParser) -> None:
 
 
 def as_json(sub: argparse.ArgumentParser) -> None:
-    """For programs."""
+    """Add the flag for programs."""
     sub.add_argument("--json", action="store_true", help="print JSON, whose keys docs/json.md explains")
 
 
 def out(sub: argparse.ArgumentParser) -> None:
-    """Where to write."""
+    """Add the flag that says where to write."""
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the pages (default: reports/)")
 
 
 def machine(sub: argparse.ArgumentParser) -> None:
-    """What trains."""
+    """Add the flags that say what trains."""
     sub.add_argument("--workers", type=count, metavar="N", help="processes (default: one per core; one on a GPU)")
     sub.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if available")
     sub.add_argument(
@@ -65,7 +65,7 @@ def machine(sub: argparse.ArgumentParser) -> None:
 
 
 def cluster(sub: argparse.ArgumentParser) -> None:
-    """On which cluster, and what a run takes of it."""
+    """Add the flags for a cluster, and what a run takes of it."""
     sub.add_argument("--on", type=address, metavar="CLUSTER",
                      help="train on a Ray cluster: ray://HOST:PORT, or ray: one on this machine")  # fmt: skip
     sub.add_argument("--gpus-per-run", type=gpus, metavar="GPUS",
@@ -77,7 +77,7 @@ def cluster(sub: argparse.ArgumentParser) -> None:
 
 
 def where(sub: argparse.ArgumentParser) -> None:
-    """Where data and runs are."""
+    """Add the flags that say where data and runs are."""
     sub.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets (default: $REPRO_DATA, or ./data)")
     shelf(sub)
 
@@ -104,7 +104,7 @@ class Wish:
 
 
 def finetuning(sub: argparse.ArgumentParser) -> None:
-    """The flags of `finetune`."""
+    """Add the flags of `finetune`."""
     usual, layers = Wish(Path(), Path()), "LAYER[,LAYER...]"
     sub.add_argument(
         "photos", type=Path, metavar="DATA", help="a folder with one folder per class, or with image parquet files"
@@ -152,7 +152,7 @@ def finetuning(sub: argparse.ArgumentParser) -> None:
 
 
 def wish(args: argparse.Namespace) -> Wish:
-    """What the flags of `finetune` ask for."""
+    """Return what the flags of `finetune` ask for."""
 
     def layers(given: str | None, word: str, means: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return None if given is None else means if given == word else tuple(filter(None, given.split(",")))
@@ -193,7 +193,7 @@ exit codes:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line; tests hold its flags and the documents to each other."""
+    """Return the whole command line; tests hold its flags and the documents to each other."""
     top = argparse.ArgumentParser(
         prog="repro",
         description=(

@@ -37,7 +37,7 @@ def machine(args: argparse.Namespace, say: Say) -> Iterator[tuple[Setting, int, 
 
 
 def here(args: argparse.Namespace) -> tuple[Setting, int]:
-    """Where and on what runs are trained on this machine, and how many workers."""
+    """Return where and on what runs are trained on this machine, and how many workers."""
     from repro.engine.provenance import check_towers, device_of, provenance
     from repro.workers import cores
 
@@ -49,7 +49,7 @@ def here(args: argparse.Namespace) -> tuple[Setting, int]:
 
 
 def _setting(args: argparse.Namespace, device: str, made: Provenance) -> Setting:
-    """Where and on what runs are trained. ReproError of the reference shelf where `made` is not as committed."""
+    """Return where and on what runs are trained. ReproError of the reference shelf where `made` is not as committed."""
     from repro.engine.setting import Setting
 
     if args.reference and made["commit"] is None:

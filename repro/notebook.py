@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro import columns, contents, places
+from repro import asked, columns, contents, places
 from repro.claim.files import ClaimFile, ExactFile, split
 from repro.claim.problems import nearest
 from repro.errors import ReproError
@@ -63,7 +63,7 @@ def points(claim: str | Path, shelf: str | Path = "reference", scale: str | None
 @documented(columns.FACTS)
 def facts(claim: str | Path) -> pd.DataFrame:
     """Return the facts of a claim that is counted. ReproError where there is no such claim, or where runs decide it."""
-    (file,) = contents.load_all([places.claim(Path(claim))])
+    file = asked.one(Path(claim))
     if not isinstance(file, ExactFile):
         raise ReproError(f"{file.id}: is decided by runs and has no facts; repro.measures({file.id!r}) has its runs")
     return of_claims.facts(file)
@@ -116,7 +116,7 @@ def _of_claim(
     frame: Callable[[Exhibit], pd.DataFrame], claim: str | Path, shelf: str | Path, scale: str | None
 ) -> pd.DataFrame:
     """Return a frame of a claim as one shelf has it."""
-    (file,) = contents.load_all([places.claim(Path(claim))])
+    file = asked.one(Path(claim))
     if not isinstance(file, ClaimFile):
         raise ReproError(f"{file.id}: is counted and has no runs; repro.facts({file.id!r}) has its facts")
     if scale is not None and scale not in file.claim.scales:

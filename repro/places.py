@@ -71,12 +71,12 @@ def _of_project(place: Path) -> Path:
 
 
 def roots(given: Path | None) -> tuple[Path, ...]:
-    """Folders of data sets: --data, else REPRO_DATA, else ./data."""
+    """Return the folders of data sets: --data, else REPRO_DATA, else ./data."""
     return (given or Path(os.environ.get("REPRO_DATA") or "data"),)
 
 
 def cache() -> Path:
-    """Where sets are packed once: REPRO_CACHE, else the user's cache folder."""
+    """Return where sets are packed once: REPRO_CACHE, else the user's cache folder."""
     if given := os.environ.get("REPRO_CACHE"):
         return Path(given)
     if given := os.environ.get("XDG_CACHE_HOME"):
@@ -108,7 +108,7 @@ def relative_path(path: Path) -> str:
 def fitting_scale(
     file: ClaimFile, asked: str | None, device: str, data: tuple[Path, ...], found: Collection[str] | None = None
 ) -> tuple[str, str]:
-    """(scale, why): the one asked for, else the largest whose data are found and that is meant for this device.
+    """Return (scale, why): the one asked for, else the largest whose data are found and that is meant for this device.
 
     `found`: the sets that are found where runs are trained, where that is elsewhere; `data` is not looked into then.
 

@@ -125,11 +125,11 @@ class Tally:
         if rate := sum(self.rates.values()):
             out.append(f"{rate:,.0f} images/s")
         if self.total > self.done and (seconds := self.seconds_left()) is not None:
-            out.append(f"about {_duration(seconds)} left")
+            out.append(f"about {duration(seconds)} left")
         return out
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"

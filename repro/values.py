@@ -7,14 +7,14 @@ import re
 
 
 def address(text: str) -> str:
-    """`ray`, or ray://HOST:PORT."""
+    """Read `ray`, or ray://HOST:PORT."""
     if text != "ray" and not re.fullmatch(r"ray://[^/\s]+:\d{1,5}", text):
         raise argparse.ArgumentTypeError(f"found {text}; expected ray, or ray://HOST:PORT")
     return text
 
 
 def gpus(text: str) -> float:
-    """A part of a GPU, or several whole ones."""
+    """Read a part of a GPU, or several whole ones."""
     value = share(text)
     if value > 1 and not value.is_integer():
         raise argparse.ArgumentTypeError(f"found {text}; expected a part of a GPU, such as 0.25, or a whole number")
@@ -22,7 +22,7 @@ def gpus(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """A number of 0 or more."""
+    """Read a number of 0 or more."""
     value = float(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text}; expected a number of 0 or more")
@@ -30,7 +30,7 @@ def share(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """A whole number above 0."""
+    """Read a whole number above 0."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"found {value}; expected 1 or more")
@@ -38,7 +38,7 @@ def count(text: str) -> int:
 
 
 def factor(text: str) -> float:
-    """A number above 0."""
+    """Read a number above 0."""
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text}; expected a number above 0")

@@ -131,15 +131,16 @@ def audit(args: argparse.Namespace) -> tuple[list[str], bool]:
     from repro.contents import RECOMPUTED
     from repro.store import Store
     from repro.store.audit import audit
+    from repro.store.damage import RUN
 
     shelf, only, given = asked.store(args), None, args.runs_or_run
-    if given is not None and (given / "run.json").is_file():
+    if given is not None and (given / RUN).is_file():
         shelf, only = Store(given.resolve().parent), given.resolve().name
     elif given is not None and given.is_dir():
         shelf = Store(given)
     elif given is not None:
         only = str(given)
-        if not (shelf.root / only / "run.json").is_file():
+        if not (shelf.root / only / RUN).is_file():
             raise ReproError(
                 f"audit {given}: expected a run of {places.relative_path(shelf.root)}, a run's folder, or a folder of "
                 "runs; --runs DIR names another shelf"

@@ -12,54 +12,28 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
 
 from repro.claim.files import ClaimFile
+from repro.documents import WatchedRun, Watching
 from repro.engine.jobs import Job, jobs
 from repro.files import is_locked
+from repro.progress import duration
+from repro.questions.mixture import device_of
 from repro.store import CHECKPOINT, Run, Store, Table
 from repro.store.damage import ROWS, RUN, DamagedRun
 from repro.store.runs import read_rows
 from repro.store.writing import LOCK, being_written
 
 
-class Watched(TypedDict):
-    """A run that is trained, or whose training was interrupted. Seconds; None: not known."""
-
-    run: str
-    label: str
-    epoch: int
-    horizon: int | None  # epochs at most
-    train_error: float | None  # of the last epoch
-    seconds: float  # that its epochs took, in all commands
-    begun: float  # since it was begun, or gone on with
-    last: float | None  # since its last epoch ended
-    process: int | None  # who holds its lock; None: nobody, or a process of another machine
-    device: str
-    resumable: bool
-
-
-class State(TypedDict):
-    """What a store is. `training`: whose lock is held; `stopped`: which have no result and nobody trains."""
-
-    runs: str
-    finished: int
-    diverged: int
-    failed: int
-    damaged: int
-    training: list[Watched]
-    stopped: list[Watched]
-
-
-def state(store: Store, files: Sequence[ClaimFile], now: float | None = None) -> State:
+def state(store: Store, files: Sequence[ClaimFile], now: float | None = None) -> Watching:
     """Return the state of a store. A lock is only tried where no process of this machine is known to hold it."""
     now = time.time() if now is None else now
     table = store.table()
     open_runs = [folder for folder in store.folders() if _is_open(folder, table)]
     planned = _planned(files, table) if open_runs else {}
     holders = _holders()
-    training: list[Watched] = []
-    stopped: list[Watched] = []
+    training: list[WatchedRun] = []
+    stopped: list[WatchedRun] = []
     for folder in open_runs:
         lock = folder / LOCK
         process = holders.get(_number(lock))
@@ -69,43 +43,38 @@ def state(store: Store, files: Sequence[ClaimFile], now: float | None = None) ->
             (training if held else stopped).append(watched)
     done = [run for run in table.headers() if run.result is not None]
     statuses = [run.result["status"] for run in done if run.result is not None]
-    return {
-        "runs": str(store.root),
-        "finished": len(statuses) - statuses.count("failed") - statuses.count("diverged"),
-        "diverged": statuses.count("diverged"),
-        "failed": statuses.count("failed"),
-        "damaged": len(table.damaged_so_far),
-        "training": training,
-        "stopped": stopped,
-    }
+    return Watching(
+        runs=str(store.root),
+        finished=len(statuses) - statuses.count("failed") - statuses.count("diverged"),
+        diverged=statuses.count("diverged"),
+        failed=statuses.count("failed"),
+        damaged=len(table.damaged_so_far),
+        training=training,
+        stopped=stopped,
+    )
 
 
-def lines(state: State) -> list[str]:
+def lines(state: Watching) -> list[str]:
     """Return a state in words."""
-    counts = ", ".join(f"{state[key]} {key}" for key in ("finished", "diverged", "failed", "damaged") if state[key])
-    out = [f"{state['runs']}: {counts or 'no run has ended'}; {len(state['training'])} in training, "
-           f"{len(state['stopped'])} stopped"]  # fmt: skip
-    for each in state["training"]:
-        who = f"process {each['process']}" if each["process"] else "another machine"
-        last = "" if each["last"] is None else f", the last epoch ended {_duration(each['last'])} ago"
-        out.append(f"  {each['run']}  {_far(each)}; by {who} for {_duration(each['begun'])} on {each['device']}{last}")
-    for each in state["stopped"]:
-        how = "goes on from its checkpoint" if each["resumable"] else "begins anew"
-        out.append(f"  {each['run']}  {_far(each)}; stopped, {how} when it is run again")
+    numbers = (state.finished, "finished"), (state.diverged, "diverged"), (state.failed, "failed")
+    counts = ", ".join(f"{count} {what}" for count, what in (*numbers, (state.damaged, "damaged")) if count)
+    out = [f"{state.runs}: {counts or 'no run has ended'}; {len(state.training)} in training, "
+           f"{len(state.stopped)} stopped"]  # fmt: skip
+    for each in state.training:
+        who = f"process {each.process}" if each.process else "another machine"
+        last = "" if each.last is None else f", the last epoch ended {duration(each.last)} ago"
+        out.append(f"  {each.run}  {_far(each)}; by {who} for {duration(each.begun)} on {each.device}{last}")
+    for each in state.stopped:
+        how = "goes on from its checkpoint" if each.resumable else "begins anew"
+        out.append(f"  {each.run}  {_far(each)}; stopped, {how} when it is run again")
     return out
 
 
-def _far(each: Watched) -> str:
-    most = "" if each["horizon"] is None else f" of at most {each['horizon']}"
-    error = "" if each["train_error"] is None else f", training error {each['train_error']:.4f}"
-    took = f" in {_duration(each['seconds'])}" if each["seconds"] else ""
-    return f"{each['label']}: {each['epoch']}{most} epochs{took}{error}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+def _far(each: WatchedRun) -> str:
+    most = "" if each.horizon is None else f" of at most {each.horizon}"
+    error = "" if each.train_error is None else f", training error {each.train_error:.4f}"
+    took = f" in {duration(each.seconds)}" if each.seconds else ""
+    return f"{each.label}: {each.epoch}{most} epochs{took}{error}"
 
 
 def _is_open(folder: Path, table: Table) -> bool:
@@ -115,24 +84,24 @@ def _is_open(folder: Path, table: Table) -> bool:
     return (being_written(folder) / RUN).is_file() and (not ended or being_written(folder) != folder)
 
 
-def _watched(folder: Path, job: Job | None, process: int | None, now: float) -> Watched:
+def _watched(folder: Path, job: Job | None, process: int | None, now: float) -> WatchedRun:
     path = being_written(folder)
     about, rows = json.loads((path / RUN).read_text()), read_rows(path / ROWS)
     config, last = about["config"], rows[-1] if rows else None
     session = about["sessions"][-1]
-    return {
-        "run": folder.name,
-        "label": job.label if job else _described(config),
-        "epoch": len(rows),
-        "horizon": None if job is None or job.alone else job.horizon,
-        "train_error": last["train_error"] if last and last["diverged"] is None else None,
-        "seconds": sum(row["seconds"] for row in rows),
-        "begun": max(0.0, now - (path / RUN).stat().st_mtime),
-        "last": max(0.0, now - (path / ROWS).stat().st_mtime) if rows else None,
-        "process": process,
-        "device": session["device"] if session["device"] != "cpu" else session["processor"],
-        "resumable": (path / CHECKPOINT).is_file(),
-    }
+    return WatchedRun(
+        run=folder.name,
+        label=job.label if job else _described(config),
+        epoch=len(rows),
+        horizon=None if job is None or job.alone else job.horizon,
+        train_error=last["train_error"] if last and last["diverged"] is None else None,
+        seconds=sum(row["seconds"] for row in rows),
+        begun=max(0.0, now - (path / RUN).stat().st_mtime),
+        last=max(0.0, now - (path / ROWS).stat().st_mtime) if rows else None,
+        process=process,
+        device=device_of(session),
+        resumable=(path / CHECKPOINT).is_file(),
+    )
 
 
 def _described(config: dict) -> str:
@@ -146,12 +115,8 @@ def _described(config: dict) -> str:
 
 def _planned(files: Sequence[ClaimFile], table: Table) -> dict[str, Job]:
     """Return what claims want next, at every scale, by run."""
-    out: dict[str, Job] = {}
     finished = table.where(lambda run: run is not None and run.result is not None and not run.failed)
-    for file in files:
-        for scale in file.claim.scales:
-            out |= {job.id: job for job in jobs([(file, scale)], finished)}
-    return out
+    return {job.id: job for job in jobs([(file, scale) for file in files for scale in file.claim.scales], finished)}
 
 
 def _holders() -> dict[tuple[int, int], int]:

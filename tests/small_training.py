@@ -77,7 +77,7 @@ def minibatches(
     for part in torch.arange(len(order), device=batches.device).split(sizes):
         if fed is not None:
             next(fed)
-        yield batches.take(found[part], None if draws is None else draws.at(part)), labels[part]
+        yield batches.take(found[part], None if draws is None else draws.from_words(draws.words()[part])), labels[part]
 
 
 def rows(run: loop.Trainer, last: int) -> list[dict]:

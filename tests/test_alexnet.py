@@ -73,7 +73,8 @@ def test_the_net_has_the_shapes_neurons_parameters_and_multiply_adds_of_both_tex
 
 
 def test_the_third_and_the_fourth_convolution_hold_more_than_one_percent_of_the_parameters():
-    shares = tables.shares(alexnet.table("paper"), IMAGE)
+    held = tables.parameters(alexnet.table("paper"), IMAGE)
+    shares = {name: count / total(held) for name, count in held.items()}
     assert {name: round(100 * shares[name], 2) for name in ("conv1", "conv2", "conv3", "conv4", "conv5")} == {
         "conv1": 0.06,
         "conv2": 0.50,
@@ -82,7 +83,6 @@ def test_the_third_and_the_fourth_convolution_hold_more_than_one_percent_of_the_
         "conv5": 0.73,
     }
     assert round(100 * shares["fc6"], 1) == 61.9
-    assert abs(sum(shares.values()) - 1) < 1e-12
 
 
 @pytest.mark.parametrize(

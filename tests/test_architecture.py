@@ -58,11 +58,11 @@ MAY_IMPORT = {
     "completion": set(),
     "progress": {"events"},
     # What `import repro` offers to notebooks.
-    "notebook": JUDGING | {"contents", "places", "pages"},
+    "notebook": JUDGING | {"asked", "contents", "places", "pages"},
     # What the command line does, verb by verb.
     "asked": JUDGING | {"contents", "places", "pages"},
     "machine": ENGINE | {"asked"},
-    "watch": JUDGING | {"engine"},
+    "watch": JUDGING | {"documents", "engine", "progress"},
     "reading": JUDGING | {"asked", "completion", "contents", "documents", "flags", "pages", "places"},
     "reporting": JUDGING | {"asked", "contents", "documented", "pages", "places"},
     "verbs": ENGINE | {"asked", "documents", "machine", "pages", "progress", "reporting"},

@@ -45,7 +45,7 @@ def mean_of(photos: Photos) -> np.ndarray:
 def test_training_batches_are_the_crops_that_were_drawn_less_the_mean(photos, reading, mean):
     batches = PhotoBatches(photos, device="cpu", size=CROP, crops=reading, mean=mean)
     drawn = batches.draw(generator())
-    assert len(drawn) == len(batches) == 22
+    assert len(drawn.y) == len(batches) == 22
     index = torch.tensor([3, 0, 21, 7])
     x, y = batches.train(index, Draws(drawn.y[:4], drawn.x[:4], drawn.mirrored[:4]))
     assert x.dtype == torch.float32
@@ -78,7 +78,7 @@ def test_an_epoch_is_the_batches_one_after_the_other_resident_or_streamed(photos
     drawn = batches.draw(generator())
     epoch = list(minibatches(batches, order, sizes, drawn))
     assert [len(y) for _, y in epoch] == sizes
-    parts = map(drawn.at, torch.arange(22).split(sizes))
+    parts = map(drawn.from_words, drawn.words().split(sizes))
     for (x, y), index, part in zip(epoch, order.split(sizes), parts, strict=True):
         for other in (batches, here):
             again, labels = other.train(index, part)
@@ -150,7 +150,7 @@ def test_small_images_can_be_cropped_too(tmp_path, mean):
     images = load_images("digits", cache=tmp_path, images=100)
     photos = from_images(images, held_out=20)
     batches = PhotoBatches(photos, device="cpu", size=24, mean=mean, scale="standardised")
-    assert (len(batches), batches.image, batches.outcomes) == (80, (3, 24, 24), 128)
+    assert (len(batches), batches.image, batches.border) == (80, (3, 24, 24), 8)
     x, y = batches.train(torch.arange(80), batches.draw(generator()))
     assert x.shape == (80, 3, 24, 24)
     assert len(y) == 80
@@ -175,9 +175,7 @@ def test_on_the_cpu_the_map_itself_is_the_tensor_that_crops_are_taken_from(photo
 def test_on_another_device_training_reads_no_value_on_the_host(photos, scale, mean):
     """Meta tensors have none: reading one raises."""
     batches = PhotoBatches(photos, device="meta", size=CROP, scale=scale, mean=mean, crops="source", colour="source")
-    x, y = batches.train(
-        torch.empty(6, dtype=torch.int64, device="meta"), batches.draw(generator()).at(torch.arange(6, device="meta"))
-    )
+    x, y = batches.train(torch.empty(6, dtype=torch.int64, device="meta"), batches.draw(generator(), images=6))
     assert (x.shape, x.dtype, x.device.type) == ((6, 3, CROP, CROP), torch.float32, "meta")
     assert x.is_contiguous(memory_format=torch.channels_last)
     assert (y.shape, y.dtype, y.device.type) == ((6,), torch.int64, "meta")

@@ -32,14 +32,15 @@ def test_a_diverged_run_is_seen_to_its_end_and_known_to_take_longer_than_was_loo
     rows = [{"epoch": n, "train_error": 0.9, "train_loss": 2.3, "diverged": None, "updates": []} for n in (1, 2)]
     last = {"train_error": 0.0, "train_loss": 0.0, "diverged": 900}  # of no update at all
     rows.append({"epoch": 3, "updates": []} | last)
-    found = claim.measure.observe(claim, config, {config.id: run_of(config, rows)}, 48)
+    found = claim.measure.observe(claim, config, {config.id: run_of(config, rows)}, 48, 48)
     assert (found.status, found.value, found.horizon, found.limit, found.censored) == ("diverged", None, 3, 48, True)
-    assert claim.measure.observe(claim, config, {config.id: run_of(config, rows)}, 2).status == "not reached"
-    assert claim.measure.observe(claim, config, {config.id: run_of(config, rows[:2])}, 48).status == "missing"
+    assert claim.measure.observe(claim, config, {config.id: run_of(config, rows)}, 2, 48).status == "not reached"
+    assert claim.measure.observe(claim, config, {config.id: run_of(config, rows[:2])}, 48, 48).status == "missing"
     assert (
-        claim.measure.observe(claim, config, {config.id: run_of(config, rows[:2], failed="why")}, 48).status == "failed"
+        claim.measure.observe(claim, config, {config.id: run_of(config, rows[:2], failed="why")}, 48, 48).status
+        == "failed"
     )
-    assert claim.measure.observe(claim, config, {}, 48).status == "missing"
+    assert claim.measure.observe(claim, config, {}, 48, 48).status == "missing"
 
 
 def test_a_trace_is_errors_over_images_where_each_files_last_minibatch_is_short(file: ClaimFile) -> None:

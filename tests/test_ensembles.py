@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 import pytest
+import torch
 from error_rates import observed
 from scipy.stats import t as student
 from simulator import PROVENANCE, own
@@ -19,7 +20,8 @@ from repro.contents import load
 from repro.questions import ensembles
 from repro.questions.judge import judge
 from repro.questions.statistics import ensemble, exact_interval, mcnemar
-from repro.store import DamagedRun, Run, Store, without_damage
+from repro.store import DamagedRun, Run, Store, ranks, without_damage
+from repro.train.testing import rank
 
 CLAIMS = Path(__file__).parent.parent / "claims"
 
@@ -72,6 +74,12 @@ def test_answers_are_averaged_and_of_equal_shares_the_lower_class_leads():
     assert ensembles.error(a, labels, 1) == pytest.approx(2 / 3)
     assert ensembles.error(a, labels, 2) == 0
     assert ensembles.error(a + np.array([[0, 1, 0]] * 3, np.float32), labels, 1) == pytest.approx(1 / 3)
+
+
+def test_answers_that_are_no_numbers_are_wrong_as_in_training():
+    shares, labels = np.array([[0.2, np.nan, 0.3], [np.nan] * 3, [0.2, 0.3, np.nan]], np.float32), np.array([1, 0, 1])
+    assert ranks(shares, labels).tolist() == rank(torch.tensor(shares), torch.tensor(labels)).tolist() == [3, 3, 0]
+    assert ensembles.error(shares, labels, 1) == pytest.approx(2 / 3)
 
 
 def test_exact_intervals_and_mcnemars_p_are_the_binomials():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -31,6 +32,7 @@ from repro.papers.alexnet2012 import alexnet
 from repro.questions.evaluations import EvaluationMeasure
 from repro.questions.judge import judge
 from repro.store import CHECKPOINT, Store
+from repro.store.damage import ROWS
 from repro.train import loop, testing
 from repro.train.evaluations import Results
 from repro.train.seeds import generator
@@ -189,8 +191,8 @@ def test_shifted_colours_are_photos_with_a_multiple_of_each_component_added(larg
                 answers = run.net.eval()(x + torch.from_numpy(shift).float()[:, None, None]).argmax(1)
             errors.append(float((answers != y).double().mean()))
     assert evaluated.curves["error"] == pytest.approx(errors)
-    assert evaluated.values["error"] == testing.test(run)["test_error"]
-    assert evaluated.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - testing.test(run)["test_error"])
+    assert evaluated.values["error"] == testing.measure(run)["test_error"]
+    assert evaluated.values["shifted_rise"] == pytest.approx(sum(errors) / 6 - testing.measure(run)["test_error"])
 
 
 def test_the_control_joins_the_towers_in_layer_two_and_changes_nothing_else():
@@ -323,14 +325,19 @@ def test_a_kill_between_the_training_and_the_evaluation_costs_the_evaluation_alo
     assert [e["event"] for e in run_it(file, setting)] == ["begin", "evaluation", "finish"]
 
 
-def test_a_training_that_is_repeated_for_an_evaluation_goes_on_from_its_own_checkpoint(setting, tmp_path, monkeypatch):
+@pytest.fixture
+def without_weights(setting, tmp_path) -> ClaimFile:
+    """A claim whose run is on record for 3 epochs, without its weights and its evaluation."""
     file = claim(tmp_path / "claims", epochs=3)
     run_it(file, setting)
     _, evaluated = ids(file, setting)
-    for path in (setting.store.root / evaluated).iterdir():
-        path.unlink()
-    (setting.store.root / evaluated).rmdir()
+    shutil.rmtree(setting.store.root / evaluated)
     setting.store.remove_checkpoints()
+    return file
+
+
+def test_a_training_that_is_repeated_for_an_evaluation_goes_on_from_its_own_checkpoint(setting, without_weights):
+    _, evaluated = ids(without_weights, setting)
     hasty = replace(setting, checkpoint_seconds=0)
 
     def stop(event: dict) -> None:
@@ -338,14 +345,38 @@ def test_a_training_that_is_repeated_for_an_evaluation_goes_on_from_its_own_chec
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        execute([(file, "smoke")], hasty, workers=1, report=stop)
+        execute([(without_weights, "smoke")], hasty, workers=1, report=stop)
     assert (setting.store.root / evaluated / CHECKPOINT).is_file()
-    events = run_it(file, setting)
+    events = run_it(without_weights, setting)
     assert [e["epoch"] for e in events if e["event"] == "epoch"] == [3]
     again = setting.store.read(evaluated)
     assert again is not None
     assert again.result is not None
     assert again.result["trained_again"] == "same"
+
+
+def test_a_repeated_training_is_held_against_the_record_also_where_its_evaluation_failed_first(
+    setting, without_weights, monkeypatch
+):
+    trained, evaluated = ids(without_weights, setting)
+    path = setting.store.root / trained / ROWS
+    *first, last = path.read_text().splitlines()
+    row = json.loads(last)
+    row["train_loss"] *= 1.01
+    path.write_text("\n".join([*first, json.dumps(row), ""]))
+    compute, failures = evaluations.compute, iter(["no memory"])
+
+    def failing_once(*arguments):
+        for why in failures:
+            raise RuntimeError(why)
+        return compute(*arguments)
+
+    monkeypatch.setattr(evaluations, "compute", failing_once)
+    run_it(without_weights, replace(setting, checkpoint_seconds=0))
+    again = setting.store.read(evaluated)
+    assert again is not None
+    assert again.result is not None
+    assert again.result["trained_again"] == "other"
 
 
 def test_an_evaluation_that_fails_twice_is_an_error_of_the_claim_and_leaves_the_run(setting, tmp_path, monkeypatch):

@@ -413,6 +413,28 @@ def test_a_run_whose_rows_are_gone_is_left_out_and_the_others_go_on(setting, tmp
     assert (setting.store.root / first / CHECKPOINT).is_file(), "nothing of a damaged run is removed"
 
 
+def test_damaged_rows_of_a_run_that_is_made_longer_cost_these_epochs_and_stop_nothing(setting, tmp_path):
+    execute(claim(tmp_path), setting, workers=1, report=silent)
+    longer = claim(tmp_path, {"epochs: 4,": "epochs: 6,"})
+
+    def stop(event: dict) -> None:
+        if event["event"] == "epoch" and event["epoch"] == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(longer, replace(setting, checkpoint_seconds=0), workers=1, report=stop)
+    (rows,) = setting.store.root.glob("*/next/metrics.jsonl")
+    rows.write_text("damaged\n")
+    assert remaining(longer, setting)[0] == 2
+    events: list[dict] = []
+    assert execute(longer, setting, workers=1, report=events.append) == 2
+    (why,) = [event["why"] for event in events if event["event"] == "failed"]
+    assert "next/metrics.jsonl: line 1: found" in why
+    assert [event["epoch"] for event in events if event["event"] == "epoch"] == [5, 6, 5, 6]
+    assert all(len(run.epochs) == 6 for run in setting.store.table().values())
+    assert not [*setting.store.root.glob("*/next")]
+
+
 # Killed and interrupted: real processes
 
 

@@ -225,6 +225,8 @@ def test_what_is_not_there_is_refused_with_what_is_expected(tmp_path):
         lambda: repro.epochs("no_such_claim"),
         lambda: repro.epochs("bias_one", scale="huge"),
         lambda: repro.epochs("conv_share"),
+        lambda: repro.epochs("claims"),  # a folder
+        lambda: repro.facts("relu_*"),
         lambda: repro.facts("bias_one"),
         lambda: repro.runs(tmp_path / "nothing"),
         lambda: repro.updates("0" * 16),

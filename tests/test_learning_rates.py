@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from simulated_claims import claim_file
+from simulated_claims import LATE, claim_file
 from simulator import Curve, play, train
 
 from repro.claim.config import RunConfig
@@ -13,10 +13,14 @@ from repro.claim.files import ClaimFile, run_config
 from repro.contents import load
 from repro.errors import ReproError
 from repro.nets import tables
+from repro.pages.uses import uses
+from repro.pages.view import show
 from repro.papers.alexnet2012 import alexnet, cuda_convnet
 from repro.papers.alexnet2012.nets import AlexNet
+from repro.questions.frames import measured_runs
 from repro.questions.judge import judge
 from repro.questions.plan import wanted
+from repro.questions.trial import Trials
 from repro.questions.tuning import tune
 from repro.store import Table
 
@@ -104,6 +108,18 @@ def test_nothing_is_judged_while_a_tuning_run_is_missing(file):
     for want in first[:2]:
         train(table, want, learning(0.01))
     assert [want.config.id for want in wanted(file, "medium", table)] == [first[2].config.id]
+
+
+def test_the_time_of_a_run_that_tells_whether_an_arm_learns_is_not_passed_for_the_measure(tmp_path):
+    tuned = "tune: {train.lr: [0.0025, 0.005, 0.01], per: all, choose: learns, on_seeds: [100]}\nmeasure: {kind: conv"
+    file = claim_file(tmp_path, text=LATE.replace("measure: {kind: conv", tuned))
+    exhibit = show(file, "yours", Trials(play((file, "medium"), curve=learning(0.005))))
+    found = {(use.role, use.found.partition(":")[0]) for by_run in uses([exhibit]).values() for use in by_run}
+    assert found == {("tuning", ""), ("judging", "epochs to within 0.5 points of its own lowest held-out error")}
+    assert {(run.use, run.unit, run.value is None) for run in measured_runs(exhibit) if run.rate == 0.01} == {
+        ("tuning", "epochs", False),
+        ("tuning", "epochs", True),
+    }
 
 
 @pytest.mark.parametrize(

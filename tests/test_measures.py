@@ -17,9 +17,10 @@ from simulator import updates_an_epoch as made_updates
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
 from repro.claim.model import Claim
+from repro.questions import learning
 from repro.questions.judge import judge
 from repro.questions.levels import Level, chance, converged, updates_an_epoch
-from repro.questions.observations import Observation, Want
+from repro.questions.observations import Arm, Observation, Want
 from repro.questions.plan import wanted
 from repro.questions.times import MOST
 from repro.store import Run
@@ -113,7 +114,7 @@ def look(claim: Claim, rows: list[dict], limit: float, in_views: dict | None = N
         evaluation = claim.measure.evaluation_of(claim, config, limit)
         assert evaluation is not None
         table[evaluation.id] = looked_at(evaluation, in_views)
-    return claim.measure.observe(claim, config, table, limit)
+    return claim.measure.observe(claim, config, table, limit, claim.train.epochs)
 
 
 def test_the_level_is_a_share_of_the_loss_of_a_net_that_has_learned_nothing(early: ClaimFile) -> None:
@@ -378,6 +379,19 @@ def test_what_is_read_at_the_end_is_that_of_the_last_epoch_or_of_ten_views(
     assert look(claim, [*ended()[:1], ended(ended=True)[2] | {"epoch": 2}], 3, in_views).status == "reached"
 
 
+@pytest.mark.parametrize(
+    ("metric", "start"), [("test_error", 0.999), ("test_top5", 0.995), ("views_top5", 0.995), ("gap", 0.0)]
+)
+def test_a_curve_starts_at_chance_for_as_many_answers_as_it_counts(errors: ClaimFile, metric: str, start: float):
+    claim = errors.at("paper")
+    claim = claim.model_copy(update={"measure": claim.measure.model_copy(update={"metric": metric})})
+    config = the(claim, "both")
+    arm = Arm("both", None, None, (look(claim, ended(), 3),), {})
+    curve = learning._curve(claim, claim.measure, arm, arm.observations[0], run_of(config, ended()))
+    assert curve.points[0] == (0.0, start)
+    assert chance("test_top5", 3) == 0.0
+
+
 @pytest.mark.parametrize("metric", ["test_error", "gap", "views_error"])
 def test_a_net_that_has_learned_nothing_shows_chance_and_not_its_arm(errors: ClaimFile, metric: str) -> None:
     claim = errors.at("paper")
@@ -429,19 +443,19 @@ def test_an_evaluation_that_failed_or_is_missing_is_no_value_though_the_run_is_t
     assert evaluation is not None
     table = {config.id: run_of(config, ended())}
     assert (
-        claim.measure.observe(claim, config, table, 3).status,
-        claim.measure.observe(claim, config, table, 3).evaluation,
+        claim.measure.observe(claim, config, table, 3, 3).status,
+        claim.measure.observe(claim, config, table, 3, 3).evaluation,
     ) == ("missing", None)
     table[evaluation.id] = looked_at(evaluation, {}, failed="out of memory")
     assert (
-        claim.measure.observe(claim, config, table, 3).status,
-        claim.measure.observe(claim, config, table, 3).value,
+        claim.measure.observe(claim, config, table, 3, 3).status,
+        claim.measure.observe(claim, config, table, 3, 3).value,
     ) == ("failed", None)
     table[evaluation.id] = looked_at(evaluation, {"views_error": 0.37})
-    assert claim.measure.observe(claim, config, table, 3).evaluation == evaluation.id
+    assert claim.measure.observe(claim, config, table, 3, 3).evaluation == evaluation.id
     later = [*ended(), LAST | {"epoch": 4, "diverged": 9}]
-    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 3).value == 0.37
-    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 4).status == "diverged"
+    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 3, 3).value == 0.37
+    assert claim.measure.observe(claim, config, table | {config.id: run_of(config, later)}, 4, 3).status == "diverged"
 
 
 def test_only_claims_on_ten_views_want_them(errors: ClaimFile, late: ClaimFile, tmp_path: Path) -> None:

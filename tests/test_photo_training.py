@@ -240,7 +240,7 @@ def test_ten_views_are_answered_by_the_mean_of_ten_softmax_outputs(photos):
     assert found.values["views_error"] == pytest.approx(1 - int(right.sum()) / 40)
     top5 = (shares.topk(5).indices == labels[:, None]).any(1)
     assert found.values["views_top5"] == pytest.approx(1 - int(top5.sum()) / 40)
-    error, error5 = (testing.test(run)[key] for key in ("test_error", "test_top5"))
+    error, error5 = (testing.measure(run)[key] for key in ("test_error", "test_top5"))
     assert (found.values["error"], found.values["top5"]) == (error, error5)
     assert found.values["gain"] == pytest.approx(error - found.values["views_error"])
     assert run.correct is not None

@@ -195,7 +195,7 @@ def shown(batches: PhotoBatches, run: loop.Trainer, last: int) -> list[list[int]
     begin = run.step.begin
 
     def noted(order, draws, sizes, **about):
-        assert len(draws) == len(order) == sum(sizes)
+        assert len(draws.y) == len(order) == sum(sizes)
         seen.append(order.tolist())
         begin(order, draws, sizes, **about)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from simulator import run_of
 from sklearn.datasets import load_digits
 from small_training import crops, digits, trainer
 
@@ -31,6 +32,7 @@ from repro.pages.evidence import behind
 from repro.questions.levels import Goal
 from repro.questions.observations import Want
 from repro.questions.plan import wanted
+from repro.questions.trial import Trial
 from repro.store import CHECKPOINT, KEPT, Store
 from repro.train.minibatches import batch_sizes
 
@@ -215,6 +217,20 @@ def test_the_papers_fine_tuned_net_is_the_authors_conv6_copied_and_fc8_new():
     rows = tables.parameters(net(file.data, file.model.model_copy(update={"conv6": True})), (3, 224, 224))
     plain = tables.parameters(net(file.data, file.model), (3, 224, 224))
     assert sum(rows.values()) - sum(plain.values()) == 590_080  # source.md 1, 35
+
+
+def test_a_hopeless_run_of_an_arm_with_fewer_epochs_than_its_claim_is_finished_for_plan_and_verdict():
+    claim = PRETRAINING.at("paper")
+    config = run_config(claim, "fine_tuned", seed=0)
+    rows = [
+        {"epoch": n, "train_loss": 7 + n / 100, "train_error": 1.0, "diverged": None, "updates": []}
+        for n in range(1, 28)
+    ]
+    for there, status, done in ((27, "not started", True), (26, "missing", False)):  # half of 54 epochs
+        trial = Trial(claim, table := {config.id: run_of(config, rows[:there])})
+        (want,) = [want for want in trial.wants(["fine_tuned"]) if want.config.id == config.id]
+        assert want.satisfied_in(table) == done
+        assert trial.arms["fine_tuned"].observations[0].status == status
 
 
 # Some classes of a set

@@ -137,7 +137,7 @@ def test_an_epoch_of_steps_is_the_plain_loop_bit_for_bit_where_there_is_no_dropo
     ours, theirs = (small_training.trainer(Batches(images, device="cpu", scale="raw"), lr=0.001) for _ in range(2))
     losses, errors = [], []
     for epoch in (1, 2):
-        _, sizes, _ = ours.begin(epoch)
+        sizes, _ = ours.begin(epoch)
         for _ in sizes:
             ours.step()
         seen = ours.step.losses_and_errors()

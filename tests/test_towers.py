@@ -44,6 +44,11 @@ def step(net: torch.nn.Module, device: torch.device) -> dict[str, torch.Tensor]:
     return {"logits": logits.detach().cpu()} | {name: p.grad.cpu() for name, p in net.named_parameters()}
 
 
+def half(options: dict, tower: int) -> torch.nn.Module:
+    whole = modules.build(**options, draw=draw)
+    return towers.half(options["net"], whole, image=options["image"], tower=tower)
+
+
 def one_tower(rank: int, folder: str, backend: str) -> None:
     """What each of the two processes does: a step of every net."""
     if backend == "gloo":
@@ -55,7 +60,7 @@ def one_tower(rank: int, folder: str, backend: str) -> None:
         torch.cuda.set_device(device)
     seen = {}
     for case, options in CASES.items():
-        net = towers.build(**built(options), tower=rank, draw=draw)
+        net = half(built(options), rank)
         talks = [name.removesuffix("_exchange") for name, _ in net.named_children() if name.endswith("_exchange")]
         seen[case] = step(net, device) | {"talks": talks}
     torch.save(seen, Path(folder, f"tower{rank}.pt"))
@@ -104,4 +109,4 @@ def test_two_gpus_compute_what_the_grouped_net_computes(tmp_path, case):
 
 def test_a_net_of_one_tower_is_refused():
     with pytest.raises(ValueError, match="one tower"):
-        towers.build(**built({"towers": "one half"}), tower=0, draw=draw)
+        half(built({"towers": "one half"}), 0)

@@ -27,7 +27,7 @@ At = tuple[Scale, str | None]  # a scale and an alternative; None: the claim its
 
 
 def combinations(data: dict[str, Any]) -> list[At]:
-    """What is checked, and may be run: the claim, its scales, and the alternatives of each."""
+    """Return what is checked, and may be run: the claim, its scales, and the alternatives of each."""
     declared = [name for name, _ in alternatives(data)]
     out: list[At] = [(None, name) for name in [None, *declared]]
     for scale in mapping(data, "scales"):
@@ -40,7 +40,7 @@ MOST_NETS = 1_000  # assumed: the largest claim has 200; each takes milliseconds
 
 
 def of_size(base: Layers) -> list[Problem]:
-    """A claim has no more nets than can be checked in seconds: its arms, under each of its combinations."""
+    """Return what is wrong where a claim has more nets than can be checked in seconds: arms, in all combinations."""
     data = base.data
     places = [(), *(("scales", scale) for scale in mapping(data, "scales")), *(loc for _, loc in alternatives(data))]
     arms = max(len(mapping(data, *loc, "arms")) for loc in places)
@@ -52,13 +52,13 @@ def of_size(base: Layers) -> list[Problem]:
 
 
 def beside(claim: Claim, alternative: str | None) -> list[str]:
-    """The alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
+    """Return the alternatives that are judged with the claim as it is (`rule.over`); none under one of them."""
     over = claim.rule.judged_with()
     return [] if alternative in over else [name for name in over if name in claim.alternatives]
 
 
 def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
-    """What is judged together is judged by one kind of rule, in one direction, of one kind of measure."""
+    """Return where claims that are judged together differ in kind or direction of the rule, or in kind of measure."""
     out = []
     for section, key in (("rule", "kind"), ("rule", "direction"), ("rule", "over"), ("measure", "kind")):
         ours, theirs = (getattr(getattr(one, section), key, None) for one in (claim, part))
@@ -70,7 +70,7 @@ def of_compared(claim: Claim, part: Claim, layers: Layers) -> list[Problem]:
 
 
 def of_name(base: Layers) -> list[Problem]:
-    """A claim is named as its file."""
+    """Return what is wrong where a claim is not named as its file."""
     given, expected = base.data.get("id"), base.document.path.stem
     if not isinstance(given, str) or given == expected:
         return []
@@ -79,7 +79,7 @@ def of_name(base: Layers) -> list[Problem]:
 
 
 def of_file(base: Layers) -> list[Problem]:
-    """Names and keys of the plain file that no model knows: its own name, overrides, alternatives, scales."""
+    """Return what is wrong in the plain file that no model knows: its own name, overrides, alternatives, scales."""
     data, kinds = base.data, base.kinds
     out = of_name(base)
     for by, loc, overrides, known in _overrides(data, kinds):
@@ -121,7 +121,7 @@ def of_file(base: Layers) -> list[Problem]:
 
 
 def all_known(data: dict[str, Any], kinds: Kinds, scale: Scale, alternative: str | None) -> bool:
-    """Whether every key that a scale and an alternative override is one: else what they make is not worth checking."""
+    """Return whether every key that a scale and an alternative override is one: else nothing else is worth checking."""
     loc = dict(alternatives(data)).get(alternative or "", ())
     laid = [*(exceptions(data, scale) if scale else ()), *(mapping(data, *loc) if loc else ())]
     return all(kinds.path_of(key) is not None for key in laid)
@@ -184,7 +184,7 @@ def _based(layers: Layers, scale: str, kind: Any) -> list[Problem]:
 
 
 def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping[Scale, Claim]) -> list[Problem]:
-    """Overrides that change nothing: each key of a scale against what the scale means anyway, each key of an
+    """Return overrides that change nothing: each key of a scale against what the scale means anyway, each key of an
     alternative against the claim, each alternative at a scale against the scale."""
     data, out = base.data, []
 
@@ -218,7 +218,7 @@ def _overridable(claim: Claim) -> dict[str, Any]:
 
 
 def of_claim(claim: Claim, layers: Layers, arms: Arms, smoke: bool) -> list[Problem]:
-    """What concerns a claim with its overrides laid on."""
+    """Return what is wrong in a claim with its overrides laid on."""
     out = []
     if wrong := class_problems(claim, layers):
         return wrong

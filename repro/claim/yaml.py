@@ -35,7 +35,7 @@ class Document:
     _places: dict[Loc, tuple[Place, Place]]  # loc -> (place of the key, place of the value)
 
     def place(self, loc: Loc, key: bool = False) -> Place:
-        """Line and column, counted from 1, of the value at `loc` (`("arms", "relu")`, `("seeds", 0)`), or of its key.
+        """Return line and column, counted from 1, of the value at `loc`, as `("arms", "relu")`, or of its key.
 
         Of a `loc` that the file lacks, the place of its nearest existing parent. An item of a list and the whole
         document have no key: their own place stands for it.

@@ -6,8 +6,7 @@ an epoch can be repeated. Crops are taken on the device that holds the photos.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -36,16 +35,10 @@ class Draws:
     shift: torch.Tensor | None = None
     divisor: float = 1.0
 
-    def __len__(self) -> int:
-        return len(self.y)
-
     def to(self, device: torch.device | str) -> Draws:
         """Return the same draws on a device."""
-        return self._each(lambda tensor: tensor.to(device))
-
-    def at(self, places: torch.Tensor) -> Draws:
-        """Return those of the images at `places` (int64 [b], on the device of the draws)."""
-        return self._each(lambda tensor: tensor.index_select(0, places))
+        shift = None if self.shift is None else self.shift.to(device)
+        return Draws(self.y.to(device), self.x.to(device), self.mirrored.to(device), shift, self.divisor)
 
     def words(self) -> torch.Tensor:
         """Return all of it as whole numbers, int64 [n, 3], or [n, 5] where there is a shift."""
@@ -58,10 +51,6 @@ class Draws:
         """Return the draws with these `words`, and with the divisor of the draws at hand."""
         shift = None if self.shift is None else words[:, 3:].view(torch.float32)[:, :3]
         return Draws(words[:, 0], words[:, 1], words[:, 2], shift, self.divisor)
-
-    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Draws:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Draws(**{k: change(v) if isinstance(v, torch.Tensor) else v for k, v in values.items()})
 
 
 @dataclass(frozen=True)
@@ -89,14 +78,6 @@ def components(sums: np.ndarray, products: np.ndarray, images: int) -> Component
     variances, vectors = np.linalg.eigh(covariance)
     largest = vectors[np.abs(vectors).argmax(0), range(3)]
     return Components(variances.clip(0), vectors * np.where(largest < 0, -1, 1))  # eigh leaves the sign open
-
-
-def outcomes(border: int, crops: Crops, mirror: bool) -> int:
-    """Return how many different (offset, reflection) an image can get.
-
-    With a border of 32 that is 2048 by the paper (§4.1), 2178 by the source.
-    """
-    return _offsets(border, crops) ** 2 * (2 if mirror else 1)
 
 
 def _offsets(border: int, crops: Crops) -> int:

@@ -58,6 +58,7 @@ def inside(folder: Path) -> list[Path]:
 
 
 def folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder."""
     return [path for path in inside(folder) if path.is_dir()]
 
 

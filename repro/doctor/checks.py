@@ -99,7 +99,7 @@ def _trainer(case: Case, precision: str, device: str, *, capture: bool = True) -
 
 
 def _losses(run: loop.Trainer, epoch: int) -> list[float]:
-    _, sizes, _ = run.begin(epoch)
+    sizes, _ = run.begin(epoch)
     for _ in sizes:
         run.step()
     return run.step.losses_and_errors()[0]

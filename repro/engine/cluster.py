@@ -23,7 +23,6 @@ from repro.errors import ReproError, RunError
 from repro.workers import SIGNALS, WorkerEnded
 
 ATTEMPTS = 3  # at a run whose worker or node is lost, and at connecting; assumed
-WAIT = 0.5  # seconds that the mailbox is waited for before lost tasks are looked for; assumed
 PATIENCE = 120.0  # seconds without a node that has room for a run, as while a cluster grows; assumed
 
 

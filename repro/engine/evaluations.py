@@ -23,27 +23,25 @@ from safetensors import SafetensorError
 from repro import contents
 from repro.claim.evaluation import Evaluation, Options
 from repro.engine.events import OfRun, Report, epoch_ended
+from repro.engine.setting import Setting
 from repro.errors import ReproError
-from repro.store import CHECKPOINT, Run, Store
+from repro.store import CHECKPOINT, Run
 from repro.store.rows import Evaluated, Provenance, Row
 from repro.store.writing import being_written, held
 from repro.store.writing import start as open_run
 from repro.train import loop
 from repro.train.evaluations import Results, evaluate
-from repro.train.minibatches import NUMERICS
 from repro.workers import asked
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Makes the evaluations of one run, records them in `store` and reports each."""
+    """Makes the evaluations of one run, records them in the setting's store and reports each."""
 
-    store: Store
+    setting: Setting
     session: Provenance
     of: OfRun  # the run that is reported of
     report: Report
-    checkpoint_seconds: float
-    keep_old: bool = False  # see `repro.engine.setting.Setting`
     tried: set[str] = field(default_factory=set)  # evaluations that were made here, or failed
 
     def left(self, evaluations: Sequence[Evaluation], row: Row | None = None) -> list[Evaluation]:
@@ -57,10 +55,7 @@ class Evaluator:
         return [e for e in evaluations if e.id not in self.tried and not self._there(e)]
 
     def _there(self, evaluation: Evaluation) -> bool:
-        run = self.store.read(evaluation.id)
-        if run is None or run.result is None or run.failed:
-            return False
-        return self.keep_old or run.sessions[-1].get("numerics") == NUMERICS
+        return self.setting.stands(self.setting.store.read(evaluation.id))
 
     def evaluate(self, evaluation: Evaluation, trainer: loop.Trainer) -> None:
         """Evaluate the net as it is now. A failure is repeated once, then recorded, and the training goes on."""
@@ -74,10 +69,11 @@ class Evaluator:
         self, evaluation: Evaluation, trainer: loop.Trainer, again: Literal["same", "other"] | None = None
     ) -> None:
         self.report({"event": "evaluation", **self.of, "kind": evaluation.options.kind, "epoch": trainer.epoch})
-        with held(self.store.root / evaluation.id):
+        folder = self.setting.store.root / evaluation.id
+        with held(folder):
             if self._there(evaluation):  # another process has just made it
                 return
-            run = open_run(self.store.root / evaluation.id, evaluation, self.session)
+            run = open_run(folder, evaluation, self.session)
             start = time.perf_counter()
             evaluated = compute(trainer, evaluation.options)
             for name, array in evaluated.arrays.items():
@@ -95,30 +91,31 @@ class Evaluator:
 
     def _return_to(self, evaluation: Evaluation, recorded: Run, trainer: loop.Trainer) -> None:
         epoch = min(evaluation.epoch, len(recorded.epochs))
-        folder = self.store.root / evaluation.id
+        folder = self.setting.store.root / evaluation.id
         own = being_written(folder) / CHECKPOINT  # of a run trained again, so that a kill loses little
         for path in (recorded.path / CHECKPOINT, own):
             if path.is_file() and trainer.epoch < int((state := _state(path))["epoch"]) <= epoch:
                 trainer.load(state)
-        again = trainer.epoch < epoch
-        loss = self._train(evaluation, trainer, epoch) if again else None
-        trained: Literal["same", "other"] | None = None
-        if again or own.is_file():
-            same = loss is None or isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9)
-            trained = "same" if same else "other"
-        self._evaluate(evaluation, trainer, trained)
+        again: Literal["same", "other"] | None = None
+        if trainer.epoch < epoch:
+            loss = self._train(evaluation, trainer, epoch)
+            again = "same" if isclose(loss, recorded.epochs[epoch - 1]["train_loss"], rel_tol=1e-9) else "other"
+        self._evaluate(evaluation, trainer, again)
         (folder / CHECKPOINT).unlink(missing_ok=True)
         self.report({"event": "finish", **self.of, "epoch": trainer.epoch, "status": "looked at"})
 
     def _train(self, evaluation: Evaluation, trainer: loop.Trainer, epoch: int) -> float:
-        """Train on to `epoch`; return its training loss. KeyboardInterrupt where an end was asked for before."""
+        """Train on to `epoch`; return its training loss, which no checkpoint has, so that none is written there.
+        KeyboardInterrupt where an end was asked for before."""
         self.report({"event": "begin", **self.of, "epoch": trainer.epoch, "horizon": epoch})
-        with self.store.begin(evaluation, self.session) as run:
+        with self.setting.store.begin(evaluation, self.session) as run:
             kept, row = time.monotonic(), None
             for row in trainer.epochs(epoch):
                 self.report(epoch_ended(self.of, row, epoch))
-                stop = asked() and trainer.epoch < epoch and not row["diverged"]
-                if stop or time.monotonic() - kept > self.checkpoint_seconds:
+                if trainer.epoch == epoch or row["diverged"]:
+                    break
+                stop = asked()
+                if stop or time.monotonic() - kept > self.setting.checkpoint_seconds:
                     run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
                     self.report({"event": "checkpoint", **self.of, "epoch": trainer.epoch})
                     kept = time.monotonic()
@@ -139,7 +136,7 @@ class Evaluator:
             except RuntimeError as error:  # torch's own: out of memory, a kernel that failed
                 why = f"{type(error).__name__}: {error}"
             self.report({"event": "failed", **self.of, "attempt": attempt, "why": why})
-        with self.store.begin(evaluation, self.session) as run:
+        with self.setting.store.begin(evaluation, self.session) as run:
             run.fail(why)
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from repro.claim.config import RunData
 from repro.claim.files import ClaimFile, run_config
-from repro.data import loading
 from repro.engine import beforehand
 from repro.engine.budget import Budget
 from repro.engine.events import Event, Report
 from repro.engine.jobs import Job, Planned, jobs
 from repro.engine.probe import seconds_of
 from repro.engine.provenance import device_name
-from repro.engine.setting import Setting, arms_of, standing
+from repro.engine.setting import Setting, arms_of, have_data, standing
 from repro.engine.training import has_all, train_twice
 from repro.files import gone, is_locked
 from repro.store import CHECKPOINT
+from repro.store.damage import ROWS, DamagedRun
 from repro.store.runs import read_rows
 from repro.store.writing import LOCK, being_written
 from repro.workers import Crew, Processes, WorkerEnded, work_here, work_through
@@ -59,7 +59,7 @@ def execute(
         return 0
     _check(claims)
     if cluster is None:
-        _have_data(_sets(claims, first), setting, report)
+        have_data(_sets(claims, first), setting, report)
     work, report = partial(train_twice, setting), rounds.watching(budget.watching(report) if budget else report)
 
     def crew(most: int, alone: bool = False) -> Crew:
@@ -224,16 +224,6 @@ def _sets(claims: list[tuple[ClaimFile, str]], first: list[Job]) -> list[RunData
     return [*(arm.data for job in first for arm in arms_of(job.config)), *started]
 
 
-def _have_data(sets: list[RunData], setting: Setting, report: Report) -> None:
-    """Pack what no worker shall have to pack. DataError where a set is missing."""
-    for kind, stored in sorted({(data.kind, data.stored) for data in sets}, key=str):
-
-        def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
-            report({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
-
-        loading.have(kind, stored=stored, roots=setting.roots, cache=setting.cache, progress=progress)
-
-
 def remaining(
     claims: list[tuple[ClaimFile, str]], setting: Setting, workers: int = 1, more: Planned | None = None
 ) -> tuple[int, float]:
@@ -248,6 +238,8 @@ def remaining(
 
 
 def _there(job: Job, setting: Setting) -> int:
-    """Return the epochs of a run that need not be trained again."""
+    """Return the epochs of a run that need not be trained again; none where those of an unfinished one are damaged."""
     folder = being_written(setting.store.root / job.id)
-    return len(read_rows(folder / "metrics.jsonl")) if (folder / CHECKPOINT).is_file() else 0
+    with suppress(DamagedRun):
+        return len(read_rows(folder / ROWS)) if (folder / CHECKPOINT).is_file() else 0
+    return 0

@@ -18,12 +18,11 @@ from typing import Any
 
 from repro import places, workers
 from repro.claim.config import RunConfig
-from repro.data import loading
 from repro.data.known import KNOWN, find
 from repro.engine.events import Event
 from repro.engine.jobs import Job
 from repro.engine.provenance import provenance
-from repro.engine.setting import Setting, arms_of
+from repro.engine.setting import Setting, arms_of, have_data
 from repro.engine.training import train_twice
 from repro.errors import DataError, ReproError
 from repro.files import is_locked, locked
@@ -109,15 +108,10 @@ def _check(order: Order, setting: Setting, send: Report) -> None:
     ours, planned = ({key: made.get(key) for key in keys} for made in (setting.provenance, order.made))
     if ours != planned:
         raise Unfit(f"its repro is {ours}, where the runs are planned with {planned}; install the same one there")
-    for kind, stored in sorted({(arm.data.kind, arm.data.stored) for arm in arms_of(order.job.config)}, key=str):
-
-        def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
-            send({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
-
-        try:
-            loading.have(kind, stored=stored, roots=setting.roots, cache=setting.cache, progress=progress)
-        except DataError as error:
-            raise Unfit(str(error)) from error
+    try:
+        have_data([arm.data for arm in arms_of(order.job.config)], setting, send)
+    except DataError as error:
+        raise Unfit(str(error)) from error
 
 
 @dataclass(frozen=True)

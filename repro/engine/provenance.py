@@ -59,7 +59,7 @@ def device_of(asked: str | None) -> str:
 
 
 def check_towers(device: str) -> None:
-    """ReproError where a device for each of two towers is not here."""
+    """Check that a device for each of two towers is here. ReproError where it is not."""
     if not torch.distributed.is_available():
         raise ReproError("--towers 2: this PyTorch was built without torch.distributed; leave --towers away")
     if device == "cuda" and (count := torch.cuda.device_count()) < TOWERS:

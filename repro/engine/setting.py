@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from repro.claim.config import RunConfig, RunData, TimingConfig
 from repro.data import loading
 from repro.data.batches import Batches
 from repro.data.photos.crops import PhotoBatches
+from repro.engine.events import Packed
 from repro.nets import libraries, tables
 from repro.store import Run, Store, Table
 from repro.store.rows import Provenance
@@ -75,3 +77,13 @@ def batches(data: RunData, setting: Setting) -> Batches | PhotoBatches:
     """Load a set onto the device, once a process. DataError where it is missing."""
     given = data.model_dump(exclude={"content"}) | ({"classes": tuple(data.classes)} if data.classes else {})
     return loading.batches(**given, device=setting.device, roots=setting.roots, cache=setting.cache)
+
+
+def have_data(sets: Iterable[RunData], setting: Setting, report: Callable[[Packed], object]) -> None:
+    """Pack what no worker shall have to pack. DataError where a set is missing."""
+    for kind, stored in sorted({(data.kind, data.stored) for data in sets}, key=str):
+
+        def progress(stage: str, done: int, total: int, kind: str = kind) -> None:
+            report({"event": "pack", "run": kind, "label": f"{kind}: {stage}", "done": done, "total": total})
+
+        loading.have(kind, stored=stored, roots=setting.roots, cache=setting.cache, progress=progress)

@@ -14,9 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from repro.claim.config import RunConfig
-from repro.errors import DamagedRun, ReproError
+from repro.errors import DamagedCheckpoint, ReproError
 from repro.nets import weights
 from repro.store import CHECKPOINT, KEPT, OpenRun, Store
+from repro.store.damage import ROWS
 from repro.store.rows import Row, TrainingConfig
 from repro.train.loop import Trainer
 
@@ -96,7 +97,9 @@ class Leaves:
                 with safe_open(path, "pt") as checkpoint:
                     past = int(checkpoint.get_tensor("epoch")) > min(lacking)
             except SafetensorError as error:
-                raise DamagedRun(f"{path}: not a checkpoint ({error}); without it the run is trained again") from error
+                raise DamagedCheckpoint(
+                    f"{path}: not a checkpoint ({error}); without it the run is trained again"
+                ) from error
             if past:
                 path.unlink()
 
@@ -156,14 +159,14 @@ def resume(trainer: Trainer, run: OpenRun) -> list[Row]:
         try:
             trainer.load(safetensors.torch.load_file(path))
         except (SafetensorError, KeyError) as error:
-            raise DamagedRun(
+            raise DamagedCheckpoint(
                 f"{path}: not a checkpoint of this run ({error}); without it the run is trained again from its start"
             ) from error
     run.keep(trainer.epoch)
     rows = run.rows()
     if len(rows) < trainer.epoch:
-        raise DamagedRun(
-            f"{run.path / 'metrics.jsonl'}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
+        raise DamagedCheckpoint(
+            f"{run.path / ROWS}: {len(rows)} epochs; expected {trainer.epoch}, where the checkpoint beside "
             "it stands; without the checkpoint the run is trained again from its start"
         )
     return rows

@@ -9,6 +9,7 @@ from typing import Any
 from repro.engine.events import Event, Report
 from repro.errors import ReproError
 from repro.store import Store
+from repro.store.damage import ROWS
 from repro.store.runs import read_rows
 from repro.store.writing import being_written
 
@@ -32,7 +33,7 @@ def exported(folder: Path, store: Store, report: Report) -> Report:
     writers: dict[str, Any] = {}
 
     def write(run_id: str, first: int) -> None:
-        for row in read_rows(being_written(store.root / run_id) / "metrics.jsonl")[first:]:
+        for row in read_rows(being_written(store.root / run_id) / ROWS)[first:]:
             numbers: dict[str, object] = {**row, **(row["halves"][-1] if "halves" in row else {})}
             for name in (*METRICS, *HALVES):
                 if numbers.get(name) is not None:

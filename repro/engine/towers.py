@@ -8,7 +8,6 @@ where a layer reads both towers, and in the last layer, whose sums they add. Bac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -23,27 +22,12 @@ from repro.nets import layers, modules, tables
 TOWERS = tables.TOWERS
 
 
-def build(
-    net: tuple[tables.Row, ...],
-    *,
-    tower: int,
-    init: str | Mapping[str, float] = "published",
-    classes: int,
-    image: tuple[int, int, int],
-    draw: Callable[[str], torch.Generator],
-) -> nn.Sequential:
-    """Build tower 0 or 1 of the net that `repro.nets.modules.build` makes of the same arguments, with its share of the
-    same initial values.
+def half(net: tuple[tables.Row, ...], whole: nn.Module, *, image: tuple[int, int, int], tower: int) -> nn.Sequential:
+    """Build tower 0 or 1 of a net with these rows, with its share of the parameters of `whole`, on their device.
 
     Forward and backward must run in both processes of the default group, whose ranks are the numbers of the towers.
     ValueError of a net without two towers.
     """
-    whole = modules.build(net, init=init, classes=classes, image=image, draw=draw)
-    return half(net, whole, image=image, tower=tower)
-
-
-def half(net: tuple[tables.Row, ...], whole: nn.Module, *, image: tuple[int, int, int], tower: int) -> nn.Sequential:
-    """Build tower 0 or 1 of a net with these rows, with its share of the parameters of `whole`, on their device."""
     with torch.device("meta"):
         made = _module(net, image, tower)
     made = made.to_empty(device=next(whole.parameters()).device)

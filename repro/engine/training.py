@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from math import ceil
@@ -24,11 +25,12 @@ from repro.engine.events import OfRun, Report, epoch_ended
 from repro.engine.jobs import Job
 from repro.engine.pair import Pair
 from repro.engine.setting import Setting, batches, has_towers
-from repro.errors import Busy, DamagedRun
+from repro.errors import Busy, DamagedCheckpoint
 from repro.files import gone
 from repro.nets.libraries import is_library_net
 from repro.questions.levels import goal_of
-from repro.store import CHECKPOINT, OpenRun, Run
+from repro.store import CHECKPOINT, DamagedRun, OpenRun, Run
+from repro.store.damage import NEXT
 from repro.store.writing import being_written, held
 from repro.store.writing import start as open_run
 from repro.train import loop, throughput
@@ -54,9 +56,15 @@ def train_twice(setting: Setting, job: Job, report: Report) -> None:
                 why = f"{type(error).__name__}: {error}; {LACK}"
             except (RuntimeError, MemoryError) as error:  # torch's own: a kernel that failed
                 why = f"{type(error).__name__}: {error}"
-            except DamagedRun as error:  # the second attempt begins at the start
+            except DamagedCheckpoint as error:  # the second attempt begins at the start
                 why = str(error)
                 (being_written(setting.store.root / job.id) / CHECKPOINT).unlink(missing_ok=True)
+            except DamagedRun as error:
+                if error.folder.name != NEXT:
+                    raise
+                why = str(error)
+                with held(error.folder.parent):  # the second attempt begins where the recorded run stands
+                    shutil.rmtree(error.folder)
             report({"event": "failed", **of, "attempt": attempt, "why": why})
             gc.collect()  # here, where the error and what its frames hold are gone
             torch.cuda.empty_cache()
@@ -97,7 +105,7 @@ def train(
     if parts > 1:
         session["micro_batch"] = ceil(config.train.batch / parts)
     of: OfRun = {"run": config.id, "label": job.label}
-    evaluator = Evaluator(setting.store, session, of, report, setting.checkpoint_seconds, setting.keep_old)
+    evaluator = Evaluator(setting, session, of, report)
 
     def start() -> loop.Trainer:
         trainer = loop.trainer(
@@ -120,7 +128,7 @@ def train(
         with held(setting.store.root / job.id):
             recorded = setting.store.read(job.id)  # under the lock: another process may just have finished it
             if recorded is None or not (setting.stands(recorded) and has_all(recorded, job)):
-                _train(job, start(), open_run(setting.store.root / job.id, config, session), setting, evaluator)
+                _train(job, start(), open_run(setting.store.root / job.id, config, session), evaluator)
                 recorded = setting.store.read(job.id)
         if recorded is None:  # its disk may be gone
             raise gone(setting.store.root / job.id)
@@ -151,7 +159,7 @@ def has_all(recorded: Run, job: Job) -> bool:
     return all(recorded.kept(epoch) for epoch in job.keep) and not job.left(recorded.epochs)
 
 
-def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, evaluator: Evaluator) -> None:
+def _train(job: Job, trainer: loop.Trainer, run: OpenRun, evaluator: Evaluator) -> None:
     """Train an open run from its checkpoint until every goal is met, and record the end."""
     assert isinstance(job.config, RunConfig)
     leaves = starts.Leaves(run, job.config, job.keep, job.best)
@@ -171,7 +179,7 @@ def _train(job: Job, trainer: loop.Trainer, run: OpenRun, setting: Setting, eval
             continue
         now = evaluator.left(job.evaluations, row)
         stop = asked() and (now or job.left(rows))
-        if stop or now or leaves.due(rows) or time.monotonic() - saved_at > setting.checkpoint_seconds:
+        if stop or now or leaves.due(rows) or time.monotonic() - saved_at > evaluator.setting.checkpoint_seconds:
             run.write(CHECKPOINT, safetensors.torch.save(trainer.state()))
             evaluator.report({"event": "checkpoint", **evaluator.of, "epoch": trainer.epoch})
             saved_at = time.monotonic()

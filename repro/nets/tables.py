@@ -137,6 +137,11 @@ def outputs(row: Weighted) -> int:
     return row.units if isinstance(row, Dense) else row.maps
 
 
+def scaled(row: Row, width: float) -> Row:
+    """Return a row with `width` times as many maps or units, at least one; rows without weights as they are."""
+    return resized(row, max(1, round(outputs(row) * width))) if isinstance(row, Weighted) else row
+
+
 def has_towers(rows: tuple[Row, ...]) -> bool:
     """Return whether the net has two towers, so that two devices can train it: parts that meet in some layers only."""
     layers = weighted(rows)
@@ -202,13 +207,13 @@ def parameters(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -
     }
 
 
-def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, tuple[int, ...]]:
+def weight_shapes(rows: tuple[Row, ...], image: Shape) -> dict[str, tuple[int, ...]]:
     """Return the shape of each layer's weights, by name: [outputs, inputs of one output, the kernel's sides].
 
     Every position of every map of a locally connected layer is an output.
     """
     out: dict[str, tuple[int, ...]] = {}
-    for row, entering, leaving in shapes(rows, image, rounding):
+    for row, entering, leaving in shapes(rows, image):
         if isinstance(row, Dense):
             out[row.name] = leaving[0], _fan_in(row, entering)
         elif isinstance(row, Weighted):
@@ -217,10 +222,9 @@ def weight_shapes(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil
     return out
 
 
-def fan_in(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
+def fan_in(rows: tuple[Row, ...], image: Shape) -> dict[str, int]:
     """Return the number of inputs of one unit of each weighted layer, by name."""
-    through = shapes(rows, image, rounding)
-    return {row.name: _fan_in(row, entering) for row, entering, _ in through if isinstance(row, Weighted)}
+    return {row.name: _fan_in(row, entering) for row, entering, _ in shapes(rows, image) if isinstance(row, Weighted)}
 
 
 def multiply_adds(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> dict[str, int]:
@@ -236,12 +240,6 @@ def neurons(rows: tuple[Row, ...], image: Shape, rounding: Rounding = ceil) -> d
     """Return the number of units of each weighted layer, by name, without the net's inputs."""
     through = shapes(rows, image, rounding)
     return {row.name: prod(leaving) for row, _, leaving in through if isinstance(row, Weighted)}
-
-
-def shares(rows: tuple[Row, ...], image: Shape) -> dict[str, float]:
-    """Return the share of all parameters that each weighted layer holds, by name; the shares sum to 1."""
-    held = parameters(rows, image)
-    return {name: count / sum(held.values()) for name, count in held.items()}
 
 
 def ceil_zeros(row: Conv, entering: Shape) -> tuple[int, int]:

@@ -94,7 +94,7 @@ class FineTuning:
 
     @property
     def left_out(self) -> list[str]:
-        """Return what lies among the photos and is not used, with the reason."""
+        """What lies among the photos and is not used, with the reason."""
         excluded = [f"{e['photo']} ({e['class']}, {e['split']}): {e['reason']}" for e in self.manifest["excluded"]]
         return [*excluded, *self.manifest["passed_over"]]
 
@@ -256,6 +256,21 @@ def _thumbnail(pixels: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(np.asarray(pixels)).resize((THUMBNAIL, THUMBNAIL)).save(file, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def interval(wrong: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval (Wilson's) of the error of which `n` photos, `wrong` of them mistaken, are a sample."""
+    from scipy import stats  # it takes longer to import than a page does
+
+    low, high = stats.binomtest(wrong, n).proportion_ci(method="wilson")
+    return float(low), float(high)
+
+
+def boxed(wrong: int, n: int, photos: str) -> dict[str, str]:
+    """Return the head of a box that has an error, and how well so many `photos` tell it."""
+    low, high = interval(wrong, n)
+    sure = f"these photos being a sample, {100 * low:.1f} to {100 * high:.1f} % (95 %)"
+    return {"headline": f"{percent(wrong / n)} wrong", "finding": f"{wrong:,} of {n:,} {photos}; {sure}."}
 
 
 def percent(share: float) -> str:

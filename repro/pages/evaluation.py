@@ -74,22 +74,13 @@ def _page(of: Evaluated) -> dict[str, Any]:
 
 def _box(of: Evaluated, i: int, title: str, wrong: int) -> dict[str, Any]:
     """Return an error with its interval, beside the documented one."""
-    from scipy import stats  # it takes longer to import than the page does
-
-    n = len(of.photos)
-    low, high = stats.binomtest(wrong, n).proportion_ci(method="wilson")
-    why = ""
+    n, why = len(of.photos), ""
     if of.documented:
+        low, high = answers.interval(wrong, n)
         documented = 1 - of.documented[i] / 100
         where = "inside" if low <= documented <= high else "outside"
         why = f"Its publisher documents {percent(documented)}, {where} the interval."
-    return {
-        "title": title,
-        "headline": f"{percent(wrong / n)} wrong",
-        "finding": f"{wrong:,} of {n:,} photos; these photos being a sample, {100 * low:.1f} to {100 * high:.1f} % "
-        "(95 %).",
-        "why": why,
-    }
+    return {"title": title, **answers.boxed(wrong, n, "photos"), "why": why}
 
 
 def _per_class(of: Evaluated) -> Grid:

@@ -17,6 +17,7 @@ from repro.pages import frames, prose
 from repro.pages.answers import (
     FineTuning,
     TrainedNet,
+    boxed,
     confusions,
     examples,
     matrix,
@@ -26,6 +27,7 @@ from repro.pages.answers import (
     percent,
 )
 from repro.pages.typeset import environment, static
+from repro.questions.mixture import device_of
 from repro.questions.units import capital, listed
 
 MATRIX = 24  # classes up to which the matrix is drawn whole: a cell stays wide enough to read
@@ -73,21 +75,11 @@ def _box(tuning: FineTuning, tried: TrainedNet) -> dict[str, Any]:
         why += f", the least error on {tuning.photos['held out']:,} photos held out"
     if wrong is None:
         return {"title": tried.name, "headline": "Diverged", "finding": "", "why": "It has no weights.", "facts": facts}
-    from scipy import stats  # it takes longer to import than the page does
-
-    low, high = stats.binomtest(wrong, n).proportion_ci(method="wilson")
     if last["diverged"]:
         facts.append(f"diverged at update {last['diverged']}")
     elif last["epoch"] != tried.best and (error := last["test_error"]) is not None:
         facts.append(f"after the last epoch {percent(error)}")
-    return {
-        "title": tried.name,
-        "headline": f"{percent(wrong / n)} wrong",
-        "finding": f"{wrong:,} of {n:,} test photos; these photos being a sample, {100 * low:.1f} to {100 * high:.1f} "
-        "% (95 %).",
-        "why": f"{why}.",
-        "facts": facts,
-    }
+    return {"title": tried.name, **boxed(wrong, n, "test photos"), "why": f"{why}.", "facts": facts}
 
 
 def _sentence(tuning: FineTuning) -> str:
@@ -173,8 +165,7 @@ def _settings(tuning: FineTuning) -> Grid:
 
     columns = [about(tried) for tried in tuning.tried]
     rows: list[Row] = [(key, *(one[key] for one in columns)) for key in columns[0]]
-    made = tuning.provenance
-    machine = f"{made['device'] if made['device'] != 'cpu' else made['processor']}, torch {made['torch']}"
+    machine = f"{device_of(tuning.provenance)}, torch {tuning.provenance['torch']}"
     rows.append(("machine", *[machine] * len(columns)))
     return Grid("How the nets were trained", ("", *(tried.name for tried in tuning.tried)), tuple(rows))
 

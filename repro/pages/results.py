@@ -65,7 +65,7 @@ class Comparison(Closed):
 
     @property
     def complete(self) -> bool:
-        """Return whether it was measured, whatever came out."""
+        """Whether it was measured, whatever came out."""
         return self.word not in UNMEASURED
 
 
@@ -112,17 +112,17 @@ class AtScale(Closed):
 
     @property
     def complete(self) -> bool:
-        """Return whether it was measured, whatever came out."""
+        """Whether it was measured, whatever came out."""
         return self.word not in UNMEASURED
 
     @property
     def speaks(self) -> bool:
-        """Return whether it says something of the sentence."""
+        """Whether it says something of the sentence."""
         return self.complete and self.scale != "smoke"
 
     @property
     def line(self) -> str:
-        """Return the verdict in a line: its word, the scale where the word does not name it, and its sentence."""
+        """The verdict in a line: its word, the scale where the word does not name it, and its sentence."""
         at = "" if self.word.endswith(" scale") or self.scale == "exact" else f" at {self.scale} scale"
         return f"{self.word}{at}. {self.sentence}"
 
@@ -172,7 +172,7 @@ class ClaimResult(Closed):
 
     @property
     def speaking(self) -> AtScale | None:
-        """Return the claim at the scale that speaks of the sentence; None where none does yet."""
+        """The claim at the scale that speaks of the sentence; None where none does yet."""
         return self.at(self.shown)
 
 

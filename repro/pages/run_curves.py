@@ -8,6 +8,7 @@ from statistics import fmean
 from repro.draw.parts import Grid, Row
 from repro.draw.plots import Line, Plot
 from repro.store import Run
+from repro.train.minibatches import RECORDED
 
 FIRST = 100  # points of the first updates, each a mean
 EPOCHS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200)  # that the table has, with the last
@@ -27,7 +28,7 @@ def learning(run: Run) -> list[Plot]:
         top = CUT * max(value for line in losses for _, value in line.points[:1])
         plot = Plot("loss", "Loss in nats per image", _ends(losses), "loss by epoch", tuple(losses), top=top)
         out.append(plot)
-    updates = [(number, loss) for row in run.epochs for number, loss, _ in row["updates"] if number <= 2000]
+    updates = [(number, loss) for row in run.epochs for number, loss, _ in row["updates"] if number <= RECORDED]
     if len(updates) > 1:
         each = -(-len(updates) // FIRST)
         points = [

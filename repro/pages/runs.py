@@ -21,15 +21,16 @@ from repro.pages.evidence import ABOUT, setup
 from repro.pages.uses import Use
 from repro.questions.units import listed
 from repro.store import Run, Table
+from repro.store.damage import RESULT, ROWS, RUN
 
 if TYPE_CHECKING:
     import jinja2
 
 FOLDER, UP = "runs", "../"  # of the pages, beside those of the claims; the way back to these
 HOLDS = {
-    "run.json": "the configuration, and what ran it",
-    "metrics.jsonl": "a row for each epoch, with its updates",
-    "result.json": "how it ended, or what was measured",
+    RUN: "the configuration, and what ran it",
+    ROWS: "a row for each epoch, with its updates",
+    RESULT: "how it ended, or what was measured",
     "correct.npy": "which test images were right at the end",
 }
 ROLES = {

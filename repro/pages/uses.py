@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.claim.paper import Paper
-from repro.questions.base import Claim
 from repro.questions.exhibit import Exhibit
-from repro.questions.judge import Judgement
-from repro.questions.measure import MeasuredRun
+from repro.questions.frames import measured, readings_of
 from repro.questions.mixture import behind
-from repro.questions.observations import Observation
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,8 @@ class Use:
 def cited(exhibit: Exhibit) -> set[str]:
     """Return the ids of all runs that a claim's page cites: those behind its judgements, and those that they need."""
     judgements = (exhibit.judgement, *exhibit.alternatives)
-    evaluated = {o.evaluation for judgement in judgements for part in judgement.parts for _, _, o in _observed(part)}
+    readings = (reading for whole in judgements for part in whole.parts for reading in readings_of(exhibit, part))
+    evaluated = {reading.observation.evaluation for reading in readings if reading.observation}
     ids = {run for judgement in judgements for run in judgement.run_ids}
     return behind(exhibit.table, {run for run in (*ids, *filter(None, evaluated)) if run in exhibit.table})
 
@@ -68,28 +66,23 @@ def _uses(exhibit: Exhibit) -> Iterator[tuple[str, Use]]:
             claim = part.claim
             named = [name for name in (part.alternative, part.comparison) if name]
             other = {key: value for name in named for key, value in file.claim.alternatives[name].items()}
-            for arm, role, o in _observed(part):
-                goal = claim.measure.goal(claim)
-                if claim.measure.is_time:
-                    goal = f"{claim.measure.per_epoch(claim)[0]} to {goal}"
-                judging = role == "judging"
-                found = _reading(claim, arm, role, o) if judging or claim.measure.is_time else ""
+            goal = claim.measure.goal(claim)
+            if claim.measure.is_time:
+                goal = f"{claim.measure.per_epoch(claim)[0]} to {goal}"
+            for reading in readings_of(exhibit, part):
+                if reading.observation is None:
+                    continue
+                run = measured(reading)
+                judges = run.use == "judging" or (claim.tune is not None and claim.tune.choose == "fastest")
                 use = Use(
-                    file.id, file.paper, part.scale, claim.label(arm), role, ", ".join(named),
-                    f"{goal}: {found}" if found else "",
-                    {**_keys(other), **_keys(claim.arms[arm].overrides)}, bool(claim.tune and claim.tune.chooses),
+                    file.id, file.paper, part.scale, run.label, run.use, ", ".join(named),
+                    f"{goal}: {claim.measure.cell(claim, run)}" if judges else "",
+                    {**_keys(other), **_keys(claim.arms[run.arm].overrides)}, bool(claim.tune and claim.tune.chooses),
                 )  # fmt: skip
-                for run, as_role in ((o.run, role), (o.evaluation, "evaluation")):
-                    if run and run in exhibit.table:
-                        yield run, (use if as_role == role else _evaluation(use))
-
-
-def _reading(claim: Claim, arm: str, role: str, o: Observation) -> str:
-    """Return what a claim reads of a run, for people."""
-    unit, each = claim.measure.column(claim)
-    value = None if o.value is None else each * o.value
-    about = arm, claim.label(arm), role, None, o.seed, o.run, o.evaluation
-    return claim.measure.cell(claim, MeasuredRun(*about, value, unit, o.status, each * o.horizon))
+                if run.run in exhibit.table:
+                    yield run.run, use
+                if run.evaluation and run.evaluation in exhibit.table:
+                    yield run.evaluation, _evaluation(use)
 
 
 def _evaluation(use: Use) -> Use:
@@ -99,14 +92,6 @@ def _evaluation(use: Use) -> Use:
 def _keys(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return the overrides of a run's own settings."""
     return {key: value for key, value in overrides.items() if key.partition(".")[0] in ("data", "model", "train")}
-
-
-def _observed(judgement: Judgement) -> Iterator[tuple[str, str, Observation]]:
-    """Yield (arm, role, observation) of every tuning and judging run."""
-    for name, arm in judgement.arms.items():
-        for rate in arm.tuning.rates if arm.tuning else ():
-            yield from ((name, "tuning", o) for o in rate.observations)
-        yield from ((name, "judging", o) for o in arm.observations)
 
 
 def _role(exhibit: Exhibit, run: str) -> str:

@@ -186,7 +186,7 @@ class _Shelf:
     other: Recorded | None
 
     def states(self, file: ClaimFile, found: Judgement) -> tuple[State, ...]:
-        """A scale of a claim on each shelf."""
+        """Return the state of a scale of a claim on each shelf."""
         own = State(self.name, state_word(found.verdict.word, found.scale, len(found.run_ids)))
         if self.other is None:
             return (own,)
@@ -197,7 +197,7 @@ class _Shelf:
         return recorded(self.trials.table)
 
     def cost(self, file: ClaimFile, scale: str) -> Cost:
-        """Of the next runs of a claim at a scale, on the device on which most of them are known."""
+        """Return the cost of the next runs of a claim at a scale, on the device on which most of them are known."""
         trials, undecided = self.trials, file.undecided(scale)
         asked = bases.wanted(file.paper, file.kinds, trials.table) if undecided else wanted(file, scale, trials)
         wants = {want.config.id: want for want in asked}

@@ -22,7 +22,7 @@ from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm
 from repro.questions.statistics import Effect, Sampling, ensemble, student
 from repro.questions.units import DIFFERENCE, VALUE, Unit, seed_list
-from repro.store import DamagedRun, Run, Table
+from repro.store import DamagedRun, Run, Table, ranks
 from repro.store import answers as answers_of
 from repro.store.damage import Violation
 
@@ -161,13 +161,5 @@ def _errors(paths: tuple[Path, ...], size: int, answers: int) -> dict[Members, f
 
 
 def error(shares: np.ndarray, labels: np.ndarray, answers: int) -> float:
-    """Return the share of photos whose class is not among the `answers` likeliest; of equal shares the lower class
-    leads.
-
-    `shares`: [photos, classes], one net's softmax outputs or a sum of several nets'; `labels`: int [photos].
-    """
-    import numpy as np
-
-    own = shares[np.arange(len(labels)), labels][:, None]
-    lower = np.arange(shares.shape[1])[None] < labels[:, None]
-    return float((((shares > own) | ((shares == own) & lower)).sum(1) >= answers).mean())
+    """Return the share of photos whose class is not among the `answers` likeliest; see `ranks`."""
+    return float((ranks(shares, labels) >= answers).mean())

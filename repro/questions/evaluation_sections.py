@@ -83,8 +83,11 @@ def _p(value: float) -> str:
 
 
 def table_of_seeds(caption: str, head: Sequence[str], runs: Evaluations, cells: Sequence[tuple[str, str]]) -> Grid:
-    """A row for each seed, and their mean. `cells`: (value's name, form): percent, points and share, which have a mean;
-    count, p, and a share of one tower, whose name means nothing from seed to seed."""
+    """Return a row for each seed, and their mean.
+
+    `cells`: (value's name, form): percent, points and share, which have a mean; count, p, and a share of one tower,
+    whose name means nothing from seed to seed.
+    """
     forms = {"percent": _percent, "points": lambda v: typeset(points(v)),
              "count": lambda v: f"{v:,.0f}", "share": lambda v: f"{v:.3f}",
              "p": _p, "tower": lambda v: f"{v:.3f}"}  # fmt: skip

@@ -33,7 +33,9 @@ class Reading(NamedTuple):
     """One run as a claim reads it, by the first columns of every frame of a claim."""
 
     about: tuple[object, ...]  # from claim to run
+    arm: str
     use: Use
+    rate: float | None
     run: str
     judgement: Judgement
     observation: Observation | None  # None: the run gives a curve
@@ -46,18 +48,13 @@ class Reading(NamedTuple):
 
 def measures(exhibit: Exhibit) -> pd.DataFrame:
     """Return a row for each run of each judgement of an exhibit (`repro.columns.MEASURES`); none of a printed curve."""
-    return _frame_of_measures(_readings(exhibit))
+    read = (reading for reading in _readings(exhibit) if reading.observation)
+    return frame(MEASURES, ((*reading.about[:4], *measured(reading)) for reading in read))
 
 
 def measured_runs(exhibit: Exhibit) -> list[MeasuredRun]:
     """Return the rows of `measures` that are the judgement's own, as the tables of its page print them."""
-    rows = _frame_of_measures(_readings_of(exhibit, exhibit.judgement))[list(MeasuredRun._fields)]
-    cells = rows.astype(object).where(rows.notna(), None)
-    return [MeasuredRun(*row) for row in cells.itertuples(index=False)]
-
-
-def _frame_of_measures(readings: Iterable[Reading]) -> pd.DataFrame:
-    return frame(MEASURES, (_measure(reading) for reading in readings if reading.observation))
+    return [measured(reading) for reading in readings_of(exhibit, exhibit.judgement) if reading.observation]
 
 
 def epochs(exhibit: Exhibit) -> pd.DataFrame:
@@ -114,10 +111,10 @@ def _readings(exhibit: Exhibit) -> Iterator[Reading]:
     """Yield every run that the judgements read, as often as they do."""
     for whole in (exhibit.judgement, *exhibit.alternatives):
         for judgement in whole.parts:
-            yield from _readings_of(exhibit, judgement)
+            yield from readings_of(exhibit, judgement)
 
 
-def _readings_of(exhibit: Exhibit, judgement: Judgement) -> Iterator[Reading]:
+def readings_of(exhibit: Exhibit, judgement: Judgement) -> Iterator[Reading]:
     """Yield every run that one judgement reads: arm by arm, those of tuning first."""
     under = ", ".join(filter(None, (judgement.alternative, judgement.comparison)))
     for arm in judgement.arms.values():
@@ -125,11 +122,11 @@ def _readings_of(exhibit: Exhibit, judgement: Judgement) -> Iterator[Reading]:
         about = (exhibit.file.id, exhibit.shelf, judgement.scale, under, arm.name, label)
         for use, rate, observation in _observed(arm):
             whose = (*about, use, rate, observation.seed, observation.run)
-            yield Reading(whose, use, observation.run, judgement, observation)
+            yield Reading(whose, arm.name, use, rate, observation.run, judgement, observation)
         seeds = {exhibit.table[run].seed: run for run in judgement.run_ids} if arm.curves else {}
         for seed in arm.curves:
             whose = (*about, "judging", arm.rate, seed, seeds[seed])
-            yield Reading(whose, "judging", seeds[seed], judgement, None)
+            yield Reading(whose, arm.name, "judging", arm.rate, seeds[seed], judgement, None)
 
 
 def _observed(arm: Arm) -> Iterator[tuple[Use, float | None, Observation]]:
@@ -139,14 +136,26 @@ def _observed(arm: Arm) -> Iterator[tuple[Use, float | None, Observation]]:
     yield from (("judging", arm.rate, observation) for observation in arm.observations)
 
 
-def _measure(reading: Reading) -> tuple[object, ...]:
+def measured(reading: Reading) -> MeasuredRun:
+    """Return what a reading has as its measure: of tuning for the rate at which all arms learn, the epochs until one
+    does, whatever the claim measures. Not of a curve."""
     observation, claim = reading.observation, reading.judgement.claim
     assert observation is not None
     learns = reading.use == "tuning" and claim.tune is not None and claim.tune.choose == "learns"
-    unit, each = ("epochs", 1) if learns else claim.measure.column(claim)  # epochs until it learns
-    value = None if observation.value is None else each * observation.value
-    read = value, unit, observation.status, each * observation.horizon
-    return (*reading.about, observation.evaluation, *read)
+    unit, each = ("epochs", 1) if learns else claim.measure.column(claim)
+    return MeasuredRun(
+        arm=reading.arm,
+        label=claim.label(reading.arm),
+        use=reading.use,
+        rate=reading.rate,
+        seed=observation.seed,
+        run=observation.run,
+        evaluation=observation.evaluation,
+        value=None if observation.value is None else each * observation.value,
+        unit=unit,
+        status=observation.status,
+        horizon=each * observation.horizon,
+    )
 
 
 def _epochs(reading: Reading, run: Run) -> Iterator[tuple[object, ...]]:

@@ -201,8 +201,11 @@ def highest(file: ClaimFile, runs: Table | Trials) -> Judgement | None:
 
 
 def verdict_line(file: AnyFile, scale: str, runs: Table | Trials, reference: str) -> tuple[str, Word]:
-    """(a claim's verdict from `runs`, as it is printed, its word). At smoke scale nothing that was measured on digits
-    is told: that the machinery works, or what is wrong with it, and the verdict of the `reference` runs."""
+    """Return (a claim's verdict from `runs`, as it is printed; its word).
+
+    At smoke scale nothing that was measured on digits is told: that the machinery works, or what is wrong with it, and
+    the verdict of the `reference` runs.
+    """
     if isinstance(file, ExactFile):
         counted = judge_facts(file)
         return f"{file.id}, {scale}: {counted.word.upper()}. {counted.sentence} ({counted.why})", counted.word

@@ -139,8 +139,8 @@ def _curve(claim: Claim, measure: RunMeasure, arm: Arm, observation: Observation
     """Return a run's curve as far as the run was judged: to the level, or to the horizon."""
     points, hit = measure.curve(claim, observation, run)
     if measure.level_of(claim) is None:
-        metric = "loss" if measure.followed().endswith("loss") else "error"
-        start = 0.0 if measure.followed() == "gap" else chance(metric, len(classes(claim.data)))
+        followed = measure.followed()
+        start = 0.0 if followed == "gap" else chance(followed, len(classes(claim.data)))
         points = [(0.0, start), *points]
     else:
         points = [points[i] for i in _thinned(len(points))]

@@ -111,7 +111,9 @@ class Level:
 
 def chance(metric: str, classes: int) -> float:
     """Return the metric of a net that has learned nothing: where every curve stands at epoch 0."""
-    return log(classes) if metric.endswith("loss") else 1 - 1 / classes
+    if metric.endswith("loss"):
+        return log(classes)
+    return max(0.0, 1 - (5 if metric.endswith("top5") else 1) / classes)
 
 
 def files_of(claim: Claim[Any, Any, Any] | RunConfig) -> tuple[tuple[int, ...], ...]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from repro.questions.rule import Rule
 
 
-def band_mistakes(rule: Rule, layers: Layers, key: str = "within", target: str = "paper") -> list[Problem]:
+def band_mistakes(rule: Rule, layers: Layers, key: str = "within") -> list[Problem]:
     """Return what is wrong with the band: it has two ends, and holds the paper's number."""
     given, (low, high) = str(getattr(rule, key)).replace("None", "null"), rule.band
     number = rule.number
@@ -22,7 +22,7 @@ def band_mistakes(rule: Rule, layers: Layers, key: str = "within", target: str =
         return [layers.problem(("rule", key), text)]
     if number is not None and not low <= number <= high:
         text = f"rule.{key}: {given} does not hold the paper's {number:g}"
-        return [layers.problem(overriding(layers, key, target), text)]
+        return [layers.problem(overriding(layers, key, "paper"), text)]
     return []
 
 

@@ -76,7 +76,7 @@ def foreseen(
     claim: Claim, judgements: Sequence[tuple[str, Judgement]], pilot: float | None
 ) -> tuple[Sampling, str] | None:
     """Return how the effect of runs that are not there yet is expected to vary, and from what that is known: the first
-    of the judgements in `seen` (each with its name) that has a spread, else their tuning seeds, else `pilot`, the
+    of `judgements` (each with its name) that has a spread, else their tuning seeds, else `pilot`, the
     deviation of one net's error, as of arms that share nothing; None where nothing is known."""
     n = len(claim.seeds)
     if claim.rule.unit is COUNT:

@@ -66,7 +66,7 @@ class Quotient(Quantity):
     of: list[Annotated[float, Field(ge=0)]] = Field(min_length=2, max_length=2, description="[numerator, denominator]")
 
     def count(self) -> Count:
-        """Divide. ValueError where the denominator is 0."""
+        """Return the quotient. ValueError where the denominator is 0."""
         over, under = self.of
         if under == 0:
             raise ValueError("nothing can be divided by 0")

@@ -113,12 +113,13 @@ class RunMeasure(Measure):
         """Return the name of the value that is read off an evaluation."""
         return self.metric
 
-    def observe(self, claim: Claim, config: RunConfig, table: Table, limit: float) -> Observation:
+    def observe(self, claim: Claim, config: RunConfig, table: Table, limit: float, horizon: int) -> Observation:
         """Return the value of the run of `config` within `limit` epochs, whatever was trained beyond them.
 
-        The status is `missing` while the run is not there or too short, and `failed` where it cannot be trained.
+        `horizon`: its arm's first, by half of which it has started also where `limit` is shorter. The status is
+        `missing` while the run is not there or too short, and `failed` where it cannot be trained.
         """
-        goal = goal_of(config, ceil(limit), self.level_of(claim), claim.train.epochs)
+        goal = goal_of(config, ceil(limit), self.level_of(claim), horizon)
         run = table.get(config.id)
         rows = run.epochs if run else []
         if run is None or not goal.met(rows):

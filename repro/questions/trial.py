@@ -11,6 +11,7 @@ from typing import Any
 
 from repro.claim.config import RunConfig
 from repro.claim.files import ClaimFile, run_config
+from repro.claim.resolve import epochs_of
 from repro.questions.base import Claim
 from repro.questions.observations import Arm, Observation, Tuning, Want
 from repro.questions.run_measure import RunMeasure
@@ -76,8 +77,10 @@ class Trial:
         if (arm, horizon) not in self._observed:
             unchosen = bool(self.tunings) and self.tunings[arm].chosen is None
             configs = [] if unchosen else [self.config(arm, seed) for seed in self.claim.seeds]
-            observations = [self._measure.observe(self.claim, config, self.table, horizon) for config in configs]
-            self._observed[arm, horizon] = tuple(observations)
+            first = epochs_of(self.claim, arm)
+            self._observed[arm, horizon] = tuple(
+                self._measure.observe(self.claim, config, self.table, horizon, first) for config in configs
+            )
         return self._observed[arm, horizon]
 
     @cached_property

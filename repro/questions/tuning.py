@@ -146,7 +146,9 @@ class _Race:
     def observe(self, rate: float) -> list[Want]:
         """Read a rate's runs up to its limit, and return those of them that are missing."""
         configs, limit = [self.config(rate, seed) for seed in self.seeds[rate]], self.limits[rate]
-        observations = tuple(self.measure.observe(self.claim, config, self.table, limit) for config in configs)
+        observations = tuple(
+            self.measure.observe(self.claim, config, self.table, limit, self.last) for config in configs
+        )
         self.rates[rate] = Rate(rate, observations, "running")
         level, label = self.measure.level_of(self.claim), self.claim.label(self.arm)
         return [

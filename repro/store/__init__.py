@@ -10,7 +10,7 @@ twice.
 """
 
 from repro.store.damage import DamagedRun
-from repro.store.runs import CHECKPOINT, KEPT, Run, answers, array
+from repro.store.runs import CHECKPOINT, KEPT, Run, answers, array, ranks
 from repro.store.shelf import Store
 from repro.store.table import Table, damaged_in, without_damage
 from repro.store.writing import OpenRun
@@ -26,5 +26,6 @@ __all__ = [
     "answers",
     "array",
     "damaged_in",
+    "ranks",
     "without_damage",
 ]

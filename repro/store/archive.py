@@ -22,6 +22,7 @@ from typing import IO, Any
 from repro.claim.config import hashed
 from repro.errors import ReproError
 from repro.files import write_whole
+from repro.store.damage import RESULT, RUN
 from repro.store.runs import read_run
 from repro.store.table import Table
 from repro.store.writing import held
@@ -29,7 +30,7 @@ from repro.store.writing import held
 MANIFEST = "manifest.json"
 FORMAT = "repro runs 1"
 NAME = re.compile(r"[0-9a-f]{16}/(?:run\.json|metrics\.jsonl|result\.json|[a-z0-9_]{1,64}\.npy)", re.ASCII)
-LAST = ("run.json", "result.json")  # written in this order after all others: a run with a result is whole
+LAST = (RUN, RESULT)  # written in this order after all others: a run with a result is whole
 CHUNK = 1 << 20  # bytes read at once
 MOST_FILES = 1_000_000  # assumed: 250,000 runs
 MOST_JSON = 1 << 28  # bytes of a JSON file or a manifest (assumed: the longest recorded has 3 MB)
@@ -162,12 +163,12 @@ def _check_run(path: Path, archive: zipfile.ZipFile, run_id: str, files: dict[st
     if not set(LAST) <= files.keys():
         raise _refused(path, f"{run_id}: {' or '.join(LAST)} is missing")
     try:
-        config = json.loads(archive.read(files["run.json"]))["config"]
+        config = json.loads(archive.read(files[RUN]))["config"]
         address = hashed(json.dumps(config, sort_keys=True, separators=(",", ":")))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _refused(path, f"{run_id}/run.json: not the record of a run") from error
+        raise _refused(path, f"{run_id}/{RUN}: not the record of a run") from error
     if address != run_id:
-        raise _refused(path, f"{run_id}/run.json: found the configuration of run {address}")
+        raise _refused(path, f"{run_id}/{RUN}: found the configuration of run {address}")
 
 
 def _add(archive: zipfile.ZipFile, files: dict[str, zipfile.ZipInfo], folder: Path) -> bool:

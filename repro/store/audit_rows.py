@@ -26,6 +26,7 @@ _SAMPLED, _EPOCHS = 0.13, 5
 
 
 def of_training(run: Run) -> Iterator[Violation]:
+    """Yield what of a training's rows and correctness bits does not fit the rest of its record."""
     config: Mapping[str, Any] = run.config
     data, train = config["data"], config["train"]
     rows = run.epochs
@@ -157,4 +158,5 @@ def _bits(run: Run, rows: Sequence[Row], tested: int) -> Iterator[Violation]:
 
 
 def is_whole(count: float) -> bool:
+    """Return whether a count is a whole number, but for rounding."""
     return abs(count - round(count)) < 1e-6 * max(1.0, count)  # a fraction in float64 times its images (assumed)

@@ -12,7 +12,7 @@ import numpy as np
 from repro.claim.config import canonical_json, hashed
 from repro.store.audit_rows import SAME, Wrong, is_whole
 from repro.store.damage import RESULT, Violation, brief
-from repro.store.runs import Run
+from repro.store.runs import Run, ranks
 from repro.store.table import Table
 
 # From the values and the curves of an evaluation, what some of its values must be.
@@ -22,6 +22,8 @@ _GPU: Final = 0.002
 
 
 def of_evaluation(run: Run, table: Table, kinds: Mapping[str, Recomputed]) -> Iterator[Violation]:
+    """Yield the values of an evaluation that its parts, its arrays or its run contradict; `kinds`: how to recompute
+    them, by kind of evaluation."""
     kind = str(run.options["kind"])
     values, curves = run.values, run.curves
     if not values:
@@ -58,10 +60,7 @@ def _answers(run: Run, wrong: Wrong) -> Iterator[Violation]:
         return
     if shares.dtype != np.float32:
         return
-    own = shares[np.arange(photos), labels][:, None]
-    lower = np.arange(shares.shape[1]) < labels[:, None]
-    rank = ((shares > own) | ((shares == own) & lower)).sum(1)  # as repro.train.testing.rank
-    rank = np.where(np.isnan(own[:, 0]), shares.shape[1], rank)
+    rank = ranks(shares, labels)
     for name, answers in (("views_error", 1), ("views_top5", 5)):
         error = float((rank >= answers).mean())
         if not isclose(run.values[name], error, abs_tol=SAME):

@@ -203,6 +203,20 @@ def answers(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return shares, labels
 
 
+def ranks(shares: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the rank of every photo's class among its answers, int [photos], 0 for the likeliest.
+
+    Of equal shares the lower class comes first; a share of the class that is NaN comes last, as in training
+    (`repro.train.testing.rank`). `shares`: [photos, classes], of one net or a sum of several nets'.
+    """
+    import numpy as np
+
+    own = shares[np.arange(len(labels)), labels][:, None]
+    lower = np.arange(shares.shape[1]) < labels[:, None]
+    ahead: np.ndarray = ((shares > own) | ((shares == own) & lower)).sum(1)
+    return np.where(np.isnan(own[:, 0]), shares.shape[1], ahead)
+
+
 def _read_object(path: Path, *keys: str) -> dict[str, Any] | None:  # JSON, before it has a type of `repro.store.rows`
     try:
         content = from_json(path.read_text(), allow_inf_nan=False)

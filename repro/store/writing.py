@@ -19,7 +19,7 @@ from repro.claim.config import RunConfig, TimingConfig
 from repro.claim.evaluation import Evaluation
 from repro.errors import Busy
 from repro.files import PARTIAL, locked, rename, write_whole, writing
-from repro.store.damage import NEXT
+from repro.store.damage import NEXT, RESULT, ROWS, RUN
 from repro.store.rows import Provenance, Result, Row
 from repro.store.runs import Run, read_rows, read_run
 
@@ -41,11 +41,11 @@ class OpenRun:
     def keep(self, epochs: int) -> None:
         """Drop rows beyond epoch `epochs`: those which a killed process wrote after its last checkpoint."""
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
-        write_whole(self.path / "metrics.jsonl", "".join(_line(row) for row in rows))
+        write_whole(self.path / ROWS, "".join(_line(row) for row in rows))
 
     def rows(self) -> list[Row]:
         """Return the rows of the epochs so far."""
-        return read_rows(self.path / "metrics.jsonl")
+        return read_rows(self.path / ROWS)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file beside the metrics, whole or not at all."""
@@ -53,7 +53,7 @@ class OpenRun:
 
     def append(self, row: Row) -> None:
         """Append the row of one more epoch; it is on disk when this returns."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / ROWS
         with writing(path), path.open("a") as file:
             file.write(_line(row))
             file.flush()
@@ -61,7 +61,7 @@ class OpenRun:
 
     def finish(self, result: Result) -> None:
         """Record why the run has stopped for now; from then on this is the run."""
-        write_whole(self.path / "result.json", json.dumps(result, indent=1))
+        write_whole(self.path / RESULT, json.dumps(result, indent=1))
         if self.replaces:
             complete(self.folder)
 
@@ -103,15 +103,15 @@ def start(folder: Path, config: RunConfig | Evaluation | TimingConfig, provenanc
                 sessions = _take_up(recorded, path, provenance)
         elif (folder / NEXT).is_dir():  # of a result that is there no more
             shutil.rmtree(folder / NEXT)
-        stale = [path / "result.json", *path.glob(f".*{PARTIAL}")]  # partial: of a process that was killed
+        stale = [path / RESULT, *path.glob(f".*{PARTIAL}")]  # partial: of a process that was killed
         if not _same_numerics(sessions, provenance):
             sessions = []
-            stale += [path / "metrics.jsonl", *path.glob("*.npy"), *path.glob("*.safetensors")]
+            stale += [path / ROWS, *path.glob("*.npy"), *path.glob("*.safetensors")]
         for file in stale:
             file.unlink(missing_ok=True)
     if not sessions or sessions[-1] != provenance:
         sessions = [*sessions, provenance]
-    write_whole(path / "run.json", json.dumps({"config": config.model_dump(), "sessions": sessions}, indent=1))
+    write_whole(path / RUN, json.dumps({"config": config.model_dump(), "sessions": sessions}, indent=1))
     return OpenRun(folder, path)
 
 
@@ -122,7 +122,7 @@ def _same_numerics(sessions: list[Provenance], provenance: Provenance) -> bool:
 def _sessions(path: Path) -> list[Provenance]:
     """Return the sessions of a folder `next` that an earlier process began; none where it did not come so far."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return list(json.loads((path / "run.json").read_text())["sessions"])
+        return list(json.loads((path / RUN).read_text())["sessions"])
     return []
 
 
@@ -136,8 +136,8 @@ def _take_up(recorded: Run, path: Path, provenance: Provenance) -> list[Provenan
     for weights in recorded.path.glob("*.safetensors"):
         with suppress(FileNotFoundError):  # `gc` of another command was quicker
             link(weights, path / weights.name)
-    if (recorded.path / "metrics.jsonl").is_file():
-        write_whole(path / "metrics.jsonl", (recorded.path / "metrics.jsonl").read_bytes())
+    if (recorded.path / ROWS).is_file():
+        write_whole(path / ROWS, (recorded.path / ROWS).read_bytes())
     return recorded.sessions
 
 
@@ -158,15 +158,15 @@ def complete(folder: Path) -> None:
     whether what has no successor was removed already, and `result.json` last.
     """
     following = folder / NEXT
-    if not (following / "result.json").is_file():
+    if not (following / RESULT).is_file():
         return
     with writing(folder):
         names = sorted(path.name for path in following.iterdir() if not path.name.endswith(PARTIAL))
-        if "run.json" in names:
+        if RUN in names:
             for path in folder.iterdir():
                 if path.is_file() and path.name not in (*names, LOCK):
                     path.unlink()
-        order = {"run.json": 0, "result.json": 2}
+        order = {RUN: 0, RESULT: 2}
         for name in sorted(names, key=lambda name: order.get(name, 1)):
             rename(following / name, folder / name)
         shutil.rmtree(following)
@@ -174,14 +174,14 @@ def complete(folder: Path) -> None:
 
 def complete_all(root: Path) -> None:
     """Finish for all runs of a shelf what a process was killed at: see `complete`."""
-    for result in root.glob(f"*/{NEXT}/result.json"):
+    for result in root.glob(f"*/{NEXT}/{RESULT}"):
         with suppress(Busy), held(result.parent.parent):  # whoever holds it finishes it
             complete(result.parent.parent)
 
 
 def being_written(folder: Path) -> Path:
     """Return the folder that a run's next rows are written into: its own, or `next` where that was begun."""
-    return folder / NEXT if (folder / NEXT / "run.json").is_file() else folder
+    return folder / NEXT if (folder / NEXT / RUN).is_file() else folder
 
 
 def _line(row: Row) -> str:

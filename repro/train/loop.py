@@ -84,7 +84,8 @@ class Trainer:
 
     def _train_epoch(self) -> Row:
         start, photos = time.perf_counter(), isinstance(self.batches, PhotoBatches)
-        epoch, sizes, first = self.begin(self.epoch + 1)
+        epoch = self.epoch + 1
+        sizes, first = self.begin(epoch)
         positive = testing.positive(self) if photos and epoch == 1 else None
         halves = self._updates(len(sizes), first)
         losses, errors = self.step.losses_and_errors()
@@ -98,7 +99,7 @@ class Trainer:
             ended = self.schedule.after(halves[-1]["held_out_error"] if photos else None)
             norms = testing.norms(self) if photos else None
             if self.every_epoch or is_tested(epoch) or ended:
-                tests = testing.after_epoch(self)
+                tests = testing.measure(self, units=True)
         images = max(1, sum(sizes))
         row: Row = {
             "epoch": epoch,
@@ -143,8 +144,8 @@ class Trainer:
         self.step.settle()
         return halves
 
-    def begin(self, epoch: int) -> tuple[int, list[int], int]:
-        """Prepare an epoch on the device; return (epoch, sizes of its minibatches, number of updates before it)."""
+    def begin(self, epoch: int) -> tuple[list[int], int]:
+        """Prepare an epoch on the device; return (sizes of its minibatches, number of updates before it)."""
         sgd.set_rates(self.optimiser, self.schedule.factor(epoch), lambda layer: self.schedule.frozen(layer, epoch))
         past = range(1, epoch)
         first = sum(len(self.folded if self.schedule.folded(before) else self.sizes) for before in past)
@@ -154,7 +155,7 @@ class Trainer:
         drawn = generator(self.seed, "augment", epoch)
         draws = self.batches.draw(drawn, colour=self.schedule.colour(epoch), images=images)
         self.step.begin(order, draws, sizes, epoch=epoch, first=first)
-        return epoch, sizes, first
+        return sizes, first
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return the net's answers [n, classes], in the run's precision."""

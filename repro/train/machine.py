@@ -51,7 +51,7 @@ def step_seconds(batches: Batches | PhotoBatches, *, model: Options, train: Opti
     def update() -> None:
         nonlocal left
         if left == 0:
-            _, sizes, _ = trainer.begin(1)
+            sizes, _ = trainer.begin(1)
             left = len(sizes)
         trainer.step()
         left -= 1
@@ -59,6 +59,6 @@ def step_seconds(batches: Batches | PhotoBatches, *, model: Options, train: Opti
     device = batches.device.type
     warm = min(seconds(update, 1, device) for _ in range(2))  # the first prepares kernels too
     taken = seconds(update, max(1, min(100, int(TIMED_SECONDS / warm))), device)
-    testing.test(trainer)
+    testing.measure(trainer)
     assert trainer.correct is not None
-    return Step(taken, seconds(lambda: testing.test(trainer), 1, device) / len(trainer.correct))
+    return Step(taken, seconds(lambda: testing.measure(trainer), 1, device) / len(trainer.correct))

@@ -22,20 +22,12 @@ PHOTOS = 100  # over which outputs above 0 and saturated units are counted; 1,00
 SATURATED = 0.02
 
 
-def test(run: Trainer) -> Tests:
+def measure(run: Trainer, *, units: bool = False) -> Tests:
     """Measure error and mean loss on the test images; with crops also top-5 error, and both on fixed training photos.
 
-    A loss that is not finite is left out. Sets `run.correct`, bool [test images].
+    `units`: what `saturated` measures, too. A loss that is not finite is left out. Sets `run.correct`, bool [test
+    images].
     """
-    return _tests(run, units=False)
-
-
-def after_epoch(run: Trainer) -> Tests:
-    """Return the measurements of `test` and, for sequential nets, of `saturated`."""
-    return _tests(run, units=True)
-
-
-def _tests(run: Trainer, *, units: bool) -> Tests:
     ranks, loss = _ranks(run, run.batches.test(500))  # any size gives the same counts
     run.correct = (ranks == 0).cpu()
     out: Tests = {"test_error": share(ranks >= 1)}

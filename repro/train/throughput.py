@@ -73,7 +73,7 @@ def _pipeline(trainer: Trainer, updates: int, epoch: int) -> float:
     device = trainer.batches.device.type
     synchronise(device)
     start = time.perf_counter()
-    _, sizes, _ = trainer.begin(epoch)
+    sizes, _ = trainer.begin(epoch)
     synchronise(device)
     drawn = time.perf_counter() - start
     start = time.perf_counter()

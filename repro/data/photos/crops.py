@@ -20,7 +20,6 @@ from repro.data.augment import (
     crop_by_gather,
     crop_by_slices,
     draw,
-    outcomes,
     ten_views,
 )
 from repro.data.batches import Batch
@@ -111,11 +110,6 @@ class PhotoBatches:
         """The number of training photos that are held out. Their indices follow those of the photos trained on; `train`
         and `places` take them too, for runs that fold them in. Mean image and components never count them."""
         return len(self._photos.held_out)
-
-    @property
-    def outcomes(self) -> int:
-        """The number of different crops and reflections of one photo."""
-        return outcomes(self.border, self._crops, self._mirror)
 
     def draw(self, generator: torch.Generator, *, colour: bool = True, images: int | None = None) -> Draws:
         """Return the draws for an epoch, on the device: for the photos trained on, or for so many `images`. `colour`

@@ -32,6 +32,7 @@ def _unreadable(path: Path | str, error: OSError) -> DataError:
 
 
 def subfolders(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder."""
     return [entry.name for entry in entries(folder) if _is_folder(entry)]
 
 
@@ -43,10 +44,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def is_image(name: str) -> bool:
+    """Return whether a file is named as an image."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def has_photos(folder: Path) -> bool:
+    """Return whether a folder itself holds files that are named as images."""
     return any(is_image(entry.name) and not _is_folder(entry) for entry in entries(folder))
 
 

@@ -19,8 +19,8 @@ from repro.nets.tables import (
     Row,
     SameMapNorm,
     Weighted,
-    outputs,
     resized,
+    scaled,
 )
 
 Kind = Literal[
@@ -155,8 +155,4 @@ def table(
         hidden = [replace(row, size=2) if isinstance(row, Pool) else row for row in hidden]
     kept = {"both": 2, "first": 1, "none": 0}[norms]
     dropped = [row for row in hidden if isinstance(row, CrossMapNorm | SameMapNorm)][kept:]
-    return (*(_scaled(row, width) for row in hidden if row not in dropped), replace(last, units=classes))
-
-
-def _scaled(row: Row, width: float) -> Row:
-    return resized(row, max(1, round(outputs(row) * width))) if isinstance(row, Weighted) else row
+    return (*(scaled(row, width) for row in hidden if row not in dropped), replace(last, units=classes))

@@ -11,11 +11,10 @@ nothing is resized. For sides that are multiples of 32 the rounding has no effec
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import sqrt
 from typing import Literal
 
-from repro.nets.tables import Activation, ActivationKind, Conv, CrossMapNorm, Dense, Dropout, Pool, Row, Scale
+from repro.nets.tables import Activation, ActivationKind, Conv, CrossMapNorm, Dense, Dropout, Pool, Row, Scale, scaled
 
 Norms = Literal["none", "first", "scale only"]
 
@@ -55,12 +54,4 @@ def table(
     for name in ("6", "7"):
         rows += [Dense(f"fc{name}", 4096, std=0.01, decay=DECAY), Activation(activation)]
         rows += [Dropout(f"drop{name}", keep=1 - dropout)] if dropout else []
-    return (*(_scaled(row, width) for row in rows), Dense("fc8", classes, std=0.01, decay=DECAY))
-
-
-def _scaled(row: Row, width: float) -> Row:
-    if isinstance(row, Conv):
-        return replace(row, maps=max(1, round(row.maps * width)))
-    if isinstance(row, Dense):
-        return replace(row, units=max(1, round(row.units * width)))
-    return row
+    return (*(scaled(row, width) for row in rows), Dense("fc8", classes, std=0.01, decay=DECAY))
