@@ -34,7 +34,8 @@ def test_words_for_and_against_never_say_the_same():
     for file in FILES:
         judged = judge(file, "smoke", {})
         said = {
-            GROUPS[word]: belief(replace(judged, verdict=replace(judged.verdict, word=word)), {}) for word in get_args(Word)
+            GROUPS[word]: belief(replace(judged, verdict=replace(judged.verdict, word=word)), {})
+            for word in get_args(Word)
         }
         assert said["holds"] != said["does not hold"]
         assert said["agrees below paper scale"] != said["disagrees below paper scale"]

@@ -152,7 +152,9 @@ def test_a_run_that_does_not_get_going_is_censored_at_its_horizon_or_where_the_r
 def test_a_run_that_is_not_continued_takes_longer_than_it_was_trained_and_a_dead_one_for_ever(early: ClaimFile) -> None:
     claim = early.at("small")  # 8 epochs, of 67 updates
     rows = rows_of(lambda u: 2.4 if u <= 67 else 2.5, 4 * 67)
-    assert look(claim, rows, 8).status == "not reached", "after half of the horizon its loss lay above its first epoch's"
+    assert look(claim, rows, 8).status == "not reached", (
+        "after half of the horizon its loss lay above its first epoch's"
+    )
     assert look(claim, rows, 8).at_least == 4
     rows[-1]["saturated"] = {"conv1": {"units": 1}}
     assert look(claim, rows, 8).at_least == 8

@@ -72,8 +72,12 @@ def test_why_nothing_is_decided_is_told():
 def test_what_may_be_believed_is_told_to_the_reader():
     assert belief(JUDGED["relu_speedup"], SHELF.table).startswith("You can believe the sentence, including its number,")
     assert belief(JUDGED["bias_one"], SHELF.table).startswith("You can believe it for Imagenette at small scale.")
-    assert belief(JUDGED["lrn_cifar10"], SHELF.table).startswith("You should not believe it for CIFAR-10 at small scale.")
-    assert belief(JUDGED["dropout_average"], SHELF.table).startswith("You can believe that there is no noticeable effect")
+    assert belief(JUDGED["lrn_cifar10"], SHELF.table).startswith(
+        "You should not believe it for CIFAR-10 at small scale."
+    )
+    assert belief(JUDGED["dropout_average"], SHELF.table).startswith(
+        "You can believe that there is no noticeable effect"
+    )
 
 
 def test_settings_are_told_in_words_and_in_the_papers_units():

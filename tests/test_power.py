@@ -134,7 +134,10 @@ def test_planned_runs_take_their_spread_from_runs_then_tuning_seeds_then_the_bas
     mine = sampling(judgement)
     assert mine is not None
     assert foreseen(claim, [("these", judgement)], 0.01) == (replace(mine, n=len(claim.seeds)), "these")
-    assert foreseen(claim, [], 0.01) == (Sampling("paired", 5, (sqrt(2) * 0.01,)), "the 80 % limit of the tuning seeds of the base")
+    assert foreseen(claim, [], 0.01) == (
+        Sampling("paired", 5, (sqrt(2) * 0.01,)),
+        "the 80 % limit of the tuning seeds of the base",
+    )
     assert foreseen(claim, [], None) is None
     speed = JUDGED["relu_speedup"]
     waiting = replace(speed, evidence=replace(speed.evidence, effect=None))

@@ -125,8 +125,8 @@ def wanted(paper: Paper, kinds: Kinds, table: Table) -> list[Want]:
 
 def pilot(file: ClaimFile, scale: str, table: Table) -> float | None:
     """Return the deviation of the error in ten views to be expected on the base on which a claim judges errors at this
-    scale: the upper end of its 80 % limit over the tuning seeds, some of which chose the base for their small deviation.
-    None where it names none, judges something else, or its runs are not there."""
+    scale: its upper 80 % limit over the tuning seeds, some of which chose the base for their small deviation. None
+    where it names none, judges something else, or its runs are not there."""
     name = file.base_at(scale)
     if name is None or not file.claim.measure.is_end:
         return None
@@ -198,6 +198,6 @@ def sentence(found: Sequence[Candidate]) -> str:
     aim = "" if deviation <= AIM else f", more than the {100 * AIM:g} point that was the goal"
     seeds = f"over {len(taken.seeds)} seeds"
     return (
-        f"The base is {name}: {rule}. Its deviation is {100 * deviation:.2f} points {seeds}{aim}; as three of them chose "
-        "the smallest of several, it is rather larger."
+        f"The base is {name}: {rule}. Its deviation is {100 * deviation:.2f} points {seeds}{aim}; as three of them "
+        "chose the smallest of several, it is rather larger."
     )

@@ -160,7 +160,9 @@ def _direction(e: Evidence) -> str:
 
 EARLY = (
     Case("error", "a run failed twice, so nothing could be measured", _error),
-    Case("not run", "runs are missing, or there are fewer than {seeds} judging seeds at small or medium scale", _not_run),
+    Case(
+        "not run", "runs are missing, or there are fewer than {seeds} judging seeds at small or medium scale", _not_run
+    ),
     Case(
         "not comparable",
         "this scale or device says nothing about the sentence: smoke scale, an absolute error below paper scale, CPU "

@@ -1,8 +1,8 @@
 """Many claims: the one-sided p of every interval that decided a word, against the boundary that decided, and Holm's
 adjustment over all intervals, those that left a claim open among them.
 
-One in twenty 95 % intervals misses by chance, and which of them would decide was not known beforehand. A word that says more than one thing (inside both ends of the band)
-takes the largest p of them, as all have to hold (Berger 1982).
+One in twenty 95 % intervals misses by chance, and which of them would decide was not known beforehand. A word that says
+more than one thing (inside both ends of the band) takes the largest p of them, as all have to hold (Berger 1982).
 """
 
 from __future__ import annotations

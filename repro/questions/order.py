@@ -84,7 +84,9 @@ class Order(Directed):
             if arm in self.of[:i]:
                 out.append(layers.problem(("rule", "of", i), f"rule.of: {arm} stands twice"))
         if self.starts is not None and self.starts not in self.of:
-            out.append(layers.problem(("rule", "starts"), f"rule.starts: found {self.starts}; expected an arm of rule.of"))
+            out.append(
+                layers.problem(("rule", "starts"), f"rule.starts: found {self.starts}; expected an arm of rule.of")
+            )
         return out
 
     def others_number(self) -> tuple[float, float, str]:
@@ -116,7 +118,7 @@ class Order(Directed):
             return why
         order = "as predicted" if evidence.beyond else "not as predicted"
         return (
-            f"the order is {order}, but with {evidence.claim.label(self.starts)}, of which the sentence speaks, the net "
+            f"the order is {order}, but with {evidence.claim.label(self.starts)}, as the sentence has it, the net "
             f"starts to learn on {self.reached(evidence)} of {evidence.n} seeds"
         )
 
@@ -155,10 +157,10 @@ class Order(Directed):
             f"times, which are geometric means over judging {seed_list(claim.seeds)}. A run that does not reach the "
             "level counts with the time that it is known to exceed. Arms of which no run reaches it share the last "
             "place; pairs of such arms count neither for the order nor against it, but half of them stays in the "
-            f"divisor (tau-b), so that even a perfect order then has a tau below 1. The {100 * self.confidence:g} % interval is that of Fieller, Hartley "
-            "and Pearson (1957): the inverse hyperbolic tangent of tau has a variance of 0.437 / (n - 4), where n is "
-            "the number of arms. p is exact: the share of all orders of the arms that agree with the prediction at "
-            f"least as well. {self.band_method()}"
+            "divisor (tau-b), so that even a perfect order then has a tau below 1. "
+            f"The {100 * self.confidence:g} % interval is that of Fieller, Hartley and Pearson (1957): the "
+            "inverse hyperbolic tangent of tau has a variance of 0.437 / (n - 4), where n is the number of arms. p is exact: "
+            f"the share of all orders of the arms that agree with the prediction at least as well. {self.band_method()}"
         ]
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:

@@ -170,7 +170,8 @@ def _bound(
     numerator: tuple[Observation, ...], denominator: tuple[Observation, ...], per_seed: dict[int, float], above: bool
 ) -> Effect:
     """Return a bound of the median ratio: the k-th smallest paired ratio, censored runs at the time they are known to
-    exceed (the k-th largest where the other arm is censored). k is the largest that keeps 97.5 % by the binomial, at least 1."""
+    exceed (the k-th largest where the other arm is censored). k is the largest that keeps 97.5 % by the binomial, at
+    least 1."""
     from scipy.special import bdtr
 
     at_horizon = sorted(
