@@ -168,7 +168,9 @@ def deciding(exhibit: Exhibit, reference: AtScale | None) -> str:
     if not claim.alternatives:
         return f"The claim names no {'alternative to these choices' if claim.assumptions else 'open choice'}."
     judged = _judged(exhibit)
-    unchanged = "No alternative that was judged changes the verdict."
+    left = {*exhibit.file.alternatives_at(exhibit.scale)} - {judgement.alternative for judgement in judged}
+    rest = f"; not judged here: {listed(sorted(left))}" if judged and left else ""
+    unchanged = f"No alternative that was judged at {exhibit.scale} scale changes the verdict{rest}."
     if not judged and reference and any(part.role == "alternative" and part.complete for part in reference.comparisons):
         return reference.depends or unchanged
     if not judged:

@@ -159,8 +159,9 @@ class Order(Directed):
             "place; pairs of such arms count neither for the order nor against it, but half of them stays in the "
             "divisor (tau-b), so that even a perfect order then has a tau below 1. "
             f"The {100 * self.confidence:g} % interval is that of Fieller, Hartley and Pearson (1957): the "
-            "inverse hyperbolic tangent of tau has a variance of 0.437 / (n - 4), where n is the number of arms. p is exact: "
-            f"the share of all orders of the arms that agree with the prediction at least as well. {self.band_method()}"
+            "inverse hyperbolic tangent of tau has a variance of 0.437 / (n - 4), where n is the number of arms. p is "
+            f"exact: the share of all orders of the arms that agree with the prediction at least as well. "
+            f"{self.band_method()}"
         ]
 
     def axis_title(self, claim: Claim, of_one: bool) -> str:
