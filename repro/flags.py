@@ -213,7 +213,10 @@ def parser() -> argparse.ArgumentParser:
     plan = verb("plan", "show what `run` would train, and how long it would take on this machine")
     for sub in (run, plan):
         selection(sub, "ids, patterns of ids, files, or folders of files")
-        sub.add_argument("--base", action="store_true", help="train the candidates for the base of small scale first")
+        sub.add_argument(
+            "--base", action="store_true",
+            help="first choose the base, the net that claims on photos share at small scale; print its name",
+        )  # fmt: skip
         sub.add_argument(
             "--scale", choices=SCALES, help="size of the experiment (default: the largest that suits this machine)"
         )

@@ -204,7 +204,8 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     say(f"on the shelf {root}: {len(finished.headers())} finished, {resumable} resumable")
     for file, scale in claims:
         if file.undecided(scale):
-            say(f"{file.id}: no run is planned: the base of its {scale} scale is not chosen yet; see plan --base")
+            say(f"{file.id}: no run is planned: its base of {scale} scale is undecided. `repro run --base` prints a")
+            say(f"  name; write it as `base` of {scale} scale in {file.path.name}, then type the same command again")
     if args.base:
         say("\n".join(_bases(finished)))
     for line in jobs.lines(planned, runs, device):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from math import inf, sqrt
+from pathlib import Path
 
 import pytest
 
+from repro.claim.files import ClaimFile
+from repro.contents import load_all
 from repro.draw import forest
 from repro.draw.axes import Axis, Row
-from repro.pages.index import SENTENCES, TITLES, Entry, answer
+from repro.pages.index import FORMER, SENTENCES, TITLES, Entry, answer, former
 from repro.questions.cases import GROUPS
+
+ROOT = Path(__file__).parent.parent
 
 
 def axis(kind: str, none: float | None, paper: float | None, band: tuple[float, float]) -> Axis:
@@ -57,11 +63,27 @@ def test_every_group_has_a_title_and_every_statement_is_counted_once_in_the_answ
     groups = [group for group in TITLES for _ in range(3)]
     said = answer([entry(group) for group in groups], ["true as printed", "true in part", "inconclusive"])
     numbers = [int(number) for number in re.findall(r"\d+", said)]
-    total, tested, *parts = numbers
-    assert (total, tested) == (len(groups), len(groups) - 3)
-    wrong = 1  # of the three counted, which are said as `1 of the 3`
-    assert sum(parts) - wrong == tested
+    total, tested, *parts, untold = numbers
+    assert untold == 3, "of what this device or scale cannot tell, no more is said"
+    assert (total, tested) == (len(groups), len(groups) - 3 - untold)
+    wrong, unknown = 1, 1  # of the three counted, which are said as `1 of the 3`
+    assert sum(parts) - wrong - unknown == tested
     assert len(SENTENCES) == 4
+
+
+@pytest.mark.parametrize("words", [["inconclusive"], ["true as printed", "inconclusive"], ["true in part"] * 2, []])
+def test_no_word_of_the_answer_stands_twice_in_a_row(words):
+    for groups in ([], ["open"], list(TITLES)):
+        said = answer([entry(group) for group in groups] + [entry("facts") for _ in words], words).split()
+        assert all(word != after for word, after in pairwise(said)), said
+
+
+def test_every_word_that_a_history_names_and_no_rule_says_any_more_is_explained():
+    files = [file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)]
+    said = {then.word for file in files for change in file.claim.history for then in change.runs.values()}
+    assert said <= {*GROUPS, *FORMER}
+    assert {*former(files)} == said - {*GROUPS}
+    assert not {*GROUPS} & {*FORMER}
 
 
 def test_nothing_given_and_nothing_run_are_sentences_too():

@@ -17,7 +17,8 @@ from repro.claim.files import ClaimFile
 from repro.contents import catalogue, load
 from repro.errors import ReproError
 from repro.pages import newcomers, opening
-from repro.pages.readme import OPENING, first_screen, named, update
+from repro.pages.readme import OPENING, first_screen, named, results, update
+from repro.pages.view import show
 from repro.questions.judge import judge
 from repro.store import Store, Table
 
@@ -31,6 +32,17 @@ RELU_FASTER = reaching(lambda arm, rate, seed: (6 if arm == "relu" else 36) * 1.
 
 def cells(file: ClaimFile, runs: Table) -> list[str]:
     *_, row = opening.table(["speed"], [SPEED], [file], runs).splitlines()
+    return row.strip("| ").split(" | ")
+
+
+def cells_of(id: str, text: str, folder: Path) -> list[str]:
+    """The row of a claim of the catalogue whose file has another text, by the committed runs."""
+    (folder / f"{id}.yaml").write_text(text)
+    *_, row = (
+        line
+        for line in opening.table([id], ENTRIES, [load(folder / f"{id}.yaml")], SHELF).splitlines()
+        if line[:1] == "|"
+    )
     return row.strip("| ").split(" | ")
 
 
@@ -133,6 +145,45 @@ def test_alternatives_are_told_apart_and_what_is_missing_of_them_is_said(tmp_pat
     assert len(ours) * 2 == len(table)
     assert cells(file, table)[5] == f"{hours(ours):.3g} core-hours; {hours(table):.3g} with the alternatives"
     assert cells(file, ours)[5] == f"{hours(ours):.3g} core-hours; without the alternatives, some of which are not run"
+
+
+def test_a_verdict_is_marked_where_its_rule_was_changed_after_its_runs_and_the_mark_is_explained(file, tmp_path):
+    change = (
+        "version: 1", "version: 2\nhistory:\n  - {version: 2, date: '2026-01-01', what: the band, runs: {paper: {word: "
+        "differs, seeds: [0, 1]}}}"
+    )  # fmt: skip
+    changed = claim_file(tmp_path / "changed", change)
+    table = fill(tmp_path / "runs", file, "paper", RELU_FASTER).table()
+    for each, marks in ((file, 0), (changed, 1)):
+        for text in (opening.table(["speed"], [SPEED], [each], table), results([each], table)):
+            head, _, note = text.partition("\n\n")
+            assert (head.count(opening.AFTER), note.count(opening.AFTER)) == (marks, marks)
+
+
+def test_the_readme_marks_the_verdicts_whose_rule_was_changed_after_their_runs():
+    rows = results(CLAIMS, SHELF).splitlines()
+    marked = {row.split("]")[0].removeprefix("| [") for row in rows if f"` {opening.AFTER} |" in row}
+    shown = [show(file, "reference", SHELF) for file in CLAIMS if isinstance(file, ClaimFile)]
+    assert marked == {e.file.id for e in shown if e.speaks and e.file.claim.set_after(e.scale)}
+
+
+def test_a_claim_without_a_base_says_what_to_write_where_and_its_cost_is_that_of_the_choice(tmp_path):
+    text = (ROOT / "claims" / "dropout_iterations.yaml").read_text()
+    for base, undecided in (("undecided", True), ("printed_60", False)):
+        *_, command, cpu, _ = cells_of(
+            "dropout_iterations", re.sub("base: [a-z0-9_]+", f"base: {base}", text), tmp_path
+        )
+        assert ("repro run --base" in command, "`claims/dropout_iterations.yaml`" in command) == (undecided, undecided)
+        assert command.endswith("`repro run dropout_iterations --scale small`")
+        assert ("base" in cpu) == undecided or cpu == opening.UNKNOWN  # where all runs for the choice are there
+
+
+def test_an_ensemble_of_fewer_nets_than_the_paper_s_says_of_how_many():
+    files = {file.id: file for file in CLAIMS}
+    assert opening.of_fewer(files["ensemble"], "small") == (5, 3)
+    assert opening.of_fewer(files["ensemble"], "paper") is None
+    assert opening.of_fewer(files["relu_speedup"], "small") is None
+    assert "3 nets averaged" in newcomers.differences(["ensemble"], CLAIMS, SHELF)
 
 
 def test_an_opening_names_trained_claims_of_the_catalogue_alone(file):

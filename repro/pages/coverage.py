@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby, zip_longest
 from typing import Any
@@ -129,8 +130,8 @@ def page(rows: Sequence[Covered], papers: Sequence[Paper], damaged: Mapping[str,
     parts = []
     for (paper, part), own in groupby(rows, key=lambda row: (row.entry.paper, row.entry.part)):
         parts.append({"title": part.title, "paper": titles[paper], "rows": [_row(row) for row in own]})
-    covered = {row.entry.paper for row in rows}
-    on_trial = prose.on_trial([paper for paper in papers if paper.id in covered])
+    many = Counter(row.entry.paper for row in rows)
+    on_trial = prose.on_trial([max(papers, key=lambda paper: many[paper.id])])  # as on the pages of most claims
     head = {"on_trial": on_trial, "scales": SCALES, "parts": parts, "summary": summary(rows)}
     return head | {"damaged": damage.section(damaged)}
 

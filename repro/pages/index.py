@@ -13,8 +13,10 @@ from repro.draw import forest
 from repro.draw.axes import Row
 from repro.pages import damage, facts, multiplicity, prose, records
 from repro.pages.findings import Finding
+from repro.pages.opening import of_fewer
 from repro.pages.results import AtScale, Results
 from repro.pages.view import MARKS, command, next_scale
+from repro.questions import bases
 from repro.questions.cases import GROUPS, Group, Word
 from repro.questions.coverage import Covered, summary
 from repro.questions.exhibit import Exhibit, row
@@ -33,7 +35,7 @@ TITLES: dict[Group, str] = {
     "open below paper scale": "In smaller experiments: open",
     "disagrees below paper scale": "In smaller experiments: disagrees",
     "facts": "Counted, nothing trained",
-    "not judged here": "Not judged on this machine",
+    "not judged here": "Cannot be judged without a suitable GPU or paper scale",
     "not run": "Not run yet",
 }
 # What is said of those at paper scale, with their number.
@@ -43,7 +45,22 @@ SENTENCES: dict[Group, str] = {
     "another size or number": "{n} hold{s} with another size",
     "does not hold": "{n} do{es} not hold",
 }
-UNDECIDED: tuple[Group, ...] = ("open", "open below paper scale", "not judged here")
+OPEN: tuple[Group, ...] = ("open", "open below paper scale")
+# Words of earlier rules, which histories of claims name as the verdict before.
+FORMER = {
+    "same direction": "a word of earlier rules, below paper scale: the whole interval lay on the sentence’s side of no "
+    "effect, however small the effect",
+    "no difference seen": "a word of earlier rules, below paper scale: the interval covered no effect; for a claim of "
+    "no effect, it lay inside the claim’s band",
+    "opposite direction": "a word of earlier rules, below paper scale: the whole interval lay on the other side of no "
+    "effect; for a claim of no effect, outside the claim’s band",
+    "contradicted": "a word of earlier rules: the whole interval lay on the other side of no effect",
+}
+BASE = (
+    "Some of them wait for the base of small scale: the net that claims on photos share there, how it is built, and "
+    f"for how many epochs it is trained. It is not chosen yet. `{bases.COMMAND}` trains the candidates and prints a name; "
+    "write it as `base` of small scale in the claim’s file, then run the claim."
+)
 
 
 @dataclass(frozen=True)
@@ -100,8 +117,9 @@ def page(
     own = {file.id: file.paper for file in every}
     judged = [exhibits[file.id].judgement for file in files if exhibits[file.id].speaks]
     return {
-        "on_trial": prose.on_trial(papers),
+        "on_trial": prose.on_trial(papers and [max(papers, key=lambda paper: sum(p is paper for p in own.values()))]),
         "answer": answer(entries, [judge_facts(file).word for file in exact]),
+        "base": {"command": bases.COMMAND, "text": BASE},
         "findings": turned,
         "papers": [(paper, _groups(entry for entry in entries if own[entry.id] is paper)) for paper in papers],
         "choices": {
@@ -116,7 +134,14 @@ def page(
         "many": multiplicity.section(judged),
         "shared": _shared(exhibits),
         "legend": [(word, MARKS[word], meaning) for word, meaning in prose.legend()],
+        "former": [(word, FORMER[word]) for word in former(files)],
     }
+
+
+def former(files: Sequence[ClaimFile]) -> list[str]:
+    """Return the words of earlier rules that the histories of claims name, each once."""
+    then = {before.word for file in files for change in file.claim.history for before in change.runs.values()}
+    return sorted(then - set(GROUPS))
 
 
 def order(files: Sequence[ClaimFile], exact: Sequence[ExactFile], rows: Sequence[Covered]) -> list[str]:
@@ -135,7 +160,7 @@ def nearby(order: Sequence[str], id: str, there: Collection[str]) -> tuple[str, 
 
 
 def answer(entries: Sequence[Entry], counted: Sequence[Word]) -> str:
-    """Return what became of all statements, in a sentence. `counted`: the words of those that need no training."""
+    """Return what became of all statements, in a sentence or two. `counted`: the words of those without training."""
     many = Counter(entry.group for entry in entries)
     if not entries:
         return "No claim was given."
@@ -146,17 +171,26 @@ def answer(entries: Sequence[Entry], counted: Sequence[Word]) -> str:
         words += [f"{disagree} disagree{'s' * (disagree == 1)}"] * bool(disagree)
         parts.append(f"{' and '.join(words)} in smaller experiments")
     if counted:
-        wrong = sum(word in ("true in part", "false as printed") for word in counted)
-        whole = (
-            f"the {len(counted)} that need only counting" if len(counted) > 1 else "the one that needs only counting"
-        )
-        parts.append(f"{wrong or 'none'} of the {whole} contain{'s' * (wrong == 1)} an error")
-    if left := sum(many[group] for group in UNDECIDED):
+        parts.append(_of_counted(counted))
+    if left := sum(many[group] for group in OPEN):
         parts.append(_number("{n} stay{s} open", left))
-    n, tested = len(entries), len(entries) - many["not run"]
+    n, untold = len(entries), many["not judged here"]
+    tested = n - many["not run"] - untold
     has = "has" if tested == 1 else "have"
     head = f"Of {n} measurable statement{'s' * (n != 1)}, {tested or 'none'} {has} been tested"
-    return f"{head}: {listed(parts)}." if parts else f"{head}."
+    out = f"{head}: {'; '.join(parts)}." if parts else f"{head}."
+    return out + f" {untold} more cannot be judged without a suitable GPU or paper scale." * bool(untold)
+
+
+def _of_counted(words: Sequence[Word]) -> str:
+    """Return how many of the statements that need only counting contain an error, and how many cannot be decided."""
+    many, wrong = len(words), sum(word in ("true in part", "false as printed") for word in words)
+    unknown = words.count("inconclusive")
+    if many == 1:
+        what = "contains an error" if wrong else "cannot be decided" if unknown else "contains no error"
+        return f"the one that needs only counting {what}"
+    out = f"{wrong or 'none'} of the {many} that need only counting contain{'s' * (wrong < 2)} an error"
+    return out + f", {unknown} cannot be decided" * bool(unknown)
 
 
 def _number(text: str, n: int) -> str:
@@ -179,7 +213,7 @@ def _place(section: str) -> tuple[int, ...]:
 
 def _entry(exhibit: Exhibit, titles: Mapping[str, str], reference: AtScale | None) -> Entry:
     file, claim = exhibit.file, exhibit.file.claim
-    lines = [_of_reference(reference)] if reference else []
+    lines = [_of_reference(reference, file)] if reference else []
     if exhibit.measured or exhibit.judgement.run_ids or reference is None:
         lines.insert(0 if exhibit.speaks or not lines else 1, _line(exhibit))
     word = exhibit.judgement.verdict.word if exhibit.speaks else reference.word if reference else "not run"
@@ -231,9 +265,11 @@ def _undrawn(exhibit: Exhibit) -> str:
     if asks == "no effect":
         return "the paper says: no effect"
     if asks == "number":
-        return "a value or a curve, no effect"
+        return "a single value or a curve: no ratio or difference to draw"
     if exhibit.file.claim.rule.number is None:
         return "no single number to compare with"
+    if fewer := of_fewer(exhibit.file, exhibit.scale):
+        return f"the paper averages {fewer[0]} nets, these runs {fewer[1]}"
     return "the paper’s number is for paper scale"
 
 
@@ -248,16 +284,21 @@ def _line(exhibit: Exhibit) -> Line:
     told = [exhibit.shelf] if exhibit.shelf == "yours" else []
     told += [f"{exhibit.scale} scale"] if exhibit.complete else []
     told += [f"grade {verdict.grade}"] if verdict.grade else []
-    told += [f"n = {judgement.seeds}"] if exhibit.speaks else []
+    told += [f"n = {judgement.seeds}", *_fewer(exhibit.file, exhibit.scale)] if exhibit.speaks else []
     told += [after] if exhibit.complete and (after := prose.set_after(judgement)) else []
     return Line(MARKS[verdict.word], headline, finding, tuple(told), exhibit.speaks)
 
 
-def _of_reference(verdict: AtScale) -> Line:
+def _of_reference(verdict: AtScale, file: ClaimFile) -> Line:
     """Return the verdict of the reference runs in a row."""
     told = ["reference", f"{verdict.scale} scale", *([f"grade {verdict.grade}"] if verdict.grade else [])]
-    told += [f"n = {verdict.n}", *([verdict.set_after] if verdict.set_after else [])]
+    told += [f"n = {verdict.n}", *_fewer(file, verdict.scale), *([verdict.set_after] if verdict.set_after else [])]
     return Line(MARKS[verdict.word], verdict.word, verdict.found, tuple(told), speaks=True)
+
+
+def _fewer(file: ClaimFile, scale: str) -> list[str]:
+    """Return how many nets are averaged, where the paper averages another number."""
+    return [f"{fewer[1]} nets averaged"] if (fewer := of_fewer(file, scale)) else []
 
 
 def _counted(file: ExactFile, titles: Mapping[str, str]) -> Entry:

@@ -14,7 +14,7 @@ from repro.claim.files import AnyFile, ClaimFile
 from repro.draw import svg
 from repro.errors import ReproError
 from repro.files import write_whole
-from repro.pages import records
+from repro.pages import opening, records
 from repro.pages.typeset import HERE
 from repro.pages.view import show
 from repro.questions.exhibit import Exhibit
@@ -82,7 +82,7 @@ def differences(ids: Sequence[str], claims: Sequence[AnyFile], runs: Table | Tri
     for id in ids:
         exhibit = _exhibit(id, claims, trials)
         claim = exhibit.file.claim
-        ours = f"{exhibit.judgement.estimate_words}, {exhibit.scale} scale" if exhibit.speaks else "not run yet"
+        ours = f"{opening.ours(exhibit)}, {exhibit.scale} scale" if exhibit.speaks else "not run yet"
         notes = claim.paper.notes.value if claim.paper.notes else "–"
         cells = (f"[{claim.question}]({_page(id)})", claim.rule.stated(), notes, records.short(claim) or "–", ours)
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")

@@ -71,10 +71,11 @@ def results(claims: Sequence[AnyFile], runs: Table | Trials) -> str:
         verdict, notes = exhibit.judgement.verdict, file.claim.paper.notes
         lines.append(_line(
             _page(file.id), file.claim.paper.says, file.claim.rule.stated(), notes.value if notes else "–",
-            records.short(file.claim) or "–", exhibit.judgement.estimate_words, f"`{verdict.word}`",
+            records.short(file.claim) or "–", opening.ours(exhibit), opening.word(exhibit),
             verdict.grade or "–", exhibit.scale, str(exhibit.judgement.seeds or "–"),
         ))  # fmt: skip
     lines += [_line(_page(file.id), *facts.cells(file)) for file in exact]
+    lines += opening.changed_after(judged)
     if waiting := [_page(exhibit.file.id) for exhibit in exhibits if not exhibit.speaks]:
         coverage = "[coverage](reports/reference/coverage.html)"
         lines += ["", f"Not run yet ({coverage} has the commands): {', '.join(waiting)}."]

@@ -128,7 +128,7 @@ def summary(rows: Sequence[Covered]) -> str:
     without = len(rows) - len(claims)
     return (
         f"{len(claims)} sentences: {valid} have a valid claim, {judged} have a verdict above smoke scale or a count. "
-        f"{without} more rows have no claim: well-known implementations, and sentences that nobody has tested."
+        f"{without} more rows have no claim: well-known implementations, and sentences that this project does not test."
     )
 
 

@@ -114,7 +114,7 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
         parts.append(replace(part, comparison=name))
     least = min(parts, key=_strength) if len(parts) > 1 else parts[0]
     if file.undecided(scale):
-        why = f"the base of this scale is not chosen yet; {bases.COMMAND} trains the candidates"
+        why = f"the base of this scale is not chosen yet; {bases.COMMAND} prints its name, for base in the claim's file"
         least = replace(least, verdict=replace(least.verdict, why=why))
     elif wants and least.verdict.word == "not run":
         there = {run for part in parts for run in part.run_ids if not table[run].is_evaluation}

@@ -42,7 +42,7 @@ PAPER = Paper(
             "Reference implementations",
             "an implementation that people know: a part of the tool, without a claim of its own",
         ),
-        "F": Part("Sentences that nobody has tested", "a sentence that nobody has tested: not covered"),
+        "F": Part("Sentences that this project does not test", "a sentence that this project does not test"),
     },
     source=Path(__file__).with_name("source.md"),
 )
