@@ -225,9 +225,10 @@ def lines(judgements: Sequence[Judgement], worlds: int = WORLDS) -> list[str]:
     """Return the table of error rates as markdown."""
     files = {file.id: file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)}
     out = [
-        f"By {worlds:,} worlds each, through the real effects and cases; a rate is known to about two points. Ample",
-        "seeds are 15 (of a count 40, a curve 20, an ensemble 8) that spread by half of the distance between no effect",
-        "and the least effect; of no effect and of a number, between it and the near end of the band.",
+        f"Each rate comes from {worlds:,} simulated experiments and is accurate to about two points. The first table",
+        "assumes 15 seeds (40 for a count, 20 for a curve, 8 for an ensemble) whose spread is half the distance from",
+        "no effect to the smallest effect that counts; for a claim of no effect or of a single number, half the",
+        "distance from it to the nearer end of the band.",
         "",
         "| question | claim | true effect | words |",
         "|---|---|---|---|",

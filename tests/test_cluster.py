@@ -313,4 +313,4 @@ def test_without_the_extra_a_cluster_is_refused_with_what_to_install(tmp_path):
     words = ["smoke", "relu_speedup", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path), "--on", "ray"]
     done = subprocess.run([sys.executable, "-m", "repro", *words], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
-    assert "pip install repro[ray]" in done.stderr
+    assert "pip install -e '.[ray]'" in done.stderr

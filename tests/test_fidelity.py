@@ -247,3 +247,9 @@ def test_a_mistake_in_the_file_of_differences_is_refused_with_its_place(rows, pl
     path.write_text(f"parts:\n  - title: Leaves\n    rows:\n{rows}")
     with pytest.raises(ReproError, match=re.escape(place)):
         Differences(path, dict).parts()
+
+
+def test_the_page_counts_every_point_once_and_those_without_a_test_apart():
+    counts = {state: many for state, _, _, many in page(DIFFERENCES, PAPER)["states"]}
+    assert sum(counts.values()) == MANY
+    assert counts["no test named"] == sum(not row.tests for row in ROWS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -21,7 +22,8 @@ from repro.contents import load
 from repro.errors import ReproError
 from repro.frames import markdown
 from repro.pages import claim_data, documentation, power, write
-from repro.pages.results import Results, read, schema
+from repro.pages.results import Interval, Results, read, schema
+from repro.questions import order, units
 from repro.store import Store, Table
 
 ROOT = Path(__file__).parent.parent
@@ -228,3 +230,23 @@ def test_a_plan_takes_the_spread_of_the_reference_runs_where_there_are_none_of_i
     assert "not known" in line
     (line,) = power.lines([(shelves.file, "paper")], "yours", shelves.table("theirs"), shelves.results)
     assert "your runs at small scale" in line
+
+
+def test_a_time_is_in_epochs_in_json_and_in_the_unit_of_the_pages_in_csv():
+    exported = json.loads((COMMITTED / "bias_one.json").read_text())
+    epochs = {run["run"]: run["value"] for arm in exported["judgement"]["arms"].values() for run in arm["judged"]}
+    with (COMMITTED / "bias_one.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["run"] in epochs and not row["alternative"]]
+    assert {row["unit"] for row in rows} == {"updates"}
+    an_epoch = {round(float(row["value"]) / epochs[row["run"]], 6) for row in rows}
+    assert len(an_epoch) == 1
+    assert max(an_epoch) > 1
+
+
+def test_every_kind_of_effect_is_named_in_the_documentation_of_an_interval():
+    text = Interval.model_fields["kind"].description
+    names = {
+        value.name for module in (units, order) for value in vars(module).values() if isinstance(value, units.Unit)
+    }
+    assert names >= {"ratio", "tau"}
+    assert all(name in text for name in names), names

@@ -117,7 +117,9 @@ def connected(
     try:
         import ray
     except ImportError as error:
-        raise ReproError("--on ray: Ray is not installed here; `pip install repro[ray]` installs it") from error
+        raise ReproError(
+            "--on ray: Ray is not installed here; in a clone of repro, `pip install -e '.[ray]'` installs it"
+        ) from error
     _connect(ray, address)
     try:
         device = device or ("cuda" if ray.cluster_resources().get("GPU") else "cpu")

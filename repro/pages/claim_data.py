@@ -43,7 +43,10 @@ class RunMeasure(Closed):
     """The measure of one run."""
 
     seed: int = Field(description="seed of the run; of a timing: number of the replicate")
-    value: float | None = Field(description="the measure, a time in epochs; null where the run has none: see status")
+    value: float | None = Field(
+        description="the measure: a time in epochs, also where pages print updates; an error, a difference or a share "
+        "as a fraction; a speed in images/s; a p; null where the run has none: see status"
+    )
     status: str = Field(description="reached, not reached, not started, diverged, failed or missing")
     horizon: float = Field(description="epochs up to which the run was read")
     run: str = Field(description="the run's id")
@@ -57,7 +60,10 @@ class RateResult(Closed):
     state: str = Field(
         description="chosen, near, slower, stopped, not reached, not learned, diverged, failed or running"
     )
-    geometric_mean: float | None = Field(description="geometric mean of the seeds' epochs; null unless all have some")
+    geometric_mean: float | None = Field(
+        description="geometric mean of the tuning seeds' times in epochs, also where pages print updates; null unless "
+        "all have one"
+    )
     seeds: list[RunMeasure] = Field(description="the tuning runs")
 
 

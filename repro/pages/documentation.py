@@ -30,7 +30,7 @@ _HEAD = f"""# Data
 `repro report --reference` writes this file from `repro/columns.py` and the schemas.
 
 `import repro` returns tidy data frames, one call each. The CSV and parquet files beside the pages are the same frames.
-In CSV numbers have six digits, empty cells are empty, and text that a spreadsheet would compute begins with an
+In CSV numbers have six digits, missing values are empty cells, and text that a spreadsheet would compute begins with an
 apostrophe. Parquet has all digits; `attrs` of the frame that `pandas.read_parquet` returns has the unit and the meaning
 of every column. Beside the reference pages parquet is not committed, because its bytes depend on the versions of pandas
 and pyarrow; `repro report --reference` writes it. [figure1.ipynb](figure1.ipynb) is an example.

@@ -58,8 +58,8 @@ FORMER = {
 }
 BASE = (
     "Some of them wait for the base of small scale: the net that claims on photos share there, how it is built, and "
-    f"for how many epochs it is trained. It is not chosen yet. `{bases.COMMAND}` trains the candidates and prints a name; "
-    "write it as `base` of small scale in the claim’s file, then run the claim."
+    f"for how many epochs it is trained. It is not chosen yet. `{bases.COMMAND}` trains the candidates and prints a "
+    "name; write it as `base` of small scale in the claim’s file, then run the claim."
 )
 
 

@@ -30,7 +30,9 @@ UNMEASURED = ("not run", "error")
 class Interval(Closed):
     """An effect with its interval, or the mean offset of our curves from a printed one."""
 
-    kind: str = Field(description="ratio, difference, value, rate, count, or offset of a printed curve")
+    kind: str = Field(
+        description="ratio, difference, value, rate, count, tau (rank correlation), or offset of a printed curve"
+    )
     estimate: float | None = Field(description="the effect; null where censored runs leave a bound alone")
     low: float | None = Field(description="lower end of the interval; null where it is open")
     high: float | None = Field(description="upper end of the interval; null where it is open")

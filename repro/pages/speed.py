@@ -18,9 +18,9 @@ from repro.errors import ReproError, RunError
 
 SHELF = Path("runs", "reference", "bench")  # below the project's folder
 KEPT = {
-    "step": "One update of the 19pct net",
-    "net": "One update of AlexNet",
-    "sweep": "An epoch of the 19pct net, a model, of several trained side by side",
+    "step": "One update of cuda-convnet's 19pct net, the four-layer net on CIFAR-10 of `relu_speedup`",
+    "net": "One update of AlexNet, in the reading `paper` (as printed) and `source` (as in the authors' released code)",
+    "sweep": "Seconds per epoch and net, when several 19pct nets are trained side by side",
 }
 # Five ratios of equals lie all on one side of 1 in 2 of 32 cases; of fewer rounds nothing is told.
 ROUNDS = 5
@@ -46,16 +46,16 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     return [their / our for our, their in zip(ours, theirs, strict=True)]
 
 
-def verdict(by_round: Sequence[float]) -> str:
+def verdict(by_round: Sequence[float], says: str = "the first is {} as fast") -> str:
     """Say of ratios round by round how many times as fast the first is, or that they could not tell: because both
-    sides of 1 occur, or because the rounds are fewer than five."""
+    sides of 1 occur, or because the rounds are fewer than five. `says`: the sentence, with a place for the ratio."""
     ratio = spread(by_round)
     between = f"{ratio.middle:.2f} times ({ratio.low:.2f} to {ratio.high:.2f})"
     if len(by_round) < ROUNDS:
         return f"{UNKNOWN} in {len(by_round)} round{'s' * (len(by_round) != 1)}: {between}"
     if ratio.low <= 1 <= ratio.high:
         return f"{UNKNOWN}: {between}"
-    return f"the first is {between} as fast"
+    return says.format(between)
 
 
 def checked(result: dict[str, Any]) -> dict[str, Any]:
@@ -114,24 +114,28 @@ def conditions(result: dict[str, Any]) -> list[str]:
         f"{pixels}, on {where}; {software}. Ratios are taken round by round. "
         f"Before it the load was {made['load']:.1f} on {made['cores']} cores."
     ]
+    shares = "" if result["bench"] == "sweep" else "; the shares above are of this rate"
     for product in result["products"]:
         rates = [product["size"] ** 3 / seconds / 1e9 for seconds in product["seconds"]]
         out.append(
             f"A product of two {product['size']} x {product['size']} matrices in {product['precision']}, in the same "
-            f"process: {_between(spread(rates))} thousand million multiply-adds a second."
+            f"process: {_between(spread(rates))} thousand million multiply-adds a second{shares}."
         )
     for row in result["steps"]:
         if row.get("compile_seconds"):
             out.append(f"{_named(result, row)}: its first update, which compiles, took {row['compile_seconds']:.0f} s.")
-        if row.get("failed"):
-            out.append(f"{_named(result, row)}: {row['failed']}.")
+    if any(row.get("failed") for row in result["steps"]):
+        out.append(
+            "A row without a rate says why. Where `torch.compile` was given up, the limit of this measurement "
+            "(`--give-up`) cut its compilation off, so the row says nothing about its speed."
+        )
     return out
 
 
 def _heads(result: dict[str, Any]) -> tuple[str, ...]:
     if result["bench"] == "sweep":
-        return ("training", "s an epoch", "lowest to highest", "")
-    return ("training step", "images/s", "lowest to highest", "of the product's rate", "million multiply-adds", "")
+        return ("training", "s per epoch and net", "lowest to highest", "")
+    return ("training step", "images/s", "lowest to highest", "of a matrix product’s rate", "million multiply-adds", "")
 
 
 def _rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -144,8 +148,10 @@ def _cells(result: dict[str, Any], row: dict[str, Any]) -> tuple[str, ...]:
     name, empty = _named(result, row), ("–",) * (len(_heads(result)) - 2)
     if not row["seconds"]:
         return (name, *empty, row.get("failed") or "not timed")
-    compared = "" if row is first or not first["seconds"] else verdict(ratios(first["seconds"], row["seconds"]))
-    if result["bench"] == "sweep":
+    sweep = result["bench"] == "sweep"
+    says = ("takes {} as long as the first",) if sweep else ()
+    compared = "" if row is first or not first["seconds"] else verdict(ratios(first["seconds"], row["seconds"]), *says)
+    if sweep:
         taken = spread(row["seconds"])
         return name, _short(taken.middle), f"{_short(taken.low)} to {_short(taken.high)}", compared
     rate = spread([result["batch"] / seconds for seconds in row["seconds"]])
