@@ -202,10 +202,9 @@ def plan(args: argparse.Namespace, say: Say) -> int:
         return 0
     root = places.relative_path(setting.store.root)
     say(f"on the shelf {root}: {len(finished.headers())} finished, {resumable} resumable")
-    for file, scale in claims:
-        if file.undecided(scale):
-            say(f"{file.id}: no run is planned: its base of {scale} scale is undecided. `repro run --base` prints a")
-            say(f"  name; write it as `base` of {scale} scale in {file.path.name}, then type the same command again")
+    for file, scale in (pair for pair in claims if pair[0].undecided(pair[1])):
+        say(f"{file.id}: no run is planned: its base of {scale} scale is undecided. `repro run --base` prints a name;")
+        say(f"  write it as `base` of {scale} scale in {file.path.name}, then type the same command again")
     if args.base:
         say("\n".join(_bases(finished)))
     for line in jobs.lines(planned, runs, device):

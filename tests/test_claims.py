@@ -293,15 +293,17 @@ def named(loc: Loc) -> bool:
 
 
 def below(file: ClaimFile, loc: Loc) -> tuple[Any, Any]:
-    """(what an override's key is in a file without it, what the layers below it say): of a scale its recipe and then
-    the claim, of an alternative or an arm the claim."""
+    """(what an override's key is in a file without it, what the layers below it say): of a scale its base, its recipe and
+    then the claim, of an alternative or an arm the claim."""
     key, path = loc[-1], KINDS.path_of(str(loc[-1]))
     assert path is not None
     scale = loc[1] if loc[0] == "scales" else None
     alternative = loc[3] if loc[0] == "assumptions" else None
     arm = loc[1] if loc[0] == "arms" else None
     resolved = KINDS.claim.model_validate(file.layers(scale, alternative, arm).data)
-    recipe = file.paper.scales[file.claim.data.kind][scale] if scale else {}
+    recipe = dict(file.paper.scales[file.claim.data.kind][scale]) if scale else {}
+    if scale is not None and (base := file.base_at(scale)):
+        recipe |= file.paper.bases[base]
     expected = recipe[key] if key in recipe else as_python(file.claim, path)
     return as_python(resolved, path), expected
 

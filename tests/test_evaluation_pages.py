@@ -127,7 +127,7 @@ PLACES = {"nearest": [1.0, 2.0], "precision": [0.6, 0.5], "pixel_precision": [0.
         ("dropout_average", "paper", thinned(0.01), "inconclusive"),
         ("tower_specialisation", "small", by_tower(0.001), "open at small scale"),
         ("tower_specialisation", "small", by_tower(0.5), "disagrees at small scale"),
-        ("tower_specialisation", "paper", by_tower(0.001), "inconclusive"),
+        ("tower_specialisation", "paper", by_tower(0.001), "reproduced"),
         ("tower_specialisation", "paper", by_tower(0.5), "refuted"),
         ("feature_similarity", "small", neighbours(0.3), "agrees at small scale"),
         ("feature_similarity", "paper", neighbours(0.3), "reproduced"),

@@ -98,7 +98,8 @@ def by_hand(photos: Photos, epochs: int) -> list[dict]:
     out, update = [], 0
     for epoch in range(1, epochs + 1):
         sizes, halves = [15, 15, 15, 15, 15, 15, 10], []
-        drawn = map(batches.draw(generator(0, "augment", epoch)).at, torch.arange(100).split(sizes))
+        all_draws = batches.draw(generator(0, "augment", epoch))
+        drawn = map(all_draws.from_words, all_draws.words().split(sizes))
         for i, (index, draws) in enumerate(zip(order.split(sizes), drawn, strict=True)):
             net.train()
             x, y = batches.train(index, draws)

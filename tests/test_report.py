@@ -370,7 +370,6 @@ def test_arms_alternatives_and_scales_are_told_in_words_and_in_the_papers_units(
     text = unrun(tmp_path, "pretraining")
     assert "same_updates: the effect compares longer training from scratch with pre-training and fine-tuning" in text
     assert "the number on record is +1.6 points; the band is +0.9 to +2.3 points" in text
-    assert "data.kind imagenette" not in text  # the base is not chosen, so its settings are not known
     assert "+0.9 to +2.5 points" in text
     for raw in ("None", "True", "False", "null", "{", "[", "0.009"):
         assert raw not in text, raw

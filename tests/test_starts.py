@@ -185,7 +185,7 @@ def updates(config: RunConfig, count: int) -> int:
     [
         ("smoke", 3 * 8, 3 * 8, 6 * 8),
         # 4,235 and 4,284 photos are 4 files of 1,024 and a rest of up to two minibatches: 34
-        ("small", 30 * 34, 30 * 34, 60 * 34),
+        ("small", 60 * 34, 60 * 34, 120 * 34),
         ("medium", 200 * 34, 200 * 34, 400 * 34),
         # 14,137,122 photos: 13,805 files of 8 minibatches and 7; 1,271,167: 1,241 files and 3
         ("paper", 8 * 110_447, 54 * 9_931, 143 * 9_931),

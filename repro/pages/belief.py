@@ -74,8 +74,8 @@ def _underfit(judgement: Judgement, table: Table) -> str:
         ends = [table[o.run].epochs[: ceil(o.limit)][-1] for o in arm.observations if o.value is not None]
         if judgement.claim.rule.unit is not DIFFERENCE or not ends or not all(map(has_fixed_error, ends)):
             return ""
-        tests = [row["test_error"] for row in ends]
-        shares.append(fmean(map(fixed_error, ends)) / fmean(error for error in tests if error is not None))
+        test = fmean(error for row in ends if (error := row["test_error"]) is not None)
+        shares.append(fmean(map(fixed_error, ends)) / test if test else 0.0)
     if not shares or min(shares) < UNDERFIT:
         return ""
     return (
