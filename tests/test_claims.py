@@ -293,8 +293,8 @@ def named(loc: Loc) -> bool:
 
 
 def below(file: ClaimFile, loc: Loc) -> tuple[Any, Any]:
-    """(what an override's key is in a file without it, what the layers below it say): of a scale its base, its recipe and
-    then the claim, of an alternative or an arm the claim."""
+    """(what an override's key is in a file without it, what the layers below it say): of a scale its base, its recipe
+    and then the claim, of an alternative or an arm the claim."""
     key, path = loc[-1], KINDS.path_of(str(loc[-1]))
     assert path is not None
     scale = loc[1] if loc[0] == "scales" else None

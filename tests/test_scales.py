@@ -167,8 +167,9 @@ def test_on_the_set_of_2010_it_is_trained_once_for_both_claims() -> None:
         # the base in 5 seeds 16 times, 5 more for averaged nets and towers; at half the rate 4 times, at twice the
         # rate 3 times; a tuning run of the base twice
         ("medium", 5 * (16 - 1) + 2 + 2 + 5 + 5 * (4 - 1) + 5 * (3 - 1) + 1),  # 2 seeds of each once more for starts
-        # the base in 5 seeds 13 times, in the source's reading 10 times, 5 more seeds of each 3 times; that of 2010 4 and 3 times; relu's tuning 32 three times, on another net 16 twice; the base with rates
-        # divided at fixed epochs 5 twice
+        # the base in 5 seeds 13 times, in the source's reading 10 times, 5 more seeds of each 3 times; that of
+        # 2010 4 and 3 times; relu's tuning 32 three times, on another net 16 twice; the base with rates divided at
+        # fixed epochs 5 twice
         ("paper", 5 * (13 - 1) + 2 + 2 + 5 * (10 - 1) + 10 * (3 - 1) + 5 * (4 - 1) + 5 * (3 - 1) + 32 * 2 + 16 + 5),
     ],
 )  # fmt: skip
