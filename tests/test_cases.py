@@ -132,6 +132,11 @@ def test_where_both_arms_end_without_an_error_nothing_was_tested():
 
     assert told(*[0.0] * 5) == "not tested"
     assert told(0.0, 0.001, 0.0, 0.0, 0.0) == "disagrees at medium scale"
+    # one net looked at in two ways that never differ is no floor, but what the sentence says
+    looks = observed(*[0.0] * 5)
+    found = mean_of(looks, 0.95, DIFFERENCE)
+    same = Evidence(FILES["dropout_average"].at("paper"), "paper", found, (Arm("net", None, 0.01, looks, {}),), 0)
+    assert verdict(same).word == "reproduced"
 
 
 def test_an_open_verdict_of_no_effect_names_what_would_have_been_decided_at_both_ends_of_its_band():

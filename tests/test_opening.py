@@ -19,6 +19,7 @@ from repro.errors import ReproError
 from repro.pages import newcomers, opening
 from repro.pages.readme import OPENING, first_screen, named, results, update
 from repro.pages.view import show
+from repro.questions.ensembles import of_fewer
 from repro.questions.judge import judge
 from repro.store import Store, Table
 
@@ -180,9 +181,9 @@ def test_a_claim_without_a_base_says_what_to_write_where_and_its_cost_is_that_of
 
 def test_an_ensemble_of_fewer_nets_than_the_paper_s_says_of_how_many():
     files = {file.id: file for file in CLAIMS}
-    assert opening.of_fewer(files["ensemble"], "small") == (5, 3)
-    assert opening.of_fewer(files["ensemble"], "paper") is None
-    assert opening.of_fewer(files["relu_speedup"], "small") is None
+    assert of_fewer(files["ensemble"], "small") == (5, 3)
+    assert of_fewer(files["ensemble"], "paper") is None
+    assert of_fewer(files["relu_speedup"], "small") is None
     assert "3 nets averaged" in newcomers.differences(["ensemble"], CLAIMS, SHELF)
 
 

@@ -9,12 +9,10 @@ from repro.claim.files import ClaimFile
 from repro.pages import prose, settings
 from repro.pages.results import AtScale
 from repro.pages.view import MARKS
-from repro.questions.cases import GROUPS, Group
+from repro.questions.cases import AGAINST, GROUPS
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete
 from repro.questions.units import listed
-
-AGAINST: tuple[Group, ...] = ("does not hold", "disagrees below paper scale")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ from statistics import fmean
 
 from repro.data.known import KNOWN
 from repro.questions.bases import UNDERFIT
-from repro.questions.cases import GROUPS, Group
+from repro.questions.cases import AGAINST, GROUPS, OPEN, Group
 from repro.questions.judge import Judgement
 from repro.questions.observations import fixed_error, has_fixed_error
 from repro.questions.units import DIFFERENCE
 from repro.store import Table
 
-MISSED: tuple[Group, ...] = ("open", "does not hold", "open below paper scale", "disagrees below paper scale")
 ERRORS = ("test_error", "views_error", "gap")
 
 # By group of words; {data}, {scale} and {least} are the claim's own.
@@ -67,12 +66,13 @@ def belief(judgement: Judgement, table: Table) -> str:
 def _underfit(judgement: Judgement, table: Table) -> str:
     """Return that all arms ended underfit, where a difference of errors was not found that only nets which overfit may
     have; empty elsewhere."""
-    if GROUPS[judgement.verdict.word] not in MISSED or judgement.claim.measure.metric not in ERRORS:
+    claim, missed = judgement.claim, GROUPS[judgement.verdict.word] in (*OPEN, *AGAINST)
+    if not missed or claim.measure.metric not in ERRORS or claim.rule.unit is not DIFFERENCE:
         return ""
     shares = []
     for arm in judgement.evidence.arms:
         ends = [table[o.run].epochs[: ceil(o.limit)][-1] for o in arm.observations if o.value is not None]
-        if judgement.claim.rule.unit is not DIFFERENCE or not ends or not all(map(has_fixed_error, ends)):
+        if not ends or not all(map(has_fixed_error, ends)):
             return ""
         test = fmean(error for row in ends if (error := row["test_error"]) is not None)
         shares.append(fmean(map(fixed_error, ends)) / test if test else 0.0)

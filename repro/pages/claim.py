@@ -18,7 +18,7 @@ from repro.pages.results import AtScale, ClaimResult, Results
 from repro.pages.view import MARKS, Box, box, command, next_scale, reference_box
 from repro.questions.cases import WORST
 from repro.questions.coverage import Missing
-from repro.questions.ensembles import Ensemble
+from repro.questions.ensembles import of_fewer
 from repro.questions.exhibit import Exhibit, axis, row
 from repro.questions.judge import Judgement
 from repro.questions.sections import effect
@@ -199,12 +199,12 @@ def _method(judgement: Judgement) -> list[str]:
 
 def _of_other_size(exhibit: Exhibit) -> list[str]:
     """Return which ensembles the paper's number and its band are of, in a paragraph; empty where ours are as large."""
-    paper, rule = exhibit.file.claim.rule, exhibit.judgement.claim.rule
-    if not isinstance(rule, Ensemble) or rule.size == paper.size or paper.number is None:
+    paper, fewer = exhibit.file.claim.rule, of_fewer(exhibit.file, exhibit.scale)
+    if fewer is None or paper.number is None:
         return []
     return [
-        f"The paper’s number, {paper.stated()}, and its band are of {paper.size} nets. Here {rule.size} are averaged, "
-        "and the near end of that band is kept."
+        f"The paper’s number, {paper.stated()}, and its band are of {fewer[0]} nets. Here {fewer[1]} are averaged, and "
+        "the near end of that band is kept."
     ]
 
 

@@ -13,12 +13,12 @@ from repro.draw import forest
 from repro.draw.axes import Row
 from repro.pages import damage, facts, multiplicity, prose, records
 from repro.pages.findings import Finding
-from repro.pages.opening import of_fewer
 from repro.pages.results import AtScale, Results
 from repro.pages.view import MARKS, command, next_scale
 from repro.questions import bases
-from repro.questions.cases import GROUPS, Group, Word
+from repro.questions.cases import GROUPS, OPEN, Group, Word
 from repro.questions.coverage import Covered, summary
+from repro.questions.ensembles import of_fewer
 from repro.questions.exhibit import Exhibit, row
 from repro.questions.facts import judge_facts
 from repro.questions.units import capital, listed
@@ -45,7 +45,6 @@ SENTENCES: dict[Group, str] = {
     "another size or number": "{n} hold{s} with another size",
     "does not hold": "{n} do{es} not hold",
 }
-OPEN: tuple[Group, ...] = ("open", "open below paper scale")
 # Words of earlier rules, which histories of claims name as the verdict before.
 FORMER = {
     "same direction": "a word of earlier rules, below paper scale: the whole interval lay on the sentence’s side of no "
@@ -57,9 +56,8 @@ FORMER = {
     "contradicted": "a word of earlier rules: the whole interval lay on the other side of no effect",
 }
 BASE = (
-    "Some of them wait for the base of small scale: the net that claims on photos share there, how it is built, and "
-    f"for how many epochs it is trained. It is not chosen yet. `{bases.COMMAND}` trains the candidates and prints a "
-    "name; write it as `base` of small scale in the claim’s file, then run the claim."
+    f"Some of them wait for the base: {bases.IS} It is not chosen yet. `{bases.COMMAND}` trains the candidates and "
+    "prints a name; write it as `base` of small scale in the claim’s file, then run the claim."
 )
 
 

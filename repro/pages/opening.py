@@ -12,6 +12,7 @@ from repro.pages.evidence import hours
 from repro.pages.view import next_scale, show
 from repro.questions import bases
 from repro.questions.coverage import Cost, coverage
+from repro.questions.ensembles import of_fewer
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement, complete, judge
 from repro.questions.mixture import behind
@@ -25,8 +26,8 @@ AFTER = "†"  # behind a verdict whose rule was changed after its runs
 AFTER_NOTE = f"{AFTER}: the rule was changed after its runs; the page gives the earlier verdict."
 CHOOSE = bases.COMMAND.removeprefix("python -m ")
 BASE_NOTE = (
-    "The **base** is the net that claims on photos share at small scale: how it is built, and for how many epochs it "
-    f"is trained. It is not chosen yet. `{CHOOSE}` trains the candidates and prints the name of the one that is chosen."
+    f"The **base** is {bases.IS} It is not chosen yet. `{CHOOSE}` trains the candidates and prints the name of the one "
+    "that is chosen."
 )
 
 
@@ -57,12 +58,6 @@ def table(ids: Sequence[str], entries: Sequence[Entry], claims: Sequence[AnyFile
 def word(exhibit: Exhibit) -> str:
     """Return the word of a verdict as README prints it, marked where its rule was changed after its runs."""
     return f"`{exhibit.judgement.verdict.word}`{f' {AFTER}' * bool(prose.set_after(exhibit.judgement))}"
-
-
-def of_fewer(file: ClaimFile, scale: str) -> tuple[int, int] | None:
-    """Return how many nets the paper averages, and how many are averaged at this scale; None where it is as many."""
-    paper, here = (getattr(claim.rule, "size", None) for claim in (file.claim, file.at(scale)))
-    return None if paper is None or here is None or paper == here else (paper, here)
 
 
 def ours(exhibit: Exhibit) -> str:

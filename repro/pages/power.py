@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
-
-from scipy.special import chdtri
+from math import exp
 
 from repro.claim.files import ClaimFile
 from repro.draw.parts import Grid
@@ -15,12 +13,12 @@ from repro.pages.results import AtScale, Results
 from repro.pages.view import show
 from repro.questions.base import Claim
 from repro.questions.bases import pilot
-from repro.questions.cases import GROUPS
+from repro.questions.cases import AGAINST, GROUPS, OPEN
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import Judgement
 from repro.questions.outlook import Outlook, foreseen, outlook, outlook_of
-from repro.questions.power import AGAINST, OPEN, POWER, Rates, as_printed, denied, detection_rate, otherwise
-from repro.questions.statistics import Sampling
+from repro.questions.power import POWER, Rates, as_printed, denied, detection_rate, otherwise
+from repro.questions.statistics import Sampling, deviation_limit
 from repro.questions.trial import Trials
 from repro.questions.units import COUNT, listed
 from repro.store import Table
@@ -217,7 +215,7 @@ def _sure(prospect: Outlook) -> str:
     of = prospect.sampling
     if of.kind != "paired":
         return ""
-    low, high = (of.spreads[0] * sqrt((of.n - 1) / chdtri(of.n - 1, tail)) for tail in (0.025, 0.975))
+    low, high = (deviation_limit(of.spreads[0], of.n, share) for share in (0.025, 0.975))
     ends = [spread(Sampling("paired", of.n, (end,)), prospect.claim).removesuffix(" points") for end in (low, high)]
     unit = "" if prospect.claim.rule.unit.logarithmic else " points"
     return f"{of.n} seeds estimate this deviation only roughly: its 95 % interval is {ends[0]} to {ends[1]}{unit}."

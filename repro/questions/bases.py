@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log
 from statistics import fmean, stdev
 
 from repro.claim.config import RunConfig
@@ -22,6 +22,7 @@ from repro.claim.resolve import base_run, classes
 from repro.questions.base import Claim
 from repro.questions.levels import STARTED, Level, files_of, goal_of, updates_an_epoch
 from repro.questions.observations import Want, fixed_error
+from repro.questions.statistics import deviation_limit
 from repro.store import Table
 from repro.store.rows import Row
 
@@ -31,6 +32,7 @@ UNDERFIT = 0.5  # a training error of so much of the test error and more: regula
 AIM = 0.01  # of the deviation in ten views
 WINDOW = 50  # updates whose mean loss says when a net has left chance, as in bias_one
 COMMAND = "python -m repro run --base"
+IS = "the net that claims on photos share at small scale, how it is built, and for how many epochs it is trained."
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,9 @@ class Candidate:
 
     @property
     def upper(self) -> float | None:
-        """The one-sided 80 % limit of that deviation (DESIGN, a verdict): the largest that would still come out as
-        small as this one in a fifth of cases, were the errors normal; None of one seed."""
-        from scipy.special import chdtri  # at hand where pages are made
-
-        if (found := self.deviation()) is None:
-            return None
-        freedom = sum(s.seed in SEEDS + MORE for s in self.seeds) - 1
-        return found * sqrt(freedom / float(chdtri(freedom, 0.8)))
+        """The one-sided 80 % limit of that deviation (DESIGN, a verdict); None of one seed."""
+        found = self.deviation()
+        return None if found is None else deviation_limit(found, len(self.seeds), 0.8)
 
     @property
     def share(self) -> float | None:

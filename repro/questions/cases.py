@@ -45,6 +45,9 @@ GROUPS: dict[Word, Group] = {
     "not run": "not run",
     "error": "not run",
 }  # in the order of the index
+FOR: tuple[Group, ...] = ("holds", "direction holds", "another size or number", "agrees below paper scale")
+OPEN: tuple[Group, ...] = ("open", "open below paper scale")
+AGAINST: tuple[Group, ...] = ("does not hold", "disagrees below paper scale")
 # Of several comparisons the first that occurs is said of all.
 WORST: tuple[Word, ...] = (
     "refuted", "disagrees at medium scale", "disagrees at small scale", "error", "not run", "not tested",
@@ -105,7 +108,7 @@ def _not_tested(e: Evidence) -> str:
         steps = e.claim.tune.extend if e.claim.tune else 0
         return f"with {' and '.join(ends)} the fastest rate is still an end of the grid after {steps} extensions"
     values = [o.value for arm in e.arms for o in arm.observations]
-    if e.claim.rule.unit is DIFFERENCE and len(values) > 1 and not any(values) and None not in values:
+    if e.claim.rule.unit is DIFFERENCE and len(e.arms) > 1 and not any(values) and None not in values:
         return f"all {len(values)} runs end with 0 % {e.claim.measure.name()}, so a difference could not show"
     dead = [
         (arm, lost)

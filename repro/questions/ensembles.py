@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.files import ClaimFile
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.scalars import Fraction, Name, Share
@@ -142,6 +143,15 @@ def statistic(runs: Sequence[Run], size: int, *, answers: int, gain: bool) -> Ca
         return sum(errors[(i,)] for i in members) / size - errors[members] if gain else errors[members]
 
     return of
+
+
+def of_fewer(file: ClaimFile, scale: str) -> tuple[int, int] | None:
+    """Return how many nets the paper averages, and how many are averaged at this scale; None where it is as many, and
+    where none are."""
+    paper, here = file.claim.rule, file.at(scale).rule
+    if not isinstance(paper, Ensemble) or not isinstance(here, Ensemble) or paper.size == here.size:
+        return None
+    return paper.size, here.size
 
 
 @lru_cache  # a report judges a claim several times, and 252 ensembles of 50,000 photos take a while

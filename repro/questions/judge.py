@@ -12,7 +12,7 @@ from repro.claim.files import AnyFile, ClaimFile, ExactFile
 from repro.claim.scales import ScaleName
 from repro.questions import bases
 from repro.questions.base import Claim
-from repro.questions.cases import WORST, Word
+from repro.questions.cases import AGAINST, GROUPS, WORST, Word
 from repro.questions.evidence import Evidence
 from repro.questions.facts import judge_facts
 from repro.questions.mixture import behind, mixture
@@ -109,7 +109,7 @@ def _judged(file: ClaimFile, scale: str, trials: Trials, alternative: str | None
         mine = trial.wants(trial.claim.rule.compared(trial.claim))
         to_do = sum(not want.satisfied_in(table) for want in mine) or int(file.undecided(scale))
         part = _judge(trial, trial.claim, scale, alternative, to_do)
-        if len(compared) > 1 and part.verdict.word in AGAINST:
+        if len(compared) > 1 and GROUPS[part.verdict.word] in AGAINST:
             part = _surely(trial, part, len(compared))
         parts.append(replace(part, comparison=name))
     least = min(parts, key=_strength) if len(parts) > 1 else parts[0]
@@ -141,9 +141,6 @@ def _damaged(wants: list[Want], table: Table) -> str:
     """Return which wanted runs are damaged, in words; nothing where none is."""
     ids = sorted({damage.violation.run for want in wants if (damage := damaged_by(want, table))})
     return f"; damaged and left out: {', '.join(ids)}" if ids else ""
-
-
-AGAINST = ("refuted", "disagrees at small scale", "disagrees at medium scale")
 
 
 def _strength(part: Judgement) -> tuple[int, float]:

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-from repro.questions.cases import GROUPS, Word
+from repro.questions.cases import AGAINST, GROUPS, OPEN, Word
 from repro.questions.evidence import Evidence
-from repro.questions.judge import AGAINST, Judgement
-from repro.questions.power import OPEN
+from repro.questions.judge import Judgement
 from repro.questions.units import COUNT, Unit
 
 Boundary = tuple[float, int]  # a bound of the effect, and the side on which the effect was found: 1 above, -1 below
@@ -75,9 +74,9 @@ def decided(judgement: Judgement) -> Decided | None:
     """
     decisions = [_of_one(part, judgement.verdict.word) for part in judgement.parts]
     there = [one for one in decisions if one is not None]
-    if not there or (len(there) < len(decisions) and judgement.verdict.word not in AGAINST):
+    if not there or (len(there) < len(decisions) and GROUPS[judgement.verdict.word] not in AGAINST):
         return None
-    if judgement.verdict.word not in AGAINST:
+    if GROUPS[judgement.verdict.word] not in AGAINST:
         return max(there, key=lambda one: one.p)
     least = min(there, key=lambda one: one.p)
     p = min(1.0, len(decisions) * least.p)
@@ -88,7 +87,7 @@ def _of_one(part: Judgement, word: Word) -> Decided | None:
     evidence = part.evidence
     if evidence.interval is None:
         return None
-    if part.verdict.word in AGAINST or word not in AGAINST:
+    if GROUPS[part.verdict.word] in AGAINST or GROUPS[word] not in AGAINST:
         word = part.verdict.word
     bounds = _boundaries(evidence, word)
     if not bounds:
@@ -109,7 +108,7 @@ def _boundaries(e: Evidence, word: Word) -> list[Boundary]:
     if group in (*OPEN, "not run", "not judged here"):
         return []
     if e.claim.rule.asks == "effect" and word != "reproduced":
-        short = group in ("does not hold", "disagrees below paper scale")
+        short = group in AGAINST
         bounds = [(e.least, -e.side if short else e.side)]
         bounds += outside if word == "differs" else []
     else:

@@ -14,7 +14,7 @@ from repro.claim.problems import Problem
 from repro.claim.scalars import Fraction, Name, Share
 from repro.draw.parts import Grid, Section
 from repro.questions.base import Claim
-from repro.questions.cases import GROUPS, Case
+from repro.questions.cases import AGAINST, FOR, GROUPS, Case
 from repro.questions.effect_rule import Directed, Least
 from repro.questions.evidence import Evidence
 from repro.questions.observations import Arm, geometric_mean
@@ -35,8 +35,6 @@ TAU = Unit(
     lambda low, high: f"{_written(low)} to {_written(high)}", lowest=-1.0, most=1.0,
 )  # fmt: skip
 SEEDS = 2  # an arm's time is known to a factor of less than two from these (assumed); what is counted are the arms
-FOR = ("holds", "another size or number", "direction holds", "agrees below paper scale")
-AGAINST = ("does not hold", "disagrees below paper scale")
 FEWEST = 5  # arms: the interval's variance, 0.437 / (n - 4), needs them
 
 

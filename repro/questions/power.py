@@ -17,7 +17,7 @@ import numpy as np
 from scipy import special
 
 from repro.questions.base import Claim
-from repro.questions.cases import GROUPS, Word, first
+from repro.questions.cases import AGAINST, GROUPS, OPEN, Word, first
 from repro.questions.evidence import Evidence
 from repro.questions.judge import Judgement
 from repro.questions.statistics import Effect, Sampling, exact_interval
@@ -25,8 +25,6 @@ from repro.questions.units import COUNT
 
 POWER = 0.8  # DESIGN, a verdict: the power with which seeds are counted
 NODES, WELCH_NODES = 200, 48  # of the Gauss rule; with them words agree with the noncentral t to 1e-5 (tests)
-OPEN = ("open", "open below paper scale")
-AGAINST = ("does not hold", "disagrees below paper scale")
 Rates = dict[Word, float]
 
 

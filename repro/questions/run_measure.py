@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from repro.claim.config import RunConfig
 from repro.claim.evaluation import Evaluation
@@ -41,17 +41,20 @@ class Prefix:
         return self.goal.started(self.rows)
 
     @property
-    def seen(self) -> float:
+    def bound(self) -> float:
         """The epochs that a run without a value is known to take more than: those of a run that diverged or was not
         continued though it could still learn; of others the limit."""
         last = min(self.limit, self.rows[-1]["epoch"])
         given_up = self.goal.hopeless(self.rows) and not self.goal.dead(self.rows)
         return last if self.diverged or given_up else self.limit
 
-    def observation(self, status: Status, value: float | None = None, **more: Any) -> Observation:
-        """Return the run's observation; its horizon is `seen`, unless `more` has another."""
-        horizon = more.pop("horizon", self.seen if value is None else self.limit)
-        return Observation(self.config.seed, self.config.id, value, horizon, status, self.limit, **more)
+    def observation(
+        self, status: Status, value: float | None = None, horizon: float | None = None, evaluation: str | None = None
+    ) -> Observation:
+        """Return the run's observation; where none is given, its horizon is the limit, or `bound` without a value."""
+        if horizon is None:
+            horizon = self.bound if value is None else self.limit
+        return Observation(self.config.seed, self.config.id, value, horizon, status, self.limit, evaluation)
 
 
 class RunMeasure(Measure):
@@ -99,7 +102,7 @@ class RunMeasure(Measure):
 
     def exceeded(self, prefix: Prefix) -> float:
         """Return the epochs that a run without a value is known to take more than, where it is a time."""
-        return prefix.seen
+        return prefix.bound
 
     def seen_until(self, claim: Claim, limit: float) -> float:
         """Return the epochs up to which a run's rows can be read."""
@@ -150,8 +153,7 @@ class RunMeasure(Measure):
         if prefix.diverged:  # there is no net to evaluate
             return prefix.observation("diverged")
         if prefix.goal.hopeless(prefix.rows):  # it was not trained on, and has no net at the horizon
-            ended = prefix.rows[-1]["epoch"]
-            return Observation(prefix.config.seed, prefix.config.id, None, ended, "not started", prefix.limit)
+            return prefix.observation("not started", horizon=prefix.rows[-1]["epoch"])
         if (run := table.get(evaluation.id)) is None or run.result is None:
             return prefix.observation("missing")
         if run.failed:

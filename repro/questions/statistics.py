@@ -174,12 +174,10 @@ def _bound(
     least 1."""
     from scipy.special import bdtr
 
-    at_horizon = sorted(
-        (a.at_least / b.at_least for a, b in zip(numerator, denominator, strict=True)), reverse=not above
-    )
-    n = len(at_horizon)
+    ratios = sorted((a.at_least / b.at_least for a, b in zip(numerator, denominator, strict=True)), reverse=not above)
+    n = len(ratios)
     k = max([k for k in range(1, n + 1) if bdtr(k - 1, n, 0.5) <= 0.025], default=1)
-    low, high = (at_horizon[k - 1], inf) if above else (0.0, at_horizon[k - 1])
+    low, high = (ratios[k - 1], inf) if above else (0.0, ratios[k - 1])
     place = "" if k == 1 else f"{k}{ORDINAL.get(k, 'th')} "
     which = f"{place}{'smallest' if above else 'largest'}"
     method = f"bound of the median: the {which} paired ratio, censored seeds at the time they exceeded"
@@ -206,6 +204,13 @@ def deviation(values: Sequence[float]) -> float:
         return 0.0
     mean = fmean(values)
     return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def deviation_limit(found: float, n: int, share: float) -> float:
+    """Return the deviation of normal values of which a sample of `n` has one above `found` in this share of cases."""
+    from scipy.special import chdtri
+
+    return found * sqrt((n - 1) / float(chdtri(n - 1, share)))
 
 
 def paired_interval(differences: list[float], confidence: float) -> tuple[float, float, float]:

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from repro.questions.trial import Trial
 
 MOST = 4  # times the claim's horizon: how long a run is followed for its best (assumed)
-CENSORED = "is censored: it counts as slower than that, and is never dropped"
-GIVEN_UP = "One whose loss stayed above its first epoch's is not continued, and counts as slower than it was trained."
+CENSORED = (
+    "is censored: it counts as slower than that, and is never dropped. One whose loss stayed above its first epoch's "
+    "is not continued, and counts as slower than it was trained."
+)
 
 
 class EpochsTo(RunMeasure):
@@ -88,7 +90,7 @@ class EpochsTo(RunMeasure):
         return (
             f"The measure is the number of epochs to {self.goal(claim)}. {places[self.at]} The time is where the "
             "lowest value so far first falls to the level, with straight lines between these points. A run that has "
-            f"not reached it by its horizon, {claim.train.epochs} epochs or more, {CENSORED}. {GIVEN_UP}"
+            f"not reached it by its horizon, {claim.train.epochs} epochs or more, {CENSORED}"
         )
 
 
@@ -133,7 +135,7 @@ class UpdatesTo(RunMeasure):
             f"The measure is the number of updates to {self.goal(claim)}: {self.nats(many):.3f} nats, since there are "
             f"C = {many:,} classes and ln C is the loss of a net that has learned nothing. The mean of "
             f"{self.window} updates is placed at {windows[self.at]}. A run that has not "
-            f"reached the level after {most:,} updates {CENSORED}. {GIVEN_UP}"
+            f"reached the level after {most:,} updates {CENSORED}"
         )
 
 
