@@ -14,10 +14,12 @@ from scipy import special, stats
 from repro.claim.files import ClaimFile
 from repro.contents import load_all
 from repro.pages import power as pages
+from repro.pages.view import show
 from repro.questions.bases import Candidate, Trained
 from repro.questions.outlook import TABLE, foreseen, outlook
 from repro.questions.power import Power, as_printed, otherwise, sampling
 from repro.questions.statistics import Sampling
+from repro.store import Store
 
 FILES = {file.id: file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)}
 JUDGED = {judgement.claim.id: judgement for judgement in judged()}
@@ -155,7 +157,10 @@ def test_planned_runs_take_their_spread_from_runs_then_tuning_seeds_then_the_bas
 
 def test_the_deviation_of_a_pilot_is_that_of_its_seeds():
     seeds = tuple(Trained(seed, "run", error, 0.3, 0.1, None) for seed, error in ((100, 0.2), (101, 0.22), (102, 0.21)))
-    assert Candidate("base", 30, seeds, ()).deviation() == pytest.approx(0.01)
+    candidate = Candidate("base", 30, seeds, ())
+    assert candidate.deviation() == pytest.approx(0.01)
+    # of samples of three with this true deviation a fifth have one as small: 2 (s / sigma)^2 is the 20 % point
+    assert candidate.upper == pytest.approx(0.01 * sqrt(2 / stats.chi2.ppf(0.2, 2)))
 
 
 def test_the_committed_table_is_of_the_runs_on_the_reference_shelf():
@@ -190,3 +195,12 @@ def test_the_documentation_s_table_is_of_the_judged_claims():
     assert len(rows) == sum(line.startswith("|") for line in written.splitlines()), "python -m tests.error_rates"
     for row in rows:
         assert row.rpartition(" | ")[0] in written, "python -m tests.error_rates"
+
+
+def test_only_runs_that_are_there_tell_how_well_they_know_their_own_deviation():
+    table = Store(ROOT / "runs" / "reference").table()
+    planned, there = (pages.section(show(FILES[id], "reference", table), None) for id in ("colour_pca", "lrn_cifar10"))
+    assert planned is not None
+    assert there is not None
+    assert "95 %" not in planned.text[0], "its seeds are still to come: others know that deviation"
+    assert "95 %" in there.text[0]

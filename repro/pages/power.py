@@ -54,7 +54,8 @@ def section(exhibit: Exhibit, other: AtScale | None) -> PowerSection | None:
     title = TITLES[not planned]
     if prospect is None:
         return PowerSection(title, "", (_unknown(judgement, planned),), None)
-    text = " ".join(filter(None, [_resolved(prospect, known[1] if known else ""), _sure(prospect), _made(prospect)]))
+    sure = "" if known else _sure(prospect)  # a spread from elsewhere is known by other seeds than these
+    text = " ".join(filter(None, [_resolved(prospect, known[1] if known else ""), sure, _made(prospect)]))
     if prospect.could_not_tell and _shows_true(judgement):
         text = f"Even an effect as printed would stay undecided in {percent(prospect.true_open)} of repetitions. {text}"
     return PowerSection(title, "" if _shows_true(judgement) else first(prospect, planned), (text,), _words(prospect))
