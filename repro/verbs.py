@@ -217,7 +217,8 @@ def plan(args: argparse.Namespace, say: Say) -> int:
     )
     for line in damage.lines(runs.damaged_so_far):
         say(line)
-    say("more runs follow from these: learning rates are chosen first, then judged")
+    for line in jobs.followed_by(planned, claims):
+        say(line)
     return 0
 
 

@@ -25,7 +25,7 @@ from repro.data.sets import load as load_set
 from repro.engine import beforehand, training
 from repro.engine.budget import Budget
 from repro.engine.execute import execute, remaining
-from repro.engine.jobs import Job, jobs
+from repro.engine.jobs import Job, followed_by, jobs
 from repro.engine.probe import probe
 from repro.engine.provenance import commit_of, provenance
 from repro.engine.setting import Setting, standing
@@ -36,6 +36,7 @@ from repro.store import CHECKPOINT, Store
 from repro.train import loop
 from repro.train.minibatches import NUMERICS
 
+CLAIMS = Path(__file__).parent.parent / "claims"
 TINY = """\
 id: tiny
 version: 1
@@ -148,6 +149,15 @@ def test_a_run_that_two_claims_want_is_trained_once_as_far_as_the_longer_asks(tm
         [(4, "train error 0.01"), (5, "train error 0.01")]
     ] * 2
     assert [job.horizon for job in found] == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("name", "reasons"),
+    [("two_towers", 0), ("relu_speedup", 1), ("pretraining", 1)],  # no rate to choose; rates; weights to start from
+)
+def test_a_plan_says_that_runs_follow_only_where_some_do(name, reasons):
+    claims = [(load(CLAIMS / f"{name}.yaml"), "small")]
+    assert len(followed_by(jobs(claims, {}), claims)) == reasons
 
 
 def test_a_run_stopped_at_a_level_and_extended_is_one_that_never_stopped(setting, tmp_path):

@@ -91,6 +91,18 @@ def _wants(
     return chain(*asked, *(wanted(file, scale, table, device=device) for file, scale in claims))
 
 
+def followed_by(planned: list[Job], claims: list[tuple[ClaimFile, str]]) -> list[str]:
+    """Return, in words, why more runs follow from these; empty where these are all."""
+    out = []
+    claims_there = (file.at(scale) for file, scale in claims)
+    tuning = {seed for claim in claims_there if claim.tune for seed in claim.tune.on_seeds}
+    if any(isinstance(job.config, RunConfig) and job.config.seed in tuning for job in planned):
+        out.append("judging seeds follow once learning rates are chosen from these")
+    if any(job.keep for job in planned):
+        out.append("runs that start from the weights of these follow")
+    return out
+
+
 def lines(planned: list[Job], runs: Table, device: str) -> list[str]:
     """Return a line for each job: its run, what it is for, how far it has come on the shelf and how far it goes."""
     out = []
