@@ -78,6 +78,7 @@ class Tally:
         self.ended: set[str] = set()
         self.left = 0
         self.parts: dict[str, float] = {}  # of every run that is being trained, how much of it is done
+        self.before: dict[str, float] = {}  # of every run that began, how much of it an earlier command had done
         self.rates: dict[str, float] = {}  # images/s, of the same runs
         self.horizons: dict[str, int] = {}
 
@@ -92,6 +93,7 @@ class Tally:
         elif event["event"] == "begin":
             self.horizons[run] = event["horizon"]
             self.parts[run] = event["epoch"] / max(1, event["horizon"])
+            self.before.setdefault(run, self.parts[run])  # begun again after a failure, it was done here
         elif event["event"] == "epoch" and run in self.parts:
             self.parts[run] = event["epoch"] / self.horizons[run]
         elif event["event"] == "update" and run in self.parts:
@@ -110,10 +112,11 @@ class Tally:
 
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs that are planned are done; None where nothing tells yet."""
-        worked, elapsed = self.done + sum(self.parts.values()), self.clock() - self.begun
-        if self.estimate is not None and worked < TRUSTED * self.total and elapsed < self.estimate:
+        elapsed, done = self.clock() - self.begun, self.done + sum(self.parts.values())
+        worked, left = done - sum(self.before.values()), self.total - done  # worked: here, since this command began
+        if self.estimate is not None and worked < TRUSTED * (worked + left) and elapsed < self.estimate:
             return self.estimate - elapsed
-        return elapsed * (self.total - worked) / worked if worked else None
+        return elapsed * left / worked if worked > 0 else None
 
     def words(self) -> str:
         """Return all of it in a line: `3 of 12 runs, 1,460 images/s, about 5 min left`."""

@@ -67,6 +67,19 @@ def test_the_time_left_is_the_estimate_at_first_then_what_the_work_done_so_far_s
     assert (tally.done, tally.total, tally.seconds_left()) == (1, 4, 30.0)
 
 
+def test_epochs_of_an_earlier_command_say_nothing_about_the_pace_of_this_one():
+    clock = Clock()
+    tally = Tally(clock=clock)
+    tally.left = 1
+    tally.note(event("begin", "a", epoch=5, horizon=10))
+    clock.now = 20.0
+    assert tally.seconds_left() is None
+    tally.note(epoch("a", 7))  # two epochs in 20 s, three are left
+    assert tally.seconds_left() == pytest.approx(30.0)
+    tally.note(event("begin", "a", epoch=7, horizon=10))  # again after a failure: its epochs were trained here
+    assert tally.seconds_left() == pytest.approx(30.0)
+
+
 def test_without_an_estimate_and_work_nothing_is_said_of_the_time_left():
     assert Tally().seconds_left() is None
 
