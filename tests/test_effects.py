@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from math import exp, inf, sqrt
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from simulated_claims import claim_file
 from simulator import observed, run_of
 
 from repro.claim.files import ClaimFile, run_config
+from repro.questions.curve import AuthorsTest
 from repro.questions.observations import Observation
 from repro.questions.statistics import Effect, difference, paired_interval, ratio, seeds_needed, welch_interval
 from repro.questions.traces import TraceTest, trace, trace_test
@@ -99,6 +101,12 @@ def test_seeds_needed_are_those_of_the_exact_power_of_a_paired_t_test(effect: fl
     assert seeds_needed(3 * effect, 3.0, 0.95) == seeds
     power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, effect * sqrt(n)) for n in (seeds - 1, seeds)]
     assert power[0] < 0.8 <= power[1]
+
+
+def test_a_test_error_between_two_epochs_lies_on_a_line_between_theirs() -> None:
+    rows: Any = [{"epoch": epoch, "test_error": error} for epoch, error in ((1, 0.8), (2, 0.6), (3, 0.5), (4, None))]
+    found = {epochs: AuthorsTest(epochs=epochs, error=0.55).ours(rows) for epochs in (2.0, 2.6, 3.5, 4.5)}
+    assert found == {2.0: 0.6, 2.6: pytest.approx(0.54), 3.5: None, 4.5: None}
 
 
 def test_welch_takes_arms_of_different_sizes_and_equal_values_give_no_width() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from math import ceil, inf
+from collections.abc import Sequence
+from math import ceil, floor, inf
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from repro.claim.config import Closed
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.resolve import training_images
-from repro.claim.scalars import Fraction, Share
+from repro.claim.scalars import Fraction, Positive, Share
 from repro.draw.axes import Axis
 from repro.questions.base import Claim
 from repro.questions.cases import CURVES, EARLY, Case, holds
@@ -23,6 +25,7 @@ from repro.questions.rule import Rule
 from repro.questions.statistics import Sampling, deviation, student_p
 from repro.questions.traces import trace, trace_test
 from repro.questions.units import DIFFERENCE, Unit, capital, points, signed, typeset
+from repro.store.rows import Row
 from repro.train.minibatches import RECORDED
 
 if TYPE_CHECKING:
@@ -153,6 +156,21 @@ CURVE = (
 )
 
 
+class AuthorsTest(Closed):
+    """A test error that the author printed beside the curve: shown beside ours, and not judged."""
+
+    epochs: Positive = Field(description="how long the author's net had been trained")
+    error: Fraction = Field(description="its test error then")
+
+    def ours(self, rows: Sequence[Row]) -> float | None:
+        """Return our test error then, between those after the epochs around it; None where they were not measured."""
+        errors = {row["epoch"]: row["test_error"] for row in rows}
+        before, after = (errors.get(epoch) for epoch in (floor(self.epochs), ceil(self.epochs)))
+        if before is None or after is None:
+            return None
+        return float(before + (self.epochs - floor(self.epochs)) * (after - before))
+
+
 class TraceRule(Rule):
     """Our curves against the author's one curve."""
 
@@ -163,6 +181,7 @@ class TraceRule(Rule):
         min_length=2, max_length=2, description="band of the mean offset, ours minus the author's"
     )
     confidence: Fraction = Field(0.95, description="of the prediction interval (assumed)")
+    authors_test: AuthorsTest | None = Field(None, description="the author's test error, which is not judged")
 
     power: ClassVar = "simulated"
     fewest: ClassVar = (CURVES, f"a curve is ranked among {CURVES} or more")
@@ -193,6 +212,9 @@ class TraceRule(Rule):
         if not smoke and len(claim.seeds) < (needed := self.seeds_needed):
             text = f"seeds: {len(claim.seeds)} can never give p = {self.p_above:g}; expected {needed} or more"
             out.append(layers.problem(("seeds",), text))
+        if self.authors_test and claim.train.epochs < self.authors_test.epochs:
+            text = f"rule.authors_test: after {self.authors_test.epochs:g} epochs; these runs have {claim.train.epochs}"
+            out.append(layers.problem(("rule", "authors_test"), text))
         if len(claim.arms) != 1:
             text = f"arms: found {len(claim.arms)}; a trace is judged against one arm"
             out.append(layers.problem(("arms",), text, key=True))

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
+from statistics import fmean
 from typing import Any
 
 from repro.draw import charts
 from repro.draw.parts import Figure, Grid, Section
 from repro.draw.svg import ACCENT, FAINT, INK, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
-from repro.questions.curve import TraceMeasure, TraceRule
+from repro.questions.curve import AuthorsTest, TraceMeasure, TraceRule
 from repro.questions.exhibit import Exhibit, axis, interval_words, row
 from repro.questions.units import listed, points, times, typeset
 
@@ -83,20 +84,41 @@ def _runs(exhibit: Exhibit) -> Grid:
     test, rule = exhibit.judgement.trace, exhibit.judgement.claim.rule
     assert test is not None
     assert isinstance(rule, TraceRule)
-    runs = {exhibit.table[run].seed: run for run in exhibit.judgement.run_ids}
+    runs, tested = {exhibit.table[run].seed: run for run in exhibit.judgement.run_ids}, rule.authors_test
 
-    def line(who: str, curve: list[float], largest: float, run: str) -> tuple[str, ...]:
-        return who, f"{100 * curve[0]:.2f} %", f"{100 * curve[-1]:.2f} %", f"{largest:.2f}", run
+    def line(who: str, curve: list[float], largest: float, error: float | None, run: str) -> tuple[str, ...]:
+        shown = () if tested is None else ("–" if error is None else f"{100 * error:.2f} %",)
+        return who, f"{100 * curve[0]:.2f} %", f"{100 * curve[-1]:.2f} %", f"{largest:.2f}", *shown, run
 
     ours = next(iter(exhibit.judgement.arms.values())).curves
-    rows = [line(str(seed), curve, test.largest[seed], runs[seed]) for seed, curve in ours.items()]
+    errors = {seed: tested.ours(exhibit.table[runs[seed]].epochs) if tested else None for seed in ours}
+    rows = [line(str(seed), curve, test.largest[seed], errors[seed], runs[seed]) for seed, curve in ours.items()]
+    head, note = ["seed", "first point", "last point", "largest deviation", "run"], ""
+    if tested:
+        head.insert(-1, f"test error after {tested.epochs:g} epochs")
+        note = _errors(tested, [error for error in errors.values() if error is not None])
+    authors = line("the author", rule.authors, test.authors_largest, tested.error if tested else None, "–")
     return Grid(
         "Our curves and the author's, by seed",
-        ("seed", "first point", "last point", "largest deviation", "run"),
-        (*rows, line("the author", rule.authors, test.authors_largest, "–")),
-        numbers=frozenset({1, 2, 3}),
-        codes=frozenset({4}),
+        tuple(head),
+        (*rows, authors),
+        numbers=frozenset(range(1, len(head) - 1)),
+        codes=frozenset({len(head) - 1}),
         strong=frozenset({len(rows)}),
+        note=note,
+    )
+
+
+def _errors(tested: AuthorsTest, ours: list[float]) -> str:
+    """Return how the author's test error lies among ours, in words."""
+    if not ours:
+        return ""
+    higher = sum(error > tested.error for error in ours)
+    between = "" if tested.epochs == int(tested.epochs) else " Ours lie on a line between those after whole epochs."
+    return (
+        f"The author's test error, {100 * tested.error:.2f} %, is not judged: {higher} of our {len(ours)} nets have a "
+        f"higher one; the mean of ours is {100 * fmean(ours):.2f} %, and they range from {100 * min(ours):.2f} to "
+        f"{100 * max(ours):.2f} %.{between}"
     )
 
 
