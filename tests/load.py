@@ -102,7 +102,7 @@ def many_keys(text: str, keys: int, where: str) -> str:
     if where == "overrides":
         return text.replace("  smoke: {", "  smoke: {" + "".join(f"train.{name}: 1, " for name in names))
     if where == "alternatives":
-        added = "".join(f"      {name}: {{train.momentum: 0.5}}\n" for name in names)
+        added = "".join(f"      {name}: {{label: more, train.momentum: 0.5}}\n" for name in names)
         return text.replace(
             "assumptions:\n", f"assumptions:\n  - what: more\n    ours: none\n    alternatives:\n{added}"
         )

@@ -102,7 +102,7 @@ varies: [model.norms]
 measure: {kind: final, metric: views_error}
 rule: {kind: difference, of: [none, both], paper: 0.014, within: [0.007, 0.022], direction: above 0}
 assumptions:
-  - {what: rate, ours: 0.01 in both arms, alternatives: {half_rate: {train.lr: 0.005}}}
+  - {what: rate, ours: 0.01 in both arms, alternatives: {half_rate: {label: half of the rate, train.lr: 0.005}}}
 scales:
   smoke: {}
   medium: {train.epochs: 4, train.drops: [], alternatives: [half_rate]}

@@ -83,15 +83,16 @@ def test_what_may_be_believed_is_told_to_the_reader():
 def test_settings_are_told_in_words_and_in_the_papers_units():
     claim = TRAINED["pretraining"].claim
     overrides = claim.alternatives
-    assert settings.in_words(overrides["same_updates"], claim) == (
+    assert settings.in_words(overrides["same_updates"].overrides, claim) == (
         "the effect compares longer training from scratch with pre-training and fine-tuning; the paper prints no "
         "number for it"
     )
-    assert settings.in_words(overrides["top5"], claim) == (
+    assert settings.in_words(overrides["top5"].overrides, claim) == (
         "the measure is the top-5 test error in ten views; the number on record is +1.6 points; the band is +0.9 to "
         "+2.3 points"
     )
-    published = settings.in_words(TRAINED["lrn_cifar10"].claim.alternatives["published"], TRAINED["lrn_cifar10"].claim)
+    claim = TRAINED["lrn_cifar10"].claim
+    published = settings.in_words(claim.alternatives["published"].overrides, claim)
     assert published.endswith("the effect compares the published 13 % net with the published 11 % net")
 
 

@@ -139,7 +139,8 @@ def test_hours_of_a_gpu_stand_in_their_own_column_and_those_of_another_scale_nam
 
 
 def test_alternatives_are_told_apart_and_what_is_missing_of_them_is_said(tmp_path):
-    decay = "assumptions:\n  - {what: decay, ours: none, alternatives: {decay: {train.weight_decay: 0.001}}}\nscales:"
+    more = "{label: weight decay, train.weight_decay: 0.001}"
+    decay = f"assumptions:\n  - {{what: decay, ours: none, alternatives: {{decay: {more}}}}}\nscales:"
     file = claim_file(tmp_path, ("scales:", decay), ("paper: {}", "paper: {alternatives: [decay]}"), text=CLAIM)
     table = fill(tmp_path / "runs", file, "paper", RELU_FASTER).table()
     ours = {id: table[id] for id in judge(file, "paper", table).run_ids}

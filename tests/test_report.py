@@ -50,7 +50,7 @@ seeds: [0, 1, 2, 3, 4]
 measure: {kind: epochs_to, metric: train_error, level: 0.25}
 rule: {kind: ratio, of: [tanh, relu], paper: 6.0, within: [4.0, 9.0], direction: above 1}
 assumptions:
-  - {what: initialisation, ours: as published, alternatives: {he: {model.init: he}}}
+  - {what: initialisation, ours: as published, alternatives: {he: {label: He init, model.init: he}}}
 deviations:
   - {what: the images' order, why: a <b>file</b> stores them otherwise}
 scales:
@@ -328,7 +328,7 @@ def test_the_highest_complete_scale_is_shown_and_the_others_are_named(stores, tm
 def test_the_assumption_that_decides_is_named(stores, tmp_path):
     write([both_claims(stores)[0]], {"reference": stores["small"].table()}, tmp_path)
     text = Page(tmp_path / "speed.html").text
-    assert "initialisation (under “he”: disagrees at small scale)." in text
+    assert "initialisation (with He init: disagrees at small scale)." in text
     assert "“disagrees at small scale” instead of “agrees at small scale”" in text
     assert json.loads((tmp_path / "speed.json").read_text())["alternatives"][0]["decides"] is True
 

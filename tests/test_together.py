@@ -40,10 +40,14 @@ rule: {kind: difference, of: [one, full], over: [second, third], paper: 0.02, wi
 assumptions:
   - what: layer
     ours: conv2 to conv4, each alone
-    alternatives: {second: {"rule.of": [two, full]}, third: {"rule.of": [three, full]}}
+    alternatives:
+      second: {label: conv3 removed, "rule.of": [two, full]}
+      third: {label: conv4 removed, "rule.of": [three, full]}
   - what: rate
     ours: 0.01 in all arms
-    alternatives: {half_rate: {train.lr: 0.005}, first_two: {rule.over: [second]}}
+    alternatives:
+      half_rate: {label: half of the rate, train.lr: 0.005}
+      first_two: {label: two layers, rule.over: [second]}
 scales:
   smoke: {}
   medium: {train.epochs: 1, train.drops: [], alternatives: [half_rate, first_two]}
@@ -186,10 +190,11 @@ def test_an_alternative_is_judged_with_the_same_comparisons_or_with_its_own(file
 
 def test_times_are_compared_alike_and_an_open_side_counts_by_its_bound(tmp_path):
     """tanh takes so many times as long; under `he` a seed never gets there, and its horizon is a bound."""
+    other = "{he: {label: He init, model.init: he}}"
     file = claim_file(
         tmp_path,
         ("direction: above 1}", "direction: above 1, over: [he]}"),
-        ("scales:", "assumptions: [{what: start, ours: as published, alternatives: {he: {model.init: he}}}]\nscales:"),
+        ("scales:", f"assumptions: [{{what: start, ours: as published, alternatives: {other}}}]\nscales:"),
     )
 
     def times(ratios: dict[bool, float]):
@@ -214,9 +219,9 @@ def test_the_page_draws_every_comparison_and_names_the_weakest(files, tmp_path):
     text = (tmp_path / "several.html").read_text()
     drawn = text[text.index('id="choices-chart"') :]
     drawn = drawn[: drawn.index("</figure>")]
-    for label in ("ours", "second", "third", "half_rate", "first_two"):
-        assert f">{label}<" in drawn or f"{label}: " in drawn
-    assert "ours, second and third are judged together; the weakest, second, decides." in drawn
+    for other in files[0].claim.alternatives.values():
+        assert f">{other.label}<" in drawn or f"{other.label}: " in drawn
+    assert "our choice, conv3 removed and conv4 removed; the weakest, conv3 removed, decides." in drawn
     assert text.count("judged together with our choice; the weakest decides") == 2
     assert "not run at the scale shown" not in text
     assert "All of them can only be accepted wrongly if a false one is" in text
@@ -240,7 +245,7 @@ def test_the_page_draws_every_comparison_and_names_the_weakest(files, tmp_path):
             "rule.over: has no weakest of several where the paper says that there is no effect",
         ),
         (
-            [('third: {"rule.of": [three, full]}', 'third: {"rule.of": [full, three], rule.direction: below 0, '
+            [('"rule.of": [three, full]}', '"rule.of": [full, three], rule.direction: below 0, '
               "rule.paper: -0.02, rule.within: [-0.03, -0.01]}")],
             "alternative third: rule.direction: found 'below 0'; expected 'above 0', as what it is judged with",
         ),

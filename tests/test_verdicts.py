@@ -336,7 +336,10 @@ def test_arms_that_the_rule_does_not_compare_are_not_waited_for(tmp_path: Path) 
     file = claim_file(
         tmp_path,
         ("\nvaries: [model.norms]", "\n  first: {label: LRN in layer 1, model.norms: first}\nvaries: [model.norms]"),
-        ("half_rate: {train.lr: 0.005}", 'only_first: {"rule.of": [first, both]}'),
+        (
+            "half_rate: {label: half of the rate, train.lr: 0.005}",
+            'only_first: {label: one, "rule.of": [first, both]}',
+        ),
         ("alternatives: [half_rate]", "alternatives: [only_first]"),
         text=ERRORS,
     )

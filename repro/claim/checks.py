@@ -82,13 +82,10 @@ def of_file(base: Layers) -> list[Problem]:
     """Return what is wrong in the plain file that no model knows: its own name, overrides, alternatives, scales."""
     data, kinds = base.data, base.kinds
     out = of_name(base)
-    for by, loc, overrides, known in _overrides(data, kinds):
+    for by, loc, overrides, known, in_arm in _overrides(data, kinds):
         for key in overrides:
             if len(out) >= MOST:
                 return out
-            in_arm = "label" in known
-            if in_arm and key == "label":
-                continue
             if (path := kinds.path_of(key)) is None:
                 out.append(base.problem((*loc, key), f"{by}: {key}: not a known key{nearest(key, known)}", key=True))
             elif in_arm and path[0] not in RUN_SECTIONS:
@@ -123,27 +120,37 @@ def of_file(base: Layers) -> list[Problem]:
 def all_known(data: dict[str, Any], kinds: Kinds, scale: Scale, alternative: str | None) -> bool:
     """Return whether every key that a scale and an alternative override is one: else nothing else is worth checking."""
     loc = dict(alternatives(data)).get(alternative or "", ())
-    laid = [*(exceptions(data, scale) if scale else ()), *(mapping(data, *loc) if loc else ())]
+    laid = [*(exceptions(data, scale) if scale else ()), *(_overridden(data, loc) if loc else ())]
     return all(kinds.path_of(key) is not None for key in laid)
 
 
-def _overrides(data: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc]]]:
+def _overridden(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
+    """Return the overrides at the place of an arm or an alternative, without its label."""
+    return {key: value for key, value in mapping(data, *loc).items() if key != "label"}
+
+
+def _overrides(
+    data: dict[str, Any], kinds: Kinds
+) -> Iterator[tuple[str, Loc, dict[str, Any], Mapping[str, Loc], bool]]:
+    """Yield (who, where, overrides, known keys, whether it is an arm) of all that overrides."""
     own: list[Loc] = [()]  # places of overrides that may have arms of their own
-    in_arms: Mapping[str, Loc] = {**kinds.arm_keys, "label": ("label",)}
+    label: dict[str, Loc] = {"label": ("label",)}
     for scale in mapping(data, "scales"):
         yield (
             f"scale {scale}",
             ("scales", scale),
             exceptions(data, scale),
             {**kinds.keys, "alternatives": (), "base": ()},
+            False,
         )
         own.append(("scales", scale))
     for name, loc in alternatives(data):
-        yield f"alternative {name}", loc, mapping(data, *loc), kinds.keys
+        yield f"alternative {name}", loc, _overridden(data, loc), {**kinds.keys, **label}, False
         own.append(loc)
     for loc in own:
         for arm in mapping(data, *loc, "arms"):
-            yield f"arm {arm}", (*loc, "arms", arm), mapping(data, *loc, "arms", arm), in_arms
+            place = (*loc, "arms", arm)
+            yield f"arm {arm}", place, _overridden(data, place), {**kinds.arm_keys, **label}, True
 
 
 def _chosen(base: Layers, scale: str, declared: list[str]) -> list[Problem]:
@@ -205,7 +212,7 @@ def of_overrides(base: Layers, claims: Mapping[At, Claim], recipes_only: Mapping
         # what changes nothing of the claim itself may undo what a scale above smoke means
         bare = {at: claim for (at, chosen), claim in claims.items() if chosen is None and at != "smoke"}
         pairs = [(claim, claims.get((None, name))) for claim in bare.values()] if None in bare else []
-        compare(pairs, mapping(data, *loc), f"alternative {name}", loc, " of the claim or its scales")
+        compare(pairs, _overridden(data, loc), f"alternative {name}", loc, " of the claim or its scales")
     for (at, chosen), claim in claims.items():
         if at and chosen and claim == claims.get((at, None)):
             text = f"scale {at}: alternative {chosen}: changes nothing at this scale"

@@ -182,10 +182,27 @@ class Choice(Closed):
     ours: Text = Field(description="our choice, and why")
 
 
+class Labelled(Closed):
+    """Overrides of dotted keys, with a label."""
+
+    model_config = ConfigDict(extra="allow")  # the overrides, which checks.py holds against the keys that there are
+
+    label: Label = Field(description="its name on pages, as it reads after “with”: biases of 0, no dropout")
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The overridden values, by dotted key."""
+        return self.model_extra or {}
+
+
+class Alternative(Labelled):
+    """Another choice of something the paper leaves open."""
+
+
 class Assumption(Choice):
     """Something the paper leaves open, with other choices that can be trained."""
 
-    alternatives: dict[Name, dict[str, Any]] = Field(
+    alternatives: dict[Name, Alternative] = Field(
         default_factory=dict, description="other choices: overrides of dotted keys, run one at a time and tuned again"
     )
 
@@ -215,17 +232,8 @@ class Revision(Closed):
     )
 
 
-class Arm(Closed):
-    """One of the things that a claim compares: its label, and overrides of dotted keys."""
-
-    model_config = ConfigDict(extra="allow")  # the overrides, which checks.py holds against the keys that there are
-
-    label: Label = Field(description="its name on pages, as it reads after “with”: biases of 0, no dropout")
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """The overridden values, by dotted key."""
-        return self.model_extra or {}
+class Arm(Labelled):
+    """One of the things that a claim compares."""
 
 
 NetOf = TypeVar("NetOf", bound=Net)
@@ -274,9 +282,9 @@ class Claim(Closed, Generic[NetOf, Measure, Rule]):
         return self.arms[arm].label
 
     @property
-    def alternatives(self) -> dict[str, dict[str, Any]]:
+    def alternatives(self) -> dict[str, Alternative]:
         """All alternatives of all assumptions, by name."""
-        return {name: over for assumption in self.assumptions for name, over in assumption.alternatives.items()}
+        return {name: other for assumption in self.assumptions for name, other in assumption.alternatives.items()}
 
 
 def models_of(annotation: Any) -> list[type[BaseModel]]:

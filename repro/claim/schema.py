@@ -41,12 +41,11 @@ class Schema:
             definitions |= inner
         properties = definitions["Claim"]["properties"]
         definitions["ArmOverrides"] = _overrides(self._kinds.arm_keys, properties, definitions)
-        definitions["Overrides"] = over = _overrides(keys, properties, definitions)
-        arm, overrides = definitions["Arm"], definitions["ArmOverrides"]
-        arm.update(overrides | {"properties": arm["properties"] | overrides["properties"]})
-        alternatives = definitions["Assumption"]["properties"]["alternatives"]["patternProperties"]
-        (name,) = alternatives
-        alternatives[name] = _ref("Overrides")
+        over = _overrides(keys, properties, definitions)
+        for labelled, overrides in (("Arm", definitions["ArmOverrides"]), ("Alternative", over)):
+            node = definitions[labelled]
+            node.update(overrides | {"properties": node["properties"] | overrides["properties"]})
+        (name,) = definitions["Assumption"]["properties"]["alternatives"]["patternProperties"]
         self._name_papers(definitions)
         run = definitions["StartSpec"]["properties"]["run"]
         definitions["StartSpec"]["properties"]["run"] = _ref("ArmOverrides") | {"description": run["description"]}

@@ -31,6 +31,7 @@ from repro.draw.svg import (
 )
 
 _LINE = 46  # letters of a line in a narrow drawing (assumed, from the font)
+_LEADING = 15  # pixels from one line of words to the next (assumed)
 _LANE, _LINED = 18, 34  # pixels from one mark to the next, with their words in columns or above (assumed)
 ACROSS: Spec = {"x": number("x"), "x2": {"field": "end"}}  # of a row with `x` and `end`
 
@@ -127,10 +128,13 @@ def _layout(span: Span, rows: Sequence[Row], marks: Sequence[Marks], width: int,
     top = head + 4.0
     places = []
     for row in rows:
-        places.append(top + (30 if labelled and not columns else 18))
+        above = 12 + _LEADING * (len(_lined(row.label, row.value)) - 1) if labelled and not columns else 0
+        places.append(top + 18 + above)
         top = places[-1] + 14 + step * len(row.seeds)
-    lane = _LANE if columns else _LINED
-    lanes = [top + lane - 6 + lane * i for i in range(len(marks))]
+    lanes: list[float] = []
+    for each in marks:
+        lane = _LANE if columns else _LINED + _LEADING * (len(_lined(each.who, each.values)) - 1)
+        lanes.append((lanes[-1] if lanes else top - 6) + lane)
     bottom = (lanes[-1] + 6 if lanes else top) + 6
     return _Layout(plot, columns, stacked, head, places, lanes, bottom)
 
@@ -183,8 +187,19 @@ def _words(at: float, left: str, right: str, color: str, columns: bool) -> list[
         out = [label({"value": 0}, {"value": at}, left, color, **style)]
         return [*out, label({"value": "width"}, {"value": at}, right, color, dx=12)]
     halo: Spec = {"stroke": GROUND, "strokeWidth": 5, "strokeJoin": "round"}  # lines stop short of the words
+    lines = _lined(left, right)
+    heights = [at - 15 - _LEADING * i for i in reversed(range(len(lines)))]
+    return [
+        label({"value": 0}, {"value": height}, words, c, **style)
+        for c, style in ((GROUND, halo), (color, {}))
+        for height, words in zip(heights, lines, strict=True)
+    ]
+
+
+def _lined(left: str, right: str) -> list[str]:
+    """Return a label and its value in the lines that they take in a narrow drawing: one where both fit, else two."""
     words = f"{left}: {right}"
-    return [label({"value": 0}, {"value": at - 15}, words, c, **style) for c, style in ((GROUND, halo), (color, {}))]
+    return [words] if len(words) <= _LINE else [f"{left}:", right]
 
 
 def _marks(each: Marks, at: float, low: float, high: float) -> list[Spec]:

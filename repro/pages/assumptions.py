@@ -30,9 +30,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another choice: what it sets, and where it has no verdict, why."""
+    """Another choice: what it is called, what it sets, and where it has no verdict, why."""
 
     name: str
+    label: str
     sets: str
     unjudged: str
 
@@ -65,8 +66,8 @@ def assumptions(exhibit: Exhibit, reference: AtScale | None) -> list[Open]:
             assumption.what,
             assumption.ours,
             tuple(
-                Alternative(name, settings.in_words(over, claim), _unjudged(exhibit, name))
-                for name, over in assumption.alternatives.items()
+                Alternative(name, other.label, settings.in_words(other.overrides, claim), _unjudged(exhibit, name))
+                for name, other in assumption.alternatives.items()
             ),
             tuple(choice for choice in choices if choice.name in assumption.alternatives),
         )
@@ -113,7 +114,7 @@ def change(exhibit: Exhibit, judgement: Judgement, name: str) -> str:
 
 def asks_otherwise(file: ClaimFile, name: str) -> bool:
     """Return whether an alternative compares other arms and has a band of its own: it asks another question."""
-    return {"rule.of", "rule.within"} <= file.claim.alternatives[name].keys()
+    return {"rule.of", "rule.within"} <= file.claim.alternatives[name].overrides.keys()
 
 
 def decides(base: Judgement, other: Judgement) -> bool:
@@ -152,8 +153,8 @@ def turning(exhibit: Exhibit) -> str:
     for judgement in _judged(exhibit):
         if decides(exhibit.judgement, judgement):
             words = under.setdefault(whats[str(judgement.alternative)], [])
-            words.append(f"“{judgement.alternative}”: {judgement.verdict.word}")
-    named = [f"{what} (under {'; '.join(words)})" for what, words in under.items()]
+            words.append(f"with {judgement.label}: {judgement.verdict.word}")
+    named = [f"{what} ({'; '.join(words)})" for what, words in under.items()]
     return f"The verdict depends on something that the paper leaves open: {listed(named)}." if named else ""
 
 
@@ -167,7 +168,8 @@ def deciding(exhibit: Exhibit, reference: AtScale | None) -> str:
         return f"The claim names no {'alternative to these choices' if claim.assumptions else 'open choice'}."
     judged = _judged(exhibit)
     left = {*exhibit.file.alternatives_at(exhibit.scale)} - {judgement.alternative for judgement in judged}
-    rest = f"; not judged here: {listed(sorted(left))}" if judged and left else ""
+    labels = [other.label for name, other in claim.alternatives.items() if name in left]
+    rest = f"; not judged here: {listed(labels)}" if judged and labels else ""
     unchanged = f"No alternative that was judged at {exhibit.scale} scale changes the verdict{rest}."
     if not judged and reference and any(part.role == "alternative" and part.complete for part in reference.comparisons):
         return reference.depends or unchanged
@@ -186,7 +188,7 @@ def _moved(base: Judgement, other: Judgement) -> str:
     size = _size(other)
     if other.claim.measure.name() != base.claim.measure.name():
         return f"Measured as the {other.claim.measure.name()}, the effect is {size}."
-    return f"Under “{other.alternative}” the effect is {size}, with our choice {_size(base)}."
+    return f"With {other.label} the effect is {size}, with our choice {_size(base)}."
 
 
 def _size(judgement: Judgement) -> str:

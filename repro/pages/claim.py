@@ -175,7 +175,7 @@ def _forest(exhibit: Exhibit) -> Figure | None:
     others = [j for j in exhibit.alternatives if not asks_otherwise(exhibit.file, str(j.alternative))]
     for judgement in (*exhibit.judgement.parts, *others):
         # of an alternative's own several comparisons, the weakest
-        if (drawn := row(judgement, judgement.alternative or judgement.name)) is not None:
+        if (drawn := row(judgement, judgement.label)) is not None:
             rows.append(drawn)
             pairs.add(tuple(judgement.claim.rule.compared(judgement.claim)))
             words.append(f"{drawn.label}: {judgement.estimate_words}")
@@ -186,8 +186,8 @@ def _forest(exhibit: Exhibit) -> Figure | None:
     again = any(prose.tuned(judgement.claim) for judgement in exhibit.alternatives)
     note = f"Each alternative changes one of our choices{'; its learning rates are tuned again' * again}."
     if exhibit.judgement.comparisons:
-        judged = listed([part.name for part in exhibit.judgement.comparisons])
-        note += f" {judged} are judged together; the weakest, {exhibit.judgement.name}, decides."
+        judged = listed([part.label for part in exhibit.judgement.comparisons])
+        note += f" Judged together are {judged}; the weakest, {exhibit.judgement.label}, decides."
     return Figure(drawing, "The effect under each choice.", note)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from repro.pages import settings
 from repro.pages.assumptions import decides, judged_alternatives
 from repro.questions.exhibit import Exhibit
 from repro.questions.judge import judge
@@ -52,11 +51,7 @@ def _finding(exhibit: Exhibit, trials: Trials) -> Finding | None:
         if not turned:
             continue
         named = [str(other.alternative) for other in turned]
-        texts = [
-            f"{other.estimate_words} with another ({settings.in_words(file.claim.alternatives[name], file.claim)}): "
-            f"{other.verdict.word}"
-            for name, other in zip(named, turned, strict=True)
-        ]
+        texts = [f"{other.estimate_words} with another ({other.label}): {other.verdict.word}" for other in turned]
         result, nobody = exhibit.judgement, file.claim.paper.nobody
         open_ = listed(list(dict.fromkeys(whats[name] for name in named)))
         at = "" if result.verdict.word.endswith(" scale") else f" at {result.scale} scale"

@@ -65,7 +65,7 @@ def _uses(exhibit: Exhibit) -> Iterator[tuple[str, Use]]:
         for part in whole.parts:
             claim = part.claim
             named = [name for name in (part.alternative, part.comparison) if name]
-            other = {key: value for name in named for key, value in file.claim.alternatives[name].items()}
+            other = {key: value for name in named for key, value in file.claim.alternatives[name].overrides.items()}
             goal = claim.measure.goal(claim)
             if claim.measure.is_time:
                 goal = f"{claim.measure.per_epoch(claim)[0]} to {goal}"

@@ -84,6 +84,12 @@ class Judgement:
         """Of one comparison, as pages name it."""
         return self.comparison or self.alternative or "ours"
 
+    @property
+    def label(self) -> str:
+        """The choice under which it is judged, else the comparison that it is, as it reads after “with”."""
+        other = self.claim.alternatives.get(self.alternative or self.comparison or "")
+        return other.label if other else "our choice"
+
 
 def judge(file: ClaimFile, scale: str, runs: Table | Trials, alternative: str | None = None) -> Judgement:
     """Return one claim at one scale judged from the runs that are there.

@@ -76,10 +76,10 @@ def _curves(exhibit: Exhibit) -> Section | None:
     # of a net looked at, the figure is not of its learning: see `repro.questions.evaluations`
     redone = figure and exhibit.speaks and not exhibit.judgement.claim.measure.is_evaluation
     title = f"Figure {figure} of the paper, measured again" if redone else "Learning curves"
-    name = exhibit.judgement.name
+    label = exhibit.judgement.label
     weakest = (
-        f"These are the runs of {name}, the weakest of {len(comparisons)} comparisons; the CSV file has those of the "
-        "others."
+        f"These are the runs with {label}, the weakest of {len(comparisons)} comparisons; the CSV file has those of "
+        "the others."
     )
     return Section(f"{exhibit.shelf}-curves", title, (weakest,) * bool(comparisons), (learning(exhibit),))
 
