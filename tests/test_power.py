@@ -17,8 +17,8 @@ from repro.pages import power as pages
 from repro.pages.view import show
 from repro.questions.bases import Candidate, Trained
 from repro.questions.outlook import TABLE, foreseen, outlook
-from repro.questions.power import Power, as_printed, otherwise, sampling
-from repro.questions.statistics import Sampling
+from repro.questions.power import Power, as_printed, otherwise, sampling, seeds_for
+from repro.questions.statistics import Sampling, seeds_needed
 from repro.store import Store
 
 FILES = {file.id: file for file in load_all([ROOT / "claims"]) if isinstance(file, ClaimFile)}
@@ -84,6 +84,16 @@ def test_the_smallest_effect_that_is_resolved_has_a_power_of_80_percent(name):
     if name == "lrn_cifar10":  # closed: the noncentrality at which t is exceeded in 80 %
         away = special.nctdtrinc(4, 0.2, special.stdtrit(4, 0.975)) * spread / sqrt(5)
         assert found[0] == pytest.approx(claim.rule.smallest + away, rel=1e-4)
+
+
+@pytest.mark.parametrize("spread", [0.005, 0.01, 0.02])
+def test_as_many_seeds_as_the_noncentral_t_says_tell_an_effect_from_the_least(spread):
+    claim = FILES["lrn_cifar10"].at("paper")
+    assert claim.rule.number is not None
+    assert claim.rule.smallest is not None
+    needed = seeds_needed(claim.rule.number - claim.rule.smallest, spread, 0.95)
+    assert seeds_for(claim, "paper", [spread], claim.rule.number) == needed
+    assert seeds_for(claim, "paper", [0.1], claim.rule.number) is None
 
 
 def test_more_seeds_resolve_smaller_effects_and_fewer_than_17_runs_never_show_that_every_run_does_it():

@@ -204,7 +204,11 @@ def _resolved(prospect: Outlook, whence: str) -> str:
         return f"{at} no effect, however large, gets {word} in {percent(POWER)} of repetitions."
     sizes = [amount(effect, claim) for effect in prospect.resolved]
     ends = [size.removesuffix(" points") for size in sizes[:-1]] + sizes[-1:]
-    return f"{at} {what} that gets {word} in {percent(POWER)} of repetitions is {' or '.join(ends)}."
+    text = f"{at} {what} that gets {word} in {percent(POWER)} of repetitions is {' or '.join(ends)}."
+    if (beyond := prospect.would_take) is None:
+        return text
+    effect, seeds = beyond
+    return f"{text} One of {amount(effect, claim)}, as printed, would take {seeds or 'more than 200'} seeds."
 
 
 def _away(shift: float) -> str:

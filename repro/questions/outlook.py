@@ -18,7 +18,17 @@ from typing import Any, get_args
 from repro.questions.base import Claim
 from repro.questions.cases import GROUPS, Word
 from repro.questions.judge import Judgement
-from repro.questions.power import POWER, Power, Rates, as_printed, detection_rate, left_open, otherwise, sampling
+from repro.questions.power import (
+    POWER,
+    Power,
+    Rates,
+    as_printed,
+    detection_rate,
+    left_open,
+    otherwise,
+    sampling,
+    seeds_for,
+)
 from repro.questions.statistics import Sampling, deviation
 from repro.questions.units import COUNT, DIFFERENCE, RATIO
 from repro.questions.verdict import UNJUDGED
@@ -52,6 +62,18 @@ class Outlook:
         true of every effect from the least on, False."""
         rule = self.claim.rule
         return (rule.number is not None or rule.asks == "no effect") and self.true_open > 0.5
+
+    @property
+    def would_take(self) -> tuple[float, int | None] | None:
+        """A printed effect that these seeds do not tell with a power of 80 %, and how many would (None: more than can
+        be counted); None where these do, where no effect is printed, and of what is simulated."""
+        rule, effect = self.claim.rule, self.rows[0][0]
+        exact = self.sampling.kind in ("paired", "welch")
+        if rule.number is None or rule.asks != "effect" or not exact:
+            return None
+        if detection_rate(self.claim, self.rows[0][1]) >= POWER:
+            return None
+        return effect, seeds_for(self.claim, self.scale, self.sampling.spreads, effect)
 
     @property
     def words(self) -> list[Word]:

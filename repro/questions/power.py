@@ -9,6 +9,7 @@ the mean falls there. Of a count the binomial distribution says it. Ensembles an
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import exp, inf, isinf, log
@@ -142,6 +143,18 @@ def detection_rate(claim: Claim, rates: Rates) -> float:
     if claim.rule.asks == "effect":
         return sum(rate for group, rate in groups if group not in (*OPEN, *AGAINST))
     return sum(rate for group, rate in groups if group in (*AGAINST, "another size or number"))
+
+
+def seeds_for(claim: Claim, scale: str, spreads: Sequence[float], effect: float) -> int | None:
+    """Return how many judging seeds tell a true `effect` with a power of 80 %; None where 200 do not (assumed).
+
+    `spreads`: as of `Power`.
+    """
+    rule = claim.rule
+    fewest = max(2, rule.fewest[0], rule.seeds_below_paper if scale != "paper" else 0)
+    ns = range(fewest, 201)
+    at = bisect_left(ns, POWER, key=lambda n: detection_rate(claim, Power(claim, scale, n, spreads).words(effect)))
+    return ns[at] if at < len(ns) else None
 
 
 def left_open(rates: Rates) -> float:
