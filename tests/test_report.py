@@ -368,7 +368,7 @@ def test_an_error_itself_is_sent_to_paper_scale_the_one_that_can_speak_of_it(tmp
 
 def test_arms_alternatives_and_scales_are_told_in_words_and_in_the_papers_units(tmp_path):
     text = unrun(tmp_path, "pretraining")
-    assert "same_updates: the effect compares longer training from scratch with pre-training and fine-tuning" in text
+    assert "(same_updates): the effect compares longer training from scratch with pre-training and fine-tuning" in text
     assert "the number on record is +1.6 points; the band is +0.9 to +2.3 points" in text
     assert "+0.9 to +2.5 points" in text
     for raw in ("None", "True", "False", "null", "{", "[", "0.009"):

@@ -91,8 +91,8 @@ def translated_errors(layers: Layers, errors: list[Any]) -> list[Problem]:
             out.append(layers.problem(chosen, f"{dotted}: {text}"))
         elif what == "missing" and dotted in recipe_keys:
             continue
-        elif what == "missing" and loc[:1] == ("arms",) and _close(loc[-1], found.keys() - set(schema.keys(loc[:-1]))):
-            pass  # a misspelled label: an arm's keys are checked with the overrides
+        elif what == "missing" and loc[-1] == "label" and _close(loc[-1], found.keys() - set(schema.keys(loc[:-1]))):
+            pass  # a misspelled label: the keys beside it are checked with the overrides
         elif what == "missing":
             missing.append((loc, f"{dotted}: missing; expected {_expected(schema, loc, tags)}"))
         elif what == "extra_forbidden" and loc[0] == "model" and (nets := layers.kinds.nets_with(loc[-1])):
