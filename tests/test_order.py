@@ -16,6 +16,7 @@ from repro.questions.evidence import Evidence
 from repro.questions.judge import judge
 from repro.questions.observations import Arm
 from repro.questions.order import Order, exact_p, interval, tau
+from repro.questions.order_sections import _Lane, _times
 from repro.questions.verdict import verdict
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +110,17 @@ def test_without_the_net_of_the_sentence_no_order_supports_it_and_with_it_none_d
     assert word(recipe, [1, 2, 3, None, 5, 6, 7, 8, 9, 10, 11, 12]) == "open at small scale"
     assert word(recipe, [12, 11, 10, None, 9, 8, 7, 6, 5, 3, 2, 1]) == "disagrees at small scale"
     assert word(recipe, [12, 11, 10, None, 9, 8, 7, 6, 5, 3, 2, 1], "paper") == "refuted"
+
+
+def test_every_run_is_drawn_once_and_one_that_stalled_as_a_triangle():
+    first = _Lane("first", ((0, 90.0, False), (1, 95.0, False)))
+    last = _Lane("last", ((0, 1900.0, False), (1, 2000.0, True)))
+    drawing = _times("x", "updates", "as predicted", [first, last], "updates")
+    for still in drawing.stills.values():
+        points = [layer for layer in still["layer"] if layer["mark"]["type"] == "point"]
+        drawn = [(layer["mark"]["shape"], row["time"]) for layer in points for row in layer["data"]["values"]]
+        assert drawn == [("circle", 90.0), ("circle", 95.0), ("circle", 1900.0), ("triangle-right", 2000.0)]
+    assert (first.stalled, last.stalled, first.mean < last.mean) == (False, False, True)
 
 
 def test_before_its_runs_it_is_not_run_and_all_its_cells_are_wanted(recipe):

@@ -12,7 +12,6 @@ from pydantic import Field
 from repro.claim.overlays import Layers
 from repro.claim.problems import Problem
 from repro.claim.scalars import Fraction, Name, Share
-from repro.draw.parts import Grid, Section
 from repro.questions.base import Claim
 from repro.questions.cases import AGAINST, FOR, GROUPS, Case
 from repro.questions.effect_rule import Directed, Least
@@ -23,6 +22,7 @@ from repro.questions.units import Unit, seed_list
 from repro.store import Table
 
 if TYPE_CHECKING:
+    from repro.draw.parts import Section
     from repro.questions.exhibit import Exhibit
 
 
@@ -166,38 +166,9 @@ class Order(Directed):
         return "Kendall’s tau between predicted and measured order"
 
     def sections(self, exhibit: Exhibit) -> list[Section]:
-        from repro.questions.frames import measured_runs  # for pages alone
+        from repro.questions.order_sections import sections  # drawn by pages alone
 
-        judgement, measure = exhibit.judgement, exhibit.judgement.claim.measure
-        claim, arms = judgement.claim, judgement.arms
-        there = [name for name in self.of if arms[name].observations]
-        if not there:
-            return []
-        stalled = {name: all(o.censored for o in arms[name].observations) for name in there}
-        ranked = sorted(
-            there, key=lambda name: geometric_mean([max(o.at_least, 1e-9) for o in arms[name].observations])
-        )
-        measured = [row for row in measured_runs(exhibit) if row.use == "judging"]
-        rows = []
-        for place, name in enumerate(there, start=1):
-            own = "stalled" if stalled[name] else str(ranked.index(name) + 1)
-            own_runs = [row for row in measured if row.arm == name]
-            cells = [measure.cell(claim, row) for row in own_runs]
-            rows.append((claim.label(name), str(place), own, *cells, *(row.run for row in own_runs)))
-        unit = measure.per_epoch(claim)[0]
-        head = ("arm", "predicted place", "measured place", *(f"{unit}, seed {seed}" for seed in claim.seeds))
-        head += tuple(f"run of seed {seed}" for seed in claim.seeds)
-        many = len(claim.seeds)
-        grid = Grid(
-            f"{unit.capitalize()} to {measure.goal(claim)}, by arm in the predicted order",
-            head,
-            tuple(rows),
-            numbers=frozenset(range(1, 3 + many)),
-            codes=frozenset(range(3 + many, 3 + 2 * many)),
-        )
-        lost = [claim.label(name) for name in there if stalled[name]]
-        text = f"{len(lost)} of {len(there)} arms stalled on every seed" + (f": {'; '.join(lost)}." if lost else ".")
-        return [Section(f"{exhibit.shelf}-order", "Which arms stall", (text,), (grid,))]
+        return sections(exhibit)
 
 
 def tau(times: list[float]) -> float | None:
