@@ -215,9 +215,7 @@ def plan(args: argparse.Namespace, say: Say) -> int:
             without_damage(runs, lambda runs: power.lines(claims, asked.shelf(args), runs, asked.reference(args)))
         )
     )
-    for line in damage.lines(runs.damaged_so_far):
-        say(line)
-    for line in jobs.followed_by(planned, claims):
+    for line in [*damage.lines(runs.damaged_so_far), *jobs.followed_by(planned, claims)]:
         say(line)
     return 0
 
