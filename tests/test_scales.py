@@ -162,7 +162,7 @@ def test_on_the_set_of_2010_it_is_trained_once_for_both_claims() -> None:
         # with halved outputs, in 2 seeds and four tuning runs of relu twice
         ("smoke", 2 * (17 - 1) + 1 + 2 * 2 + 4),
         # the base in 5 seeds 7 times, and in 2 once more, as the net without biases is; relu's tuning 16 three times,
-        # under `he` twice; source_60 in 9 seeds 4 times and in one more 3 times; the 13pct net without norms in 10 twice
+        # under `he` twice; source_60 in 9 seeds 4 times and in one more 3 times; the 13pct net without norms: 10 twice
         ("small", 5 * (7 - 1) + 2 + 2 + 16 * 2 + 16 + 9 * (4 - 1) + (3 - 1) + 10),
         # the base in 5 seeds 16 times, 5 more for averaged nets and towers; at half the rate 4 times, at twice the
         # rate 3 times; a tuning run of the base twice
