@@ -113,14 +113,16 @@ def test_without_the_net_of_the_sentence_no_order_supports_it_and_with_it_none_d
 
 
 def test_every_run_is_drawn_once_and_one_that_stalled_as_a_triangle():
-    first = _Lane("first", ((0, 90.0, False), (1, 95.0, False)))
-    last = _Lane("last", ((0, 1900.0, False), (1, 2000.0, True)))
+    first = _Lane("first", observed(90.0, 95.0, "failed", "missing"), 1)  # what failed has no time
+    last = _Lane("last", observed(1900.0, None, limit=2000), 1)
     drawing = _times("x", "updates", "as predicted", [first, last], "updates")
     for still in drawing.stills.values():
         points = [layer for layer in still["layer"] if layer["mark"]["type"] == "point"]
         drawn = [(layer["mark"]["shape"], row["time"]) for layer in points for row in layer["data"]["values"]]
         assert drawn == [("circle", 90.0), ("circle", 95.0), ("circle", 1900.0), ("triangle-right", 2000.0)]
     assert (first.stalled, last.stalled, first.mean < last.mean) == (False, False, True)
+    stalled = _Lane("stalled", observed(None, None, limit=2000), 1)
+    assert (stalled.stalled, len(stalled.runs)) == (True, 2)
 
 
 def test_before_its_runs_it_is_not_run_and_all_its_cells_are_wanted(recipe):

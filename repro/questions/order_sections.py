@@ -10,7 +10,7 @@ from repro.draw.parts import Figure, Grid, Section
 from repro.draw.svg import GROUND, INK, MUTED, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
 from repro.questions.exhibit import Exhibit
 from repro.questions.frames import measured_runs
-from repro.questions.observations import geometric_mean
+from repro.questions.observations import Observation, geometric_mean
 from repro.questions.order import Order
 
 _LANE, _LINED = 24, 38  # pixels from one arm to the next, with their labels beside or above (assumed)
@@ -25,33 +25,40 @@ def sections(exhibit: Exhibit) -> list[Section]:
     if not there:
         return []
     unit, each = measure.per_epoch(claim)
-    lanes = [
-        _Lane(claim.label(name), tuple((o.seed, each * o.at_least, o.censored) for o in arms[name].observations))
-        for name in there
-    ]
+    lanes = [_Lane(claim.label(name), arms[name].observations, each) for name in there]
     goal = f"{unit} to {measure.goal(claim)}"
     lost = [lane.arm for lane in lanes if lane.stalled]
     text = f"{len(lost)} of {len(there)} arms stalled on every seed" + (f": {'; '.join(lost)}." if lost else ".")
-    drawing = _times(f"{exhibit.shelf}-times", goal, text, lanes, unit)
-    note = "Dots: one for each seed; triangles: runs that had not come so far when they ended."
-    figure = Figure(drawing, f"{goal.capitalize()}, in the order that was predicted.", note)
-    return [Section(f"{exhibit.shelf}-order", "Which arms stall", (text,), (figure, _runs(exhibit, there, lanes)))]
+    parts: list[Figure | Grid] = [_runs(exhibit, there, lanes)]
+    if any(lane.runs for lane in lanes):
+        drawing = _times(f"{exhibit.shelf}-times", goal, text, lanes, unit)
+        note = "Dots: one for each seed; triangles: runs that had not come so far when they ended."
+        parts.insert(0, Figure(drawing, f"{goal.capitalize()}, in the order that was predicted.", note))
+    return [Section(f"{exhibit.shelf}-order", "Which arms stall", (text,), tuple(parts))]
 
 
 @dataclass(frozen=True)
 class _Lane:
-    """One arm: (seed, time or what it is known to exceed, whether the level was not reached) of each run."""
+    """One arm and its observations; `each`: how many of the pages' unit of times an epoch has."""
 
     arm: str
-    runs: tuple[tuple[int, float, bool], ...]
+    observations: Sequence[Observation]
+    each: float
+
+    @property
+    def runs(self) -> list[tuple[int, float, bool]]:
+        """(seed, time or what it is known to exceed, whether the level was not reached) of each run that did not
+        fail."""
+        ended = (o for o in self.observations if o.value is not None or o.censored)
+        return [(o.seed, self.each * o.at_least, o.censored) for o in ended]
 
     @property
     def stalled(self) -> bool:
-        return all(censored for _, _, censored in self.runs)
+        return all(o.censored for o in self.observations)
 
     @property
     def mean(self) -> float:
-        return geometric_mean([max(time, 1e-9) for _, time, _ in self.runs])
+        return geometric_mean([max(o.at_least, 1e-9) for o in self.observations])
 
 
 def _runs(exhibit: Exhibit, there: Sequence[str], lanes: Sequence[_Lane]) -> Grid:
@@ -78,7 +85,7 @@ def _runs(exhibit: Exhibit, there: Sequence[str], lanes: Sequence[_Lane]) -> Gri
 
 def _times(id: str, title: str, alt_text: str, lanes: Sequence[_Lane], unit: str) -> Drawing:
     """Return the drawing of every run's time, a lane for each arm from the first in the predicted order down."""
-    times = [max(time, 1e-9) for lane in lanes for _, time, _ in lane.runs]
+    times = [time for lane in lanes for _, time, _ in lane.runs]
     low, high = min(times) / 1.3, max(times) * 1.15
 
     def build(width: int, hover: bool) -> Spec:
@@ -94,8 +101,8 @@ def _times(id: str, title: str, alt_text: str, lanes: Sequence[_Lane], unit: str
             layers.append(label({"value": 0}, {"value": y}, lane.arm, INK, **style))
             for censored in (False, True):
                 layers += _dots(lane, y, censored, unit, hover)
-        x_axis = {"title": f"{unit}, log scale", "grid": False, "labelExpr": PLAIN, "labelOverlap": True}
-        x_axis["values"] = log_ticks(low, high)
+        ticks: Spec = {"values": log_ticks(low, high), "labelExpr": PLAIN, "labelOverlap": True}
+        x_axis = {"title": f"{unit}, log scale", "grid": False, **ticks}
         x = {"scale": {"type": "log", "domain": [low, high], "nice": False}, "axis": x_axis}
         return chart(layers, x, {"scale": None, "axis": None}, width, heights[-1] + 14)
 
