@@ -94,8 +94,8 @@ def _wants(
 def followed_by(planned: list[Job], claims: list[tuple[ClaimFile, str]]) -> list[str]:
     """Return, in words, why more runs follow from these; empty where these are all."""
     out = []
-    claims_there = (file.at(scale) for file, scale in claims)
-    tuning = {seed for claim in claims_there if claim.tune for seed in claim.tune.on_seeds}
+    tunes = (file.at(scale).tune for file, scale in claims)
+    tuning = {seed for tune in tunes if tune for seed in tune.on_seeds}
     if any(isinstance(job.config, RunConfig) and job.config.seed in tuning for job in planned):
         out.append("judging seeds follow once learning rates are chosen from these")
     if any(job.keep for job in planned):

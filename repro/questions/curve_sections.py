@@ -14,7 +14,7 @@ from repro.draw.parts import Figure, Grid, Section
 from repro.draw.svg import ACCENT, FAINT, INK, PLAIN, Drawing, Spec, chart, draw, label, layer, name, number
 from repro.questions.curve import AuthorsTest, TraceMeasure, TraceRule
 from repro.questions.exhibit import Exhibit, axis, interval_words, row
-from repro.questions.units import listed, points, times, typeset
+from repro.questions.units import VALUE, listed, points, times, typeset
 
 
 def sections(exhibit: Exhibit) -> list[Section]:
@@ -87,8 +87,8 @@ def _runs(exhibit: Exhibit) -> Grid:
     runs, tested = {exhibit.table[run].seed: run for run in exhibit.judgement.run_ids}, rule.authors_test
 
     def line(who: str, curve: list[float], largest: float, error: float | None, run: str) -> tuple[str, ...]:
-        shown = () if tested is None else ("–" if error is None else f"{100 * error:.2f} %",)
-        return who, f"{100 * curve[0]:.2f} %", f"{100 * curve[-1]:.2f} %", f"{largest:.2f}", *shown, run
+        shown = () if tested is None else ("–" if error is None else VALUE.short(error),)
+        return who, VALUE.short(curve[0]), VALUE.short(curve[-1]), f"{largest:.2f}", *shown, run
 
     ours = next(iter(exhibit.judgement.arms.values())).curves
     errors = {seed: tested.ours(exhibit.table[runs[seed]].epochs) if tested else None for seed in ours}
@@ -116,9 +116,9 @@ def _errors(tested: AuthorsTest, ours: list[float]) -> str:
     higher = sum(error > tested.error for error in ours)
     between = "" if tested.epochs == int(tested.epochs) else " Ours lie on a line between those after whole epochs."
     return (
-        f"The author's test error, {100 * tested.error:.2f} %, is not judged: {higher} of our {len(ours)} nets have a "
-        f"higher one; the mean of ours is {100 * fmean(ours):.2f} %, and they range from {100 * min(ours):.2f} to "
-        f"{100 * max(ours):.2f} %.{between}"
+        f"The author's test error, {VALUE.short(tested.error)}, is not judged: {higher} of our {len(ours)} nets have a "
+        f"higher one; the mean of ours is {VALUE.short(fmean(ours))}, and they range from "
+        f"{VALUE.interval(min(ours), max(ours))} %.{between}"
     )
 
 

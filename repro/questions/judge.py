@@ -81,7 +81,7 @@ class Judgement:
 
     @property
     def name(self) -> str:
-        """Of one comparison, as pages name it."""
+        """Of one comparison, as data name it; pages say its `label`."""
         return self.comparison or self.alternative or "ours"
 
     @property
