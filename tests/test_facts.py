@@ -126,9 +126,11 @@ def test_torchs_norm_is_the_sources_and_not_the_printed_formula(activity):
     """Five maps of one activity, in fp64: the middle one's sum runs over all five."""
     x = torch.full((1, 5, 1, 1), activity, dtype=torch.float64)
     by_torch = torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)(x)[0, 2, 0, 0].item()
-    as_printed = activity / (2 + 1e-4 * 5 * activity**2) ** 0.75
-    assert facts.norm_ratio(net(), "lrn1", activity).value == pytest.approx(by_torch / as_printed, rel=1e-12)
-    assert facts.norm_ratio(alexnet.table("paper"), "lrn1", activity).value == 1
+    alpha = {name: facts.norm_constant(alexnet.table(name), "lrn1", "alpha").value for name in ("paper", "source")}
+    by_formula = {name: activity / (2 + a * 5 * activity**2) ** 0.75 for name, a in alpha.items()}
+    assert by_torch == pytest.approx(by_formula["source"], rel=1e-12)
+    assert alpha["paper"] == 1e-4
+    assert by_torch > by_formula["paper"]
 
 
 def test_the_shares_of_the_convolutions_are_those_of_the_catalogue():

@@ -143,21 +143,6 @@ def norms(rows: Rows) -> Count:
     return Count(len(layers), ", ".join(kinds) or "none")
 
 
-def norm_ratio(rows: Rows, layer: str, activity: float) -> Count:
-    """Return a norm's output divided by that of the printed formula, if all n maps have the same activity."""
-    row, printed = _row(rows, layer, CrossMapNorm), _row(alexnet.PAPER, layer, CrossMapNorm)
-
-    def bracket(norm: CrossMapNorm) -> tuple[float, str]:
-        inside = norm.k + norm.alpha * norm.size * activity**2
-        text = f"({written(norm.k)} + {times(norm.alpha, norm.size)} × {written(activity)}²)^{written(norm.beta)}"
-        return inside**norm.beta, f"{text} = {written(inside**norm.beta)}"
-
-    (ours, here), (theirs, there) = bracket(row), bracket(printed)
-    value = theirs / ours
-    line = f"printed: {there}; alpha / n: {here}; {written(theirs)} / {written(ours)} = {written(value)}"
-    return Count(value, line, "to 1")
-
-
 def relative(rows: Rows, of: str) -> Count:
     """Return the parameters or multiply-adds of the net with its options, in percent of the whole net's."""
     count = {"parameters": tables.parameters, "multiply_adds": tables.multiply_adds}[of]

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from repro.claim.counts import Count, ListedNet, Quantity
-from repro.claim.scalars import Number, Positive
+from repro.claim.scalars import Number
 from repro.papers.alexnet2012 import alexnet, facts
 from repro.papers.alexnet2012.facts import IMAGE, Way
 
@@ -114,18 +114,6 @@ class NormConstant(OfNet):
         return facts.norm_constant(self.rows, self.layer, self.constant)
 
 
-class NormRatio(OfNet):
-    """A norm's output over that of the printed formula."""
-
-    kind: Literal["norm_ratio"] = Field(description="the quantity")
-    layer: Norm = Field(description="which norm")
-    activity: Positive = Field(description="of each of the n maps in the sum")
-
-    def count(self) -> Count:
-        """Return the ratio."""
-        return facts.norm_ratio(self.rows, self.layer, self.activity)
-
-
 class Relative(OfNet):
     """A net's size in percent of the whole net's."""
 
@@ -149,7 +137,7 @@ class Memory(OfNet):
 
 
 QUANTITIES: Final[tuple[type[Quantity], ...]] = (
-    Whole, OfLayers, Share, OfConvolution, OutputSide, OfNorm, NormConstant, NormRatio, Relative, Memory,
+    Whole, OfLayers, Share, OfConvolution, OutputSide, OfNorm, NormConstant, Relative, Memory,
 )  # fmt: skip
 # The nets whose layers a page may show, line under line.
 LISTED: Final = {
