@@ -170,13 +170,11 @@ def test_the_readme_marks_the_verdicts_whose_rule_was_changed_after_their_runs()
 
 
 def test_a_claim_without_a_base_says_what_to_write_where_and_its_cost_is_that_of_the_choice(tmp_path):
-    text = (ROOT / "claims" / "dropout_iterations.yaml").read_text()
+    text = (ROOT / "claims" / "lrn_imagenet.yaml").read_text()
     for base, undecided in (("undecided", True), ("printed_60", False)):
-        *_, command, cpu, _ = cells_of(
-            "dropout_iterations", re.sub("base: [a-z0-9_]+", f"base: {base}", text), tmp_path
-        )
-        assert ("repro run --base" in command, "`claims/dropout_iterations.yaml`" in command) == (undecided, undecided)
-        assert command.endswith("`repro run dropout_iterations --scale small`")
+        *_, command, cpu, _ = cells_of("lrn_imagenet", re.sub("base: [a-z0-9_]+", f"base: {base}", text), tmp_path)
+        assert ("repro run --base" in command, "`claims/lrn_imagenet.yaml`" in command) == (undecided, undecided)
+        assert command.endswith("`repro run lrn_imagenet --scale small`")
         assert ("base" in cpu) == undecided or cpu == opening.UNKNOWN  # where all runs for the choice are there
 
 
